@@ -1,0 +1,1 @@
+//! Calibration, thresholds, the decision.

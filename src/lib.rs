@@ -1,0 +1,28 @@
+//! sagate segments a medical image with a U-Net, says how far its own answer can be trusted (the mean SA score, mu),
+//! and lets the image through or hands it to a human.
+//!
+//! The modules are floors: each imports only from those below its own.
+//!
+//! | floor | module | what lives there |
+//! |---|---|---|
+//! | 1 | [`protoseg`] | the method: prototypes, SAMs, SA scores, mu; tensors in, tensors out |
+//! | 1 | [`imaging`] | pictures in and out, preprocessing, masks, figures |
+//! | 2 | [`nn`] | the U-Net in its training and inference forms, checkpoints |
+//! | 2 | [`gate`] | calibration, thresholds, the decision |
+//! | 3 | [`model`] | a model as a folder, and the repository of them |
+//! | 4 | [`engine`] | images become results: one pass through network, scores and gate |
+//! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
+//! | 6 | [`cli`] | the command line |
+//! | beside | [`config`], [`telemetry`] | settings; logs |
+
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod engine;
+pub mod gate;
+pub mod imaging;
+pub mod model;
+pub mod nn;
+pub mod protoseg;
+pub mod telemetry;
+pub mod train;

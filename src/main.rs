@@ -1,0 +1,3 @@
+//! The `sagate` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A model as a user keeps it: a folder.

@@ -1,0 +1,1 @@
+//! Networks that give an output and its feature maps.

@@ -1,0 +1,1 @@
+//! The method: prototypes, SAMs, SA scores, mu.
