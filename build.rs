@@ -10,6 +10,9 @@ fn main() {
     if !libraries.is_empty() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
     }
+    // Where `make libtorch-cuda` puts the CUDA half; looked at only when a GPU is asked for.
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{package}/.libtorch-cuda/lib");
     let stated = Path::new(&libraries).join("../build-version");
     println!("cargo::rerun-if-changed={}", stated.display());
     let libtorch = std::fs::read_to_string(stated).unwrap_or_default();
