@@ -273,5 +273,5 @@ fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
     let dense = x.f_permute([0, 2, 3, 1])?.f_contiguous()?;
     // Explicit strides: a permuted tensor with a side of 1 may keep strides that look contiguous.
     let strides = [height * width * channels, 1, width * channels, channels];
-    dense.f_as_strided([batch, channels, height, width], strides, 0)
+    dense.f_as_strided([batch, channels, height, width], strides, None)
 }
