@@ -1,1 +1,9 @@
-//! Networks that give an output and its feature maps.
+//! Networks that give an output and its feature maps: the U-Net of Fig. 4 and its checkpoints.
+//!
+//! - [`layers`]: the table of the 18 feature maps: name, group, level, channels, resolution.
+//! - [`unet`]: the training form of the network.
+//! - [`checkpoint`]: its weights on disk, every name and shape checked.
+
+pub mod checkpoint;
+pub mod layers;
+pub mod unet;
