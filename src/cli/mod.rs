@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod config;
+pub mod data;
 pub mod exit;
 pub mod man;
 pub mod out;
@@ -64,6 +65,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make data sets, damage images, pick samples
+    Data(data::Args),
     /// Print or check settings
     Config(config::Args),
     /// Print the version, how it was built and what it runs on
@@ -77,6 +80,7 @@ enum Command {
 impl Command {
     fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
         match self {
+            Command::Data(args) => data::run(args, settings),
             Command::Config(args) => config::run(args, settings),
             Command::Version(args) => version::run(args, settings),
             Command::Completions(args) => completions::run(args, settings),
