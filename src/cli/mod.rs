@@ -66,13 +66,10 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-<<<<<<< HEAD
     /// List, show or verify models
     Model(model::Args),
-=======
     /// Make data sets, damage images, pick samples
     Data(data::Args),
->>>>>>> data
     /// Print or check settings
     Config(config::Args),
     /// Print the version, how it was built and what it runs on
@@ -86,11 +83,8 @@ enum Command {
 impl Command {
     fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
         match self {
-<<<<<<< HEAD
             Command::Model(args) => model::run(args, settings),
-=======
             Command::Data(args) => data::run(args, settings),
->>>>>>> data
             Command::Config(args) => config::run(args, settings),
             Command::Version(args) => version::run(args, settings),
             Command::Completions(args) => completions::run(args, settings),
