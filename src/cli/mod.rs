@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod config;
+pub mod data;
 pub mod exit;
 pub mod man;
 pub mod model;
@@ -67,6 +68,8 @@ struct Global {
 enum Command {
     /// List, show or verify models
     Model(model::Args),
+    /// Make data sets, damage images, pick samples
+    Data(data::Args),
     /// Print or check settings
     Config(config::Args),
     /// Print the version, how it was built and what it runs on
@@ -81,6 +84,7 @@ impl Command {
     fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
         match self {
             Command::Model(args) => model::run(args, settings),
+            Command::Data(args) => data::run(args, settings),
             Command::Config(args) => config::run(args, settings),
             Command::Version(args) => version::run(args, settings),
             Command::Completions(args) => completions::run(args, settings),

@@ -2,8 +2,11 @@
 //!
 //! - [`layers`]: the table of the 18 feature maps: name, group, level, channels, resolution.
 //! - [`unet`]: the training form of the network.
+//! - [`inference`]: the form that serves.
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
 
 pub mod checkpoint;
+mod fused;
+pub mod inference;
 pub mod layers;
 pub mod unet;
