@@ -1,1 +1,32 @@
 //! Pictures in and out: readers, preprocessing, masks, figures.
+//!
+//! What a caller wants to do first:
+//! - [`read`] a file (or [`decode`] bytes) into a [`Picture`]: an [`Image`], or a [`Volume`] whose slices are images;
+//! - [`preprocess::prepare`] an image by the steps in a model's manifest, and bring probabilities back to its grid;
+//! - write a mask as PNG, NIfTI, COCO run lengths or packed bits: [`mask`];
+//! - draw overlays, heat maps, grids and curves: [`figure`].
+//!
+//! Every reader refuses what it cannot vouch for: bytes that are missing, sizes above [`Limits`], values that are not
+//! finite. The error ([`ImagingError`]) names the file, the field, what it was and what would be right.
+//! Every writer goes through [`atomic`], so that no half-written file is left behind.
+
+pub mod atomic;
+mod bitmap;
+mod error;
+pub mod figure;
+mod inflate;
+mod limits;
+pub mod mask;
+mod nifti;
+mod npy;
+mod picture;
+pub mod preprocess;
+mod read;
+mod samples;
+mod tensor;
+
+pub use error::ImagingError;
+pub use limits::Limits;
+pub use picture::{Image, Picture, Plane, Volume};
+pub use read::{Format, decode, read};
+pub use samples::Dtype;

@@ -1,0 +1,80 @@
+//! gzip with a bound: what unpacks to more than was asked for is an error, not memory.
+
+use std::io::{self, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{ImagingError, Limits};
+
+/// Whether bytes begin as gzip does.
+pub(super) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x1f\x8b")
+}
+
+/// Up to `count` unpacked bytes from the start; fewer where the stream ends or is damaged.
+pub(super) fn start(bytes: &[u8], count: u64) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    // What was unpacked before an error is kept: the reader that takes over will meet the error itself.
+    let _ = MultiGzDecoder::new(bytes).take(count).read_to_end(&mut unpacked);
+    unpacked
+}
+
+/// A gzip stream being unpacked.
+pub(super) struct Inflater<'a> {
+    decoder: MultiGzDecoder<&'a [u8]>,
+    file: &'a str,
+    unpacked: u64,
+}
+
+impl<'a> Inflater<'a> {
+    pub(super) fn new(bytes: &'a [u8], file: &'a str) -> Self {
+        Self {
+            decoder: MultiGzDecoder::new(bytes),
+            file,
+            unpacked: 0,
+        }
+    }
+
+    /// The next `count` bytes, or fewer where the stream ends. Memory grows with the bytes that are really there.
+    pub(super) fn next(&mut self, count: u64) -> Result<Vec<u8>, ImagingError> {
+        let mut bytes = Vec::new();
+        let result = (&mut self.decoder).take(count).read_to_end(&mut bytes);
+        self.unpacked += bytes.len() as u64;
+        result.map(|_| bytes).map_err(|error| self.error(&error))
+    }
+
+    /// Unpacks what is left, so that the stream's own checksum is verified.
+    ///
+    /// # Errors
+    /// [`ImagingError::TooLarge`] where that is more than the limit in all.
+    pub(super) fn finish(mut self, limits: &Limits) -> Result<(), ImagingError> {
+        let allowance = limits.max_bytes.saturating_sub(self.unpacked);
+        let rest = io::copy(
+            &mut (&mut self.decoder).take(allowance.saturating_add(1)),
+            &mut io::sink(),
+        );
+        let rest = rest.map_err(|error| self.error(&error))?;
+        if rest > allowance {
+            return Err(ImagingError::TooLarge {
+                file: self.file.to_owned(),
+                field: "unpacked gzip data",
+                was: format!("more than {} bytes", limits.max_bytes),
+                limit: format!("{} bytes", limits.max_bytes),
+            });
+        }
+        Ok(())
+    }
+
+    fn error(&self, error: &io::Error) -> ImagingError {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            ImagingError::Truncated {
+                file: self.file.to_owned(),
+                field: "gzip data",
+                found: format!("the stream breaks off after {} unpacked bytes", self.unpacked),
+                right: "copy the whole file again".to_owned(),
+            }
+        } else {
+            ImagingError::damaged(self.file, "gzip", error)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Images, and volumes with the three ways to slice them into images.
+
+use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::nifti::Geometry;
+
+/// A two-dimensional image, as the file has it: no preprocessing yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// `[channels, height, width]`, the file's own units, every value finite.
+    pub pixels: Array3<f32>,
+    /// Millimetres per row step and per column step; 1.0 where the file does not say.
+    pub spacing: [f64; 2],
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Picture {
+    /// One image.
+    Image(Image),
+    /// A volume: each slice along a [`Plane`] is an image.
+    Volume(Volume),
+}
+
+/// How a volume is sliced. Every slice is shown as a radiology viewer lays it out, except that left is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plane {
+    /// Constant x. Rows run superior to inferior, columns anterior to posterior.
+    Sagittal,
+    /// Constant y. Rows run superior to inferior, columns left to right (x ascending).
+    Coronal,
+    /// Constant z. Rows run anterior to posterior, columns left to right (x ascending).
+    Axial,
+}
+
+impl Plane {
+    /// The volume's axis that this plane is perpendicular to: 0 for x, 1 for y, 2 for z.
+    pub fn axis(self) -> usize {
+        match self {
+            Self::Sagittal => 0,
+            Self::Coronal => 1,
+            Self::Axial => 2,
+        }
+    }
+
+    /// Slice `index` of a volume `[x, y, z]` in RAS+ order, as `[row, column]`.
+    ///
+    /// # Panics
+    /// Where `index` is not below the volume's extent along [`Plane::axis`].
+    pub fn slice<T>(self, volume: ArrayView3<'_, T>, index: usize) -> ArrayView2<'_, T> {
+        let mut slice = volume.index_axis_move(Axis(self.axis()), index).reversed_axes();
+        slice.invert_axis(Axis(0));
+        if self == Self::Sagittal {
+            slice.invert_axis(Axis(1));
+        }
+        slice
+    }
+
+    /// As [`Plane::slice`], to write a slice (such as a mask's) into its place in a volume.
+    ///
+    /// # Panics
+    /// Where `index` is not below the volume's extent along [`Plane::axis`].
+    pub fn slice_mut<T>(self, volume: ArrayViewMut3<'_, T>, index: usize) -> ArrayViewMut2<'_, T> {
+        let mut slice = volume.index_axis_move(Axis(self.axis()), index).reversed_axes();
+        slice.invert_axis(Axis(0));
+        if self == Self::Sagittal {
+            slice.invert_axis(Axis(1));
+        }
+        slice
+    }
+
+    /// A slice's spacing (row step, column step) in a volume with spacing `[x, y, z]`.
+    fn spacing(self, [x, y, z]: [f64; 3]) -> [f64; 2] {
+        match self {
+            Self::Sagittal => [z, y],
+            Self::Coronal => [z, x],
+            Self::Axial => [y, x],
+        }
+    }
+}
+
+/// A three-dimensional picture in RAS+ order: x grows to the patient's right, y to the front, z to the head. It
+/// remembers how its file had it, so that a mask can be written onto the same grid
+/// ([`mask::encode_nifti`](super::mask::encode_nifti)).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Volume {
+    /// `[channels, x, y, z]`, the file's own units, every value finite.
+    pub voxels: Array4<f32>,
+    /// Millimetres per step along x, y and z.
+    pub spacing: [f64; 3],
+    pub(super) geometry: Geometry,
+}
+
+impl Volume {
+    /// A volume that comes from no file: its axes are x, y and z, and its first voxel lies at the origin.
+    pub fn new(voxels: Array4<f32>, spacing: [f64; 3]) -> Self {
+        let (_, x, y, z) = voxels.dim();
+        Self {
+            geometry: Geometry::aligned([x, y, z], spacing),
+            voxels,
+            spacing,
+        }
+    }
+
+    /// How many slices there are along a plane.
+    pub fn extent(&self, plane: Plane) -> usize {
+        self.voxels.len_of(Axis(plane.axis() + 1))
+    }
+
+    /// The plane of a volume that is one slice thick along exactly one axis.
+    pub fn single_plane(&self) -> Option<Plane> {
+        let planes = [Plane::Sagittal, Plane::Coronal, Plane::Axial];
+        let mut single = planes.into_iter().filter(|&plane| self.extent(plane) == 1);
+        single.next().filter(|_| single.next().is_none())
+    }
+
+    /// Slice `index` along a plane, all channels.
+    ///
+    /// # Panics
+    /// Where `index` is not below [`Volume::extent`].
+    pub fn slice(&self, plane: Plane, index: usize) -> Image {
+        let channels: Vec<_> = self
+            .voxels
+            .outer_iter()
+            .map(|channel| plane.slice(channel, index))
+            .collect();
+        let (height, width) = channels.first().map_or((0, 0), |channel| channel.dim());
+        let mut pixels = Array3::zeros((channels.len(), height, width));
+        for (mut target, source) in pixels.outer_iter_mut().zip(channels) {
+            target.assign(&source);
+        }
+        Image {
+            pixels,
+            spacing: plane.spacing(self.spacing),
+        }
+    }
+}
