@@ -1,1 +1,386 @@
-//! Settings.
+//! Settings: defaults < TOML file < `SAGATE__SECTION__KEY` environment < flags.
+//!
+//! [`Settings::load`] reads the layers, refuses what no key knows, and remembers for every value where it came from.
+//! `sagate.example.toml` shows every key with its default and what it means.
+
+mod device;
+mod layers;
+mod value;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use device::{Device, DeviceError, DeviceKind};
+pub use value::{LogFormat, LogLevel, OutputFormat};
+
+use layers::Layer;
+use value::Setting;
+
+/// The file that is read when no `--config` names another and it lies in the working directory.
+pub const DEFAULT_FILE: &str = "sagate.toml";
+
+/// Every key that a settings file may hold, and what a right value looks like.
+const KEYS: &[(&str, &str)] = &[
+    ("models.dir", "a folder"),
+    ("models.default", "NAME or NAME@VERSION"),
+    ("device.kind", "\"auto\", \"cpu\" or \"cuda\""),
+    ("device.threads", "a whole number from 0 (all cores) to 1024"),
+    (
+        "gate.coverage",
+        "a number from 0 to 1, inside gate.allowed_coverage",
+    ),
+    (
+        "gate.allowed_coverage",
+        "two ascending numbers from 0 to 1, like [0.5, 1.0]",
+    ),
+    (
+        "gate.allowed_threshold",
+        "two ascending numbers from 0 to 1, like [0.0, 1.0]",
+    ),
+    ("gate.accept_empty", "true or false"),
+    ("gate.accept_uncalibrated", "true or false"),
+    ("limits.max_pixels", "a whole number of at least 1"),
+    ("limits.max_bytes", "a whole number of at least 1"),
+    (
+        "log.level",
+        "\"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+    ),
+    ("log.format", "\"auto\", \"pretty\" or \"json\""),
+    ("output.format", "\"table\" or \"json\""),
+];
+
+/// Everything that can be set. One value of this reaches every command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where models lie and which is meant when none is named.
+    pub models: Models,
+    /// What the tensors run on.
+    pub device: Device,
+    /// What the gate asks for, and what a request may ask of it.
+    pub gate: Gate,
+    /// How large an input may be.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+    /// How results are printed.
+    pub output: Output,
+    entries: Vec<Entry>,
+}
+
+/// Section `models`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Models {
+    /// The folder that holds `NAME/VERSION/` folders.
+    pub dir: PathBuf,
+    /// The model that is meant when none is named: `NAME` (its highest version) or `NAME@VERSION`.
+    pub default: String,
+}
+
+/// Section `gate`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// Share of images like the calibration images that shall be let through, 0..=1.
+    pub coverage: f64,
+    /// Lowest and highest coverage that a request may ask for.
+    pub allowed_coverage: [f64; 2],
+    /// Lowest and highest threshold on mu that a request may ask for.
+    pub allowed_threshold: [f64; 2],
+    /// Whether an image in which the network found nothing, or nothing but object, may be accepted.
+    pub accept_empty: bool,
+    /// Whether a model without a calibration may accept anything.
+    pub accept_uncalibrated: bool,
+}
+
+/// Section `limits`, for each picture once decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most pixels (or voxels), channels counted.
+    pub max_pixels: u64,
+    /// Most bytes, of the file and of the decoded picture.
+    pub max_bytes: u64,
+}
+
+/// Section `log`. Logs go to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// Section `output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output {
+    /// Tables for people or JSON for programs.
+    pub format: OutputFormat,
+}
+
+/// One setting with its value and where that came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// `section.key`.
+    pub key: &'static str,
+    /// The value as a TOML file would hold it.
+    pub value: toml::Value,
+    /// The layer that had the last word.
+    pub origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// This TOML file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment,
+    /// The command line.
+    Flag,
+}
+
+impl Origin {
+    /// Names the place where `key` was set: the file, the variable or the flag.
+    pub fn name(&self, key: &str) -> String {
+        match self {
+            Origin::Default => "default".into(),
+            Origin::File(path) => format!("file {}", path.display()),
+            Origin::Environment => format!("environment {}", variable(key)),
+            Origin::Flag => {
+                let flag = match key {
+                    "models.dir" => "models",
+                    "models.default" => "model",
+                    "device.kind" => "device",
+                    "device.threads" => "threads",
+                    "log.level" => "log",
+                    "output.format" => "json",
+                    other => other,
+                };
+                format!("flag --{flag}")
+            }
+        }
+    }
+}
+
+/// The environment variable that sets `key`: `gate.coverage` is `SAGATE__GATE__COVERAGE`.
+pub fn variable(key: &str) -> String {
+    format!("SAGATE__{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// Why settings were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was asked for is not there or cannot be read.
+    #[error("cannot read the settings file {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a variable is not text.
+    #[error("{origin}: {message}")]
+    Syntax {
+        /// File or variable.
+        origin: String,
+        /// What is wrong, with the line where there is one.
+        message: String,
+    },
+    /// A key that sagate does not know.
+    #[error("unknown setting `{key}` ({origin}); did you mean `{nearest}`?")]
+    UnknownKey {
+        /// The key as it was found.
+        key: String,
+        /// Where it was found.
+        origin: String,
+        /// The valid key that looks most like it.
+        nearest: &'static str,
+    },
+    /// A value of the wrong type or out of range.
+    #[error("setting `{key}` is {value} ({origin}): it must be {right}")]
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// What it was.
+        value: String,
+        /// Where it was found.
+        origin: String,
+        /// What would be right.
+        right: &'static str,
+    },
+}
+
+/// The sources that are looked at, beside the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A settings file that must be there. `None`: [`DEFAULT_FILE`] where the working directory has one.
+    pub file: Option<PathBuf>,
+    /// The environment: names and values; those that do not begin with `SAGATE__` are ignored.
+    pub environment: BTreeMap<String, String>,
+    /// Flags: dotted key and value.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+impl Settings {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed, an unknown key, a value of the wrong type or out of range: each with the
+    /// key, its place and what would be right.
+    pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
+        let mut layers = vec![Layer::defaults()];
+        match &sources.file {
+            Some(path) => layers.push(Layer::file(path)?),
+            None if Path::new(DEFAULT_FILE).is_file() => layers.push(Layer::file(Path::new(DEFAULT_FILE))?),
+            None => {}
+        }
+        layers.push(Layer::environment(&sources.environment)?);
+        layers.push(Layer::flags(&sources.flags));
+        Settings::from_layers(&layers)
+    }
+
+    /// Reads the defaults and one file: what `sagate config check` does.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn check(file: &Path) -> Result<Settings, ConfigError> {
+        Settings::from_layers(&[Layer::defaults(), Layer::file(file)?])
+    }
+
+    /// Every setting with its value and where it came from, in the order of the example file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether programs, not people, read what is printed.
+    pub fn json(&self) -> bool {
+        self.output.format == OutputFormat::Json
+    }
+
+    fn from_layers(layers: &[Layer]) -> Result<Settings, ConfigError> {
+        for layer in layers {
+            layer.refuse_unknown()?;
+        }
+        let mut reader = Reader {
+            layers,
+            entries: Vec::new(),
+        };
+        let mut settings = Settings {
+            models: Models {
+                dir: reader.get("models.dir")?,
+                default: reader.get("models.default")?,
+            },
+            device: Device {
+                kind: reader.get("device.kind")?,
+                threads: reader.get("device.threads")?,
+            },
+            gate: Gate {
+                coverage: reader.get("gate.coverage")?,
+                allowed_coverage: reader.get("gate.allowed_coverage")?,
+                allowed_threshold: reader.get("gate.allowed_threshold")?,
+                accept_empty: reader.get("gate.accept_empty")?,
+                accept_uncalibrated: reader.get("gate.accept_uncalibrated")?,
+            },
+            limits: Limits {
+                max_pixels: reader.get("limits.max_pixels")?,
+                max_bytes: reader.get("limits.max_bytes")?,
+            },
+            log: Log {
+                level: reader.get("log.level")?,
+                format: reader.get("log.format")?,
+            },
+            output: Output {
+                format: reader.get("output.format")?,
+            },
+            entries: Vec::new(),
+        };
+        settings.refuse_out_of_range(&reader)?;
+        settings.entries = reader.entries;
+        Ok(settings)
+    }
+
+    fn refuse_out_of_range(&self, reader: &Reader) -> Result<(), ConfigError> {
+        let range_ok = |[low, high]: [f64; 2]| (0.0..=1.0).contains(&low) && low <= high && high <= 1.0;
+        let [low, high] = self.gate.allowed_coverage;
+        let checks = [
+            ("models.dir", !self.models.dir.as_os_str().is_empty()),
+            ("models.default", !self.models.default.is_empty()),
+            ("device.threads", self.device.threads <= 1024),
+            ("gate.allowed_coverage", range_ok(self.gate.allowed_coverage)),
+            ("gate.allowed_threshold", range_ok(self.gate.allowed_threshold)),
+            ("gate.coverage", (low..=high).contains(&self.gate.coverage)),
+            ("limits.max_pixels", self.limits.max_pixels >= 1),
+            ("limits.max_bytes", self.limits.max_bytes >= 1),
+        ];
+        match checks.into_iter().find(|(_, fine)| !fine) {
+            Some((key, _)) => Err(reader.bad(key)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings::from_layers(&[Layer::defaults()])
+            .expect("the built-in defaults are valid (tests/cli_config.rs)")
+    }
+}
+
+/// Looks keys up in the layers, the last that has one wins.
+struct Reader<'a> {
+    layers: &'a [Layer],
+    entries: Vec<Entry>,
+}
+
+impl Reader<'_> {
+    fn find(&self, key: &str) -> (&Layer, &config::Value) {
+        let found = self
+            .layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.values.get(key).map(|value| (layer, value)));
+        found.expect("the defaults hold every key")
+    }
+
+    fn get<T: Setting>(&mut self, key: &'static str) -> Result<T, ConfigError> {
+        let (layer, value) = self.find(key);
+        let Some(read) = T::read(value) else {
+            return Err(self.bad(key));
+        };
+        let entry = Entry {
+            key,
+            value: read.shown(),
+            origin: layer.origin.clone(),
+        };
+        self.entries.push(entry);
+        Ok(read)
+    }
+
+    fn bad(&self, key: &'static str) -> ConfigError {
+        let (layer, value) = self.find(key);
+        let right = KEYS
+            .iter()
+            .find(|(known, _)| *known == key)
+            .map_or("", |(_, right)| right);
+        ConfigError::BadValue {
+            key,
+            value: value::describe(value),
+            origin: layer.origin.name(key),
+            right,
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} = {} ({})",
+            self.key,
+            self.value,
+            self.origin.name(self.key)
+        )
+    }
+}

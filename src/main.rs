@@ -1,3 +1,7 @@
 //! The `sagate` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sagate::cli::main()
+}

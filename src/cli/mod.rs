@@ -1,1 +1,162 @@
-//! The command line.
+//! The command line: one file a command, each with its `Args` and a `run` that says how it went as an [`Exit`].
+
+pub mod completions;
+pub mod config;
+pub mod exit;
+pub mod man;
+pub mod out;
+pub mod version;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::config::{DeviceKind, LogLevel, Settings, Sources};
+use crate::telemetry::logs;
+
+pub use exit::{Exit, UsageError};
+
+/// The command line as a whole.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sagate",
+    version,
+    about = "Segments medical images, says how far each answer can be trusted, and gates it",
+    after_help = exit::HELP,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes. Each overrides the settings file and the environment.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Folder of models [default: models]
+    #[arg(long, global = true, value_name = "DIR")]
+    models: Option<String>,
+    /// Model to use, its highest version unless one is named [default: t1-brain]
+    #[arg(long, global = true, value_name = "NAME[@VERSION]")]
+    model: Option<String>,
+    /// Settings file [default: sagate.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON for programs instead of tables for people
+    #[arg(long, global = true)]
+    json: bool,
+    /// CPU threads for tensor operations, 0 for all cores [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Device to run on [default: auto]
+    #[arg(long, global = true, value_name = "KIND")]
+    device: Option<DeviceKind>,
+    /// Least severe level to log, to stderr [default: warn]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print or check settings
+    Config(config::Args),
+    /// Print the version, how it was built and what it runs on
+    Version(version::Args),
+    /// Print a shell completion script
+    Completions(completions::Args),
+    /// Write the man pages
+    Man(man::Args),
+}
+
+impl Command {
+    fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
+        match self {
+            Command::Config(args) => config::run(args, settings),
+            Command::Version(args) => version::run(args, settings),
+            Command::Completions(args) => completions::run(args, settings),
+            Command::Man(args) => man::run(args, settings),
+        }
+    }
+
+    /// Whether the command works without settings, and so also where those are broken.
+    fn needs_no_settings(&self) -> bool {
+        match self {
+            Command::Completions(_) | Command::Man(_) => true,
+            Command::Config(args) => args.is_check(),
+            _ => false,
+        }
+    }
+}
+
+/// The name that a value has as a flag.
+fn name<T: ValueEnum>(value: T) -> String {
+    value
+        .to_possible_value()
+        .map_or_else(String::new, |it| it.get_name().to_string())
+}
+
+impl Global {
+    fn sources(&self) -> Sources {
+        let flags = [
+            ("models.dir", self.models.clone()),
+            ("models.default", self.model.clone()),
+            ("output.format", self.json.then(|| "json".to_string())),
+            ("device.threads", self.threads.map(|it| it.to_string())),
+            ("device.kind", self.device.map(name)),
+            ("log.level", self.log.map(name)),
+        ];
+        Sources {
+            file: self.config.clone(),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+                })
+                .collect(),
+            flags: flags
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value?)))
+                .collect(),
+        }
+    }
+}
+
+/// Runs the command line of this process and says with which code it ends.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help goes to stdout and is no error; a reader that went away is none either.
+            let _ = message.print();
+            return if message.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Ok.into()
+            };
+        }
+    };
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::explain(&error).into(),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let settings = if cli.command.needs_no_settings() {
+        Settings::default()
+    } else {
+        Settings::load(&cli.global.sources())?
+    };
+    logs::start(&settings.log);
+    cli.command.run(&settings)
+}
+
+/// The command line as clap knows it, for completions and man pages.
+fn definition() -> clap::Command {
+    Cli::command()
+}

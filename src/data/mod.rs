@@ -1,1 +1,20 @@
-//! Data sets and damage.
+//! Data sets and damage: what models are trained on, and what they are tried with.
+//!
+//! * [`Task`] is a segmentation task as a folder of 2D images with ground truth in three [`Split`]s;
+//!   [`folder`] reads any plain folder of images.
+//! * [`t1`] makes two tasks of real T1 MRI slices from the volumes of Debian's `mricron-data`.
+//! * [`damage`] spoils an image in the ways scanners and people do, seeded and in three grades.
+//! * [`samples`] picks the handful of clean and damaged slices that the demo segments.
+
+pub mod damage;
+mod error;
+mod example;
+mod files;
+pub mod t1;
+mod task;
+
+pub use damage::{Damage, Grade, Kind};
+pub use error::DataError;
+pub use example::{Example, folder};
+pub use files::{write_image, write_mask};
+pub use task::{Class, Source, SourceFile, Split, Splits, Task, TaskFile};

@@ -1,1 +1,3 @@
-//! Logs.
+//! What sagate says about itself while it runs: logs. No image content and no patient data ever goes in.
+
+pub mod logs;

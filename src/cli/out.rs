@@ -1,0 +1,52 @@
+//! What a command prints: results to stdout, messages to stderr. A reader that goes away is an error like any other and
+//! never a panic, so commands print through here and not with `println!`.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Prints text and a line's end to stdout.
+///
+/// # Errors
+/// What writing gave; a closed pipe ends the command quietly with [`super::Exit::BrokenPipe`].
+pub fn line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
+}
+
+/// Prints a value as indented JSON to stdout. Numbers that are not finite become `null`.
+///
+/// # Errors
+/// A value that JSON cannot hold, or what writing gave.
+pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value).context("the result does not fit into JSON")?;
+    Ok(line(&text)?)
+}
+
+/// A table for people with these headings, to be filled with `add_row` and printed with [`line`].
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headings);
+    table
+}
+
+/// Tells something on stderr that is no result: a file that failed among good ones, what to do next.
+pub fn error(text: &str) {
+    // Where stderr is gone as well there is nobody left to tell.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A progress bar on stderr for long work of `steps` steps; hidden where stderr is no terminal. Finish it with
+/// `finish_and_clear`.
+pub fn progress(steps: u64, doing: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(steps).with_style(style).with_message(doing)
+}

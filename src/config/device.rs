@@ -1,0 +1,70 @@
+//! The device that tensors run on: what is asked for and what there is.
+
+use clap::ValueEnum;
+
+/// Section `device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device {
+    /// Which device.
+    pub kind: DeviceKind,
+    /// How many CPU threads an operation may use; 0 leaves it to libtorch (all cores).
+    pub threads: usize,
+}
+
+/// Which device is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DeviceKind {
+    /// A CUDA GPU where one works, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first CUDA GPU, or an error.
+    Cuda,
+}
+
+/// A device that was demanded and is not there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "device.kind is \"cuda\", but {reason}; set device.kind (or --device) to \"cpu\" or \"auto\", or run `make \
+     libtorch-cuda` on a machine with an NVIDIA driver"
+)]
+pub struct DeviceError {
+    reason: &'static str,
+}
+
+impl Device {
+    /// Finds the device and tells libtorch how many threads it may use. Call once, before the first tensor.
+    ///
+    /// `auto` looks for `libtorch_cuda.so` beside libtorch and for a GPU, and takes the CPU, with a log line, where
+    /// either is missing.
+    ///
+    /// # Errors
+    /// `cuda` is demanded and libtorch has none, or no GPU answers.
+    pub fn open(&self) -> Result<tch::Device, DeviceError> {
+        if let Ok(threads @ 1..) = i32::try_from(self.threads) {
+            tch::set_num_threads(threads);
+        }
+        if self.kind == DeviceKind::Cpu {
+            return Ok(tch::Device::Cpu);
+        }
+        let missing = if !cuda_library() {
+            "there is no libtorch_cuda.so beside libtorch"
+        } else if !tch::Cuda::is_available() {
+            "no CUDA GPU answers"
+        } else {
+            return Ok(tch::Device::Cuda(0));
+        };
+        if self.kind == DeviceKind::Cuda {
+            return Err(DeviceError { reason: missing });
+        }
+        tracing::info!(reason = missing, "running on the CPU");
+        Ok(tch::Device::Cpu)
+    }
+}
+
+/// Loads the CUDA half of libtorch where it lies on the library path; it registers itself with the CPU half.
+fn cuda_library() -> bool {
+    // SAFETY: dlopen gets a NUL-terminated name and runs the initialisers of libtorch's own library, which is made to be
+    // loaded this way; the handle is kept open for the life of the process.
+    !unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) }.is_null()
+}

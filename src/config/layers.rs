@@ -1,0 +1,154 @@
+//! One layer of settings: a flat map from dotted key to value, and where it came from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use config::{Environment, File, FileFormat, Source, Value, ValueKind};
+
+use super::{ConfigError, KEYS, Origin};
+
+/// The defaults, in the form of a settings file. `sagate.example.toml` says the same with comments; a test compares.
+const DEFAULTS: &str = r#"
+models.dir = "models"
+models.default = "t1-brain"
+device.kind = "auto"
+device.threads = 0
+gate.coverage = 0.9
+gate.allowed_coverage = [0.0, 1.0]
+gate.allowed_threshold = [0.0, 1.0]
+gate.accept_empty = false
+gate.accept_uncalibrated = false
+limits.max_pixels = 67108864
+limits.max_bytes = 1073741824
+log.level = "warn"
+log.format = "auto"
+output.format = "table"
+"#;
+
+pub(super) struct Layer {
+    pub origin: Origin,
+    pub values: BTreeMap<String, Value>,
+}
+
+impl Layer {
+    pub fn defaults() -> Layer {
+        let table = File::from_str(DEFAULTS, FileFormat::Toml)
+            .collect()
+            .expect("the built-in defaults are TOML");
+        Layer {
+            origin: Origin::Default,
+            values: flatten(table),
+        }
+    }
+
+    pub fn file(path: &Path) -> Result<Layer, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let table = File::from_str(&text, FileFormat::Toml)
+            .collect()
+            .map_err(|error| ConfigError::Syntax {
+                origin: format!("the settings file {}", path.display()),
+                message: error.to_string().trim().to_string(),
+            })?;
+        Ok(Layer {
+            origin: Origin::File(path.to_path_buf()),
+            values: flatten(table),
+        })
+    }
+
+    pub fn environment(variables: &BTreeMap<String, String>) -> Result<Layer, ConfigError> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let table = Environment::with_prefix("SAGATE")
+            .prefix_separator("__")
+            .separator("__")
+            .source(Some(variables))
+            .collect()
+            .map_err(|error| ConfigError::Syntax {
+                origin: "the environment".into(),
+                message: error.to_string(),
+            })?;
+        Ok(Layer {
+            origin: Origin::Environment,
+            values: flatten(table),
+        })
+    }
+
+    pub fn flags(flags: &[(&'static str, String)]) -> Layer {
+        let values = flags
+            .iter()
+            .map(|(key, value)| ((*key).to_string(), Value::from(value.as_str())))
+            .collect();
+        Layer {
+            origin: Origin::Flag,
+            values,
+        }
+    }
+
+    pub fn refuse_unknown(&self) -> Result<(), ConfigError> {
+        let unknown = self
+            .values
+            .keys()
+            .find(|key| !KEYS.iter().any(|(known, _)| known == key));
+        match unknown {
+            None => Ok(()),
+            Some(key) => Err(ConfigError::UnknownKey {
+                key: key.clone(),
+                origin: self.origin.name(key),
+                nearest: nearest(key),
+            }),
+        }
+    }
+}
+
+/// Turns nested tables into dotted keys.
+fn flatten(table: config::Map<String, Value>) -> BTreeMap<String, Value> {
+    fn walk(prefix: &str, table: config::Map<String, Value>, out: &mut BTreeMap<String, Value>) {
+        for (name, value) in table {
+            let key = if prefix.is_empty() {
+                name
+            } else {
+                format!("{prefix}.{name}")
+            };
+            match value.kind {
+                ValueKind::Table(inner) => walk(&key, inner, out),
+                _ => {
+                    out.insert(key, value);
+                }
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    walk("", table, &mut out);
+    out
+}
+
+/// The valid key that needs the fewest edits to become `key`; the section may be missing.
+fn nearest(key: &str) -> &'static str {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_string();
+    let distance = |known: &str| edits(key, known).min(edits(&last(key), &last(known)) + 1);
+    KEYS.iter()
+        .map(|(known, _)| *known)
+        .min_by_key(|known| distance(known))
+        .unwrap_or_default()
+}
+
+/// Levenshtein's distance: how many characters must be inserted, deleted or replaced.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,52 @@
+//! What happens to brightness: the bias field and the loss of contrast.
+
+use ndarray::Array3;
+use rand::Rng;
+
+use super::Grade;
+
+/// How many times brighter the field's brightest place is than its darkest.
+const RATIO: [f64; 3] = [2.0, 4.0, 8.0];
+
+/// What is left of each tissue's distance from the signal level.
+const CONTRAST: [f32; 3] = [0.6, 0.3, 0.1];
+
+/// Multiplies every channel by one smooth gain field: the exponential of a random polynomial of second degree in row
+/// and column, scaled to run from 1 at its brightest to 1/ratio at its darkest.
+pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng) {
+    let (_, height, width) = pixels.dim();
+    let angle = random.gen_range(0.0..std::f64::consts::TAU);
+    let curve: [f64; 3] = std::array::from_fn(|_| random.gen_range(-0.5..0.5));
+    let (sin, cos) = angle.sin_cos();
+    let along = |at: usize, side: usize| if side > 1 { 2.0 * at as f64 / (side - 1) as f64 - 1.0 } else { 0.0 };
+    let field = |row: usize, column: usize| {
+        let (y, x) = (along(row, height), along(column, width));
+        sin * y + cos * x + curve[0] * y * y + curve[1] * x * x + curve[2] * x * y
+    };
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for row in 0..height {
+        for column in 0..width {
+            let value = field(row, column);
+            (low, high) = (low.min(value), high.max(value));
+        }
+    }
+    let scale = if high > low { grade.of(RATIO).ln() / (high - low) } else { 0.0 };
+    for ((_, row, column), v) in pixels.indexed_iter_mut() {
+        *v *= ((field(row, column) - high) * scale).exp() as f32;
+    }
+}
+
+/// Draws tissue towards the signal level. Pixels below a tenth of the level (air) stay, those above half of it keep the
+/// given share of their distance from it, and in between one goes smoothly over into the other; the order of brightness
+/// stays.
+pub(super) fn flatten(pixels: &mut Array3<f32>, level: f32, grade: Grade) {
+    if level <= 0.0 {
+        return;
+    }
+    let lost = 1.0 - grade.of(CONTRAST);
+    pixels.mapv_inplace(|v| {
+        let t = ((v / level - 0.1) / 0.4).clamp(0.0, 1.0);
+        let tissue = t * t * (3.0 - 2.0 * t);
+        v + tissue * lost * (level - v)
+    });
+}

@@ -1,0 +1,137 @@
+//! One image with its truth, and folders of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+
+use super::DataError;
+use crate::imaging::{self, Image, Limits, Picture};
+
+/// What an image file may be called; the content decides what it is.
+const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "npy", "nii", "nii.gz", "safetensors"];
+
+/// One image of a data set.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// The file's name without its extension.
+    pub name: String,
+    /// Where the slice lies in its stack, in slices; neighbours differ by one. Images in a plain folder are numbered in
+    /// the order of their names.
+    pub position: usize,
+    /// The pixels, in raw units.
+    pub image: Image,
+    /// The ground truth, `[height, width]`: 0 background, 1.. the object classes.
+    pub truth: Option<Array2<u8>>,
+}
+
+/// Reads a folder of 2D images in the order of their names: `DIR/images/*` when there is such a folder, else `DIR/*`.
+/// Ground truth lies in `DIR/masks` under the images' names; where that folder is missing, no image has any.
+///
+/// # Errors
+/// When the folder is missing or holds no image, when a file cannot be read or holds a volume, when masks are kept and
+/// an image has none or a mask has no image, and when a mask's size is not its image's.
+pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
+    let inner = dir.join("images");
+    let images = by_name(if inner.is_dir() { &inner } else { dir })?;
+    if images.is_empty() {
+        return Err(DataError::EmptyFolder { path: dir.to_owned() });
+    }
+    let masks_dir = dir.join("masks");
+    let masks = if masks_dir.is_dir() { Some(by_name(&masks_dir)?) } else { None };
+    if let Some(masks) = &masks {
+        if let Some((name, mask)) = masks.iter().find(|(name, _)| !images.contains_key(*name)) {
+            return Err(DataError::OrphanMask { mask: mask.clone(), name: name.clone() });
+        }
+    }
+    let mut examples = Vec::with_capacity(images.len());
+    for (position, (name, path)) in images.into_iter().enumerate() {
+        let image = read_image(&path)?;
+        let truth = match &masks {
+            None => None,
+            Some(masks) => {
+                let mask = masks.get(&name).ok_or_else(|| DataError::MissingMask {
+                    image: path.clone(),
+                    masks: masks_dir.clone(),
+                    name: name.clone(),
+                })?;
+                Some(read_mask(mask, &image)?)
+            }
+        };
+        examples.push(Example { name, position, image, truth });
+    }
+    Ok(examples)
+}
+
+/// Reads one 2D image; a volume is an error.
+pub(super) fn read_image(path: &Path) -> Result<Image, DataError> {
+    match imaging::read(path, &Limits::default())? {
+        Picture::Image(image) => Ok(image),
+        Picture::Volume(volume) => {
+            Err(DataError::Volume { path: path.to_owned(), slices: volume.voxels.shape()[3] })
+        }
+    }
+}
+
+/// Reads a mask of whole-numbered labels and checks it against its image.
+pub(super) fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
+    let mask = read_image(path)?;
+    let field = |field: &str, was: String, want: &str| DataError::Field {
+        path: path.to_owned(),
+        field: field.to_owned(),
+        was,
+        want: want.to_owned(),
+    };
+    let (channels, height, width) = mask.pixels.dim();
+    if channels != 1 {
+        return Err(field("the number of channels", channels.to_string(), "1: a mask is a grey picture of labels"));
+    }
+    let (_, want_h, want_w) = image.pixels.dim();
+    if (height, width) != (want_h, want_w) {
+        return Err(DataError::MaskSize { mask: path.to_owned(), was_h: height, was_w: width, want_h, want_w });
+    }
+    let labels = mask.pixels.index_axis_move(ndarray::Axis(0), 0);
+    if let Some(odd) = labels.iter().find(|v| !(v.fract() == 0.0 && (0.0..=255.0).contains(*v))) {
+        return Err(field("a label", odd.to_string(), "a whole number from 0 to 255"));
+    }
+    Ok(labels.mapv(|v| v as u8))
+}
+
+/// The image files of a folder by their names without extension, sorted.
+fn by_name(dir: &Path) -> Result<BTreeMap<String, PathBuf>, DataError> {
+    if !dir.is_dir() {
+        return Err(DataError::NotAFolder { path: dir.to_owned() });
+    }
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).map_err(DataError::io("list the folder", dir))? {
+        let path = entry.map_err(DataError::io("list the folder", dir))?.path();
+        let Some(name) = image_name(&path) else { continue };
+        if !path.is_file() {
+            continue;
+        }
+        if let Some(earlier) = files.insert(name.clone(), path) {
+            return Err(DataError::SameName { path: earlier, name });
+        }
+    }
+    Ok(files)
+}
+
+/// The name without extension, where the extension is one of an image file and the file is not hidden.
+fn image_name(path: &Path) -> Option<String> {
+    let file = path.file_name()?.to_str()?;
+    if file.starts_with('.') {
+        return None;
+    }
+    let lower = file.to_ascii_lowercase();
+    let extension = EXTENSIONS.iter().find(|e| {
+        lower.strip_suffix(*e).is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
+    })?;
+    Some(file[..file.len() - extension.len() - 1].to_owned())
+}
+
+/// The name of one image file without its extension.
+pub(super) fn stem(path: &Path) -> String {
+    image_name(path).unwrap_or_else(|| {
+        path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    })
+}
