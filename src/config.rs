@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub use device::{Device, DeviceError, DeviceKind};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
+use crate::gate::Policy;
 use layers::Layer;
 use value::Setting;
 
@@ -80,8 +81,9 @@ pub struct Models {
 /// Section `gate`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
-    /// Share of images like the calibration images that shall be let through, 0..=1.
-    pub coverage: f64,
+    /// Share of images like the calibration images that shall be let through, 0..=1; `None` ("calibrated" in a file):
+    /// the coverage that the model was calibrated with.
+    pub coverage: Option<f64>,
     /// Lowest and highest coverage that a request may ask for.
     pub allowed_coverage: [f64; 2],
     /// Lowest and highest threshold on mu that a request may ask for.
@@ -303,20 +305,36 @@ impl Settings {
 
     fn refuse_out_of_range(&self, reader: &Reader) -> Result<(), ConfigError> {
         let range_ok = |[low, high]: [f64; 2]| (0.0..=1.0).contains(&low) && low <= high && high <= 1.0;
-        let [low, high] = self.gate.allowed_coverage;
         let checks = [
             ("models.dir", !self.models.dir.as_os_str().is_empty()),
             ("models.default", !self.models.default.is_empty()),
             ("device.threads", self.device.threads <= 1024),
             ("gate.allowed_coverage", range_ok(self.gate.allowed_coverage)),
             ("gate.allowed_threshold", range_ok(self.gate.allowed_threshold)),
-            ("gate.coverage", (low..=high).contains(&self.gate.coverage)),
+            (
+                "gate.coverage",
+                self.gate.coverage.is_none_or(|it| (0.0..=1.0).contains(&it)),
+            ),
             ("limits.max_pixels", self.limits.max_pixels >= 1),
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),
             None => Ok(()),
+        }
+    }
+}
+
+impl Gate {
+    /// What the gate is asked for when a request asks for nothing.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            coverage: self.coverage,
+            threshold: None,
+            allowed_coverage: self.allowed_coverage,
+            allowed_threshold: self.allowed_threshold,
+            accept_empty: self.accept_empty,
+            accept_uncalibrated: self.accept_uncalibrated,
         }
     }
 }

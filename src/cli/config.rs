@@ -78,5 +78,5 @@ fn print(settings: &Settings) -> anyhow::Result<()> {
             entry.origin.name(entry.key),
         ]);
     }
-    Ok(out::line(&table.to_string())?)
+    Ok(out::print(&table)?)
 }

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod config;
 pub mod exit;
 pub mod man;
+pub mod model;
 pub mod out;
 pub mod version;
 
@@ -64,6 +65,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// List, show or verify models
+    Model(model::Args),
     /// Print or check settings
     Config(config::Args),
     /// Print the version, how it was built and what it runs on
@@ -77,6 +80,7 @@ enum Command {
 impl Command {
     fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
         match self {
+            Command::Model(args) => model::run(args, settings),
             Command::Config(args) => config::run(args, settings),
             Command::Version(args) => version::run(args, settings),
             Command::Completions(args) => completions::run(args, settings),

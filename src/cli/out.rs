@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -28,13 +28,22 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(line(&text)?)
 }
 
-/// A table for people with these headings, to be filled with `add_row` and printed with [`line`].
+/// A table for people with these headings, to be filled with `add_row` and printed with [`print`].
 pub fn table(headings: &[&str]) -> Table {
+    let rule = LineStyle::none().fill('─').junction('─');
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TableStyle::new().header_separator(rule));
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings);
     table
+}
+
+/// Prints a table to stdout.
+///
+/// # Errors
+/// As [`line`].
+pub fn print(table: &Table) -> io::Result<()> {
+    line(&table.trim_fmt())
 }
 
 /// Tells something on stderr that is no result: a file that failed among good ones, what to do next.

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use config::{Value, ValueKind};
 
+/// How a file says that the calibration names the coverage.
+const CALIBRATED: &str = "calibrated";
+
 /// A type that a setting may have.
 pub(super) trait Setting: Sized {
     /// Reads it; `None` when the value is something else.
@@ -62,6 +65,19 @@ impl Setting for f64 {
     }
     fn shown(&self) -> toml::Value {
         (*self).into()
+    }
+}
+
+/// A number, or the word `calibrated` for `None`.
+impl Setting for Option<f64> {
+    fn read(value: &Value) -> Option<Self> {
+        match &value.kind {
+            ValueKind::String(text) if text.trim() == CALIBRATED => Some(None),
+            _ => f64::read(value).map(Some),
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        self.map_or(CALIBRATED.into(), toml::Value::from)
     }
 }
 

@@ -1,1 +1,29 @@
-//! A model as a user keeps it: a folder.
+//! A model as a user keeps it: a folder `NAME/VERSION/` with everything that is known of it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `manifest.toml` | [`Manifest`]: architecture, input contract, preprocessing, classes, layers of mu, provenance |
+//! | `weights.safetensors` | the network's weights |
+//! | `calibration.json` | mu of the calibration images; without it the gate rejects everything as `NOT_CALIBRATED` |
+//! | `calibration.safetensors` | what every unit said of each calibration image |
+//! | `SHA256SUMS` | the sum of each of them, in the format of `sha256sum`; checked whenever the model is opened |
+//!
+//! [`Repository`] finds folders by name and version, [`Model`] opens one, [`verify`] lists everything that is wrong with
+//! one, [`write_model`] and [`write_calibration`] make one.
+
+mod date;
+mod error;
+mod folder;
+mod manifest;
+mod repository;
+mod sums;
+mod verify;
+mod write;
+
+pub use date::today;
+pub use error::{Finding, ModelError, Severity};
+pub use folder::{Model, files};
+pub use manifest::{Architecture, Class, FORMAT, Input, Kind, Manifest, Mu, Provenance};
+pub use repository::{Located, Reference, Repository};
+pub use verify::verify;
+pub use write::{refresh_sums, write_calibration, write_model};

@@ -1,0 +1,210 @@
+//! What mu is on images that the model is known to fit, and the threshold for a coverage.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of `calibration.json` that this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// `calibration.json`: the empirical distribution of mu over a set of calibration images, kept whole so that any coverage
+/// can be asked for later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Version of this file's format: [`FORMAT`].
+    pub format: u32,
+    /// The model that gave the scores.
+    pub model: String,
+    /// Its version.
+    pub model_version: u32,
+    /// What the images were, in words.
+    pub data: String,
+    /// The day it was made, `YYYY-MM-DD`.
+    pub created: String,
+    /// The seed, where images were drawn or damaged at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The coverage that is meant when neither settings nor request name one, 0..=1.
+    pub coverage: f64,
+    /// One entry an image; at least one.
+    pub entries: Vec<Entry>,
+}
+
+/// One calibration image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What the image is called within the data.
+    pub name: String,
+    /// Its mean SA score, finite; 0 where the prediction was empty or full.
+    pub mu: f64,
+    /// Dice of the prediction against the ground truth, 0..=1, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dice: Option<f64>,
+}
+
+/// Why a calibration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// The file cannot be read or written.
+    #[error("cannot {doing} the calibration {}: {source}", path.display())]
+    Io {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not JSON of this form.
+    #[error("{name} is no calibration: {message}")]
+    Form {
+        /// The file.
+        name: String,
+        /// What is wrong, with field and line.
+        message: String,
+    },
+    /// A field that has the right type but makes no sense.
+    #[error("{name}, field `{field}`: it is {value}, but must be {right}")]
+    Field {
+        /// The file.
+        name: String,
+        /// The field, like `entries[3].mu`.
+        field: String,
+        /// What it was.
+        value: String,
+        /// What would be right.
+        right: &'static str,
+    },
+}
+
+impl Calibration {
+    /// Reads and checks `calibration.json`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not of this form, or a field out of its range; each names file and field.
+    pub fn read(path: &Path) -> Result<Calibration, CalibrationError> {
+        let text = std::fs::read_to_string(path).map_err(|source| CalibrationError::Io {
+            doing: "read",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Calibration::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads it from text; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`Calibration::read`].
+    pub fn parse(text: &str, name: &str) -> Result<Calibration, CalibrationError> {
+        let calibration: Calibration =
+            serde_json::from_str(text).map_err(|error| CalibrationError::Form {
+                name: name.into(),
+                message: error.to_string(),
+            })?;
+        calibration.check(name)?;
+        Ok(calibration)
+    }
+
+    /// Checks every field; `name` is what messages call the calibration.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn check(&self, name: &str) -> Result<(), CalibrationError> {
+        let refuse = |field: String, value: String, right| {
+            Err(CalibrationError::Field {
+                name: name.into(),
+                field,
+                value,
+                right,
+            })
+        };
+        if self.format != FORMAT {
+            return refuse(
+                "format".into(),
+                self.format.to_string(),
+                "1, the only one there is so far",
+            );
+        }
+        if self.model.is_empty() {
+            return refuse(
+                "model".into(),
+                "empty".into(),
+                "the name of the model that was calibrated",
+            );
+        }
+        if !(0.0..=1.0).contains(&self.coverage) {
+            return refuse(
+                "coverage".into(),
+                self.coverage.to_string(),
+                "a number from 0 to 1",
+            );
+        }
+        if self.entries.is_empty() {
+            return refuse("entries".into(), "empty".into(), "a list of at least one image");
+        }
+        for (index, entry) in self.entries.iter().enumerate() {
+            if !entry.mu.is_finite() {
+                return refuse(
+                    format!("entries[{index}].mu"),
+                    entry.mu.to_string(),
+                    "a finite number",
+                );
+            }
+            if entry.dice.is_some_and(|dice| !(0.0..=1.0).contains(&dice)) {
+                let dice = format!("{:?}", entry.dice);
+                return refuse(
+                    format!("entries[{index}].dice"),
+                    dice,
+                    "a number from 0 to 1, or absent",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// A field that [`Calibration::check`] refuses, so that nothing is written that could not be read again.
+    pub fn to_json(&self) -> Result<String, CalibrationError> {
+        self.check("the new calibration")?;
+        let text = serde_json::to_string_pretty(self).map_err(|error| CalibrationError::Form {
+            name: "the new calibration".into(),
+            message: error.to_string(),
+        })?;
+        Ok(text + "\n")
+    }
+
+    /// The threshold on mu at which the share `coverage` of the calibration images passes: the (1 - coverage) quantile.
+    ///
+    /// With the N scores of the entries in descending order `m_1 >= m_2 >= ... >= m_N` and `k` the least whole number
+    /// with `k / N >= coverage`, it is `m_k`: the largest threshold that lets at least that share pass (an image passes
+    /// when its mu is at least the threshold, so ties pass). No interpolation: the threshold is the score of a
+    /// calibration image, the first that is let through.
+    ///
+    /// Coverage 1 gives minus infinity (all that is finite passes, also what is worse than anything in the calibration);
+    /// coverage 0, and whatever is no coverage, gives plus infinity (nothing passes).
+    pub fn threshold(&self, coverage: f64) -> f64 {
+        if coverage == 1.0 {
+            return f64::NEG_INFINITY;
+        }
+        if !(coverage > 0.0 && coverage < 1.0) {
+            return f64::INFINITY;
+        }
+        let mut scores: Vec<f64> = self.entries.iter().map(|entry| entry.mu).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        // k / N is compared as it is, since coverage * N may round past a whole number.
+        let share = |k: usize| k as f64 / scores.len() as f64;
+        (1..=scores.len())
+            .find(|&k| share(k) >= coverage)
+            .map_or(f64::INFINITY, |k| scores[k - 1])
+    }
+
+    /// The share of calibration images whose mu is at least `threshold`, 0..=1.
+    pub fn share_passing(&self, threshold: f64) -> f64 {
+        let passing = self.entries.iter().filter(|entry| entry.mu >= threshold).count();
+        passing as f64 / self.entries.len().max(1) as f64
+    }
+}

@@ -1,0 +1,215 @@
+//! One model's folder, opened: sums checked, manifest read; weights and calibration on demand.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{Finding, ModelError, Severity};
+use super::manifest::Manifest;
+use super::sums::{self, Sums};
+use crate::gate::{Calibration, UnitScores};
+use crate::nn::checkpoint::Weights;
+
+/// The names of a model's files.
+pub mod files {
+    /// What the model is.
+    pub const MANIFEST: &str = "manifest.toml";
+    /// The network's weights.
+    pub const WEIGHTS: &str = "weights.safetensors";
+    /// mu of the calibration images.
+    pub const CALIBRATION: &str = "calibration.json";
+    /// What every unit said of the calibration images.
+    pub const UNIT_SCORES: &str = "calibration.safetensors";
+    /// The sums of all of them.
+    pub const SUMS: &str = "SHA256SUMS";
+    /// Every file that has a meaning, but for the sums.
+    pub const ALL: [&str; 4] = [MANIFEST, WEIGHTS, CALIBRATION, UNIT_SCORES];
+}
+
+/// A model whose sums agree and whose manifest makes sense.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    manifest: Manifest,
+    folder: PathBuf,
+    hash: String,
+}
+
+/// What a look at a folder gave; a model where nothing was an error.
+pub(super) struct Inspection {
+    pub model: Option<Model>,
+    pub findings: Vec<Finding>,
+}
+
+impl Model {
+    /// Opens a model's folder: checks every sum and the manifest.
+    ///
+    /// # Errors
+    /// [`ModelError::Defective`] with everything that is wrong, each with its file and field.
+    pub fn open(folder: &Path) -> Result<Model, ModelError> {
+        let Inspection { model, mut findings } = inspect(folder);
+        findings.retain(|finding| finding.severity == Severity::Error);
+        match model {
+            Some(model) if findings.is_empty() => Ok(model),
+            _ => Err(ModelError::Defective {
+                folder: folder.to_path_buf(),
+                findings,
+            }),
+        }
+    }
+
+    /// What the model says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What tells this content from any other: the SHA-256 of its `SHA256SUMS`, 64 hexadecimal digits.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The sums of its files.
+    pub(super) fn sums(&self) -> Result<Sums, ModelError> {
+        let path = self.folder.join(files::SUMS);
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+            doing: "read",
+            path: path.clone(),
+            source,
+        })?;
+        sums::parse(&text, &path).map_err(|findings| ModelError::Defective {
+            folder: self.folder.clone(),
+            findings,
+        })
+    }
+
+    /// Reads the weights.
+    ///
+    /// # Errors
+    /// They cannot be read or are not those of the architecture.
+    pub fn weights(&self) -> Result<Weights, ModelError> {
+        Ok(Weights::read(
+            &self.folder.join(files::WEIGHTS),
+            &self.manifest.architecture.network(),
+        )?)
+    }
+
+    /// Reads the calibration; `None` where the model has none.
+    ///
+    /// # Errors
+    /// It cannot be read, makes no sense, or is another model's.
+    pub fn calibration(&self) -> Result<Option<Calibration>, ModelError> {
+        let path = self.folder.join(files::CALIBRATION);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let calibration = Calibration::read(&path)?;
+        let stated = format!("{}@{}", calibration.model, calibration.model_version);
+        if stated != self.manifest.reference() {
+            let message = format!(
+                "it was made for {stated}, but this is {}",
+                self.manifest.reference()
+            );
+            let findings = vec![Finding::error(&path, Some("model"), message)];
+            return Err(ModelError::Defective {
+                folder: self.folder.clone(),
+                findings,
+            });
+        }
+        Ok(Some(calibration))
+    }
+
+    /// Reads what every unit said of the calibration images; `None` where that was not kept.
+    ///
+    /// # Errors
+    /// The file cannot be read or makes no sense.
+    pub fn unit_scores(&self) -> Result<Option<UnitScores>, ModelError> {
+        let path = self.folder.join(files::UNIT_SCORES);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(UnitScores::read(&path)?))
+    }
+}
+
+/// Looks at a folder and collects everything that is wrong with its sums and its manifest.
+pub(super) fn inspect(folder: &Path) -> Inspection {
+    let present = match file_names(folder) {
+        Ok(present) => present,
+        Err(error) => {
+            let message = format!("it cannot be read as a folder: {error}");
+            return Inspection {
+                model: None,
+                findings: vec![Finding::error(folder, None, message)],
+            };
+        }
+    };
+    let mut findings = Vec::new();
+    for name in [files::MANIFEST, files::WEIGHTS]
+        .into_iter()
+        .filter(|name| !present.iter().any(|it| it == name))
+    {
+        findings.push(Finding::error(
+            &folder.join(name),
+            None,
+            "it is missing: every model must have it",
+        ));
+    }
+    let hash = check_sums(folder, &present, &mut findings);
+    let path = folder.join(files::MANIFEST);
+    let manifest = match std::fs::read_to_string(&path) {
+        Ok(text) => Manifest::parse(&text, &path)
+            .map_err(|mut wrong| findings.append(&mut wrong))
+            .ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            findings.push(Finding::error(&path, None, format!("it cannot be read: {error}")));
+            None
+        }
+    };
+    let model = manifest.zip(hash).map(|(manifest, hash)| Model {
+        manifest,
+        folder: folder.to_path_buf(),
+        hash,
+    });
+    Inspection { model, findings }
+}
+
+/// Checks the sums; gives the hash of the content where they could be read.
+fn check_sums(folder: &Path, present: &[String], findings: &mut Vec<Finding>) -> Option<String> {
+    let path = folder.join(files::SUMS);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("it cannot be read ({error}), so nothing vouches for the model's files");
+            findings.push(Finding::error(&path, None, message));
+            return None;
+        }
+    };
+    match sums::parse(&text, &path) {
+        Ok(stated) => {
+            let missing = |it: &Finding| findings.iter().any(|known| known.file == it.file);
+            let mut new = sums::compare(folder, &stated, present);
+            new.retain(|finding| !missing(finding));
+            findings.append(&mut new);
+        }
+        Err(mut wrong) => findings.append(&mut wrong),
+    }
+    Some(sums::of_bytes(text.as_bytes()))
+}
+
+/// The names of a folder's files, sorted; hidden ones (a writer's unfinished work) left out.
+pub(super) fn file_names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && entry.path().is_file() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}

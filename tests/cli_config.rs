@@ -1,0 +1,309 @@
+//! Settings and the frame of the command line, through the binary.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The binary in a folder of its own, with no settings from outside.
+fn sagate(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sagate"));
+    command.current_dir(folder);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.to_uppercase().starts_with("SAGATE__")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn printed(command: &mut Command) -> Value {
+    let output = command.args(["--json", "config", "print"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn entry<'a>(settings: &'a Value, key: &str) -> (&'a Value, &'a str) {
+    (&settings[key]["value"], settings[key]["source"].as_str().unwrap())
+}
+
+#[test]
+fn the_example_file_says_every_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("sagate.example.toml");
+    let defaults = printed(&mut sagate(folder.path()));
+    let with_file = printed(sagate(folder.path()).arg("--config").arg(&example));
+    let defaults = defaults.as_object().unwrap();
+    assert!(defaults.len() >= 14);
+    for (key, entry) in defaults {
+        assert_eq!(entry["value"], with_file[key]["value"], "{key}");
+        if key != "output.format" {
+            assert_eq!(entry["source"], "default");
+            assert!(
+                with_file[key]["source"]
+                    .as_str()
+                    .unwrap()
+                    .contains("sagate.example.toml"),
+                "{key} is not in it"
+            );
+        }
+    }
+    let check = sagate(folder.path())
+        .args(["config", "check"])
+        .arg(&example)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", stderr(&check));
+    assert!(
+        stdout(&check).contains(&format!("sets {0} of {0} settings", defaults.len())),
+        "{}",
+        stdout(&check)
+    );
+}
+
+#[test]
+fn flags_beat_the_environment_beats_the_file_beats_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        "[gate]\ncoverage = 0.5\naccept_empty = true\n[device]\nthreads = 3\n[limits]\nmax_pixels = 1000\n";
+    std::fs::write(folder.path().join("sagate.toml"), text).unwrap();
+    let settings = printed(
+        sagate(folder.path())
+            .env("SAGATE__GATE__COVERAGE", "0.75")
+            .env("SAGATE__GATE__ALLOWED_COVERAGE", "0.5,1")
+            .env("SAGATE__DEVICE__THREADS", "2")
+            .args(["--threads", "1", "--device", "cpu", "--model", "other@3"]),
+    );
+    let threads = entry(&settings, "device.threads");
+    assert_eq!((threads.0.as_u64(), threads.1), (Some(1), "flag --threads"));
+    let coverage = entry(&settings, "gate.coverage");
+    assert_eq!(
+        (coverage.0.as_f64(), coverage.1),
+        (Some(0.75), "environment SAGATE__GATE__COVERAGE")
+    );
+    assert_eq!(
+        entry(&settings, "gate.allowed_coverage").0,
+        &serde_json::json!([0.5, 1.0])
+    );
+    let empty = entry(&settings, "gate.accept_empty");
+    assert_eq!((empty.0.as_bool(), empty.1), (Some(true), "file sagate.toml"));
+    assert_eq!(entry(&settings, "limits.max_pixels").0, 1000);
+    assert_eq!(entry(&settings, "models.default").0, "other@3");
+    assert_eq!(entry(&settings, "gate.accept_uncalibrated").1, "default");
+}
+
+#[test]
+fn a_wrong_setting_names_its_key_its_place_and_what_would_be_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    for (text, says) in [
+        (
+            "[gate]\ncovrage = 0.5",
+            ["`gate.covrage`", "mine.toml", "did you mean `gate.coverage`"],
+        ),
+        (
+            "[gates]\ncoverage = 0.5",
+            ["`gates.coverage`", "mine.toml", "`gate.coverage`"],
+        ),
+        ("coverage = 0.5", ["`coverage`", "mine.toml", "`gate.coverage`"]),
+        (
+            "[gate]\ncoverage = 1.5",
+            ["`gate.coverage` is 1.5", "mine.toml", "from 0 to 1"],
+        ),
+        (
+            "[gate]\ncoverage = true",
+            ["`gate.coverage` is true", "mine.toml", "a number"],
+        ),
+        (
+            "[gate]\ncoverage = nan",
+            ["`gate.coverage` is", "mine.toml", "a number"],
+        ),
+        (
+            "[gate]\naccept_empty = 1",
+            ["`gate.accept_empty` is 1", "mine.toml", "true or false"],
+        ),
+        (
+            "[gate]\nallowed_coverage = [0.9, 0.1]",
+            ["`gate.allowed_coverage`", "mine.toml", "ascending"],
+        ),
+        (
+            "[device]\nkind = \"gpu\"",
+            ["`device.kind` is \"gpu\"", "mine.toml", "\"cuda\""],
+        ),
+        (
+            "[device]\nthreads = -1",
+            ["`device.threads` is -1", "mine.toml", "whole number"],
+        ),
+        (
+            "[limits]\nmax_pixels = 0",
+            ["`limits.max_pixels` is 0", "mine.toml", "at least 1"],
+        ),
+        (
+            "[log]\nlevel = \"loud\"",
+            ["`log.level` is \"loud\"", "mine.toml", "\"debug\""],
+        ),
+        ("[gate]\ncoverage = \n", ["mine.toml", "line 2", "coverage"]),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for way in [
+            ["config", "check", "mine.toml"].as_slice(),
+            &["--config", "mine.toml", "version"],
+        ] {
+            let output = sagate(folder.path()).args(way).output().unwrap();
+            let message = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{text}: {message}");
+            assert!(
+                says.iter().all(|part| message.contains(part)),
+                "{text}: {message}"
+            );
+            assert_eq!(stdout(&output), "");
+        }
+    }
+    let output = sagate(folder.path())
+        .env("SAGATE__DEVICE__KIDN", "cpu")
+        .arg("version")
+        .output()
+        .unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        message.contains("environment SAGATE__DEVICE__KIDN") && message.contains("`device.kind`"),
+        "{message}"
+    );
+    let output = sagate(folder.path())
+        .args(["--config", "nowhere.toml", "version"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("nowhere.toml"));
+}
+
+#[test]
+fn help_documents_the_exit_codes_and_usage_errors_have_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = sagate(folder.path()).arg("--help").output().unwrap();
+    assert!(help.status.success());
+    for line in [
+        "0  done; every image was accepted",
+        "3  done; at least one image was rejected",
+        "4  some inputs",
+    ] {
+        assert!(stdout(&help).contains(line), "{}", stdout(&help));
+    }
+    for arguments in [
+        &["frobnicate"][..],
+        &["--device", "gpu", "version"],
+        &["version", "--bogus"],
+        &[],
+    ] {
+        let output = sagate(folder.path()).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!stderr(&output).is_empty());
+    }
+}
+
+#[test]
+fn version_tells_what_it_runs_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = sagate(folder.path())
+        .args(["--json", "--device", "cpu", "--threads", "1", "version"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let version: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(version["device"], "cpu");
+    assert_eq!(version["threads"], 1);
+    assert!(
+        version["libtorch"].as_str().unwrap().starts_with('2'),
+        "{version}"
+    );
+}
+
+#[test]
+fn completions_and_man_pages_cover_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    // They work where the settings are broken, too.
+    std::fs::write(folder.path().join("sagate.toml"), "nonsense = 1").unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = sagate(folder.path())
+            .args(["completions", shell])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(stdout(&output).contains("completions"), "{shell}");
+    }
+    let output = sagate(folder.path())
+        .args(["man", "--out", "pages"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    for page in [
+        "sagate.1",
+        "sagate-config.1",
+        "sagate-config-check.1",
+        "sagate-model.1",
+        "sagate-version.1",
+    ] {
+        let text = std::fs::read_to_string(folder.path().join("pages").join(page)).unwrap();
+        assert!(text.contains(".TH"), "{page}");
+    }
+    let main = sagate(folder.path()).arg("man").output().unwrap();
+    assert!(stdout(&main).contains("Exit codes"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["completions", "zsh"][..],
+        &["config", "print"],
+        &["man"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = sagate(folder.path())
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+        assert!(
+            matches!(output.status.code(), Some(0 | 141)),
+            "{arguments:?}: {:?}",
+            output.status
+        );
+    }
+}
+
+#[test]
+fn logs_are_json_where_nobody_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = sagate(folder.path())
+        .args(["--log", "info", "--device", "auto", "version"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    for line in stderr(&output).lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert!(
+            event["level"].is_string() && event["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+    let quiet = sagate(folder.path())
+        .args(["--log", "off", "version"])
+        .output()
+        .unwrap();
+    assert_eq!(stderr(&quiet), "");
+}
