@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::imaging::ImagingError;
+use crate::imaging::atomic::WriteError;
 
 /// Everything that reading, making or damaging a data set can fail with. Each message names the file and what is
 /// wrong with it, and says what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// A picture could not be read or written.
+    /// A picture could not be read.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The file system refused something.
     #[error("{path}: cannot {action}: {source}", path = .path.display())]
     Io {
@@ -156,10 +160,10 @@ pub enum DataError {
         minimum: usize,
     },
     /// A damage grade outside 1 to 3.
-    #[error("grade is {was}; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
+    #[error("the grade is '{was}'; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
     Grade {
-        /// The number given.
-        was: u8,
+        /// What was given.
+        was: String,
     },
     /// A damage that mixes slices was asked of an image that has no neighbours.
     #[error("image '{name}': damage thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices")]

@@ -1,6 +1,6 @@
 //! One image with its truth, and folders of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
@@ -16,8 +16,7 @@ const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "npy", "nii", "nii.gz", "sa
 pub struct Example {
     /// The file's name without its extension.
     pub name: String,
-    /// Where the slice lies in its stack, in slices; neighbours differ by one. Images in a plain folder are numbered in
-    /// the order of their names.
+    /// Where the slice lies in its stack, in slices; neighbours differ by one.
     pub position: usize,
     /// The pixels, in raw units.
     pub image: Image,
@@ -27,6 +26,9 @@ pub struct Example {
 
 /// Reads a folder of 2D images in the order of their names: `DIR/images/*` when there is such a folder, else `DIR/*`.
 /// Ground truth lies in `DIR/masks` under the images' names; where that folder is missing, no image has any.
+///
+/// An image's position is the number after the last hyphen of its name (`sagittal-034`), and images come in its order;
+/// where not every name has one of its own, they are numbered from 0 in the order of their names.
 ///
 /// # Errors
 /// When the folder is missing or holds no image, when a file cannot be read or holds a volume, when masks are kept and
@@ -60,11 +62,35 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
         };
         examples.push(Example { name, position, image, truth });
     }
+    let told: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
+    if let Some(told) = told.filter(|told| told.iter().collect::<BTreeSet<_>>().len() == told.len()) {
+        for (example, position) in examples.iter_mut().zip(told) {
+            example.position = position;
+        }
+        examples.sort_by_key(|example| example.position);
+    }
     Ok(examples)
 }
 
+/// Reads one 2D image as an example without truth, named after its file.
+///
+/// # Errors
+/// When the file cannot be read or holds a volume.
+pub fn file(path: &Path) -> Result<Example, DataError> {
+    let name = image_name(path).unwrap_or_else(|| {
+        path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    });
+    Ok(Example { position: position(&name).unwrap_or(0), name, image: read_image(path)?, truth: None })
+}
+
+/// The number after the last hyphen of a name.
+pub(super) fn position(name: &str) -> Option<usize> {
+    let (_, digits) = name.rsplit_once('-')?;
+    if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
+}
+
 /// Reads one 2D image; a volume is an error.
-pub(super) fn read_image(path: &Path) -> Result<Image, DataError> {
+fn read_image(path: &Path) -> Result<Image, DataError> {
     match imaging::read(path, &Limits::default())? {
         Picture::Image(image) => Ok(image),
         Picture::Volume(volume) => {
@@ -74,7 +100,7 @@ pub(super) fn read_image(path: &Path) -> Result<Image, DataError> {
 }
 
 /// Reads a mask of whole-numbered labels and checks it against its image.
-pub(super) fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
+fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
     let mask = read_image(path)?;
     let field = |field: &str, was: String, want: &str| DataError::Field {
         path: path.to_owned(),
@@ -127,11 +153,4 @@ fn image_name(path: &Path) -> Option<String> {
         lower.strip_suffix(*e).is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
     })?;
     Some(file[..file.len() - extension.len() - 1].to_owned())
-}
-
-/// The name of one image file without its extension.
-pub(super) fn stem(path: &Path) -> String {
-    image_name(path).unwrap_or_else(|| {
-        path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
-    })
 }

@@ -10,11 +10,12 @@ pub mod damage;
 mod error;
 mod example;
 mod files;
+pub mod samples;
 pub mod t1;
 mod task;
 
 pub use damage::{Damage, Grade, Kind};
 pub use error::DataError;
-pub use example::{Example, folder};
+pub use example::{Example, file, folder};
 pub use files::{write_image, write_mask};
 pub use task::{Class, Source, SourceFile, Split, Splits, Task, TaskFile};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::example::folder;
+use super::example::{folder, position};
 use super::{DataError, Example};
 use crate::imaging::Plane;
 
@@ -246,10 +246,4 @@ impl Task {
         examples.sort_by_key(|example| example.position);
         Ok(examples)
     }
-}
-
-/// The number after the last hyphen of a name.
-fn position(name: &str) -> Option<usize> {
-    let (_, digits) = name.rsplit_once('-')?;
-    if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
 }

@@ -7,6 +7,7 @@
 
 mod bands;
 mod blur;
+mod copies;
 mod intensity;
 mod motion;
 mod noise;
@@ -15,6 +16,7 @@ mod species;
 mod stack;
 
 use std::fmt;
+use std::str::FromStr;
 
 use ndarray::{Array3, Axis};
 use rand::SeedableRng;
@@ -23,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{DataError, Example};
+
+pub use copies::write_copies;
 
 /// A kind of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -123,7 +127,18 @@ impl TryFrom<u8> for Grade {
             1 => Ok(Self::Mild),
             2 => Ok(Self::Moderate),
             3 => Ok(Self::Severe),
-            was => Err(DataError::Grade { was }),
+            was => Err(DataError::Grade { was: was.to_string() }),
+        }
+    }
+}
+
+impl FromStr for Grade {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        match text.parse::<u8>() {
+            Ok(number) => Self::try_from(number),
+            Err(_) => Err(DataError::Grade { was: text.to_owned() }),
         }
     }
 }
@@ -183,6 +198,7 @@ pub fn apply(
     };
     let level = signal_level(&example.image.pixels);
     let pixels = &mut damaged.image.pixels;
+    let (low, high) = range(pixels);
     match kind {
         Kind::GaussianNoise => noise::gaussian(pixels, level, grade, &mut random),
         Kind::RicianNoise => noise::rician(pixels, level, grade, &mut random),
@@ -190,11 +206,10 @@ pub fn apply(
         Kind::Motion => motion::ghosts(pixels, grade, &mut random),
         Kind::BiasField => intensity::bias(pixels, grade, &mut random),
         Kind::ContrastLoss => intensity::flatten(pixels, level, grade),
-        Kind::MissingBand => bands::erase(pixels, range(&example.image.pixels).0, grade, &mut random),
+        Kind::MissingBand => bands::erase(pixels, low, grade, &mut random),
         Kind::WrongOrientation => orientation::turn(&mut damaged, grade, &mut random),
         Kind::ThickSlices | Kind::OtherSpecies => {}
     }
-    let (low, high) = range(&example.image.pixels);
     damaged.image.pixels.mapv_inplace(|v| v.clamp(low, high));
     Ok(damaged)
 }
