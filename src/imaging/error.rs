@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::atomic::WriteError;
+
 /// Why a picture could not be read, prepared or written. Each message names the file (or the caller's name for the
 /// bytes), the field, what it was and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +107,9 @@ pub enum ImagingError {
         /// The values that would do.
         right: String,
     },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 impl ImagingError {

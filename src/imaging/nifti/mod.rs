@@ -5,12 +5,12 @@ mod header;
 mod write;
 
 pub(super) use geometry::Geometry;
-pub(super) use write::{encode_image, encode_volume};
+pub(super) use write::{encode_image, encode_volume, gzip};
 
-use ndarray::{Array3, Array4, Axis};
+use ndarray::Array4;
 
 use super::samples::require_finite;
-use super::{Image, ImagingError, Limits, Picture, Plane, Volume, inflate};
+use super::{ImagingError, Limits, Picture, Plane, Volume, inflate};
 use header::Header;
 
 /// Whether bytes begin as a NIfTI-1 header does: its size, in either byte order, and a magic that says NIfTI.
@@ -19,7 +19,7 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
     size && matches!(bytes.get(344..347), Some(b"n+1" | b"ni1"))
 }
 
-/// Reads NIfTI-1: a file of two dimensions becomes an [`Image`], any other a [`Volume`]. A fourth dimension becomes the
+/// Reads NIfTI-1: a file of two dimensions becomes an image, any other a [`Volume`]. A fourth dimension becomes the
 /// channels.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Picture, ImagingError> {
     let mut source = Source::new(bytes, name);
