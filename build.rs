@@ -1,35 +1,55 @@
-//! Tells the binary where libtorch lies (so that no `LD_LIBRARY_PATH` is needed) and how it was built.
+//! Compiles the two small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused
+//! convolution), and tells the binary where libtorch lies and how it was built.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+const SOURCES: [&str; 2] = ["src/nn/fused.cc", "src/protoseg/native/parallel.cc"];
+
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
-    // torch-sys says where it found libtorch; whatever the caller's way to point at it was.
-    let libraries = std::env::var("DEP_TCH_LIBTORCH_LIB").unwrap_or_default();
-    if !libraries.is_empty() {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
+    // torch-sys says where it found libtorch, whatever the caller's way to point at it was.
+    let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its libtorch"));
+    compile(&libraries);
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    state_the_build(&libraries);
+}
+
+fn compile(libraries: &Path) {
+    let include = env::var("LIBTORCH_INCLUDE")
+        .map_or_else(|_| libraries.join("../include"), |root| Path::new(&root).join("include"));
+    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        .flag("-fopenmp")
+        .files(SOURCES)
+        .compile("sagate_native");
+    println!("cargo::rustc-link-lib=gomp");
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
     }
-    let stated = Path::new(&libraries).join("../build-version");
+    for variable in ["LIBTORCH", "LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+}
+
+fn state_the_build(libraries: &Path) {
+    println!("cargo::rerun-if-changed=build.rs");
+    let stated = libraries.join("../build-version");
     println!("cargo::rerun-if-changed={}", stated.display());
-    let libtorch = std::fs::read_to_string(stated).unwrap_or_default();
-    let rustc = Command::new(std::env::var("RUSTC").unwrap_or_default())
-        .arg("--version")
-        .output();
-    let rustc = rustc
-        .map(|it| String::from_utf8_lossy(&it.stdout).into_owned())
-        .unwrap_or_default();
+    let rustc = Command::new(env::var("RUSTC").unwrap_or_default()).arg("--version").output();
     for (name, value) in [
-        ("LIBTORCH", libtorch),
-        ("RUSTC", rustc),
-        ("TARGET", std::env::var("TARGET").unwrap_or_default()),
-        ("PROFILE", std::env::var("PROFILE").unwrap_or_default()),
+        ("LIBTORCH", std::fs::read_to_string(stated).unwrap_or_default()),
+        ("RUSTC", rustc.map(|it| String::from_utf8_lossy(&it.stdout).into_owned()).unwrap_or_default()),
+        ("TARGET", env::var("TARGET").unwrap_or_default()),
+        ("PROFILE", env::var("PROFILE").unwrap_or_default()),
     ] {
-        let value = if value.trim().is_empty() {
-            "unknown"
-        } else {
-            value.trim()
-        };
+        let value = if value.trim().is_empty() { "unknown" } else { value.trim() };
         println!("cargo::rustc-env=SAGATE_BUILD_{name}={value}");
     }
 }

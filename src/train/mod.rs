@@ -1,1 +1,2 @@
 //! The trainer.
+pub mod adam;

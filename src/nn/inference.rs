@@ -1,0 +1,277 @@
+//! The U-Net in its inference form: batch norm folded into the convolutions, channels-last, convolution and ReLU in one
+//! operator where libtorch has oneDNN, and only the taps kept that were asked for.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::checkpoint::{CheckpointError, Difference, Weights};
+use super::fused;
+use super::layers::{LAYER_COUNT, Layer};
+use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
+
+/// The network as it serves. Belongs to the thread that made it.
+pub struct InferenceNet {
+    config: UNetConfig,
+    device: Device,
+    encoders: Vec<[Convolution; 2]>,
+    bottleneck: [Convolution; 2],
+    /// Deepest first.
+    decoders: Vec<(Up, [Convolution; 2])>,
+    head: Convolution,
+}
+
+/// What one pass gives, at the padded size `[H', W']`: the image's `[H, W]`, each side rounded up to a multiple of 16.
+pub struct Output {
+    /// `[B, K, H', W']` float32: the probability of each object class.
+    pub probability: Tensor,
+    /// The asked-for feature maps by layer number, `[B, C, h, w]`.
+    pub taps: BTreeMap<usize, Tensor>,
+    /// `[B, 1, H', W']` uint8, 0 in the padding; absent where nothing was padded.
+    pub valid: Option<Tensor>,
+    /// The image's own `[H, W]`.
+    pub size: [i64; 2],
+}
+
+/// Why the network could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// The image's shape does not fit the network.
+    #[error("the image has shape {found:?}; [B, {channels}, H, W] with no side 0 would fit the network")]
+    Shape {
+        /// The shape that came.
+        found: Vec<i64>,
+        /// The network's input channels.
+        channels: i64,
+    },
+    /// A tap that the network does not have.
+    #[error("layer {0} does not exist; the network has the layers 1 to {LAYER_COUNT}")]
+    Layer(usize),
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] TchError),
+}
+
+/// A convolution of stride 1 with what follows it.
+struct Convolution {
+    weight: Tensor,
+    /// oneDNN's own order of the weight.
+    reordered: Option<Tensor>,
+    bias: Tensor,
+    padding: i64,
+    relu: bool,
+}
+
+/// A transposed convolution, 2x2 with stride 2.
+struct Up {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl InferenceNet {
+    /// Folds weights into the inference form on a device.
+    ///
+    /// # Errors
+    /// Lists every tensor that is missing or has another shape than the architecture's.
+    pub fn new(weights: &Weights, config: &UNetConfig, device: Device) -> Result<InferenceNet, CheckpointError> {
+        let differences = weights.differences(config)?;
+        if !differences.is_empty() {
+            return Err(CheckpointError::Mismatch { origin: "the weights".into(), differences });
+        }
+        let _no_grad = tch::no_grad_guard();
+        let fold = Folder { weights, device };
+        let encoders = (1..=4).map(|level| fold.block(&format!("encoder{level}"))).collect::<Result<_, _>>()?;
+        let decoders = (1..=4)
+            .rev()
+            .map(|level| Ok((fold.up(&format!("upconv{level}"))?, fold.block(&format!("decoder{level}"))?)))
+            .collect::<Result<_, CheckpointError>>()?;
+        Ok(InferenceNet {
+            config: *config,
+            device,
+            encoders,
+            bottleneck: fold.block("bottleneck")?,
+            decoders,
+            head: fold.convolution(fold.get("head.weight")?, fold.get("head.bias")?, 0, false)?,
+        })
+    }
+
+    /// The architecture's parameters.
+    pub fn config(&self) -> &UNetConfig {
+        &self.config
+    }
+
+    /// Where the network lies.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Runs the network on `[B, C, H, W]` float32 of any size, keeping the feature maps of the named layers (1 to 18).
+    ///
+    /// # Errors
+    /// When the shape does not fit, a layer does not exist, or libtorch fails (out of memory).
+    pub fn forward(&self, image: &Tensor, taps: &[usize]) -> Result<Output, InferenceError> {
+        let _no_grad = tch::no_grad_guard();
+        let size = self.check(image, taps)?;
+        let padded = [padded_side(size[0]), padded_side(size[1])];
+        let mut kept = Taps { wanted: taps, next: 1, kept: BTreeMap::new() };
+        let mut skips = Vec::with_capacity(self.encoders.len());
+        let mut current = channels_last(&self.pad(image, size, padded)?)?;
+        for encoder in &self.encoders {
+            let skip = block(encoder, current, &mut kept)?;
+            current = skip.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
+            skips.push(skip);
+        }
+        current = block(&self.bottleneck, current, &mut kept)?;
+        for (up, decoder) in &self.decoders {
+            let skip = skips.pop().expect("as many encoders as decoders");
+            let joined = Tensor::f_cat(&[up.forward(&current)?, skip], 1)?;
+            current = block(decoder, joined, &mut kept)?;
+        }
+        let logits = self.head.forward(&current)?;
+        let probability = logits.f_softmax(1, Kind::Float)?.f_narrow(1, 1, self.config.classes)?.f_contiguous()?;
+        let valid = if padded == size { None } else { Some(self.validity(image.size()[0], size, padded)?) };
+        Ok(Output { probability, taps: kept.kept, valid, size })
+    }
+
+    fn check(&self, image: &Tensor, taps: &[usize]) -> Result<[i64; 2], InferenceError> {
+        if let Some(&missing) = taps.iter().find(|&&number| Layer::by_number(number).is_none()) {
+            return Err(InferenceError::Layer(missing));
+        }
+        match image.size()[..] {
+            [batch, channels, height, width]
+                if batch > 0 && channels == self.config.in_channels && height > 0 && width > 0 =>
+            {
+                Ok([height, width])
+            }
+            _ => Err(InferenceError::Shape { found: image.size(), channels: self.config.in_channels }),
+        }
+    }
+
+    /// Zeros below and to the right, as convolutions see them beyond any border.
+    fn pad(&self, image: &Tensor, size: [i64; 2], padded: [i64; 2]) -> Result<Tensor, TchError> {
+        let image = image.f_to_device(self.device)?.f_to_kind(Kind::Float)?;
+        if padded == size {
+            return Ok(image);
+        }
+        image.f_constant_pad_nd([0, padded[1] - size[1], 0, padded[0] - size[0]])
+    }
+
+    fn validity(&self, batch: i64, size: [i64; 2], padded: [i64; 2]) -> Result<Tensor, TchError> {
+        let valid = Tensor::f_zeros([batch, 1, padded[0], padded[1]], (Kind::Uint8, self.device))?;
+        let _ = valid.f_narrow(2, 0, size[0])?.f_narrow(3, 0, size[1])?.f_fill_(1)?;
+        Ok(valid)
+    }
+}
+
+impl Output {
+    /// A map at the padded size without its padding.
+    pub fn crop(&self, map: &Tensor) -> Tensor {
+        map.narrow(-2, 0, self.size[0]).narrow(-1, 0, self.size[1])
+    }
+}
+
+/// Counts the layers as they come by and keeps the wanted ones.
+struct Taps<'a> {
+    wanted: &'a [usize],
+    next: usize,
+    kept: BTreeMap<usize, Tensor>,
+}
+
+impl Taps<'_> {
+    fn see(&mut self, map: &Tensor) {
+        if self.wanted.contains(&self.next) {
+            self.kept.insert(self.next, map.shallow_clone());
+        }
+        self.next += 1;
+    }
+}
+
+/// Takes its input, so that it is freed as soon as the first convolution is done.
+fn block(layers: &[Convolution; 2], input: Tensor, taps: &mut Taps<'_>) -> Result<Tensor, TchError> {
+    let first = layers[0].forward(&input)?;
+    drop(input);
+    taps.see(&first);
+    let second = layers[1].forward(&first)?;
+    taps.see(&second);
+    Ok(second)
+}
+
+impl Convolution {
+    fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        if let Some(weight) = &self.reordered {
+            return fused::convolution(x, weight, &self.bias, self.padding, self.relu);
+        }
+        let padding = [self.padding, self.padding];
+        let out = x.f_conv2d(&self.weight, Some(&self.bias), [1, 1], padding, [1, 1], 1)?;
+        if self.relu { { out }.f_relu_() } else { Ok(out) }
+    }
+}
+
+impl Up {
+    fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])
+    }
+}
+
+/// Takes tensors out of a checkpoint and folds them.
+struct Folder<'a> {
+    weights: &'a Weights,
+    device: Device,
+}
+
+impl Folder<'_> {
+    fn get(&self, name: &str) -> Result<Tensor, CheckpointError> {
+        let tensor = self.weights.get(name).ok_or_else(|| CheckpointError::Mismatch {
+            origin: "the weights".into(),
+            differences: vec![Difference::Missing { name: name.into(), shape: Vec::new() }],
+        })?;
+        Ok(tensor.f_to_kind(Kind::Double)?)
+    }
+
+    fn block(&self, name: &str) -> Result<[Convolution; 2], CheckpointError> {
+        Ok([self.folded(name, 1)?, self.folded(name, 2)?])
+    }
+
+    /// `conv -> norm` as one convolution: each output channel scaled by `weight / sqrt(var + eps)`.
+    fn folded(&self, block: &str, position: usize) -> Result<Convolution, CheckpointError> {
+        let norm = |leaf: &str| self.get(&format!("{block}.norm{position}.{leaf}"));
+        let scale = norm("weight")?.f_div(&norm("running_var")?.f_add_scalar(NORM_EPSILON)?.f_sqrt()?)?;
+        let bias = norm("bias")?.f_sub(&norm("running_mean")?.f_mul(&scale)?)?;
+        let weight = self.get(&format!("{block}.conv{position}.weight"))?;
+        self.convolution(weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?, bias, 1, true)
+    }
+
+    fn convolution(
+        &self,
+        weight: Tensor,
+        bias: Tensor,
+        padding: i64,
+        relu: bool,
+    ) -> Result<Convolution, CheckpointError> {
+        let weight = channels_last(&weight.f_to_kind(Kind::Float)?.f_to_device(self.device)?)?;
+        let bias = bias.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
+        let size = [1, weight.size()[1], 256, 256];
+        let reordered = match self.device {
+            Device::Cpu if tch::utils::has_mkldnn() => Some(fused::reorder_weight(&weight, padding, size)?),
+            _ => None,
+        };
+        Ok(Convolution { weight, reordered, bias, padding, relu })
+    }
+
+    fn up(&self, name: &str) -> Result<Up, CheckpointError> {
+        let weight = self.get(&format!("{name}.weight"))?.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
+        let bias = self.get(&format!("{name}.bias"))?.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
+        Ok(Up { weight: channels_last(&weight)?, bias })
+    }
+}
+
+/// `[A, B, C, D]` with channels-last strides: tch has no memory-format argument, and libtorch picks kernels by strides.
+fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
+    let [batch, channels, height, width] = x.size()[..] else {
+        unreachable!("only four-dimensional tensors come here");
+    };
+    let dense = x.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+    // Explicit strides: a permuted tensor with a side of 1 may keep strides that look contiguous.
+    let strides = [height * width * channels, 1, width * channels, channels];
+    dense.f_as_strided([batch, channels, height, width], strides, 0)
+}

@@ -1,0 +1,136 @@
+//! A layer's SAM and its SA score.
+
+use tch::Tensor;
+
+use super::affine::Prototypes;
+use super::backend::{BackendKind, MapCounts};
+use super::error::{Fault, ProtosegError};
+use super::metric::{Confusion, Metric};
+use super::reference::Reference;
+use super::unit::UnitScores;
+
+/// How to score: the metric, and the backend that does the passes. The default is Dice, on the backend where the tensor lies.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProtoSeg {
+    /// The agreement that is the SA score.
+    pub metric: Metric,
+    /// Which backend works.
+    pub backend: BackendKind,
+}
+
+/// The SAM of a layer for a batch of images (Algorithm 1).
+pub struct LayerSam {
+    /// `[B, K, *S]` float32: the probability of each object class; 0 for an image with a fault.
+    pub probability: Tensor,
+    /// `[B, *S]` uint8: 0 background, k object class k; 0 for an image with a fault.
+    pub sam: Tensor,
+    /// `[B]`: the SA score in [0, 1], averaged over the classes that the output holds; 0 for an image with a fault.
+    pub score: Vec<f64>,
+    /// `[B]`: why an image has no score.
+    pub fault: Vec<Option<Fault>>,
+}
+
+impl ProtoSeg {
+    /// The SAM of a feature map `[B, C, *s]` at the reference's resolution.
+    pub fn layer(&self, feature: &Tensor, reference: &Reference) -> Result<LayerSam, ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        reference.check_feature(feature)?;
+        let backend = self.backend.on(feature.device());
+        let prototypes = Prototypes::new(backend.class_sums(feature, reference)?, reference);
+        let fault = faults(reference, &prototypes);
+        let mut affine = prototypes.affine();
+        let classes = affine.classes;
+        for (image, _) in fault.iter().enumerate().filter(|(_, fault)| fault.is_some()) {
+            affine.direction[image * classes * affine.channels..(image + 1) * classes * affine.channels]
+                .fill(0.0);
+            affine.bias[image * classes..(image + 1) * classes].fill(f64::NEG_INFINITY);
+        }
+        let maps = backend.maps(feature, reference, &affine)?;
+        let score = (0..reference.batch())
+            .map(|image| match fault[image] {
+                Some(_) => 0.0,
+                None => mean_over_classes(reference, image, |class| {
+                    let counts = maps.counts[image * classes + class];
+                    self.metric.score(confusion(reference, image, class, counts))
+                }),
+            })
+            .collect();
+        Ok(LayerSam {
+            probability: maps.probability,
+            sam: maps.sam,
+            score,
+            fault,
+        })
+    }
+
+    /// The SA score of each unit's own scalar SAM.
+    pub fn units(&self, feature: &Tensor, reference: &Reference) -> Result<UnitScores, ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        reference.check_feature(feature)?;
+        let backend = self.backend.on(feature.device());
+        let prototypes = Prototypes::new(backend.class_sums(feature, reference)?, reference);
+        let fault = faults(reference, &prototypes);
+        let thresholds = prototypes.thresholds();
+        let counts = backend.unit_counts(feature, reference, &thresholds)?;
+        let (classes, channels) = (thresholds.classes, thresholds.channels);
+        let mut scores = Vec::with_capacity(reference.batch() * channels);
+        for (image, fault) in fault.iter().enumerate() {
+            for channel in 0..channels {
+                scores.push(match fault {
+                    Some(_) => 0.0,
+                    None => mean_over_classes(reference, image, |class| {
+                        let place = (image * classes + class) * channels + channel;
+                        if thresholds.limit[place] == f64::INFINITY {
+                            return 0.0;
+                        }
+                        self.metric
+                            .score(confusion(reference, image, class, counts[place]))
+                    }),
+                });
+            }
+        }
+        Ok(UnitScores {
+            scores,
+            channels,
+            fault,
+        })
+    }
+}
+
+/// An image's own fault, or that its features are not finite.
+fn faults(reference: &Reference, prototypes: &Prototypes) -> Vec<Option<Fault>> {
+    let of = |(image, &finite): (usize, &bool)| {
+        if finite {
+            reference.fault(image)
+        } else {
+            Some(Fault::NotFinite)
+        }
+    };
+    prototypes.finite.iter().enumerate().map(of).collect()
+}
+
+fn confusion(reference: &Reference, image: usize, class: usize, counts: MapCounts) -> Confusion {
+    let labels = reference.counts(image);
+    Confusion {
+        both: counts.both,
+        sam: counts.sam,
+        reference: labels[class + 1],
+        pixels: labels.iter().sum(),
+    }
+}
+
+/// The mean over the classes (0-based) that the output holds and does not fill; 0 where there is none.
+fn mean_over_classes(reference: &Reference, image: usize, score: impl Fn(usize) -> f64) -> f64 {
+    let labels = reference.counts(image);
+    let pixels: u64 = labels.iter().sum();
+    let (mut sum, mut present) = (0.0, 0u32);
+    for class in (0..reference.classes()).filter(|class| (1..pixels).contains(&labels[class + 1])) {
+        sum += score(class);
+        present += 1;
+    }
+    if present == 0 {
+        0.0
+    } else {
+        sum / f64::from(present)
+    }
+}

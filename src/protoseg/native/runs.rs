@@ -1,0 +1,65 @@
+//! The output as runs of equal labels: masks are made of long runs, so that kernels choose a class once a run, not once a
+//! pixel.
+
+use tch::{Kind, Tensor};
+
+use crate::protoseg::reference::INVALID;
+
+/// Consecutive cells of one class.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    pub start: u32,
+    pub length: u32,
+    /// 0 background, k object class k, K + 1 outside the validity mask.
+    pub class: u8,
+}
+
+/// The runs of a batch, and its labels.
+pub struct LabelRuns {
+    /// `[B, *S]`.
+    pub labels: Vec<u8>,
+    /// Per image, over all of `*S` flattened.
+    pub runs: Vec<Vec<Run>>,
+}
+
+/// Runs are cut where a multiple of this many cells begins: a kernel goes over a run several times (a tile of channels each)
+/// and wants it in cache; tasks are made of whole cuts.
+pub(super) const CUT: usize = 64;
+
+impl LabelRuns {
+    pub fn new(labels: &Tensor, classes: usize) -> LabelRuns {
+        let batch = labels.size()[0] as usize;
+        let pixels = labels.numel() / batch;
+        let mut values = vec![0u8; batch * pixels];
+        labels
+            .to_kind(Kind::Uint8)
+            .to_device(tch::Device::Cpu)
+            .copy_data(&mut values, batch * pixels);
+        let runs = values
+            .chunks_exact(pixels)
+            .map(|image| runs(image, classes))
+            .collect();
+        LabelRuns { labels: values, runs }
+    }
+}
+
+fn runs(labels: &[u8], classes: usize) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (index, cut) in labels.chunks(CUT).enumerate() {
+        let mut start = 0;
+        for same in cut.chunk_by(|a, b| a == b) {
+            let class = if same[0] == INVALID {
+                classes as u8 + 1
+            } else {
+                same[0]
+            };
+            runs.push(Run {
+                start: (index * CUT + start) as u32,
+                length: same.len() as u32,
+                class,
+            });
+            start += same.len();
+        }
+    }
+    runs
+}

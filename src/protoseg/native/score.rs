@@ -1,0 +1,237 @@
+//! The affine score of a feature at its own resolution, and what it becomes at the image's.
+
+use super::isa::{Isa, kernel};
+use super::sums::total;
+use crate::protoseg::interpolation::Axis;
+
+/// Products of a cell summed side by side.
+const LANES: usize = 16;
+
+kernel! {
+    /// `direction . f + bias` of cells of a channels-last image, with float64 sums.
+    fn score_cells(cells: &[f32], channels: usize, direction: &[f64], bias: f64, scores: &mut [f64]) {
+        for (score, cell) in scores.iter_mut().zip(cells.chunks_exact(channels)) {
+            let mut lanes = [0.0f64; LANES];
+            let (values, weights) = (cell.chunks_exact(LANES), direction.chunks_exact(LANES));
+            let rest = values.remainder().iter().zip(weights.remainder());
+            for (values, weights) in values.zip(weights) {
+                for lane in 0..LANES {
+                    lanes[lane] += f64::from(values[lane]) * weights[lane];
+                }
+            }
+            for (lane, (&value, &weight)) in lanes.iter_mut().zip(rest) {
+                *lane += f64::from(value) * weight;
+            }
+            *score = total(&lanes) + bias;
+        }
+    }
+}
+
+kernel! {
+    /// Adds `direction * f` of one plane's part to the scores of its cells.
+    fn add_plane(plane: &[f32], direction: f64, scores: &mut [f64]) {
+        for (score, &value) in scores.iter_mut().zip(plane) {
+            *score += direction * f64::from(value);
+        }
+    }
+}
+
+kernel! {
+    /// `line = a * (1 - weight) + b * weight`, the interpolation between two rows.
+    fn blend(a: &[f64], b: &[f64], weight: f64, line: &mut [f64]) {
+        for ((value, &a), &b) in line.iter_mut().zip(a).zip(b) {
+            *value = a + (b - a) * weight;
+        }
+    }
+}
+
+kernel! {
+    /// The interpolation along a row.
+    fn stretch(cells: &[f64], axis: &Axis, line: &mut [f64]) {
+        let places = axis.first.iter().zip(&axis.second).zip(&axis.weight);
+        for (value, ((&first, &second), &weight)) in line.iter_mut().zip(places) {
+            let (a, b) = (cells[first as usize], cells[second as usize]);
+            *value = a + (b - a) * weight;
+        }
+    }
+}
+
+kernel! {
+    /// The probability `1 / (1 + exp(-score))` and the SAM `score > 0` of a row, and how many of its pixels the SAM and
+    /// the class of the output share: `(both, sam)` over the valid ones.
+    fn finish_row(
+        score: &[f64],
+        labels: &[u8],
+        class: u8,
+        invalid: u8,
+        probability: &mut [f32],
+        sam: &mut [u8],
+    ) -> (u32, u32) {
+        for (probability, &score) in probability.iter_mut().zip(score) {
+            *probability = sigmoid(score as f32);
+        }
+        let (mut both, mut all) = (0u32, 0u32);
+        for ((sam, &score), &label) in sam.iter_mut().zip(score).zip(labels) {
+            let object = u8::from(score > 0.0);
+            *sam = object;
+            both += u32::from(object & u8::from(label == class));
+            all += u32::from(object & u8::from(label != invalid));
+        }
+        (both, all)
+    }
+}
+
+/// `1 / (1 + exp(-x))` within 2e-7, without a branch so that it vectorises: exp by its power of two and a polynomial of degree
+/// 6 on the rest (coefficients of Cephes' expf).
+#[inline(always)]
+pub(super) fn sigmoid(x: f32) -> f32 {
+    // Beyond 87 the result is 0 or 1 in float32, and exp would leave its range.
+    let x = (-x).clamp(-87.0, 87.0);
+    // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let power = rounded - ROUND;
+    let rest = x - power * 0.693_359_4 + power * 2.121_944_4e-4;
+    let mut polynomial = 1.987_569_1e-4f32;
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {
+        polynomial = polynomial * rest + coefficient;
+    }
+    let fraction = polynomial * rest * rest + rest + 1.0;
+    // The integer stands in the low bits of the rounded sum.
+    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    1.0 / (1.0 + fraction * f32::from_bits(exponent))
+}
+
+kernel! {
+    /// The counts of one unit's own SAM in a row: `(both, sam)` over the valid pixels.
+    fn count_row(row: &[f64], labels: &[u8], class: u8, invalid: u8, sign: f64, limit: f64) -> (u32, u32) {
+        let (mut both, mut all) = (0u32, 0u32);
+        for (&value, &label) in row.iter().zip(labels) {
+            let object = u8::from(sign * value > limit);
+            both += u32::from(object & u8::from(label == class));
+            all += u32::from(object & u8::from(label != invalid));
+        }
+        (both, all)
+    }
+}
+
+/// The same as [`finish_row`] for several classes: softmax over the background's score 0 and the classes', and the class of the
+/// nearest prototype. `scores` and `probability` hold one row a class; `counts` gets `(both, sam)` a class.
+pub(super) fn finish_row_of_classes(
+    scores: &[Vec<f64>],
+    labels: &[u8],
+    invalid: u8,
+    probability: &mut [&mut [f32]],
+    sam: &mut [u8],
+    counts: &mut [(u32, u32)],
+) {
+    for (pixel, (sam, &label)) in sam.iter_mut().zip(labels).enumerate() {
+        let mut best = (0.0, 0u8);
+        for (class, row) in scores.iter().enumerate() {
+            if row[pixel] > best.0 {
+                best = (row[pixel], class as u8 + 1);
+            }
+        }
+        let mut whole = (-best.0).exp();
+        for row in scores {
+            whole += (row[pixel] - best.0).exp();
+        }
+        for (row, probability) in scores.iter().zip(probability.iter_mut()) {
+            probability[pixel] = ((row[pixel] - best.0).exp() / whole) as f32;
+        }
+        *sam = best.1;
+        if best.1 > 0 && label != invalid {
+            let counts = &mut counts[best.1 as usize - 1];
+            counts.1 += 1;
+            counts.0 += u32::from(label == best.1);
+        }
+    }
+}
+
+/// Rows of an image from cells of a layer's resolution: linear interpolation along up to three axes, a row at a time.
+pub(super) struct Rows<'a> {
+    axes: &'a [Axis],
+    between: Vec<f64>,
+    second: Vec<f64>,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(axes: &'a [Axis]) -> Rows<'a> {
+        let width = axes[axes.len() - 1].cells;
+        Rows {
+            axes,
+            between: vec![0.0; width],
+            second: vec![0.0; width],
+        }
+    }
+
+    /// Writes row `index` (over all outer axes, the last fastest) of the interpolated `cells` to `line`.
+    pub fn row(&mut self, isa: Isa, cells: &[f64], index: usize, line: &mut [f64]) {
+        let (outer, axis) = self.axes.split_at(self.axes.len() - 1);
+        let width = axis[0].cells;
+        let (plane, row) = match outer {
+            [] => (None, None),
+            [rows] => (None, Some((rows, index))),
+            [planes, rows] => (
+                Some((planes, index / rows.pixels())),
+                Some((rows, index % rows.pixels())),
+            ),
+            _ => unreachable!("a feature has 1 to 3 spatial dimensions"),
+        };
+        let Some((rows, row)) = row else {
+            return along(isa, cells, &axis[0], line);
+        };
+        let in_plane = |plane: usize, out: &mut [f64]| {
+            let cells = &cells[plane * rows.cells * width..][..rows.cells * width];
+            let (first, second) = (rows.first[row] as usize, rows.second[row] as usize);
+            let weight = rows.weight[row];
+            blend(
+                isa,
+                &cells[first * width..][..width],
+                &cells[second * width..][..width],
+                weight,
+                out,
+            );
+        };
+        match plane {
+            None => in_plane(0, &mut self.between),
+            Some((planes, plane)) => {
+                in_plane(planes.first[plane] as usize, &mut self.between);
+                in_plane(planes.second[plane] as usize, &mut self.second);
+                let weight = planes.weight[plane];
+                for (a, b) in self.between.iter_mut().zip(&self.second) {
+                    *a += (b - *a) * weight;
+                }
+            }
+        }
+        along(isa, &self.between, &axis[0], line);
+    }
+}
+
+fn along(isa: Isa, cells: &[f64], axis: &Axis, line: &mut [f64]) {
+    if axis.is_identity() {
+        line.copy_from_slice(cells);
+    } else {
+        stretch(isa, cells, axis, line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sigmoid;
+
+    /// A wrong coefficient or power would show as a probability that is off in the sixth digit.
+    #[test]
+    fn sigmoid_is_exact_to_float32() {
+        for step in -400_000..=400_000 {
+            let x = f64::from(step) * 2.5e-4;
+            let exact = 1.0 / (1.0 + (-x).exp());
+            assert!(
+                (f64::from(sigmoid(x as f32)) - exact).abs() < 2.5e-7,
+                "sigmoid({x})"
+            );
+        }
+        assert_eq!(sigmoid(f32::INFINITY), 1.0);
+        assert!(sigmoid(f32::NEG_INFINITY) < 1e-37);
+    }
+}

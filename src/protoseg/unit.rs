@@ -1,0 +1,155 @@
+//! Single units: their scores, their mean mu, which of them are active, and what they see.
+
+use tch::{Kind, Tensor};
+
+use super::affine::{Prototypes, Thresholds};
+use super::backend::BackendKind;
+use super::error::{Fault, ProtosegError};
+use super::interpolation::{axes, upsample};
+use super::reference::Reference;
+
+/// The SA score of each unit of a layer, for a batch of images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitScores {
+    /// `[B, C]` row-major, each in [0, 1], averaged over the classes that the output holds. 0 for a unit that does not tell
+    /// object from background (its two prototypes are equal) and for an image with a fault.
+    pub scores: Vec<f64>,
+    /// Units of the layer, C.
+    pub channels: usize,
+    /// `[B]`: why an image has no score.
+    pub fault: Vec<Option<Fault>>,
+}
+
+impl UnitScores {
+    /// The scores `[C]` of one image.
+    pub fn of(&self, image: usize) -> &[f64] {
+        &self.scores[image * self.channels..(image + 1) * self.channels]
+    }
+}
+
+/// The mean SA score of one image over the units of some layers (eq. 12).
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeanSa {
+    /// In [0, 1]; 0 where there is a fault, never NaN.
+    pub mu: f64,
+    /// The score of every unit, layer after layer.
+    pub units: Vec<f64>,
+    /// Why there is no score.
+    pub fault: Option<Fault>,
+}
+
+/// mu of each image over every unit of the given layers, N units in all. The paper takes the last two layers.
+pub fn mean_sa(layers: &[UnitScores]) -> Vec<MeanSa> {
+    let batch = layers.first().map_or(0, |layer| layer.fault.len());
+    (0..batch)
+        .map(|image| {
+            let units: Vec<f64> = layers.iter().flat_map(|layer| layer.of(image)).copied().collect();
+            let fault = layers.iter().find_map(|layer| layer.fault[image]);
+            let mu = if fault.is_some() {
+                0.0
+            } else {
+                units.iter().sum::<f64>() / units.len() as f64
+            };
+            MeanSa { mu, units, fault }
+        })
+        .collect()
+}
+
+/// Units split in those that carry the output and those that give it a constant (eq. 10).
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitSplit {
+    /// A unit is active iff its score is above this.
+    pub threshold: f64,
+    /// Indices of the active units, best first.
+    pub active: Vec<usize>,
+    /// Indices of the inertia units, best first.
+    pub inertia: Vec<usize>,
+}
+
+/// Splits units by their SA scores (Fig. 7 shows two groups): at the cut of the sorted scores that leaves the least variance
+/// within both groups (Otsu 1979). Units of one score are all inertia.
+pub fn split_units(scores: &[f64]) -> UnitSplit {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let total: f64 = scores.iter().sum();
+    let (mut best, mut cut, mut above) = (0.0, 0, 0.0);
+    for (index, pair) in order.windows(2).enumerate() {
+        above += scores[pair[0]];
+        if scores[pair[0]] == scores[pair[1]] {
+            continue;
+        }
+        let (upper, lower) = ((index + 1) as f64, (order.len() - index - 1) as f64);
+        let gap = above / upper - (total - above) / lower;
+        let between = upper * lower * gap * gap;
+        if between > best {
+            (best, cut) = (between, index + 1);
+        }
+    }
+    let threshold = match order.get(cut) {
+        Some(&next) => scores[next],
+        None => f64::INFINITY,
+    };
+    let inertia = order.split_off(cut);
+    UnitSplit {
+        threshold,
+        active: order,
+        inertia,
+    }
+}
+
+/// The SAMs `[U, *S]` uint8 of some units of one image for one object class (1..=K), each against the rest (Fig. 8).
+pub fn unit_sams(
+    feature: &Tensor,
+    reference: &Reference,
+    image: usize,
+    class: usize,
+    units: &[usize],
+) -> Result<Tensor, ProtosegError> {
+    let thresholds = thresholds(feature, reference)?;
+    let maps: Result<Vec<Tensor>, _> = units
+        .iter()
+        .map(|&unit| unit_sam(feature, reference, &thresholds, image, class, unit))
+        .collect();
+    Ok(Tensor::f_stack(&maps?, 0)?.f_to_kind(Kind::Uint8)?)
+}
+
+/// The average `[*S]` float32 in [0, 1] of all units' SAMs of one image for one object class (1..=K): the heat map of Fig. 9.
+pub fn average_unit_sam(
+    feature: &Tensor,
+    reference: &Reference,
+    image: usize,
+    class: usize,
+) -> Result<Tensor, ProtosegError> {
+    let thresholds = thresholds(feature, reference)?;
+    let mut sum = Tensor::f_zeros(reference.size(), (Kind::Float, feature.device()))?;
+    for unit in 0..thresholds.channels {
+        sum = sum.f_add(&unit_sam(feature, reference, &thresholds, image, class, unit)?)?;
+    }
+    Ok(sum.f_div_scalar(thresholds.channels as f64)?)
+}
+
+fn thresholds(feature: &Tensor, reference: &Reference) -> Result<Thresholds, ProtosegError> {
+    reference.check_feature(feature)?;
+    let backend = BackendKind::Auto.on(feature.device());
+    Ok(Prototypes::new(backend.class_sums(feature, reference)?, reference).thresholds())
+}
+
+fn unit_sam(
+    feature: &Tensor,
+    reference: &Reference,
+    thresholds: &Thresholds,
+    image: usize,
+    class: usize,
+    unit: usize,
+) -> Result<Tensor, ProtosegError> {
+    let _no_grad = tch::no_grad_guard();
+    let place = (image * thresholds.classes + class - 1) * thresholds.channels + unit;
+    let plane = feature
+        .f_select(0, image as i64)?
+        .f_select(0, unit as i64)?
+        .f_to_kind(Kind::Double)?;
+    let plane = upsample(&plane, &axes(&plane.size(), reference.size()));
+    Ok(plane
+        .f_mul_scalar(thresholds.sign[place])?
+        .f_gt(thresholds.limit[place])?)
+}
