@@ -6,6 +6,7 @@ pub mod exit;
 pub mod man;
 pub mod model;
 pub mod out;
+pub mod train;
 pub mod version;
 
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train a model on a task
+    Train(train::Args),
     /// List, show or verify models
     Model(model::Args),
     /// Print or check settings
@@ -80,6 +83,7 @@ enum Command {
 impl Command {
     fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
         match self {
+            Command::Train(args) => train::run(args, settings),
             Command::Model(args) => model::run(args, settings),
             Command::Config(args) => config::run(args, settings),
             Command::Version(args) => version::run(args, settings),

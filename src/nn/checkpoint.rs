@@ -227,6 +227,11 @@ impl Weights {
         Ok(())
     }
 
+    /// Weights of tensors that are float32, on the CPU, contiguous and without gradients.
+    pub(crate) fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Weights {
+        Weights { tensors }
+    }
+
     /// Takes a copy of every variable of a store.
     ///
     /// # Errors

@@ -4,13 +4,11 @@
 //! - [`unet`]: the training form of the network.
 //! - [`inference`]: the form that serves.
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
-//! - [`input`]: from prepared images to a batch that the network takes.
 //! - [`layout`]: channels-last memory.
 
 pub mod checkpoint;
 mod fused;
 pub mod inference;
-pub mod input;
 pub mod layers;
 pub mod layout;
 pub mod unet;

@@ -84,29 +84,21 @@ impl Adam {
         Ok(())
     }
 
-    /// Forgets the gradients of the last backward pass.
-    pub fn zero_grad(&mut self) {
-        for slot in self.slots.values_mut() {
-            slot.variable.zero_grad();
-        }
-    }
-
-    /// Moves every variable by its gradient; one without a gradient stays.
+    /// Moves every variable against the loss's gradient.
     ///
     /// # Errors
-    /// When libtorch fails.
-    pub fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
+    /// When the loss does not depend on some variable, or libtorch fails.
+    pub fn descend(&mut self, loss: &Tensor, learning_rate: f64) -> Result<(), TchError> {
+        let variables: Vec<&Tensor> = self.slots.values().map(|slot| &slot.variable).collect();
+        let gradients = Tensor::f_run_backward(&[loss], &variables, false, false)?;
         self.step += 1;
         let exponent = i32::try_from(self.step).unwrap_or(i32::MAX);
         let first_correction = 1.0 - BETA_1.powi(exponent);
         let second_correction = (1.0 - BETA_2.powi(exponent)).sqrt();
         let rate = learning_rate / first_correction;
         tch::no_grad(|| {
-            for Slot { variable, moments: Moments { first, second } } in self.slots.values_mut() {
-                let gradient = variable.f_grad()?;
-                if !gradient.defined() {
-                    continue;
-                }
+            for (slot, gradient) in self.slots.values_mut().zip(gradients) {
+                let Slot { variable, moments: Moments { first, second } } = slot;
                 let _ = first.f_lerp_(&gradient, 1.0 - BETA_1)?;
                 let mut square = gradient.f_mul(&gradient)?;
                 let _ = square.f_mul_scalar_(1.0 - BETA_2)?;
