@@ -17,6 +17,7 @@ pub mod model;
 pub mod out;
 pub mod protoseg;
 pub mod segment;
+pub mod train;
 pub mod version;
 
 use std::path::PathBuf;
@@ -88,6 +89,8 @@ enum Command {
     Protoseg(protoseg::Args),
     /// Measure what the scores cost beside the network
     Bench(bench::Args),
+    /// Train a model on a task
+    Train(train::Args),
     /// List, show or verify models
     Model(model::Args),
     /// Make data sets, damage images, pick samples
@@ -111,6 +114,7 @@ impl Command {
             Command::Evaluate(args) => evaluate::run(args, settings),
             Command::Protoseg(args) => protoseg::run(args, settings),
             Command::Bench(args) => bench::run(args, settings),
+            Command::Train(args) => train::run(args, settings),
             Command::Model(args) => model::run(args, settings),
             Command::Data(args) => data::run(args, settings),
             Command::Config(args) => config::run(args, settings),
