@@ -5,11 +5,12 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use tch::{Device, Kind, TchError, Tensor, nn};
 use thiserror::Error;
 
 use super::unet::UNetConfig;
+use crate::imaging::atomic;
 
 /// The state of a network: each tensor under its standard name, float32, on the CPU, contiguous and without gradients.
 #[derive(Debug)]
@@ -114,13 +115,8 @@ pub enum CheckpointError {
         differences: Vec<Difference>,
     },
     /// The file cannot be written.
-    #[error("{}: cannot be written: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] atomic::WriteError),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
@@ -220,18 +216,20 @@ impl Weights {
                 differences,
             });
         }
-        let failed = |source| CheckpointError::Write {
-            path: path.to_path_buf(),
-            source,
-        };
-        let views = stored
-            .iter()
-            .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|error| failed(std::io::Error::other(error)))?;
-        let bytes =
-            safetensors::serialize(views, None).map_err(|error| failed(std::io::Error::other(error)))?;
-        write_whole(path, &bytes).map_err(failed)
+        atomic::write_with(path, |file| {
+            let views = stored
+                .iter()
+                .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)))
+                .collect::<Result<Vec<_>, SafeTensorError>>()
+                .map_err(std::io::Error::other)?;
+            file.write_all(&safetensors::serialize(views, None).map_err(std::io::Error::other)?)
+        })?;
+        Ok(())
+    }
+
+    /// Weights of tensors that are float32, on the CPU, contiguous and without gradients.
+    pub(crate) fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Weights {
+        Weights { tensors }
     }
 
     /// Takes a copy of every variable of a store.
@@ -344,28 +342,17 @@ impl Difference {
     }
 }
 
-fn finite(tensor: &Tensor) -> Result<bool, TchError> {
+/// Whether no value is NaN or infinite.
+pub(crate) fn finite(tensor: &Tensor) -> Result<bool, TchError> {
     Ok(tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
 }
 
 /// The values of a tensor, row-major, in this machine's byte order (safetensors is little-endian, as are all machines
 /// that libtorch is built for).
-fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
+pub(crate) fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
     let tensor = tensor.f_contiguous()?;
     let count = tensor.numel();
     let mut bytes = vec![0; count * tensor.f_kind()?.elt_size_in_bytes()];
     tensor.f_copy_data_u8(&mut bytes, count)?;
     Ok(bytes)
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -4,9 +4,11 @@
 //! - [`unet`]: the training form of the network.
 //! - [`inference`]: the form that serves.
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
+//! - [`layout`]: channels-last memory.
 
 pub mod checkpoint;
 mod fused;
 pub mod inference;
 pub mod layers;
+pub mod layout;
 pub mod unet;
