@@ -38,14 +38,23 @@ pub struct Stems {
 impl Stems {
     /// The file's name without its ending; with a number behind it where an earlier file had the same.
     pub fn of(&mut self, path: &Path) -> String {
-        let name = path.file_name().map_or_else(|| "image".into(), |name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(|| "image".into(), |name| name.to_string_lossy().into_owned());
         let known = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
         let lower = name.to_lowercase();
-        let ending = known.iter().find(|ending| lower.ends_with(*ending)).map_or(0, |ending| ending.len());
+        let ending = known
+            .iter()
+            .find(|ending| lower.ends_with(*ending))
+            .map_or(0, |ending| ending.len());
         let stem = name[..name.len() - ending].to_owned();
         let count = self.seen.entry(stem.clone()).or_insert(0);
         *count += 1;
-        if *count == 1 { stem } else { format!("{stem}-{count}") }
+        if *count == 1 {
+            stem
+        } else {
+            format!("{stem}-{count}")
+        }
     }
 }
 
@@ -54,9 +63,16 @@ impl Stems {
 /// # Errors
 /// Whatever is wrong with it, in a sentence that names it.
 pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Result<Input> {
-    let limits = imaging::Limits { max_pixels: settings.limits.max_pixels, max_bytes: settings.limits.max_bytes };
+    let limits = imaging::Limits {
+        max_pixels: settings.limits.max_pixels,
+        max_bytes: settings.limits.max_bytes,
+    };
     let picture = imaging::read(path, &limits)?;
-    Ok(Input { path: path.to_owned(), stem: stems.of(path), picture })
+    Ok(Input {
+        path: path.to_owned(),
+        stem: stems.of(path),
+        picture,
+    })
 }
 
 /// The plane in which a volume is cut for a model: that of its only slice, else the one that the model is for.
@@ -85,14 +101,19 @@ impl Input {
     pub fn slices(&self, manifest: &Manifest) -> anyhow::Result<Vec<Slice>> {
         let file = self.path.display();
         match &self.picture {
-            Picture::Image(image) => {
-                Ok(vec![Slice { name: file.to_string(), index: None, image: image.clone() }])
-            }
+            Picture::Image(image) => Ok(vec![Slice {
+                name: file.to_string(),
+                index: None,
+                image: image.clone(),
+            }]),
             Picture::Volume(volume) => {
                 let plane = plane(volume, manifest).with_context(|| file.to_string())?;
                 let name = |index: usize| format!("{file}#{index}");
-                let slice =
-                    |index| Slice { name: name(index), index: Some(index), image: volume.slice(plane, index) };
+                let slice = |index| Slice {
+                    name: name(index),
+                    index: Some(index),
+                    image: volume.slice(plane, index),
+                };
                 Ok((0..volume.extent(plane)).map(slice).collect())
             }
         }

@@ -101,7 +101,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
             Err(error) => {
                 let error = exit::chain(&error);
                 bar.suspend(|| out::error(&format!("error: {error}")));
-                failures.push(Failure { file: file.clone(), error });
+                failures.push(Failure {
+                    file: file.clone(),
+                    error,
+                });
             }
         }
         bar.inc(1);
@@ -131,7 +134,10 @@ fn segment_file(
     for slice in &slices {
         let begin = Instant::now();
         let ready = pass.prepare(&slice.image).with_context(|| slice.name.clone())?;
-        let segmentation = pass.segment(&[&ready]).with_context(|| slice.name.clone())?.remove(0);
+        let segmentation = pass
+            .segment(&[&ready])
+            .with_context(|| slice.name.clone())?
+            .remove(0);
         let decision = pass.decide(&segmentation, policy);
         rows.push(Row {
             image: slice.name.clone(),
@@ -145,7 +151,12 @@ fn segment_file(
         segmentations.push(segmentation);
     }
     if let Some(folder) = &args.out {
-        let writer = Writer { folder, input: &input, pass, args };
+        let writer = Writer {
+            folder,
+            input: &input,
+            pass,
+            args,
+        };
         writer.masks(&slices, &segmentations, &mut rows)?;
         writer.overlays(&slices, &segmentations, &rows)?;
     }
@@ -202,11 +213,16 @@ impl Writer<'_> {
                 vec![path(".png")]
             }
             MaskForm::Nifti => {
-                atomic::write(&path(".nii.gz"), &mask::encode_nifti_image(labels, slice.image.spacing, true)?)?;
+                atomic::write(
+                    &path(".nii.gz"),
+                    &mask::encode_nifti_image(labels, slice.image.spacing, true)?,
+                )?;
                 vec![path(".nii.gz")]
             }
             MaskForm::Rle => {
-                let runs: Vec<_> = classes.map(|class| mask::Rle::of_class(labels.view(), class)).collect();
+                let runs: Vec<_> = classes
+                    .map(|class| mask::Rle::of_class(labels.view(), class))
+                    .collect();
                 atomic::write(&path(".rle.json"), &serde_json::to_vec(&runs)?)?;
                 vec![path(".rle.json")]
             }
@@ -228,7 +244,10 @@ impl Writer<'_> {
         for ((slice, result), row) in slices.iter().zip(results).zip(rows) {
             let caption = format!("{} mu {:.3}", row.verdict, result.mean_sa.mu);
             let picture = overlay(self.pass, slice, result, None, &caption)?;
-            figure::write_png(&self.folder.join(format!("{}.overlay.png", self.stem(slice))), &picture)?;
+            figure::write_png(
+                &self.folder.join(format!("{}.overlay.png", self.stem(slice))),
+                &picture,
+            )?;
         }
         Ok(())
     }
@@ -249,12 +268,21 @@ pub(super) fn overlay(
     truth: Option<&Array2<u8>>,
     caption: &str,
 ) -> anyhow::Result<image::RgbImage> {
-    Ok(figure::overlay(&slice.image, &result.labels, truth, &class_styles(pass), caption)?)
+    Ok(figure::overlay(
+        &slice.image,
+        &result.labels,
+        truth,
+        &class_styles(pass),
+        caption,
+    )?)
 }
 
 /// The model's classes as figures show them.
 pub(super) fn class_styles(pass: &Pass) -> Vec<ClassStyle> {
-    let style = |class: &crate::model::Class| ClassStyle { name: class.name.clone(), colour: class.colour };
+    let style = |class: &crate::model::Class| ClassStyle {
+        name: class.name.clone(),
+        colour: class.colour,
+    };
     pass.manifest().classes.iter().map(style).collect()
 }
 
@@ -270,7 +298,12 @@ pub(super) fn threshold(threshold: Option<f64>) -> String {
 
 /// Reasons as people read them.
 pub(super) fn reasons(decision: &Decision) -> String {
-    decision.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    decision
+        .reasons
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn print(pass: &Pass, rows: &[Row], failures: &[Failure], settings: &Settings) -> anyhow::Result<()> {
@@ -295,7 +328,11 @@ fn print(pass: &Pass, rows: &[Row], failures: &[Failure], settings: &Settings) -
     }
     out::print(&table)?;
     let accepted = rows.iter().filter(|row| row.decision.accept).count();
-    let failed = if failures.is_empty() { String::new() } else { format!(", {} failed", failures.len()) };
+    let failed = if failures.is_empty() {
+        String::new()
+    } else {
+        format!(", {} failed", failures.len())
+    };
     Ok(out::line(&format!(
         "{accepted} of {} images accepted by {}{failed}",
         rows.len(),
