@@ -4,9 +4,9 @@ mod t1_volume;
 
 use std::path::{Path, PathBuf};
 
-use t1_volume::write_u8;
 use sagate::data::t1::{BLOCK, BLOCKS, Templates, VALIDATION_BLOCK, VALUE_SCALE, build};
 use sagate::data::{DataError, Split, Task, folder};
+use t1_volume::write_u8;
 
 /// The human grid: wide enough for the bands, tall enough for the least number of object pixels.
 const HUMAN: [usize; 3] = [61, 60, 40];

@@ -34,7 +34,11 @@ pub struct Args {
 /// A model or images that cannot be read, an image whose score is not finite, or a folder that cannot be written.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     if !(0.0..=1.0).contains(&args.coverage) {
-        return Err(UsageError(format!("--coverage is {}; a share from 0 to 1 would do", args.coverage)).into());
+        return Err(UsageError(format!(
+            "--coverage is {}; a share from 0 to 1 would do",
+            args.coverage
+        ))
+        .into());
     }
     let model = loading::model(settings)?;
     let pass = Pass::load(&model, settings.device.open()?)?;
@@ -45,10 +49,17 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         for (example, result) in examples.iter().zip(segment(&pass, examples)?) {
             let mu = result.evidence().mu;
             if !mu.is_finite() {
-                bail!("image {}: the network's answer is not finite; a model that gives NaN cannot be calibrated", example.name);
+                bail!(
+                    "image {}: the network's answer is not finite; a model that gives NaN cannot be calibrated",
+                    example.name
+                );
             }
             let dice = example.truth.as_ref().map(|truth| result.dice(truth));
-            entries.push(Entry { name: example.name.clone(), mu, dice });
+            entries.push(Entry {
+                name: example.name.clone(),
+                mu,
+                dice,
+            });
             units.push((example.name.clone(), result.mean_sa.units));
         }
         bar.inc(examples.len() as u64);
@@ -76,8 +87,10 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
         coverages.push(calibration.coverage);
         coverages.sort_by(|a, b| b.total_cmp(a));
     }
-    let thresholds: Vec<(f64, f64)> =
-        coverages.into_iter().map(|coverage| (coverage, calibration.threshold(coverage))).collect();
+    let thresholds: Vec<(f64, f64)> = coverages
+        .into_iter()
+        .map(|coverage| (coverage, calibration.threshold(coverage)))
+        .collect();
     if settings.json() {
         let thresholds: Vec<_> = thresholds
             .iter()
@@ -98,7 +111,10 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
     ))?;
     let mut table = out::table(&["coverage", "threshold on mu"]);
     for (coverage, threshold) in thresholds {
-        table.add_row([format!("{:.0} %", coverage * 100.0), super::segment::threshold(Some(threshold))]);
+        table.add_row([
+            format!("{:.0} %", coverage * 100.0),
+            super::segment::threshold(Some(threshold)),
+        ]);
     }
     Ok(out::print(&table)?)
 }

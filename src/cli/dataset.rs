@@ -50,7 +50,11 @@ impl DataArgs {
             return self.read_task(self.split.unwrap_or(default));
         }
         let examples = folder(&self.dir)?;
-        Ok(Dataset { description: format!("the folder {}", name(&self.dir)), examples, other: Vec::new() })
+        Ok(Dataset {
+            description: format!("the folder {}", name(&self.dir)),
+            examples,
+            other: Vec::new(),
+        })
     }
 
     fn read_task(&self, split: SplitName) -> anyhow::Result<Dataset> {
@@ -61,12 +65,19 @@ impl DataArgs {
             SplitName::Test => Split::Test,
         };
         let description = format!("task {}, split {}", task.name(), split.name());
-        Ok(Dataset { description, examples: task.split(split)?, other: task.other()? })
+        Ok(Dataset {
+            description,
+            examples: task.split(split)?,
+            other: task.other()?,
+        })
     }
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// Segments every example, those of one size together.

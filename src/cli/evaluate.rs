@@ -138,16 +138,29 @@ fn rounds(args: &Args, data: &Dataset) -> anyhow::Result<Vec<Option<Damage>>> {
             DamageChoice::One(kind) => kinds.push(*kind),
             // Without images of another species, all kinds are all the others.
             DamageChoice::All => {
-                kinds.extend(Kind::ALL.iter().filter(|&&kind| kind != Kind::OtherSpecies || !data.other.is_empty()));
+                kinds.extend(
+                    Kind::ALL
+                        .iter()
+                        .filter(|&&kind| kind != Kind::OtherSpecies || !data.other.is_empty()),
+                );
             }
         }
     }
     if kinds.contains(&Kind::OtherSpecies) && data.other.is_empty() {
-        return Err(UsageError("--damage other-species needs a task with images of another species (its folder `other`)".into()).into());
+        return Err(UsageError(
+            "--damage other-species needs a task with images of another species (its folder `other`)".into(),
+        )
+        .into());
     }
     let mut rounds = vec![None];
     for kind in kinds {
-        rounds.extend(args.grades.iter().map(|&grade| Some(Damage { kind, grade, seed: args.seed })));
+        rounds.extend(args.grades.iter().map(|&grade| {
+            Some(Damage {
+                kind,
+                grade,
+                seed: args.seed,
+            })
+        }));
     }
     Ok(rounds)
 }
@@ -180,7 +193,10 @@ fn round(pass: &Pass, policy: &Policy, data: &Dataset, damage: Option<Damage>) -
 }
 
 fn label(damage: Option<Damage>) -> String {
-    damage.map_or_else(|| "clean".into(), |damage| format!("{} grade {}", damage.kind, damage.grade.number()))
+    damage.map_or_else(
+        || "clean".into(),
+        |damage| format!("{} grade {}", damage.kind, damage.grade.number()),
+    )
 }
 
 fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -205,13 +221,26 @@ fn groups(scores: &[Score]) -> Vec<Group> {
 fn ranking(scores: &[Score]) -> Ranking {
     // What is not finite ranks below everything, as the gate rejects it.
     let mu = |score: &Score| if score.mu.is_finite() { score.mu } else { -1.0 };
-    let pairs: Vec<(f64, f64)> = scores.iter().filter_map(|score| Some((mu(score), score.dice?))).collect();
+    let pairs: Vec<(f64, f64)> = scores
+        .iter()
+        .filter_map(|score| Some((mu(score), score.dice?)))
+        .collect();
     let (mus, dices): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
-    let of = |accept: bool| mean(scores.iter().filter(|score| score.accept == accept).filter_map(|score| score.dice));
+    let of = |accept: bool| {
+        mean(
+            scores
+                .iter()
+                .filter(|score| score.accept == accept)
+                .filter_map(|score| score.dice),
+        )
+    };
     Ranking {
         images: pairs.len(),
         spearman: spearman(&mus, &dices),
-        dice_at_coverage: COVERAGES.iter().map(|&c| (c, dice_at_coverage(&pairs, c))).collect(),
+        dice_at_coverage: COVERAGES
+            .iter()
+            .map(|&c| (c, dice_at_coverage(&pairs, c)))
+            .collect(),
         accepted: scores.iter().filter(|score| score.accept).count(),
         dice_of_accepted: of(true),
         dice_of_rejected: of(false),
@@ -231,15 +260,29 @@ fn csv(scores: &[Score]) -> String {
     text
 }
 
-fn print(pass: &Pass, data: &Dataset, groups: &[Group], ranking: &Ranking, markdown: bool) -> anyhow::Result<()> {
+fn print(
+    pass: &Pass,
+    data: &Dataset,
+    groups: &[Group],
+    ranking: &Ranking,
+    markdown: bool,
+) -> anyhow::Result<()> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3}"));
-    out::line(&format!("{} on {}", pass.manifest().reference(), data.description))?;
+    out::line(&format!(
+        "{} on {}",
+        pass.manifest().reference(),
+        data.description
+    ))?;
     let rows = groups
         .iter()
         .map(|group| {
             vec![
                 group.damage.to_owned(),
-                if group.grade == 0 { "-".into() } else { group.grade.to_string() },
+                if group.grade == 0 {
+                    "-".into()
+                } else {
+                    group.grade.to_string()
+                },
                 group.images.to_string(),
                 number(group.mean_dice),
                 format!("{:.3}", group.mean_mu),
@@ -247,14 +290,30 @@ fn print(pass: &Pass, data: &Dataset, groups: &[Group], ranking: &Ranking, markd
             ]
         })
         .collect();
-    print_table(&["damage", "grade", "images", "mean Dice", "mean mu", "rejected"], rows, markdown)?;
+    print_table(
+        &["damage", "grade", "images", "mean Dice", "mean mu", "rejected"],
+        rows,
+        markdown,
+    )?;
     out::line("")?;
-    let mut rows = vec![vec!["Spearman's rho of mu and Dice".to_owned(), number(ranking.spearman)]];
+    let mut rows = vec![vec![
+        "Spearman's rho of mu and Dice".to_owned(),
+        number(ranking.spearman),
+    ]];
     for &(coverage, dice) in &ranking.dice_at_coverage {
-        rows.push(vec![format!("Dice of the {:.0} % with the highest mu", coverage * 100.0), number(dice)]);
+        rows.push(vec![
+            format!("Dice of the {:.0} % with the highest mu", coverage * 100.0),
+            number(dice),
+        ]);
     }
-    rows.push(vec!["Dice of the accepted".into(), number(ranking.dice_of_accepted)]);
-    rows.push(vec!["Dice of the rejected".into(), number(ranking.dice_of_rejected)]);
+    rows.push(vec![
+        "Dice of the accepted".into(),
+        number(ranking.dice_of_accepted),
+    ]);
+    rows.push(vec![
+        "Dice of the rejected".into(),
+        number(ranking.dice_of_rejected),
+    ]);
     let title = format!("all {} images with truth", ranking.images);
     print_table(&[&title, ""], rows, markdown)
 }

@@ -87,9 +87,18 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let layers = chosen_layers(&args)?;
     let pass = loading::pass(settings)?;
     let classes = &pass.manifest().classes;
-    let class = args.class.checked_sub(1).and_then(|index| classes.get(index)).ok_or_else(|| {
-        UsageError(format!("--class is {}; model {} has the classes 1 to {}", args.class, pass.manifest().reference(), classes.len()))
-    })?;
+    let class = args
+        .class
+        .checked_sub(1)
+        .and_then(|index| classes.get(index))
+        .ok_or_else(|| {
+            UsageError(format!(
+                "--class is {}; model {} has the classes 1 to {}",
+                args.class,
+                pass.manifest().reference(),
+                classes.len()
+            ))
+        })?;
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(pass.manifest())?, &args)?;
     let ready = pass.prepare(&slice.image).with_context(|| slice.name.clone())?;
@@ -100,10 +109,15 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
 
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    let views: Vec<LayerView> = layers.iter().map(|&layer| seen.layer(layer)).collect::<Result<_, _>>()?;
+    let views: Vec<LayerView> = layers
+        .iter()
+        .map(|&layer| seen.layer(layer))
+        .collect::<Result<_, _>>()?;
     let units = seen.units(args.units_of, args.class, |scores| spread(scores, args.units))?;
     let split = split_units(&units.scores);
-    draw(&args.out, &pass, &slice, &seen, &decision, &views, &units, &split, &args)?;
+    draw(
+        &args.out, &pass, &slice, &seen, &decision, &views, &units, &split, &args,
+    )?;
     let report = Report {
         image: &slice.name,
         model: pass.manifest().reference(),
@@ -118,7 +132,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         active_units: &split.active,
         active_threshold: split.threshold,
     };
-    atomic::write(&args.out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
+    atomic::write(
+        &args.out.join("report.json"),
+        &serde_json::to_vec_pretty(&report)?,
+    )?;
     print(&report, &args.out, settings)?;
     Ok(if decision.accept { Exit::Ok } else { Exit::Rejected })
 }
@@ -127,10 +144,15 @@ fn chosen_layers(args: &Args) -> Result<Vec<usize>, UsageError> {
     let exists = |layer: &usize| (1..=LAYER_COUNT).contains(layer);
     let asked = args.layers.iter().chain(std::iter::once(&args.units_of));
     if let Some(layer) = asked.into_iter().find(|layer| !exists(layer)) {
-        return Err(UsageError(format!("layer {layer} does not exist; the network has the layers 1 to {LAYER_COUNT}")));
+        return Err(UsageError(format!(
+            "layer {layer} does not exist; the network has the layers 1 to {LAYER_COUNT}"
+        )));
     }
-    let mut layers: Vec<usize> =
-        if args.layers.is_empty() { LAYERS.iter().map(|layer| layer.number).collect() } else { args.layers.clone() };
+    let mut layers: Vec<usize> = if args.layers.is_empty() {
+        LAYERS.iter().map(|layer| layer.number).collect()
+    } else {
+        args.layers.clone()
+    };
     layers.sort_unstable();
     layers.dedup();
     Ok(layers)
@@ -141,7 +163,12 @@ fn one_slice(mut slices: Vec<Slice>, args: &Args) -> anyhow::Result<Slice> {
     let index = match args.slice {
         Some(index) if index < count => index,
         Some(index) => {
-            return Err(UsageError(format!("--slice is {index}; {} has the slices 0 to {}", args.image.display(), count - 1)).into());
+            return Err(UsageError(format!(
+                "--slice is {index}; {} has the slices 0 to {}",
+                args.image.display(),
+                count - 1
+            ))
+            .into());
         }
         None => count / 2,
     };
@@ -157,7 +184,9 @@ fn spread(scores: &[f64], count: usize) -> Vec<usize> {
         order.truncate(count);
         return order;
     }
-    (0..count).map(|step| order[step * (order.len() - 1) / (count - 1)]).collect()
+    (0..count)
+        .map(|step| order[step * (order.len() - 1) / (count - 1)])
+        .collect()
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -173,8 +202,16 @@ fn draw(
     args: &Args,
 ) -> anyhow::Result<()> {
     let result = &seen.segmentation;
-    let caption = format!("{} mu {:.3} threshold {}", decision.word(), result.mean_sa.mu, threshold(decision.threshold));
-    figure::write_png(&folder.join("overlay.png"), &overlay(pass, slice, result, None, &caption)?)?;
+    let caption = format!(
+        "{} mu {:.3} threshold {}",
+        decision.word(),
+        result.mean_sa.mu,
+        threshold(decision.threshold)
+    );
+    figure::write_png(
+        &folder.join("overlay.png"),
+        &overlay(pass, slice, result, None, &caption)?,
+    )?;
     let layers = layer_grid(pass, &slice.image, &result.labels, views, &caption);
     figure::write_png(&folder.join("layers.png"), &layers)?;
     let heading = format!("Units of layer {} by SA score", args.units_of);
@@ -187,8 +224,15 @@ fn draw(
     );
     let curve = figure::sorted_scores(&units.scores, &title, Some(split.threshold));
     figure::write_png(&folder.join("unit-scores.png"), &curve)?;
-    let title = format!("Average SAM of the {} units of layer {}", units.scores.len(), args.units_of);
-    figure::write_png(&folder.join("average.png"), &figure::heat_map(units.average.view(), &title))?;
+    let title = format!(
+        "Average SAM of the {} units of layer {}",
+        units.scores.len(),
+        args.units_of
+    );
+    figure::write_png(
+        &folder.join("average.png"),
+        &figure::heat_map(units.average.view(), &title),
+    )?;
     Ok(())
 }
 
@@ -202,8 +246,14 @@ fn layer_grid(
 ) -> image::RgbImage {
     let styles = class_styles(pass);
     let mut cells = vec![
-        Cell { title: "input".into(), picture: figure::grey(image) },
-        Cell { title: "output".into(), picture: figure::masked(labels.view(), &styles) },
+        Cell {
+            title: "input".into(),
+            picture: figure::grey(image),
+        },
+        Cell {
+            title: "output".into(),
+            picture: figure::masked(labels.view(), &styles),
+        },
     ];
     cells.extend(views.iter().map(|view| Cell {
         title: format!("{} {} SA {:.3}", view.layer.number, view.layer.name, view.score),
@@ -218,7 +268,11 @@ fn unit_grid(units: &UnitView, split: &UnitSplit, heading: &str) -> image::RgbIm
         .sams
         .iter()
         .map(|(unit, sam)| {
-            let kind = if split.active.contains(unit) { "active" } else { "inertia" };
+            let kind = if split.active.contains(unit) {
+                "active"
+            } else {
+                "inertia"
+            };
             Cell {
                 title: format!("unit {unit} SA {:.3} {kind}", units.scores[*unit]),
                 picture: figure::heat(sam.mapv(f32::from).view()),
@@ -234,7 +288,13 @@ fn layer_report(view: &LayerView) -> LayerReport {
         1 => "1".into(),
         factor => format!("1/{factor}"),
     };
-    LayerReport { layer: layer.number, name: layer.name, group: layer.group.to_string(), resolution, sa_score: view.score }
+    LayerReport {
+        layer: layer.number,
+        name: layer.name,
+        group: layer.group.to_string(),
+        resolution,
+        sa_score: view.score,
+    }
 }
 
 fn print(report: &Report<'_>, folder: &Path, settings: &Settings) -> anyhow::Result<()> {

@@ -22,7 +22,8 @@ pub fn model(settings: &Settings) -> anyhow::Result<Model> {
 pub fn pass(settings: &Settings) -> anyhow::Result<Pass> {
     let model = model(settings)?;
     let device = settings.device.open()?;
-    let pass = Pass::load(&model, device).with_context(|| format!("model {}", model.manifest().reference()))?;
+    let pass =
+        Pass::load(&model, device).with_context(|| format!("model {}", model.manifest().reference()))?;
     if pass.calibration().is_none() {
         tracing::warn!(
             "model {} has no calibration (calibration.json): make one with `sagate calibrate`",

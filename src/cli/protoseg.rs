@@ -53,18 +53,36 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         BackendKind::Native => tch::Device::Cpu,
         BackendKind::Auto | BackendKind::Tensor => settings.device.open()?,
     };
-    let method = ProtoSeg { metric: args.metric, backend: args.backend };
+    let method = ProtoSeg {
+        metric: args.metric,
+        backend: args.backend,
+    };
     let valid = case.valid.map(|valid| valid.to_device(device));
     let reference = Reference::new(&case.probability.to_device(device), valid.as_ref(), case.mask)
         .with_context(|| file.to_string())?;
     let feature = case.feature.to_device(device);
-    let layer = method.layer(&feature, &reference).with_context(|| file.to_string())?;
-    let units = method.units(&feature, &reference).with_context(|| file.to_string())?;
-    if let Some(image) = layer.fault.iter().position(|fault| *fault == Some(Fault::NotFinite)) {
-        let name = if finite(&case.probability.get(image as i64)) { "feature" } else { "probability" };
+    let layer = method
+        .layer(&feature, &reference)
+        .with_context(|| file.to_string())?;
+    let units = method
+        .units(&feature, &reference)
+        .with_context(|| file.to_string())?;
+    if let Some(image) = layer
+        .fault
+        .iter()
+        .position(|fault| *fault == Some(Fault::NotFinite))
+    {
+        let name = if finite(&case.probability.get(image as i64)) {
+            "feature"
+        } else {
+            "probability"
+        };
         bail!("{file}: `{name}` of image {image} holds NaN or infinity; finite numbers would do");
     }
-    let mu: Vec<f64> = mean_sa(std::slice::from_ref(&units)).iter().map(|image| image.mu).collect();
+    let mu: Vec<f64> = mean_sa(std::slice::from_ref(&units))
+        .iter()
+        .map(|image| image.mu)
+        .collect();
     let probability = match reference.classes() {
         1 => layer.probability.squeeze_dim(1),
         _ => layer.probability.shallow_clone(),
@@ -74,7 +92,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         ("sam_probability", probability.to_kind(Kind::Double)),
         ("sam", layer.sam.shallow_clone()),
         ("layer_sa", Tensor::from_slice(&layer.score)),
-        ("unit_sa", Tensor::from_slice(&units.scores).view([batch, units.channels as i64])),
+        (
+            "unit_sa",
+            Tensor::from_slice(&units.scores).view([batch, units.channels as i64]),
+        ),
         ("mean_sa", Tensor::from_slice(&mu)),
     ];
     write(&args.out, &tensors)?;
@@ -129,7 +150,11 @@ impl Case {
         let metadata = header.metadata().clone().unwrap_or_default();
         let feature = tensor(&tensors, "feature")?;
         let probability = tensor(&tensors, "probability")?;
-        let valid = tensors.names().contains(&"valid").then(|| tensor(&tensors, "valid")).transpose()?;
+        let valid = tensors
+            .names()
+            .contains(&"valid")
+            .then(|| tensor(&tensors, "valid"))
+            .transpose()?;
         check_probability(&probability)?;
         check_factor(&metadata, &feature, &probability)?;
         let mask = match (mask, metadata.get("mask")) {
@@ -138,7 +163,12 @@ impl Case {
                 .map_err(|_| anyhow::anyhow!("metadata `mask` is `{stated}`; `hard` or `soft` would do"))?,
             (None, None) => MaskKind::Hard,
         };
-        Ok(Case { feature, probability, valid, mask })
+        Ok(Case {
+            feature,
+            probability,
+            valid,
+            mask,
+        })
     }
 }
 
@@ -148,7 +178,10 @@ fn check_probability(probability: &Tensor) -> anyhow::Result<()> {
         // Told apart with more detail by the method itself.
         return Ok(());
     }
-    let (low, high) = (probability.min().double_value(&[]), probability.max().double_value(&[]));
+    let (low, high) = (
+        probability.min().double_value(&[]),
+        probability.max().double_value(&[]),
+    );
     if low < 0.0 || high > 1.0 {
         bail!("`probability` spans {low} to {high}; probabilities lie in 0 to 1 (are these logits?)");
     }
@@ -156,7 +189,11 @@ fn check_probability(probability: &Tensor) -> anyhow::Result<()> {
 }
 
 /// Metadata `upsample`, where it is there, is the factor between the shapes.
-fn check_factor(metadata: &HashMap<String, String>, feature: &Tensor, probability: &Tensor) -> anyhow::Result<()> {
+fn check_factor(
+    metadata: &HashMap<String, String>,
+    feature: &Tensor,
+    probability: &Tensor,
+) -> anyhow::Result<()> {
     let Some(stated) = metadata.get("upsample") else {
         return Ok(());
     };
@@ -166,7 +203,11 @@ fn check_factor(metadata: &HashMap<String, String>, feature: &Tensor, probabilit
     };
     let (cells, pixels) = (feature.size(), probability.size());
     let fits = cells.len() == pixels.len()
-        && cells.iter().zip(&pixels).skip(2).all(|(cell, pixel)| cell.checked_mul(factor) == Some(*pixel));
+        && cells
+            .iter()
+            .zip(&pixels)
+            .skip(2)
+            .all(|(cell, pixel)| cell.checked_mul(factor) == Some(*pixel));
     if !fits {
         bail!(
             "metadata `upsample` is {factor}, but `feature` has shape {cells:?} and `probability` {pixels:?}: each side of the \
@@ -191,7 +232,9 @@ fn tensor(tensors: &SafeTensors<'_>, name: &str) -> anyhow::Result<Tensor> {
         Dtype::BOOL => Kind::Bool,
         Dtype::I64 => Kind::Int64,
         Dtype::I32 => Kind::Int,
-        other => bail!("`{name}` is stored as {other:?}; F32, F16, BF16 or F64 (`valid`: U8 or BOOL) would do"),
+        other => {
+            bail!("`{name}` is stored as {other:?}; F32, F16, BF16 or F64 (`valid`: U8 or BOOL) would do")
+        }
     };
     let size: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
     Ok(Tensor::f_from_data_size(view.data(), &size, kind)?)
@@ -211,7 +254,10 @@ fn write(path: &Path, tensors: &[(&str, Tensor)]) -> anyhow::Result<()> {
             Kind::Uint8 => (Dtype::U8, Vec::<u8>::try_from(flat)?),
             _ => {
                 let values = Vec::<f64>::try_from(flat)?;
-                (Dtype::F64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+                (
+                    Dtype::F64,
+                    values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                )
             }
         };
         stored.push((name, dtype, size, bytes));

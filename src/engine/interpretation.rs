@@ -50,7 +50,12 @@ impl Interpretation {
         reference: Reference,
         method: ProtoSeg,
     ) -> Interpretation {
-        Interpretation { segmentation, output, reference, method }
+        Interpretation {
+            segmentation,
+            output,
+            reference,
+            method,
+        }
     }
 
     /// The SAM of a layer (1 to 18).
@@ -62,7 +67,12 @@ impl Interpretation {
         let sam = self.method.layer(tap, &self.reference)?;
         let probability = tensors::to_array(&self.output.crop(&sam.probability).f_get(0)?)?;
         let labels = tensors::to_labels(&self.output.crop(&sam.sam).f_get(0)?)?;
-        Ok(LayerView { layer, score: sam.score[0], probability, sam: labels })
+        Ok(LayerView {
+            layer,
+            score: sam.score[0],
+            probability,
+            sam: labels,
+        })
     }
 
     /// What the units of a layer (1 to 18) see of an object class (1 to K), with the SAMs of those that `choose` names, given
@@ -79,21 +89,32 @@ impl Interpretation {
         let (_, tap) = self.tap(number)?;
         let scores = self.method.units(tap, &self.reference)?.of(0).to_vec();
         let average = protoseg::average_unit_sam(tap, &self.reference, 0, class)?;
-        let average = tensors::to_array(&self.output.crop(&average).f_unsqueeze(0)?)?.index_axis_move(Axis(0), 0);
+        let average =
+            tensors::to_array(&self.output.crop(&average).f_unsqueeze(0)?)?.index_axis_move(Axis(0), 0);
         let chosen = choose(&scores);
         let mut sams = Vec::with_capacity(chosen.len());
         if !chosen.is_empty() {
-            let maps = self.output.crop(&protoseg::unit_sams(tap, &self.reference, 0, class, &chosen)?);
+            let maps = self
+                .output
+                .crop(&protoseg::unit_sams(tap, &self.reference, 0, class, &chosen)?);
             for (index, unit) in chosen.into_iter().enumerate() {
                 sams.push((unit, tensors::to_labels(&maps.f_get(index as i64)?)?));
             }
         }
-        Ok(UnitView { scores, average, sams })
+        Ok(UnitView {
+            scores,
+            average,
+            sams,
+        })
     }
 
     fn tap(&self, number: usize) -> Result<(&'static Layer, &tch::Tensor), EngineError> {
         let layer = Layer::by_number(number).ok_or(InferenceError::Layer(number))?;
-        let tap = self.output.taps.get(&number).ok_or(InferenceError::Layer(number))?;
+        let tap = self
+            .output
+            .taps
+            .get(&number)
+            .ok_or(InferenceError::Layer(number))?;
         Ok((layer, tap))
     }
 }

@@ -46,7 +46,13 @@ impl Pass {
         let manifest = model.manifest().clone();
         let net = InferenceNet::new(&model.weights()?, &manifest.architecture.network(), device)?;
         let calibration = model.calibration()?;
-        Ok(Pass { manifest, hash: model.hash().into(), net, method: ProtoSeg::default(), calibration })
+        Ok(Pass {
+            manifest,
+            hash: model.hash().into(),
+            net,
+            method: ProtoSeg::default(),
+            calibration,
+        })
     }
 
     /// What the model says of itself.
@@ -73,9 +79,16 @@ impl Pass {
         let (found, expected) = (prepared.pixels.dim().0, &self.manifest.input.channels);
         if found != expected.len() {
             let model = self.manifest.reference();
-            return Err(EngineError::Channels { found, model, expected: expected.clone() });
+            return Err(EngineError::Channels {
+                found,
+                model,
+                expected: expected.clone(),
+            });
         }
-        Ok(Ready { prepared, in_range: self.manifest.input.in_range(image) })
+        Ok(Ready {
+            prepared,
+            in_range: self.manifest.input.in_range(image),
+        })
     }
 
     /// Segments and scores images of one size. Nothing of an image's result depends on its company.
@@ -109,11 +122,17 @@ impl Pass {
 
     fn forward(&self, images: &[&Ready], layers: &[usize]) -> Result<(Output, Reference), EngineError> {
         let first = images[0].size();
-        if let Some(other) = images.iter().map(|image| image.size()).find(|&size| size != first) {
+        if let Some(other) = images
+            .iter()
+            .map(|image| image.size())
+            .find(|&size| size != first)
+        {
             return Err(EngineError::MixedSizes { first, other });
         }
-        let pixels: Result<Vec<Tensor>, _> =
-            images.iter().map(|image| tensors::from_array(&image.prepared.pixels)).collect();
+        let pixels: Result<Vec<Tensor>, _> = images
+            .iter()
+            .map(|image| tensors::from_array(&image.prepared.pixels))
+            .collect();
         let mut output = self.net.forward(&Tensor::f_stack(&pixels?, 0)?, layers)?;
         output.valid = validity(images, &output)?;
         let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
@@ -126,15 +145,25 @@ impl Pass {
         output: &Output,
         reference: &Reference,
     ) -> Result<Vec<Segmentation>, EngineError> {
-        let units: Result<Vec<_>, _> =
-            self.manifest.mu.layers.iter().map(|layer| self.method.units(&output.taps[layer], reference)).collect();
+        let units: Result<Vec<_>, _> = self
+            .manifest
+            .mu
+            .layers
+            .iter()
+            .map(|layer| self.method.units(&output.taps[layer], reference))
+            .collect();
         let probability = output.crop(&output.probability);
         let mut results = Vec::with_capacity(images.len());
         for ((index, image), mean_sa) in images.iter().enumerate().zip(mean_sa(&units?)) {
             let probability = tensors::to_array(&probability.f_get(index as i64)?)?;
             let probability = image.prepared.restore_probability(probability.view());
             let labels = labels(&probability);
-            results.push(Segmentation { probability, labels, mean_sa, input_in_range: image.in_range });
+            results.push(Segmentation {
+                probability,
+                labels,
+                mean_sa,
+                input_in_range: image.in_range,
+            });
         }
         Ok(results)
     }

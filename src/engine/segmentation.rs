@@ -30,7 +30,11 @@ impl Segmentation {
         let fault = self.mean_sa.fault;
         Evidence {
             // What is not finite has no score, and the gate must see that it has none.
-            mu: if fault == Some(Fault::NotFinite) { f64::NAN } else { self.mean_sa.mu },
+            mu: if fault == Some(Fault::NotFinite) {
+                f64::NAN
+            } else {
+                self.mean_sa.mu
+            },
             empty: fault == Some(Fault::EmptyPrediction),
             full: fault == Some(Fault::FullPrediction),
             input_in_range: self.input_in_range,
@@ -43,7 +47,11 @@ impl Segmentation {
     /// # Panics
     /// Where the truth's shape is not the image's.
     pub fn dice(&self, truth: &Array2<u8>) -> f64 {
-        assert_eq!(self.labels.dim(), truth.dim(), "the truth lies on the image's grid");
+        assert_eq!(
+            self.labels.dim(),
+            truth.dim(),
+            "the truth lies on the image's grid"
+        );
         let classes = self.probability.len_of(Axis(0)) as u8;
         let scores: Vec<f64> = (1..=classes)
             .filter_map(|class| {
@@ -55,7 +63,11 @@ impl Segmentation {
                 (either > 0).then(|| 2.0 * both as f64 / either as f64)
             })
             .collect();
-        if scores.is_empty() { 1.0 } else { scores.iter().sum::<f64>() / scores.len() as f64 }
+        if scores.is_empty() {
+            1.0
+        } else {
+            scores.iter().sum::<f64>() / scores.len() as f64
+        }
     }
 }
 

@@ -21,7 +21,11 @@ pub(super) fn from_mask(mask: &Array2<u8>) -> Result<Tensor, TchError> {
 /// A tensor `[K, H, W]` as an array of float32.
 pub(super) fn to_array(tensor: &Tensor) -> Result<Array3<f32>, TchError> {
     let size: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-    let flat = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_flatten(0, -1)?;
+    let flat = tensor
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(Kind::Float)?
+        .f_contiguous()?
+        .f_flatten(0, -1)?;
     let values = Vec::<f32>::try_from(flat)?;
     Ok(Array3::from_shape_vec((size[0], size[1], size[2]), values).expect("as many values as the size says"))
 }
@@ -29,7 +33,11 @@ pub(super) fn to_array(tensor: &Tensor) -> Result<Array3<f32>, TchError> {
 /// A tensor `[H, W]` as an array of uint8.
 pub(super) fn to_labels(tensor: &Tensor) -> Result<Array2<u8>, TchError> {
     let size: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-    let flat = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Uint8)?.f_contiguous()?.f_flatten(0, -1)?;
+    let flat = tensor
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(Kind::Uint8)?
+        .f_contiguous()?
+        .f_flatten(0, -1)?;
     let values = Vec::<u8>::try_from(flat)?;
     Ok(Array2::from_shape_vec((size[0], size[1]), values).expect("as many values as the size says"))
 }

@@ -48,7 +48,11 @@ impl Taps {
 pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
     settings.device.open()?;
     let _no_grad = tch::no_grad_guard();
-    let config = UNetConfig { in_channels: 1, classes: 1, base_width: args.base };
+    let config = UNetConfig {
+        in_channels: 1,
+        classes: 1,
+        base_width: args.base,
+    };
     let inference = {
         let store = nn::VarStore::new(Device::Cpu);
         UNet::new(&store.root(), &config, 1)?;
@@ -68,8 +72,11 @@ fn segment(inference: &InferenceNet, size: i64, taps: Taps) -> anyhow::Result<()
     let output = inference.forward(&image, if taps == Taps::Mu { &last } else { &[] })?;
     if taps == Taps::Mu {
         let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
-        let units: Result<Vec<_>, _> =
-            output.taps.values().map(|tap| ProtoSeg::default().units(tap, &reference)).collect();
+        let units: Result<Vec<_>, _> = output
+            .taps
+            .values()
+            .map(|tap| ProtoSeg::default().units(tap, &reference))
+            .collect();
         mean_sa(&units?);
     }
     Ok(())
@@ -77,8 +84,11 @@ fn segment(inference: &InferenceNet, size: i64, taps: Taps) -> anyhow::Result<()
 
 /// A figure of this process in bytes, as the kernel states it.
 fn status(field: &str) -> anyhow::Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").context("memory is read from /proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let text =
+        std::fs::read_to_string("/proc/self/status").context("memory is read from /proc/self/status")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     Ok(kib.with_context(|| format!("/proc/self/status has no {field}"))? * 1024)
 }
@@ -87,13 +97,32 @@ fn status(field: &str) -> anyhow::Result<u64> {
 pub(super) fn of_child(args: &NetworkArgs, taps: Taps, settings: &Settings) -> anyhow::Result<u64> {
     let program = std::env::current_exe().context("this program's own path is not known")?;
     let output = Command::new(program)
-        .args(["bench", "memory", "--base", &args.base.to_string(), "--size", &args.size.to_string()])
-        .args(["--taps", taps.name(), "--device", "cpu", "--threads", &settings.device.threads.to_string()])
+        .args([
+            "bench",
+            "memory",
+            "--base",
+            &args.base.to_string(),
+            "--size",
+            &args.size.to_string(),
+        ])
+        .args([
+            "--taps",
+            taps.name(),
+            "--device",
+            "cpu",
+            "--threads",
+            &settings.device.threads.to_string(),
+        ])
         .output()
         .context("the process that measures memory could not be started")?;
     if !output.status.success() {
-        bail!("the process that measures memory failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "the process that measures memory failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().with_context(|| format!("the process that measures memory said `{}`", text.trim()))
+    text.trim()
+        .parse()
+        .with_context(|| format!("the process that measures memory said `{}`", text.trim()))
 }

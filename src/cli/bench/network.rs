@@ -97,7 +97,11 @@ pub(super) fn check(args: &NetworkArgs) -> Result<(), UsageError> {
     } else if args.batch < 1 {
         Some(("batch", args.batch, "at least 1"))
     } else if args.rounds < 7 {
-        Some(("rounds", args.rounds as i64, "at least 7, for a median that holds"))
+        Some((
+            "rounds",
+            args.rounds as i64,
+            "at least 7, for a median that holds",
+        ))
     } else {
         None
     };
@@ -109,14 +113,23 @@ pub(super) fn check(args: &NetworkArgs) -> Result<(), UsageError> {
 
 impl Subject {
     fn new(args: &NetworkArgs, device: Device) -> anyhow::Result<Subject> {
-        let config = UNetConfig { in_channels: 1, classes: 1, base_width: args.base };
+        let config = UNetConfig {
+            in_channels: 1,
+            classes: 1,
+            base_width: args.base,
+        };
         let store = nn::VarStore::new(device);
         let training = UNet::new(&store.root(), &config, 1)?;
         let inference = InferenceNet::new(&Weights::from_store(&store)?, &config, device)?;
         let shape = [args.batch, 1, args.size, args.size];
         tch::manual_seed(1);
         let image = Tensor::f_randn(shape, (Kind::Float, device))?;
-        Ok(Subject { training, inference, image, probability: blob(args, device)? })
+        Ok(Subject {
+            training,
+            inference,
+            image,
+            probability: blob(args, device)?,
+        })
     }
 }
 
@@ -124,9 +137,17 @@ impl Subject {
 fn blob(args: &NetworkArgs, device: Device) -> anyhow::Result<Tensor> {
     let line = Tensor::f_linspace(-1.0, 1.0, args.size, (Kind::Float, device))?;
     let squares = line.f_square()?;
-    let radius = squares.f_unsqueeze(0)?.f_add(&squares.f_unsqueeze(1)?)?.f_sqrt()?;
-    let probability = radius.f_mul_scalar(-40.0)?.f_add_scalar(40.0 * 0.36)?.f_sigmoid()?;
-    Ok(probability.f_expand([args.batch, 1, args.size, args.size], false)?.f_contiguous()?)
+    let radius = squares
+        .f_unsqueeze(0)?
+        .f_add(&squares.f_unsqueeze(1)?)?
+        .f_sqrt()?;
+    let probability = radius
+        .f_mul_scalar(-40.0)?
+        .f_add_scalar(40.0 * 0.36)?
+        .f_sigmoid()?;
+    Ok(probability
+        .f_expand([args.batch, 1, args.size, args.size], false)?
+        .f_contiguous()?)
 }
 
 fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::Result<Report> {
@@ -157,7 +178,10 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
             })?,
             time(&mut || {
                 let reference = Reference::new(&subject.probability, None, MaskKind::Hard)?;
-                let units: Result<Vec<_>, _> = last.iter().map(|layer| method.units(&taps[layer], &reference)).collect();
+                let units: Result<Vec<_>, _> = last
+                    .iter()
+                    .map(|layer| method.units(&taps[layer], &reference))
+                    .collect();
                 mean_sa(&units?);
                 Ok(())
             })?,
@@ -170,11 +194,18 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
             })?,
         ];
         if round > 0 {
-            times.iter_mut().zip(measured).for_each(|(times, time)| times.push(time));
+            times
+                .iter_mut()
+                .zip(measured)
+                .for_each(|(times, time)| times.push(time));
         }
     }
     let [training, forward, mu, sams] = times.map(median);
-    let memory = if args.no_memory || device != Device::Cpu { None } else { Some(memory(args, settings)?) };
+    let memory = if args.no_memory || device != Device::Cpu {
+        None
+    } else {
+        Some(memory(args, settings)?)
+    };
     Ok(Report {
         base: args.base,
         size: args.size,
@@ -196,7 +227,11 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
 fn memory(args: &NetworkArgs, settings: &Settings) -> anyhow::Result<MemoryReport> {
     let network_bytes = memory::of_child(args, Taps::None, settings)?;
     let segmentation_bytes = memory::of_child(args, Taps::Mu, settings)?;
-    Ok(MemoryReport { network_bytes, segmentation_bytes, ratio: segmentation_bytes as f64 / network_bytes as f64 })
+    Ok(MemoryReport {
+        network_bytes,
+        segmentation_bytes,
+        ratio: segmentation_bytes as f64 / network_bytes as f64,
+    })
 }
 
 fn synchronize(device: Device) {
@@ -208,7 +243,11 @@ fn synchronize(device: Device) {
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     let middle = times.len() / 2;
-    if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 }
+    if times.len() % 2 == 1 {
+        times[middle]
+    } else {
+        (times[middle - 1] + times[middle]) / 2.0
+    }
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
@@ -221,9 +260,17 @@ fn print(report: &Report) -> anyhow::Result<()> {
         size = report.size
     ))?;
     let mut table = out::table(&["", "ms", "ratio"]);
-    table.add_row(["forward, training form", &format!("{:.2}", report.forward_training_ms), "1"]);
+    table.add_row([
+        "forward, training form",
+        &format!("{:.2}", report.forward_training_ms),
+        "1",
+    ]);
     let ratio = format!("{:.3} of the training form", report.fold_ratio);
-    table.add_row(["forward, inference form", &format!("{:.2}", report.forward_ms), &ratio]);
+    table.add_row([
+        "forward, inference form",
+        &format!("{:.2}", report.forward_ms),
+        &ratio,
+    ]);
     let ratio = format!("{:.4} of the forward", report.mu_ratio);
     table.add_row(["mu from two taps", &format!("{:.2}", report.mu_ms), &ratio]);
     let ratio = format!("{:.4} of the forward", report.sams_ratio);
