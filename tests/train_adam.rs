@@ -7,12 +7,17 @@ use tch::{Device, Kind, TchError, Tensor, nn};
 fn variables(store: &nn::VarStore) -> [Tensor; 2] {
     let root = store.root();
     let wave = (Tensor::arange(6, (Kind::Float, Device::Cpu)) * 0.7).sin();
-    [root.add("a", wave.view([2, 3]), true), root.add("b", wave.narrow(0, 1, 3) * 3.0, true)]
+    [
+        root.add("a", wave.view([2, 3]), true),
+        root.add("b", wave.narrow(0, 1, 3) * 3.0, true),
+    ]
 }
 
 /// Some curved function of the variables that changes with the step.
 fn loss([a, b]: &[Tensor; 2], step: i64) -> Tensor {
-    let target = (Tensor::arange(6, (Kind::Float, Device::Cpu)) + step).cos().view([2, 3]);
+    let target = (Tensor::arange(6, (Kind::Float, Device::Cpu)) + step)
+        .cos()
+        .view([2, 3]);
     (a - target).pow_tensor_scalar(2).sum(Kind::Float) + (a * b).pow_tensor_scalar(4).mean(Kind::Float)
 }
 
@@ -48,7 +53,10 @@ fn moments_carry_over() {
     let mut after = Adam::new(&stores[1]).unwrap();
     let saved = |name: &str| {
         let (_, moments) = before.moments().find(|(it, _)| *it == name).unwrap();
-        Ok::<_, TchError>(Moments { first: moments.first.copy(), second: moments.second.copy() })
+        Ok::<_, TchError>(Moments {
+            first: moments.first.copy(),
+            second: moments.second.copy(),
+        })
     };
     after.restore(before.steps(), saved).unwrap();
     for step in 7..20 {

@@ -15,10 +15,12 @@ use crate::train::{Job, Loss, Observer, Override, Recipe, Row, Samples, Start, S
 
 /// Arguments of `sagate train`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --recipe, the paper's: Adam at 1e-4 halved every 20 epochs, batch 10, 50 epochs, base \
+#[command(
+    after_help = "Without --recipe, the paper's: Adam at 1e-4 halved every 20 epochs, batch 10, 50 epochs, base \
     width 64. A training can be killed at any moment and gone on with by --resume, to the very same weights.\n\n\
     Try it:  sagate train --task tasks/t1-brain --out models/my-brain/1 --base-width 8 --epochs 15 \
-    --learning-rate 1e-3")]
+    --learning-rate 1e-3"
+)]
 pub struct Args {
     /// Task folder: task.toml, train/, validation/, test/
     #[arg(long, value_name = "DIR")]
@@ -88,16 +90,30 @@ impl Args {
             ("learning_rate", self.learning_rate.map(toml::Value::from)),
             ("base_width", self.base_width.map(toml::Value::from)),
             ("seed", self.seed.map(toml::Value::from)),
-            ("threads", u32::try_from(threads).ok().filter(|&threads| threads > 0).map(toml::Value::from)),
+            (
+                "threads",
+                u32::try_from(threads)
+                    .ok()
+                    .filter(|&threads| threads > 0)
+                    .map(toml::Value::from),
+            ),
         ];
-        overrides.extend(flags.into_iter().filter_map(|(key, value)| Some(Override::new(key, value?))));
+        overrides.extend(
+            flags
+                .into_iter()
+                .filter_map(|(key, value)| Some(Override::new(key, value?))),
+        );
         Ok(overrides)
     }
 
     fn work(&self) -> PathBuf {
         self.work.clone().unwrap_or_else(|| {
             let version = self.out.file_name().unwrap_or_default();
-            self.out.parent().unwrap_or(Path::new("")).join(".train").join(version)
+            self.out
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(".train")
+                .join(version)
         })
     }
 
@@ -145,10 +161,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         folder: args.work(),
         start,
     };
-    let mut watcher = Watcher { bar: out::progress(0, "training") };
+    let mut watcher = Watcher {
+        bar: out::progress(0, "training"),
+    };
     let finished = train(&job, &mut watcher);
     watcher.bar.finish_and_clear();
-    let Some(finished) = finished? else { return Ok(Exit::Error) };
+    let Some(finished) = finished? else {
+        return Ok(Exit::Error);
+    };
     let model = output::write(&args.out, &task, &job.recipe, &finished, &command())?;
     let outcome = Outcome {
         model: model.manifest().reference(),
@@ -183,9 +203,16 @@ fn command() -> String {
     let plain = |it: char| it.is_ascii_alphanumeric() || "-_./=:,@+".contains(it);
     let quoted = std::env::args().skip(1).map(|argument| {
         let fine = !argument.is_empty() && argument.chars().all(plain);
-        if fine { argument } else { format!("'{}'", argument.replace('\'', "'\\''")) }
+        if fine {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', "'\\''"))
+        }
     });
-    std::iter::once("sagate".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+    std::iter::once("sagate".to_owned())
+        .chain(quoted)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Shows a training: a bar where stderr is a terminal, log lines otherwise.
@@ -204,8 +231,13 @@ impl Observer for Watcher {
 
     fn step(&mut self, step: &Step) -> ControlFlow<()> {
         if !self.bar.is_hidden() {
-            let dice = step.dice.map_or_else(String::new, |dice| format!(" Dice {dice:.4}"));
-            self.bar.set_message(format!("epoch {}/{} loss {:.4}{dice}", step.epoch, step.epochs, step.loss));
+            let dice = step
+                .dice
+                .map_or_else(String::new, |dice| format!(" Dice {dice:.4}"));
+            self.bar.set_message(format!(
+                "epoch {}/{} loss {:.4}{dice}",
+                step.epoch, step.epochs, step.loss
+            ));
         }
         self.bar.set_position(step.step);
         ControlFlow::Continue(())

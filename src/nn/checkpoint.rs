@@ -219,7 +219,9 @@ impl Weights {
         atomic::write_with(path, |file| {
             let views = stored
                 .iter()
-                .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)))
+                .map(|(name, dtype, shape, bytes)| {
+                    Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?))
+                })
                 .collect::<Result<Vec<_>, SafeTensorError>>()
                 .map_err(std::io::Error::other)?;
             file.write_all(&safetensors::serialize(views, None).map_err(std::io::Error::other)?)

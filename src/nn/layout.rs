@@ -13,7 +13,8 @@ pub fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
     let rows = tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?;
     // Where a side is 1, `contiguous` leaves its stride as it was, and libtorch would not see the layout.
     let strides = [height * width * channels, width * channels, channels, 1];
-    rows.f_as_strided([batch, height, width, channels], strides, None)?.f_permute([0, 3, 1, 2])
+    rows.f_as_strided([batch, height, width, channels], strides, None)?
+        .f_permute([0, 3, 1, 2])
 }
 
 /// Lays every kernel of a store out with its channels last; values and names stay.

@@ -63,7 +63,9 @@ impl Adam {
 
     /// Every trainable variable's name and moments, by name.
     pub fn moments(&self) -> impl Iterator<Item = (&str, &Moments)> {
-        self.slots.iter().map(|(name, slot)| (name.as_str(), &slot.moments))
+        self.slots
+            .iter()
+            .map(|(name, slot)| (name.as_str(), &slot.moments))
     }
 
     /// Goes on from the given number of steps with the moments that `moments` gives for each variable's name.
@@ -98,13 +100,18 @@ impl Adam {
         let rate = learning_rate / first_correction;
         tch::no_grad(|| {
             for (slot, gradient) in self.slots.values_mut().zip(gradients) {
-                let Slot { variable, moments: Moments { first, second } } = slot;
+                let Slot {
+                    variable,
+                    moments: Moments { first, second },
+                } = slot;
                 let _ = first.f_lerp_(&gradient, 1.0 - BETA_1)?;
                 let mut square = gradient.f_mul(&gradient)?;
                 let _ = square.f_mul_scalar_(1.0 - BETA_2)?;
                 let _ = second.f_mul_scalar_(BETA_2)?.f_add_(&square)?;
                 let mut denominator = second.f_sqrt()?;
-                let _ = denominator.f_div_scalar_(second_correction)?.f_add_scalar_(EPSILON)?;
+                let _ = denominator
+                    .f_div_scalar_(second_correction)?
+                    .f_add_scalar_(EPSILON)?;
                 let mut change = first.f_div(&denominator)?;
                 let _ = change.f_mul_scalar_(rate)?;
                 let _ = variable.f_sub_(&change)?;

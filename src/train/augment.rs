@@ -63,7 +63,13 @@ impl Default for Augmentation {
 impl Augmentation {
     /// No change at all.
     pub fn none() -> Self {
-        Augmentation { flip_horizontal: 0.0, flip_vertical: 0.0, affine: 0.0, intensity: 0.0, ..Self::default() }
+        Augmentation {
+            flip_horizontal: 0.0,
+            flip_vertical: 0.0,
+            affine: 0.0,
+            intensity: 0.0,
+            ..Self::default()
+        }
     }
 
     /// The first field outside its range: its name, its value, and the range in words.
@@ -75,7 +81,12 @@ impl Augmentation {
             ("affine", self.affine, 1.0, PROBABILITY),
             ("rotation", self.rotation, 180.0, "degrees from 0 to 180"),
             ("scale", self.scale, 0.9, "a share from 0 to 0.9"),
-            ("translation", self.translation, 1.0, "a share of the side from 0 to 1"),
+            (
+                "translation",
+                self.translation,
+                1.0,
+                "a share of the side from 0 to 1",
+            ),
             ("shear", self.shear, 80.0, "degrees from 0 to 80"),
             ("intensity", self.intensity, 1.0, PROBABILITY),
             ("gain", self.gain, 0.9, "a share from 0 to 0.9"),
@@ -83,7 +94,9 @@ impl Augmentation {
             ("gamma", self.gamma, 3.0, "a logarithm from 0 to 3"),
             ("noise", self.noise, 10.0, "standard deviations from 0 to 10"),
         ];
-        let wrong = checks.into_iter().find(|(_, value, high, _)| !(0.0..=*high).contains(value));
+        let wrong = checks
+            .into_iter()
+            .find(|(_, value, high, _)| !(0.0..=*high).contains(value));
         wrong.map(|(field, value, _, range)| (field, value, range))
     }
 
@@ -160,7 +173,11 @@ impl Affine {
                 from.get((row as usize, column as usize)).copied().unwrap_or(0)
             })
         };
-        Sample { pixels, labels: nearest(&sample.labels), valid: sample.valid.as_ref().map(nearest) }
+        Sample {
+            pixels,
+            labels: nearest(&sample.labels),
+            valid: sample.valid.as_ref().map(nearest),
+        }
     }
 
     fn source(&self, (height, width): (usize, usize), (row, column): (usize, usize)) -> [f64; 2] {
@@ -200,10 +217,18 @@ fn either_way(random: &mut ChaCha8Rng, most: f64) -> f64 {
 fn mean_and_deviation(channel: ArrayView2<'_, f32>) -> (f32, f32) {
     let count = channel.len().max(1) as f64;
     let mean = channel.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-    let variance = channel.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+    let variance = channel
+        .iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / count;
     (mean as f32, variance.sqrt() as f32)
 }
 
 fn range(channel: ArrayView2<'_, f32>) -> (f32, f32) {
-    channel.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
+    channel
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
+            (low.min(v), high.max(v))
+        })
 }

@@ -38,13 +38,20 @@ pub(super) struct Tensors {
 impl Batch {
     /// Puts samples together. All have `channels` channels.
     pub fn new<S: Borrow<Sample>>(samples: &[S], channels: usize) -> Batch {
-        let most = |axis| samples.iter().map(|sample| sample.borrow().labels.len_of(Axis(axis))).max();
+        let most = |axis| {
+            samples
+                .iter()
+                .map(|sample| sample.borrow().labels.len_of(Axis(axis)))
+                .max()
+        };
         let [height, width] = [0, 1].map(|axis| padded_side(most(axis).unwrap_or(0) as i64) as usize);
         let mut pixels = Array4::zeros((samples.len(), channels, height, width));
         let mut labels = Array3::from_elem((samples.len(), height, width), LEFT_OUT);
         for (index, sample) in samples.iter().map(Borrow::borrow).enumerate() {
             let (rows, columns) = sample.labels.dim();
-            pixels.slice_mut(s![index, .., ..rows, ..columns]).assign(&sample.pixels);
+            pixels
+                .slice_mut(s![index, .., ..rows, ..columns])
+                .assign(&sample.pixels);
             let mut target = labels.slice_mut(s![index, ..rows, ..columns]);
             target.zip_mut_with(&sample.labels, |target, &label| *target = i64::from(label));
             if let Some(valid) = &sample.valid {
@@ -56,7 +63,11 @@ impl Batch {
             }
         }
         let padded = labels.iter().any(|&label| label == LEFT_OUT);
-        Batch { pixels, labels, padded }
+        Batch {
+            pixels,
+            labels,
+            padded,
+        }
     }
 
     /// How many samples it has.
@@ -72,11 +83,21 @@ impl Batch {
             true => Some(labels.f_ne(LEFT_OUT)?.f_unsqueeze(1)?.f_to_kind(Kind::Float)?),
             false => None,
         };
-        Ok(Tensors { pixels: channels_last(&pixels)?, labels, valid })
+        Ok(Tensors {
+            pixels: channels_last(&pixels)?,
+            labels,
+            valid,
+        })
     }
 }
 
-fn tensor<T: tch::kind::Element>(values: Vec<T>, shape: &[usize], device: Device) -> Result<Tensor, TchError> {
+fn tensor<T: tch::kind::Element>(
+    values: Vec<T>,
+    shape: &[usize],
+    device: Device,
+) -> Result<Tensor, TchError> {
     let shape: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
-    Tensor::f_from_slice(&values)?.f_view(&shape[..])?.f_to_device(device)
+    Tensor::f_from_slice(&values)?
+        .f_view(&shape[..])?
+        .f_to_device(device)
 }

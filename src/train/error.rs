@@ -32,7 +32,9 @@ pub enum TrainError {
         source: ImagingError,
     },
     /// A split holds no image.
-    #[error("task {task}: its {split} split holds no image; training needs at least one in train and in validation")]
+    #[error(
+        "task {task}: its {split} split holds no image; training needs at least one in train and in validation"
+    )]
     EmptySplit {
         /// The task's name.
         task: String,
@@ -40,7 +42,9 @@ pub enum TrainError {
         split: String,
     },
     /// The preprocessing gives images of different channel counts.
-    #[error("image {name} of the {split} split has {found} channels after preprocessing; all must have {expected}")]
+    #[error(
+        "image {name} of the {split} split has {found} channels after preprocessing; all must have {expected}"
+    )]
     Channels {
         /// The image's name.
         name: String,

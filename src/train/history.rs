@@ -36,7 +36,8 @@ pub struct Row {
 /// The rows as CSV with a heading.
 pub(super) fn csv(rows: &[Row]) -> String {
     let mut text =
-        "epoch,step,learning_rate,loss,cross_entropy,online,validation_loss,validation_dice,seconds\n".to_owned();
+        "epoch,step,learning_rate,loss,cross_entropy,online,validation_loss,validation_dice,seconds\n"
+            .to_owned();
     for row in rows {
         text.push_str(&format!(
             "{},{},{:e},{:.6},{:.6},{:.6},{:.6},{:.6},{:.2}\n",
@@ -64,6 +65,7 @@ pub(super) mod exact {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom(format!("'{text}' is no number")))
+        text.parse()
+            .map_err(|_| D::Error::custom(format!("'{text}' is no number")))
     }
 }

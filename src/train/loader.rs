@@ -48,7 +48,8 @@ impl Plan {
         let changed: Vec<Sample> = (first..last)
             .map(|place| {
                 let sample = &self.samples.train[order[place]];
-                self.augmentation.apply(sample, &mut self.random(epoch, place as u32))
+                self.augmentation
+                    .apply(sample, &mut self.random(epoch, place as u32))
             })
             .collect();
         Batch::new(&changed, self.samples.channels)
@@ -76,7 +77,10 @@ impl Loader {
         let thread = std::thread::Builder::new()
             .name("batches".to_owned())
             .spawn(move || produce(&plan, epoch, step, epochs, &sender))?;
-        Ok(Loader { batches: Some(receiver), thread: Some(thread) })
+        Ok(Loader {
+            batches: Some(receiver),
+            thread: Some(thread),
+        })
     }
 
     /// The next batch; None after the last one.

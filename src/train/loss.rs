@@ -27,16 +27,35 @@ pub(super) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor, 
 pub(super) fn losses(recipe: &Recipe, forward: &Forward, batch: &Tensors) -> Result<Losses, TchError> {
     let cross_entropy = cross_entropy(&forward.logits, &batch.labels)?;
     if recipe.loss == Loss::Offline {
-        return Ok(Losses { total: cross_entropy.shallow_clone(), cross_entropy, online: None });
+        return Ok(Losses {
+            total: cross_entropy.shallow_clone(),
+            cross_entropy,
+            online: None,
+        });
     }
     let classes = forward.logits.size4()?.1 - 1;
-    let probability = forward.logits.f_softmax(1, Kind::Float)?.f_narrow(1, 1, classes)?;
+    let probability = forward
+        .logits
+        .f_softmax(1, Kind::Float)?
+        .f_narrow(1, 1, classes)?;
     // A pixel that is left out has no class; the validity mask takes it out of the sums.
     let numbers = Tensor::f_arange_start(1, classes + 1, (Kind::Int64, batch.labels.device()))?;
-    let truth = batch.labels.f_unsqueeze(1)?.f_eq_tensor(&numbers.f_view([1, classes, 1, 1])?)?;
+    let truth = batch
+        .labels
+        .f_unsqueeze(1)?
+        .f_eq_tensor(&numbers.f_view([1, classes, 1, 1])?)?;
     let truth = truth.f_to_kind(Kind::Float)?;
-    let online =
-        online_loss(&forward.taps, &probability, &truth, batch.valid.as_ref(), recipe.detach_prototypes);
+    let online = online_loss(
+        &forward.taps,
+        &probability,
+        &truth,
+        batch.valid.as_ref(),
+        recipe.detach_prototypes,
+    );
     let total = cross_entropy.f_add(&online.f_mul_scalar(recipe.lambda)?)?;
-    Ok(Losses { total, cross_entropy, online: Some(online) })
+    Ok(Losses {
+        total,
+        cross_entropy,
+        online: Some(online),
+    })
 }

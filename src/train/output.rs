@@ -6,9 +6,7 @@ use super::error::TrainError;
 use super::recipe::Recipe;
 use super::trainer::Finished;
 use crate::data::Task;
-use crate::model::{
-    Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, today, write_model,
-};
+use crate::model::{Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, today, write_model};
 
 /// The layers of the paper's mu (eq. 12).
 const MU_LAYERS: [usize; 2] = [17, 18];
@@ -18,9 +16,17 @@ const MU_LAYERS: [usize; 2] = [17, 18];
 /// # Errors
 /// When the path does not end so.
 pub fn name_and_version(folder: &Path) -> Result<(String, u32), TrainError> {
-    let wrong = || TrainError::Place { path: folder.to_path_buf() };
-    let part = |path: Option<&Path>| path.and_then(Path::file_name).and_then(|name| name.to_str()).map(str::to_owned);
-    let version = part(Some(folder)).and_then(|version| version.parse().ok()).filter(|&version: &u32| version > 0);
+    let wrong = || TrainError::Place {
+        path: folder.to_path_buf(),
+    };
+    let part = |path: Option<&Path>| {
+        path.and_then(Path::file_name)
+            .and_then(|name| name.to_str())
+            .map(str::to_owned)
+    };
+    let version = part(Some(folder))
+        .and_then(|version| version.parse().ok())
+        .filter(|&version: &u32| version > 0);
     let name = part(folder.parent()).ok_or_else(wrong)?;
     Ok((name, version.ok_or_else(wrong)?))
 }
@@ -44,7 +50,10 @@ pub fn write(
         format: FORMAT,
         name,
         version,
-        description: about.description.clone().unwrap_or_else(|| task.file().description.clone()),
+        description: about
+            .description
+            .clone()
+            .unwrap_or_else(|| task.file().description.clone()),
         licence: about
             .licence
             .clone()
@@ -61,11 +70,21 @@ pub fn write(
         classes: task
             .classes()
             .iter()
-            .map(|class| Class { name: class.name.clone(), colour: class.colour })
+            .map(|class| Class {
+                name: class.name.clone(),
+                colour: class.colour,
+            })
             .collect(),
-        mu: Mu { layers: MU_LAYERS.to_vec() },
+        mu: Mu {
+            layers: MU_LAYERS.to_vec(),
+        },
         provenance: Provenance {
-            data: format!("task {}: {} ({})", task.name(), source.description, source.command),
+            data: format!(
+                "task {}: {} ({})",
+                task.name(),
+                source.description,
+                source.command
+            ),
             command: command.to_owned(),
             seed: recipe.seed,
             date: today(),
@@ -74,5 +93,10 @@ pub fn write(
             validation_dice: Some(finished.best_row.validation_dice),
         },
     };
-    Ok(write_model(folder, &manifest, &finished.best, recipe.half_precision)?)
+    Ok(write_model(
+        folder,
+        &manifest,
+        &finished.best,
+        recipe.half_precision,
+    )?)
 }

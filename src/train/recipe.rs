@@ -166,7 +166,10 @@ pub struct Override {
 impl Override {
     /// Sets `key`, as in `augmentation.rotation`.
     pub fn new(key: &str, value: impl Into<toml::Value>) -> Override {
-        Override { key: key.to_owned(), value: value.into() }
+        Override {
+            key: key.to_owned(),
+            value: value.into(),
+        }
     }
 
     /// Reads `key=value`; a value that is no TOML is taken as text.
@@ -174,7 +177,9 @@ impl Override {
     /// # Errors
     /// When there is no key or no `=`.
     pub fn parse(text: &str) -> Result<Override, RecipeError> {
-        let wrong = || RecipeError::Override { text: text.to_owned() };
+        let wrong = || RecipeError::Override {
+            text: text.to_owned(),
+        };
         let (key, value) = text.split_once('=').ok_or_else(wrong)?;
         let (key, value) = (key.trim(), value.trim());
         if key.split('.').any(str::is_empty) {
@@ -182,7 +187,10 @@ impl Override {
         }
         let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"));
         let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
-        Ok(Override::new(key, parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()))))
+        Ok(Override::new(
+            key,
+            parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())),
+        ))
     }
 
     fn put(self, table: &mut toml::Table) -> Result<(), RecipeError> {
@@ -190,7 +198,9 @@ impl Override {
         let last = parts.pop().unwrap_or_default();
         let mut table = table;
         for part in parts {
-            let inner = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let inner = table
+                .entry(part)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
             table = inner.as_table_mut().ok_or_else(|| RecipeError::Form {
                 origin: "a flag".to_owned(),
                 reason: format!("{} cannot be set: {part} is no table", self.key),
@@ -215,8 +225,10 @@ impl Recipe {
         let mut recipe = Recipe::default();
         let mut table = toml::Table::new();
         if let Some(path) = path {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| RecipeError::Read { path: path.to_path_buf(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| RecipeError::Read {
+                path: path.to_path_buf(),
+                source,
+            })?;
             // Read as it stands first: messages then show the line.
             recipe = toml::from_str(&text).map_err(form)?;
             table = toml::from_str(&text).map_err(form)?;
@@ -237,18 +249,43 @@ impl Recipe {
     /// Names the first value that is out of its range, and the range.
     pub fn check(&self, origin: &str) -> Result<(), RecipeError> {
         let checks = [
-            ("base_width", self.base_width.to_string(), (1..=1024).contains(&self.base_width), "from 1 to 1024"),
-            ("lambda", self.lambda.to_string(), self.lambda.is_finite() && self.lambda >= 0.0, "0 or more"),
+            (
+                "base_width",
+                self.base_width.to_string(),
+                (1..=1024).contains(&self.base_width),
+                "from 1 to 1024",
+            ),
+            (
+                "lambda",
+                self.lambda.to_string(),
+                self.lambda.is_finite() && self.lambda >= 0.0,
+                "0 or more",
+            ),
             ("epochs", self.epochs.to_string(), self.epochs >= 1, "at least 1"),
-            ("batch_size", self.batch_size.to_string(), (1..=4096).contains(&self.batch_size), "from 1 to 4096"),
+            (
+                "batch_size",
+                self.batch_size.to_string(),
+                (1..=4096).contains(&self.batch_size),
+                "from 1 to 4096",
+            ),
             (
                 "learning_rate",
                 self.learning_rate.to_string(),
                 self.learning_rate.is_finite() && self.learning_rate > 0.0,
                 "above 0",
             ),
-            ("threads", self.threads.to_string(), self.threads <= 4096, "from 0 to 4096"),
-            ("checkpoint_every", self.checkpoint_every.to_string(), self.checkpoint_every >= 1, "at least 1"),
+            (
+                "threads",
+                self.threads.to_string(),
+                self.threads <= 4096,
+                "from 0 to 4096",
+            ),
+            (
+                "checkpoint_every",
+                self.checkpoint_every.to_string(),
+                self.checkpoint_every >= 1,
+                "at least 1",
+            ),
         ];
         let range = |field: String, value: String, range: &str| RecipeError::Range {
             origin: origin.to_owned(),

@@ -37,14 +37,22 @@ impl Sample {
     /// # Errors
     /// When a preprocessing step does not fit the image.
     pub fn new(example: &Example, split: &str, steps: &[Step]) -> Result<Sample, TrainError> {
-        let failed = |source| TrainError::Prepare { name: example.name.clone(), split: split.to_owned(), source };
+        let failed = |source| TrainError::Prepare {
+            name: example.name.clone(),
+            split: split.to_owned(),
+            source,
+        };
         let prepared = prepare(&example.image, steps).map_err(failed)?;
         let (_, height, width) = prepared.pixels.dim();
         let labels = match &example.truth {
             Some(truth) => prepared.prepare_labels(truth).map_err(failed)?,
             None => Array2::zeros((height, width)),
         };
-        Ok(Sample { labels, pixels: prepared.pixels, valid: prepared.valid })
+        Ok(Sample {
+            labels,
+            pixels: prepared.pixels,
+            valid: prepared.valid,
+        })
     }
 }
 
@@ -64,23 +72,40 @@ impl Samples {
                 let found = sample.pixels.dim().0;
                 let expected = *channels.get_or_insert(found);
                 if found != expected {
-                    return Err(TrainError::Channels { name: example.name, split: name, found, expected });
+                    return Err(TrainError::Channels {
+                        name: example.name,
+                        split: name,
+                        found,
+                        expected,
+                    });
                 }
                 samples.push(sample);
             }
             if samples.is_empty() {
-                return Err(TrainError::EmptySplit { task: task.name().to_owned(), split: name });
+                return Err(TrainError::EmptySplit {
+                    task: task.name().to_owned(),
+                    split: name,
+                });
             }
             splits.push(samples);
         }
         let validation = splits.pop().unwrap_or_default();
-        Ok(Samples::new(splits.pop().unwrap_or_default(), validation, channels.unwrap_or_default()))
+        Ok(Samples::new(
+            splits.pop().unwrap_or_default(),
+            validation,
+            channels.unwrap_or_default(),
+        ))
     }
 
     /// Samples that are prepared already.
     pub fn new(train: Vec<Sample>, validation: Vec<Sample>, channels: usize) -> Samples {
         let fingerprint = fingerprint([&train, &validation]);
-        Samples { train, validation, channels, fingerprint }
+        Samples {
+            train,
+            validation,
+            channels,
+            fingerprint,
+        }
     }
 }
 
@@ -92,7 +117,11 @@ fn fingerprint(splits: [&Vec<Sample>; 2]) -> String {
             for side in sample.pixels.shape() {
                 sum.update((*side as u64).to_le_bytes());
             }
-            let pixels: Vec<u8> = sample.pixels.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let pixels: Vec<u8> = sample
+                .pixels
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
             sum.update(pixels);
             for plane in [Some(&sample.labels), sample.valid.as_ref()] {
                 let plane: Vec<u8> = plane.map_or_else(Vec::new, |plane| plane.iter().copied().collect());

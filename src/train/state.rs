@@ -98,12 +98,17 @@ impl Position {
         const FREE: [&str; 5] = ["epochs", "threads", "checkpoint_every", "half_precision", "model"];
         for (field, value) in &current {
             if !FREE.contains(&field.as_str()) && saved.get(field) != Some(value) {
-                let was = saved.get(field).map_or_else(|| "not set".to_owned(), ToString::to_string);
+                let was = saved
+                    .get(field)
+                    .map_or_else(|| "not set".to_owned(), ToString::to_string);
                 differences.push(format!("{field} was {was} and is {value} now"));
             }
         }
         if self.network != now.network {
-            differences.push(format!("the network was {:?} and is {:?} now", self.network, now.network));
+            differences.push(format!(
+                "the network was {:?} and is {:?} now",
+                self.network, now.network
+            ));
         }
         if self.images != now.images {
             differences.push("the task's images, as prepared, are others now".to_owned());
@@ -137,10 +142,17 @@ pub(super) fn save(
     adam: &Adam,
 ) -> Result<bool, TrainError> {
     let moments = adam.moments().flat_map(|(name, moments)| {
-        [(format!("adam.first.{name}"), &moments.first), (format!("adam.second.{name}"), &moments.second)]
+        [
+            (format!("adam.first.{name}"), &moments.first),
+            (format!("adam.second.{name}"), &moments.second),
+        ]
     });
     let mut stored = Vec::new();
-    for (name, tensor) in weights.iter().map(|(name, tensor)| (format!("network.{name}"), tensor)).chain(moments) {
+    for (name, tensor) in weights
+        .iter()
+        .map(|(name, tensor)| (format!("network.{name}"), tensor))
+        .chain(moments)
+    {
         if !finite(tensor)? {
             return Ok(false);
         }
@@ -162,52 +174,78 @@ pub(super) fn save(
 
 /// Reads a state; None where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Saved>, TrainError> {
-    let wrong = |reason: String| TrainError::State { path: path.to_path_buf(), reason };
+    let wrong = |reason: String| TrainError::State {
+        path: path.to_path_buf(),
+        reason,
+    };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
     };
     let broken = |error: SafeTensorError| {
-        wrong(format!("is no whole state of a training ({error}); begin anew (--restart)"))
+        wrong(format!(
+            "is no whole state of a training ({error}); begin anew (--restart)"
+        ))
     };
     let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
     let json = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let json = json.ok_or_else(|| wrong(format!("its metadata lack '{KEY}'; begin anew (--restart)")))?;
     let position: Position = serde_json::from_str(json).map_err(|error| {
-        wrong(format!("its metadata '{KEY}' cannot be understood ({error}); begin anew (--restart)"))
+        wrong(format!(
+            "its metadata '{KEY}' cannot be understood ({error}); begin anew (--restart)"
+        ))
     })?;
     if position.format != FORMAT {
         let format = position.format;
-        return Err(wrong(format!("has format {format}, but must have {FORMAT}; begin anew (--restart)")));
+        return Err(wrong(format!(
+            "has format {format}, but must have {FORMAT}; begin anew (--restart)"
+        )));
     }
     let (mut network, mut first, mut second) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (name, view) in file.iter() {
         let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
-        let place = [("network.", &mut network), ("adam.first.", &mut first), ("adam.second.", &mut second)]
-            .into_iter()
-            .find_map(|(prefix, place)| name.strip_prefix(prefix).map(|name| (name.to_owned(), place)));
+        let place = [
+            ("network.", &mut network),
+            ("adam.first.", &mut first),
+            ("adam.second.", &mut second),
+        ]
+        .into_iter()
+        .find_map(|(prefix, place)| name.strip_prefix(prefix).map(|name| (name.to_owned(), place)));
         match place {
             Some((name, place)) if view.dtype() == Dtype::F32 => {
                 place.insert(name, Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?);
             }
-            _ => return Err(wrong(format!("has a tensor '{name}' that no state has; begin anew (--restart)"))),
+            _ => {
+                return Err(wrong(format!(
+                    "has a tensor '{name}' that no state has; begin anew (--restart)"
+                )));
+            }
         }
     }
     let moments = first
         .into_iter()
-        .filter_map(|(name, first)| second.remove(&name).map(|second| (name, Moments { first, second })))
+        .filter_map(|(name, first)| {
+            second
+                .remove(&name)
+                .map(|second| (name, Moments { first, second }))
+        })
         .collect();
-    Ok(Some(Saved { position, weights: Weights::from_tensors(network), moments }))
+    Ok(Some(Saved {
+        position,
+        weights: Weights::from_tensors(network),
+        moments,
+    }))
 }
 
 /// Removes a state, so that nothing can go on from it.
 pub(super) fn forget(path: &Path) -> Result<(), TrainError> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(TrainError::State { path: path.to_path_buf(), reason: format!("cannot be removed: {error}") })
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainError::State {
+            path: path.to_path_buf(),
+            reason: format!("cannot be removed: {error}"),
+        }),
         _ => Ok(()),
     }
 }

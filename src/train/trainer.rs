@@ -102,7 +102,11 @@ struct Files {
 impl Files {
     fn within(folder: &Path) -> Files {
         let file = |name: &str| folder.join(name);
-        Files { state: file("state.safetensors"), best: file("best.safetensors"), history: file("history.csv") }
+        Files {
+            state: file("state.safetensors"),
+            best: file("best.safetensors"),
+            history: file("history.csv"),
+        }
     }
 }
 
@@ -126,8 +130,13 @@ pub fn run(job: &Job, observer: &mut dyn Observer) -> Result<Option<Finished>, T
     };
     let steps = plan.steps();
     observer.begin(training.position.total_steps, steps * u64::from(recipe.epochs));
-    let loader = Loader::start(plan, training.position.epoch, training.position.step, recipe.epochs)
-        .map_err(|_| TrainError::Loader)?;
+    let loader = Loader::start(
+        plan,
+        training.position.epoch,
+        training.position.step,
+        recipe.epochs,
+    )
+    .map_err(|_| TrainError::Loader)?;
     while training.position.epoch < recipe.epochs {
         while training.position.step < steps {
             training.step(&loader.next().ok_or(TrainError::Loader)?)?;
@@ -167,8 +176,10 @@ impl<'a> Training<'a> {
             classes: job.classes,
             base_width: job.recipe.base_width,
         };
-        std::fs::create_dir_all(&job.folder)
-            .map_err(|source| TrainError::Folder { path: job.folder.clone(), source })?;
+        std::fs::create_dir_all(&job.folder).map_err(|source| TrainError::Folder {
+            path: job.folder.clone(),
+            source,
+        })?;
         let files = Files::within(&job.folder);
         let store = nn::VarStore::new(job.device);
         let network = UNet::new(&store.root(), &config, job.recipe.seed)?;
@@ -176,7 +187,16 @@ impl<'a> Training<'a> {
         let adam = Adam::new(&store)?;
         let position = Position::new(&job.recipe, config, job.samples.fingerprint.clone());
         let since = Instant::now();
-        let mut training = Training { job, files, store, network, adam, position, kept: 0, since };
+        let mut training = Training {
+            job,
+            files,
+            store,
+            network,
+            adam,
+            position,
+            kept: 0,
+            since,
+        };
         if job.start == Start::Restart {
             state::forget(&training.files.state)?;
         } else if let Some(saved) = state::read(&training.files.state)? {
@@ -186,9 +206,15 @@ impl<'a> Training<'a> {
     }
 
     fn resume(&mut self, saved: Saved) -> Result<(), TrainError> {
-        let Position { epoch, total_steps, .. } = saved.position;
+        let Position {
+            epoch, total_steps, ..
+        } = saved.position;
         if self.job.start == Start::Fresh {
-            return Err(TrainError::Occupied { folder: self.job.folder.clone(), epoch, step: total_steps });
+            return Err(TrainError::Occupied {
+                folder: self.job.folder.clone(),
+                epoch,
+                step: total_steps,
+            });
         }
         let path = self.files.state.clone();
         let differences = saved.position.differences(&self.position);
@@ -196,7 +222,9 @@ impl<'a> Training<'a> {
             return Err(TrainError::OtherTraining { path, differences });
         }
         if epoch > self.job.recipe.epochs {
-            let differences = vec![format!("it has {epoch} epochs already, more than epochs asks for")];
+            let differences = vec![format!(
+                "it has {epoch} epochs already, more than epochs asks for"
+            )];
             return Err(TrainError::OtherTraining { path, differences });
         }
         if saved.position.recipe.threads != self.job.recipe.threads {
@@ -231,8 +259,11 @@ impl<'a> Training<'a> {
         if !loss.is_finite() {
             return Err(self.not_finite(loss));
         }
-        self.adam.descend(&losses.total, recipe.learning_rate_in(self.position.epoch))?;
-        let online = losses.online.map_or(Ok(0.0), |online| online.f_double_value(&[]))?;
+        self.adam
+            .descend(&losses.total, recipe.learning_rate_in(self.position.epoch))?;
+        let online = losses
+            .online
+            .map_or(Ok(0.0), |online| online.f_double_value(&[]))?;
         let sums = &mut self.position.sums;
         sums.images += images;
         sums.loss += images as f64 * loss;
@@ -244,7 +275,13 @@ impl<'a> Training<'a> {
     }
 
     fn progress(&self, steps: u64) -> Step {
-        let Position { epoch, total_steps, sums, history, .. } = &self.position;
+        let Position {
+            epoch,
+            total_steps,
+            sums,
+            history,
+            ..
+        } = &self.position;
         let epochs = self.job.recipe.epochs;
         Step {
             epoch: epoch + 1,
@@ -259,12 +296,23 @@ impl<'a> Training<'a> {
     /// Validates, keeps the weights where they are the best so far, and saves.
     fn end_epoch(&mut self) -> Result<(Row, bool), TrainError> {
         let recipe = &self.job.recipe;
-        let score = validate(&self.network, &self.job.samples, recipe.batch_size, self.job.device)?;
+        let score = validate(
+            &self.network,
+            &self.job.samples,
+            recipe.batch_size,
+            self.job.device,
+        )?;
         if !score.loss.is_finite() {
             return Err(self.not_finite(score.loss));
         }
         self.count_seconds();
-        let Sums { images, loss, cross_entropy, online, seconds } = std::mem::take(&mut self.position.sums);
+        let Sums {
+            images,
+            loss,
+            cross_entropy,
+            online,
+            seconds,
+        } = std::mem::take(&mut self.position.sums);
         let mean = |sum: f64| sum / images as f64;
         let row = Row {
             epoch: self.position.epoch + 1,
@@ -277,7 +325,10 @@ impl<'a> Training<'a> {
             validation_dice: score.dice,
             seconds,
         };
-        let best = self.position.best().is_none_or(|best| row.validation_dice > best.validation_dice);
+        let best = self
+            .position
+            .best()
+            .is_none_or(|best| row.validation_dice > best.validation_dice);
         if best {
             // Before the state that calls them the best: a kill in between validates this epoch again, to the same end.
             Weights::from_store(&self.store)?.write(&self.files.best, false)?;
@@ -322,6 +373,11 @@ impl<'a> Training<'a> {
 
     fn not_finite(&self, loss: f64) -> TrainError {
         let (epoch, step) = (self.position.epoch + 1, self.position.total_steps + 1);
-        TrainError::NotFinite { loss, epoch, step, kept: self.kept }
+        TrainError::NotFinite {
+            loss,
+            epoch,
+            step,
+            kept: self.kept,
+        }
     }
 }

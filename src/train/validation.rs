@@ -34,7 +34,10 @@ pub(super) fn validate(
         dice += images * mean_dice(&logits, &batch)?;
     }
     let images = samples.validation.len() as f64;
-    Ok(Score { loss: loss / images, dice: dice / images })
+    Ok(Score {
+        loss: loss / images,
+        dice: dice / images,
+    })
 }
 
 /// Mean over images and classes of the Dice between the likeliest class and the truth.
@@ -51,7 +54,10 @@ fn mean_dice(logits: &Tensor, batch: &Tensors) -> Result<f64, TchError> {
         let either = sum(&output)?.f_add(&sum(&truth)?)?;
         // (2 both + [either = 0]) / (either + [either = 0]): 1 where both are empty.
         let empty = either.f_eq(0.0)?.f_to_kind(Kind::Double)?;
-        let dice = both.f_mul_scalar(2.0)?.f_add(&empty)?.f_div(&either.f_add(&empty)?)?;
+        let dice = both
+            .f_mul_scalar(2.0)?
+            .f_add(&empty)?
+            .f_div(&either.f_add(&empty)?)?;
         total += dice.f_mean(Kind::Double)?.f_double_value(&[])?;
     }
     Ok(total / classes as f64)

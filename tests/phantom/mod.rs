@@ -11,7 +11,10 @@ use sagate::train::{Job, Loss, Observer, Recipe, Row, Sample, Samples, Start, St
 /// An image with a disc of label 1 and, with two classes, a square of label 2.
 pub fn sample(index: usize, height: usize, width: usize, classes: u8) -> Sample {
     let spot = |k: usize, side: usize| 9.0 + ((index * 7 + k * 5) % (side - 18)) as f32;
-    let (disc, square) = ([spot(0, height), spot(1, width)], [spot(3, height), spot(2, width)]);
+    let (disc, square) = (
+        [spot(0, height), spot(1, width)],
+        [spot(3, height), spot(2, width)],
+    );
     let labels = Array2::from_shape_fn((height, width), |(y, x)| {
         let (y, x) = (y as f32, x as f32);
         if (y - disc[0]).hypot(x - disc[1]) < 6.0 {
@@ -26,11 +29,16 @@ pub fn sample(index: usize, height: usize, width: usize, classes: u8) -> Sample 
         let noise = ((y * 31 + x * 17 + index * 13) as f32 * 12.9898).sin() * 0.2;
         [-0.5, 1.5, 0.6][usize::from(labels[[y, x]])] + noise
     });
-    Sample { pixels, labels, valid: None }
+    Sample {
+        pixels,
+        labels,
+        valid: None,
+    }
 }
 
 pub fn samples(train: usize, validation: usize, side: usize, classes: u8) -> Samples {
-    let make = |range: std::ops::Range<usize>| range.map(|index| sample(index, side, side, classes)).collect();
+    let make =
+        |range: std::ops::Range<usize>| range.map(|index| sample(index, side, side, classes)).collect();
     Samples::new(make(0..train), make(train..train + validation), 1)
 }
 
@@ -53,7 +61,14 @@ pub fn recipe(loss: Loss) -> Recipe {
 
 pub fn job(recipe: Recipe, samples: &Arc<Samples>, classes: i64, folder: &Path, start: Start) -> Job {
     let folder = folder.to_path_buf();
-    Job { recipe, samples: samples.clone(), classes, device: tch::Device::Cpu, folder, start }
+    Job {
+        recipe,
+        samples: samples.clone(),
+        classes,
+        device: tch::Device::Cpu,
+        folder,
+        start,
+    }
 }
 
 /// Ends the training after some number of further steps; never where there are fewer.
@@ -64,7 +79,11 @@ impl Observer for StopAfter {
 
     fn step(&mut self, _step: &Step) -> ControlFlow<()> {
         self.0 -= 1;
-        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.0 == 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn epoch(&mut self, _row: &Row, _best: bool) {}
