@@ -12,12 +12,17 @@ fn main() {
     let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its libtorch"));
     compile(&libraries);
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    // Where `make libtorch-cuda` puts the CUDA half; looked at only when a GPU is asked for.
+    let package = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{package}/.libtorch-cuda/lib");
     state_the_build(&libraries);
 }
 
 fn compile(libraries: &Path) {
-    let include = env::var("LIBTORCH_INCLUDE")
-        .map_or_else(|_| libraries.join("../include"), |root| Path::new(&root).join("include"));
+    let include = env::var("LIBTORCH_INCLUDE").map_or_else(
+        |_| libraries.join("../include"),
+        |root| Path::new(&root).join("include"),
+    );
     let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
     cc::Build::new()
         .cpp(true)
@@ -42,14 +47,25 @@ fn state_the_build(libraries: &Path) {
     println!("cargo::rerun-if-changed=build.rs");
     let stated = libraries.join("../build-version");
     println!("cargo::rerun-if-changed={}", stated.display());
-    let rustc = Command::new(env::var("RUSTC").unwrap_or_default()).arg("--version").output();
+    let rustc = Command::new(env::var("RUSTC").unwrap_or_default())
+        .arg("--version")
+        .output();
     for (name, value) in [
         ("LIBTORCH", std::fs::read_to_string(stated).unwrap_or_default()),
-        ("RUSTC", rustc.map(|it| String::from_utf8_lossy(&it.stdout).into_owned()).unwrap_or_default()),
+        (
+            "RUSTC",
+            rustc
+                .map(|it| String::from_utf8_lossy(&it.stdout).into_owned())
+                .unwrap_or_default(),
+        ),
         ("TARGET", env::var("TARGET").unwrap_or_default()),
         ("PROFILE", env::var("PROFILE").unwrap_or_default()),
     ] {
-        let value = if value.trim().is_empty() { "unknown" } else { value.trim() };
+        let value = if value.trim().is_empty() {
+            "unknown"
+        } else {
+            value.trim()
+        };
         println!("cargo::rustc-env=SAGATE_BUILD_{name}={value}");
     }
 }

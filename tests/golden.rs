@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use safetensors::SafeTensors;
 use sagate::protoseg::native::{Isa, Native};
 use sagate::protoseg::{Backend, BackendKind, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
@@ -59,7 +60,7 @@ fn case(path: &PathBuf) -> Case {
     };
     let values = |name: &str| Vec::<f64>::try_from(tensor(name).flatten(0, -1)).unwrap();
     let valid = tensors.names().contains(&"valid").then(|| tensor("valid"));
-    let mask: MaskKind = metadata["mask"].parse().unwrap();
+    let mask: MaskKind = MaskKind::from_str(&metadata["mask"], false).unwrap();
     Case {
         name: path.file_name().unwrap().to_string_lossy().into_owned(),
         feature: tensor("feature"),

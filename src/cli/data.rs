@@ -29,9 +29,11 @@ enum What {
 
 /// Arguments of `sagate data t1`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --templates or the single files, the volumes are looked for in \
+#[command(
+    after_help = "Without --templates or the single files, the volumes are looked for in \
     /usr/share/mricron/templates; where they are missing, the package mricron-data is installed with apt-get.\n\n\
-    Try it:  sagate data t1 --out tasks")]
+    Try it:  sagate data t1 --out tasks"
+)]
 struct T1 {
     /// Folder to write t1-brain/ and t1-nuclei/ to
     #[arg(long, value_name = "DIR")]
@@ -61,7 +63,9 @@ struct T1 {
 
 /// Arguments of `sagate data damage`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Try it:  sagate data damage tasks/t1-brain/test --kind motion --grade 2 --out damaged")]
+#[command(
+    after_help = "Try it:  sagate data damage tasks/t1-brain/test --kind motion --grade 2 --out damaged"
+)]
 struct DamageImages {
     /// An image, or a folder of images with or without masks (DIR/images and DIR/masks, or DIR and DIR/masks)
     #[arg(value_name = "DIR_OR_FILE")]
@@ -125,22 +129,42 @@ struct MadeTask<'a> {
 
 fn make_t1(args: T1, settings: &Settings) -> anyhow::Result<Exit> {
     let templates = match (args.ch2, args.ch2bet, args.aal, args.inia19, &args.templates) {
-        (Some(ch2), Some(ch2bet), Some(aal), Some(inia19), _) => {
-            Templates { ch2, ch2bet, aal, inia19, neuromaps: args.neuromaps }
-        }
+        (Some(ch2), Some(ch2bet), Some(aal), Some(inia19), _) => Templates {
+            ch2,
+            ch2bet,
+            aal,
+            inia19,
+            neuromaps: args.neuromaps,
+        },
         (.., Some(dir)) => Templates::in_folder(dir),
         (.., None) => installed()?,
     };
     let made = t1::build(&templates, &args.out, args.force)?;
     let rows = made.iter().map(|made| {
         let [train, validation, test, other] = made.slices;
-        MadeTask { task: &made.task, dir: &made.dir, written: made.written, train, validation, test, other }
+        MadeTask {
+            task: &made.task,
+            dir: &made.dir,
+            written: made.written,
+            train,
+            validation,
+            test,
+            other,
+        }
     });
     if settings.json() {
         out::json(&rows.collect::<Vec<_>>())?;
         return Ok(Exit::Ok);
     }
-    let mut table = out::table(&["task", "folder", "train", "validation", "test", "other species", ""]);
+    let mut table = out::table(&[
+        "task",
+        "folder",
+        "train",
+        "validation",
+        "test",
+        "other species",
+        "",
+    ]);
     for row in rows {
         table.add_row([
             row.task.to_owned(),
@@ -149,7 +173,12 @@ fn make_t1(args: T1, settings: &Settings) -> anyhow::Result<Exit> {
             row.validation.to_string(),
             row.test.to_string(),
             row.other.to_string(),
-            if row.written { "written" } else { "was there already" }.to_owned(),
+            if row.written {
+                "written"
+            } else {
+                "was there already"
+            }
+            .to_owned(),
         ]);
     }
     out::line(&table.to_string())?;
@@ -176,8 +205,16 @@ struct Damaged<'a> {
 }
 
 fn damage_images(args: &DamageImages, settings: &Settings) -> anyhow::Result<Exit> {
-    let stack = if args.input.is_dir() { data::folder(&args.input)? } else { vec![data::file(&args.input)?] };
-    let damage = Damage { kind: args.kind, grade: args.grade, seed: args.seed };
+    let stack = if args.input.is_dir() {
+        data::folder(&args.input)?
+    } else {
+        vec![data::file(&args.input)?]
+    };
+    let damage = Damage {
+        kind: args.kind,
+        grade: args.grade,
+        seed: args.seed,
+    };
     let other = match (args.kind, &args.other) {
         (Kind::OtherSpecies, Some(dir)) => data::folder(dir)?,
         (Kind::OtherSpecies, None) => beside(&args.input).map_or(Ok(Vec::new()), |dir| data::folder(&dir))?,
@@ -188,11 +225,18 @@ fn damage_images(args: &DamageImages, settings: &Settings) -> anyhow::Result<Exi
     bar.finish_and_clear();
     written?;
     if settings.json() {
-        out::json(&Damaged { out: &args.out, damage, images: stack.len() })?;
+        out::json(&Damaged {
+            out: &args.out,
+            damage,
+            images: stack.len(),
+        })?;
     } else {
         let Damage { kind, grade, seed } = damage;
         let out = args.out.display();
-        out::line(&format!("{} images with {kind} of grade {grade} (seed {seed}) are in {out}", stack.len()))?;
+        out::line(&format!(
+            "{} images with {kind} of grade {grade} (seed {seed}) are in {out}",
+            stack.len()
+        ))?;
     }
     Ok(Exit::Ok)
 }
@@ -209,7 +253,11 @@ fn pick_samples(args: &Samples, settings: &Settings) -> anyhow::Result<Exit> {
     if settings.json() {
         out::json(&samples)?;
     } else {
-        out::line(&format!("{} samples are in {}", samples.len(), args.out.display()))?;
+        out::line(&format!(
+            "{} samples are in {}",
+            samples.len(),
+            args.out.display()
+        ))?;
     }
     Ok(Exit::Ok)
 }

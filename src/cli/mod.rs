@@ -1,11 +1,22 @@
 //! The command line: one file a command, each with its `Args` and a `run` that says how it went as an [`Exit`].
 
+pub mod bench;
+pub mod calibrate;
 pub mod completions;
 pub mod config;
+pub mod data;
+mod dataset;
+pub mod evaluate;
 pub mod exit;
+mod gate;
+mod inputs;
+pub mod interpret;
+mod loading;
 pub mod man;
 pub mod model;
 pub mod out;
+pub mod protoseg;
+pub mod segment;
 pub mod train;
 pub mod version;
 
@@ -66,10 +77,24 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Segment images, score each answer, let it through or hold it back
+    Segment(segment::Args),
+    /// Show what every layer and unit of the network sees in an image
+    Interpret(interpret::Args),
+    /// Find a model's thresholds: mu over a set of images
+    Calibrate(calibrate::Args),
+    /// Try the gate on images whose truth is known, clean and damaged
+    Evaluate(evaluate::Args),
+    /// Score any network's features, from a file
+    Protoseg(protoseg::Args),
+    /// Measure what the scores cost beside the network
+    Bench(bench::Args),
     /// Train a model on a task
     Train(train::Args),
     /// List, show or verify models
     Model(model::Args),
+    /// Make data sets, damage images, pick samples
+    Data(data::Args),
     /// Print or check settings
     Config(config::Args),
     /// Print the version, how it was built and what it runs on
@@ -83,8 +108,15 @@ enum Command {
 impl Command {
     fn run(self, settings: &Settings) -> anyhow::Result<Exit> {
         match self {
+            Command::Segment(args) => segment::run(args, settings),
+            Command::Interpret(args) => interpret::run(args, settings),
+            Command::Calibrate(args) => calibrate::run(args, settings),
+            Command::Evaluate(args) => evaluate::run(args, settings),
+            Command::Protoseg(args) => protoseg::run(args, settings),
+            Command::Bench(args) => bench::run(args, settings),
             Command::Train(args) => train::run(args, settings),
             Command::Model(args) => model::run(args, settings),
+            Command::Data(args) => data::run(args, settings),
             Command::Config(args) => config::run(args, settings),
             Command::Version(args) => version::run(args, settings),
             Command::Completions(args) => completions::run(args, settings),

@@ -150,7 +150,9 @@ pub enum DataError {
         want: [usize; 3],
     },
     /// The making of a task kept nothing.
-    #[error("task {task}, {split}: no slice shows at least {minimum} pixels of the object; the volumes are not those expected")]
+    #[error(
+        "task {task}, {split}: no slice shows at least {minimum} pixels of the object; the volumes are not those expected"
+    )]
     NoSlices {
         /// The task's name.
         task: &'static str,
@@ -166,7 +168,9 @@ pub enum DataError {
         was: String,
     },
     /// A damage that mixes slices was asked of an image that has no neighbours.
-    #[error("image '{name}': damage thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices")]
+    #[error(
+        "image '{name}': damage thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices"
+    )]
     NoNeighbours {
         /// The image.
         name: String,
@@ -176,7 +180,9 @@ pub enum DataError {
         reach: usize,
     },
     /// Neighbouring slices of a stack differ in size.
-    #[error("image '{name}': is {was:?} (channels, height, width), but its neighbour '{neighbour}' is {want:?}; damage thick-slices needs slices of one size")]
+    #[error(
+        "image '{name}': is {was:?} (channels, height, width), but its neighbour '{neighbour}' is {want:?}; damage thick-slices needs slices of one size"
+    )]
     StackSize {
         /// The image.
         name: String,
@@ -188,7 +194,9 @@ pub enum DataError {
         want: [usize; 3],
     },
     /// The damage that shows another species has no image of one.
-    #[error("image '{name}': damage other-species needs images of another species; give a folder of them (--other, or the task's other/)")]
+    #[error(
+        "image '{name}': damage other-species needs images of another species; give a folder of them (--other, or the task's other/)"
+    )]
     NoOther {
         /// The image.
         name: String,

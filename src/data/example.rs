@@ -40,11 +40,20 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
         return Err(DataError::EmptyFolder { path: dir.to_owned() });
     }
     let masks_dir = dir.join("masks");
-    let masks = if masks_dir.is_dir() { Some(by_name(&masks_dir)?) } else { None };
-    if let Some(masks) = &masks {
-        if let Some((name, mask)) = masks.iter().find(|(name, _)| !images.contains_key(*name)) {
-            return Err(DataError::OrphanMask { mask: mask.clone(), name: name.clone() });
-        }
+    let masks = if masks_dir.is_dir() {
+        Some(by_name(&masks_dir)?)
+    } else {
+        None
+    };
+    let orphan = masks
+        .iter()
+        .flatten()
+        .find(|(name, _)| !images.contains_key(*name));
+    if let Some((name, mask)) = orphan {
+        return Err(DataError::OrphanMask {
+            mask: mask.clone(),
+            name: name.clone(),
+        });
     }
     let mut examples = Vec::with_capacity(images.len());
     for (position, (name, path)) in images.into_iter().enumerate() {
@@ -60,7 +69,12 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
                 Some(read_mask(mask, &image)?)
             }
         };
-        examples.push(Example { name, position, image, truth });
+        examples.push(Example {
+            name,
+            position,
+            image,
+            truth,
+        });
     }
     let told: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
     if let Some(told) = told.filter(|told| told.iter().collect::<BTreeSet<_>>().len() == told.len()) {
@@ -78,24 +92,35 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
 /// When the file cannot be read or holds a volume.
 pub fn file(path: &Path) -> Result<Example, DataError> {
     let name = image_name(path).unwrap_or_else(|| {
-        path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
+        path.file_stem()
+            .map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
     });
-    Ok(Example { position: position(&name).unwrap_or(0), name, image: read_image(path)?, truth: None })
+    Ok(Example {
+        position: position(&name).unwrap_or(0),
+        name,
+        image: read_image(path)?,
+        truth: None,
+    })
 }
 
 /// The number after the last hyphen of a name.
 pub(super) fn position(name: &str) -> Option<usize> {
     let (_, digits) = name.rsplit_once('-')?;
-    if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        digits.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// Reads one 2D image; a volume is an error.
 fn read_image(path: &Path) -> Result<Image, DataError> {
     match imaging::read(path, &Limits::default())? {
         Picture::Image(image) => Ok(image),
-        Picture::Volume(volume) => {
-            Err(DataError::Volume { path: path.to_owned(), slices: volume.voxels.shape()[3] })
-        }
+        Picture::Volume(volume) => Err(DataError::Volume {
+            path: path.to_owned(),
+            slices: volume.voxels.shape()[3],
+        }),
     }
 }
 
@@ -110,14 +135,27 @@ fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
     };
     let (channels, height, width) = mask.pixels.dim();
     if channels != 1 {
-        return Err(field("the number of channels", channels.to_string(), "1: a mask is a grey picture of labels"));
+        return Err(field(
+            "the number of channels",
+            channels.to_string(),
+            "1: a mask is a grey picture of labels",
+        ));
     }
     let (_, want_h, want_w) = image.pixels.dim();
     if (height, width) != (want_h, want_w) {
-        return Err(DataError::MaskSize { mask: path.to_owned(), was_h: height, was_w: width, want_h, want_w });
+        return Err(DataError::MaskSize {
+            mask: path.to_owned(),
+            was_h: height,
+            was_w: width,
+            want_h,
+            want_w,
+        });
     }
     let labels = mask.pixels.index_axis_move(ndarray::Axis(0), 0);
-    if let Some(odd) = labels.iter().find(|v| !(v.fract() == 0.0 && (0.0..=255.0).contains(*v))) {
+    if let Some(odd) = labels
+        .iter()
+        .find(|v| !(v.fract() == 0.0 && (0.0..=255.0).contains(*v)))
+    {
         return Err(field("a label", odd.to_string(), "a whole number from 0 to 255"));
     }
     Ok(labels.mapv(|v| v as u8))
@@ -150,7 +188,9 @@ fn image_name(path: &Path) -> Option<String> {
     }
     let lower = file.to_ascii_lowercase();
     let extension = EXTENSIONS.iter().find(|e| {
-        lower.strip_suffix(*e).is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
+        lower
+            .strip_suffix(*e)
+            .is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
     })?;
     Some(file[..file.len() - extension.len() - 1].to_owned())
 }

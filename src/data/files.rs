@@ -36,7 +36,10 @@ pub fn write_image(path: &Path, image: &Image) -> Result<(), DataError> {
         });
     }
     let interleaved = image.pixels.view().permuted_axes([1, 2, 0]);
-    let bytes: Vec<u8> = interleaved.iter().flat_map(|v| (v.round() as u16).to_ne_bytes()).collect();
+    let bytes: Vec<u8> = interleaved
+        .iter()
+        .flat_map(|v| (v.round() as u16).to_ne_bytes())
+        .collect();
     write_png(path, &bytes, width, height, colour)
 }
 
@@ -64,7 +67,10 @@ pub(super) fn replace_folder(
     if occupied && !force {
         return Err(DataError::Exists { path: dir.to_owned() });
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = dir
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(DataError::io("create the folder", parent))?;
     let place = tempfile::Builder::new()
         .prefix(".sagate-")
@@ -98,7 +104,10 @@ fn write_png(
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive)
         .write_image(bytes, width, height, colour)
-        .map_err(|source| DataError::Png { path: path.to_owned(), source })?;
+        .map_err(|source| DataError::Png {
+            path: path.to_owned(),
+            source,
+        })?;
     atomic::write(path, &png)?;
     Ok(())
 }

@@ -25,10 +25,10 @@ const PLAN: [(&str, [(Kind, Grade); SLICES]); 2] = [
         [
             (Kind::Motion, Grade::Severe),
             (Kind::BiasField, Grade::Severe),
-            (Kind::WrongOrientation, Grade::Severe),
-            (Kind::GaussianNoise, Grade::Severe),
-            (Kind::MissingBand, Grade::Severe),
             (Kind::OtherSpecies, Grade::Mild),
+            (Kind::WrongOrientation, Grade::Severe),
+            (Kind::MissingBand, Grade::Severe),
+            (Kind::GaussianNoise, Grade::Severe),
         ],
     ),
     (
@@ -76,8 +76,10 @@ struct Listing {
 pub fn read(dir: &Path) -> Result<Vec<Sample>, DataError> {
     let path = dir.join("samples.toml");
     let text = std::fs::read_to_string(&path).map_err(DataError::io("read the list of samples", &path))?;
-    let listing: Listing =
-        toml::from_str(&text).map_err(|error| DataError::Toml { path: path.clone(), message: error.to_string() })?;
+    let listing: Listing = toml::from_str(&text).map_err(|error| DataError::Toml {
+        path: path.clone(),
+        message: error.to_string(),
+    })?;
     for sample in &listing.sample {
         for file in std::iter::once(&sample.file).chain(&sample.truth) {
             if !dir.join(file).is_file() {
@@ -106,7 +108,9 @@ pub fn write(tasks: &Path, out: &Path, force: bool) -> Result<Vec<Sample>, DataE
             let task = Task::open(&tasks.join(name))?;
             write_task(&task, damages, fresh, &mut samples)?;
         }
-        let listing = Listing { sample: samples.clone() };
+        let listing = Listing {
+            sample: samples.clone(),
+        };
         let text = toml::to_string(&listing).expect("a list of samples is plain strings and numbers");
         for (file, text) in [("samples.toml", text), ("README.md", readme(&samples))] {
             let path = fresh.join(file);
@@ -138,7 +142,11 @@ fn write_task(
     }
     for (rank, (kind, grade)) in damages.into_iter().enumerate() {
         let index = (2 * rank + 1) * stack.len() / (2 * SLICES);
-        let damage = Damage { kind, grade, seed: SEED };
+        let damage = Damage {
+            kind,
+            grade,
+            seed: SEED,
+        };
         let damaged = apply(&damage, &stack, index, &other)?;
         samples.push(write_one(task, &stack[index], None, out)?);
         samples.push(write_one(task, &damaged, Some(damage), out)?);
@@ -167,7 +175,13 @@ fn write_one(
             Some(file)
         }
     };
-    Ok(Sample { file, task: task.name().to_owned(), slice: example.name.clone(), truth, damage })
+    Ok(Sample {
+        file,
+        task: task.name().to_owned(),
+        slice: example.name.clone(),
+        truth,
+        damage,
+    })
 }
 
 /// What a reader of the folder is told.
@@ -186,7 +200,11 @@ fn readme(samples: &[Sample]) -> String {
         };
         let file = sample.file.display();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "| {file} | {} | {} | {damage} | {grade} |", sample.task, sample.slice);
+        let _ = writeln!(
+            text,
+            "| {file} | {} | {} | {damage} | {grade} |",
+            sample.task, sample.slice
+        );
     }
     text
 }

@@ -135,8 +135,10 @@ impl Task {
         }
         let path = dir.join("task.toml");
         let text = std::fs::read_to_string(&path).map_err(DataError::io("read the task", &path))?;
-        let file: TaskFile = toml::from_str(&text)
-            .map_err(|error| DataError::Toml { path: path.clone(), message: error.to_string() })?;
+        let file: TaskFile = toml::from_str(&text).map_err(|error| DataError::Toml {
+            path: path.clone(),
+            message: error.to_string(),
+        })?;
         let field = |field: &str, was: String, want: &str| DataError::Field {
             path: path.clone(),
             field: field.to_owned(),
@@ -147,10 +149,18 @@ impl Task {
             return Err(field("format", file.format.to_string(), "1"));
         }
         if file.classes.is_empty() || file.classes.len() > 255 {
-            return Err(field("classes", format!("a list of {}", file.classes.len()), "a list of 1 to 255"));
+            return Err(field(
+                "classes",
+                format!("a list of {}", file.classes.len()),
+                "a list of 1 to 255",
+            ));
         }
         if file.channels.is_empty() {
-            return Err(field("channels", "empty".to_owned(), "a list of at least one name"));
+            return Err(field(
+                "channels",
+                "empty".to_owned(),
+                "a list of at least one name",
+            ));
         }
         for split in Split::ALL {
             let path = dir.join(split.name());
@@ -158,7 +168,10 @@ impl Task {
                 return Err(DataError::NotAFolder { path });
             }
         }
-        Ok(Self { dir: dir.to_owned(), file })
+        Ok(Self {
+            dir: dir.to_owned(),
+            file,
+        })
     }
 
     /// What `task.toml` says.
@@ -211,7 +224,11 @@ impl Task {
     /// As [`Task::split`], but truth may be missing.
     pub fn other(&self) -> Result<Vec<Example>, DataError> {
         let dir = self.dir.join("other");
-        if dir.is_dir() { self.read(&dir) } else { Ok(Vec::new()) }
+        if dir.is_dir() {
+            self.read(&dir)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     fn read(&self, dir: &Path) -> Result<Vec<Example>, DataError> {
@@ -227,14 +244,13 @@ impl Task {
                     want: format!("{} as task.toml says", self.file.channels.len()),
                 });
             }
-            if let Some(&label) = example.truth.as_ref().and_then(|truth| truth.iter().max()) {
-                if usize::from(label) > self.file.classes.len() {
-                    return Err(DataError::Label {
-                        mask: dir.join("masks").join(&example.name),
-                        label,
-                        classes: self.file.classes.len(),
-                    });
-                }
+            let highest = example.truth.iter().flatten().max().copied().unwrap_or(0);
+            if usize::from(highest) > self.file.classes.len() {
+                return Err(DataError::Label {
+                    mask: dir.join("masks").join(&example.name),
+                    label: highest,
+                    classes: self.file.classes.len(),
+                });
             }
             example.position = position(&example.name).ok_or_else(|| DataError::Field {
                 path: image(),

@@ -1,1 +1,16 @@
-//! Images become results.
+//! Images become results: one pass through preprocessing, network, scores and gate.
+//!
+//! - [`Pass`]: a loaded model; it prepares images, segments a batch of them, opens one for interpretation.
+//! - [`Segmentation`]: what the model says of one image, and the evidence on which the gate decides.
+//! - [`Interpretation`]: every layer's SAM and every unit's score of one image, one at a time as they are asked for.
+
+mod error;
+mod interpretation;
+mod pass;
+mod segmentation;
+mod tensors;
+
+pub use error::EngineError;
+pub use interpretation::{Interpretation, LayerView, UnitView};
+pub use pass::{Pass, Ready};
+pub use segmentation::Segmentation;

@@ -7,10 +7,12 @@
 
 mod calibration;
 mod decision;
+mod evaluation;
 mod policy;
 mod unit_scores;
 
 pub use calibration::{Calibration, CalibrationError, Entry, FORMAT};
 pub use decision::{Decision, Evidence, Reason, decide};
+pub use evaluation::{dice_at_coverage, spearman};
 pub use policy::{Policy, PolicyError};
 pub use unit_scores::{UnitScores, UnitScoresError};

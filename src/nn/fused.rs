@@ -24,7 +24,11 @@ unsafe extern "C" {
 }
 
 /// Weight `[out, in, k, k]` in oneDNN's own order for inputs of about the size `[B, in, H, W]`. For [`convolution`] only.
-pub(super) fn reorder_weight(weight: &Tensor, padding: i64, input_size: [i64; 4]) -> Result<Tensor, TchError> {
+pub(super) fn reorder_weight(
+    weight: &Tensor,
+    padding: i64,
+    input_size: [i64; 4],
+) -> Result<Tensor, TchError> {
     // SAFETY: tch's tensors are `at::Tensor` pointers, live for the call; four sizes are read; the outcome is checked.
     unsafe { take(|error| sagate_reorder_weight(weight.as_ptr(), padding, input_size.as_ptr(), error)) }
 }
@@ -39,9 +43,7 @@ pub(super) fn convolution(
 ) -> Result<Tensor, TchError> {
     // SAFETY: as above.
     unsafe {
-        take(|error| {
-            sagate_convolution(x.as_ptr(), weight.as_ptr(), bias.as_ptr(), padding, relu, error)
-        })
+        take(|error| sagate_convolution(x.as_ptr(), weight.as_ptr(), bias.as_ptr(), padding, relu, error))
     }
 }
 

@@ -73,17 +73,31 @@ impl InferenceNet {
     ///
     /// # Errors
     /// Lists every tensor that is missing or has another shape than the architecture's.
-    pub fn new(weights: &Weights, config: &UNetConfig, device: Device) -> Result<InferenceNet, CheckpointError> {
+    pub fn new(
+        weights: &Weights,
+        config: &UNetConfig,
+        device: Device,
+    ) -> Result<InferenceNet, CheckpointError> {
         let differences = weights.differences(config)?;
         if !differences.is_empty() {
-            return Err(CheckpointError::Mismatch { origin: "the weights".into(), differences });
+            return Err(CheckpointError::Mismatch {
+                origin: "the weights".into(),
+                differences,
+            });
         }
         let _no_grad = tch::no_grad_guard();
         let fold = Folder { weights, device };
-        let encoders = (1..=4).map(|level| fold.block(&format!("encoder{level}"))).collect::<Result<_, _>>()?;
+        let encoders = (1..=4)
+            .map(|level| fold.block(&format!("encoder{level}")))
+            .collect::<Result<_, _>>()?;
         let decoders = (1..=4)
             .rev()
-            .map(|level| Ok((fold.up(&format!("upconv{level}"))?, fold.block(&format!("decoder{level}"))?)))
+            .map(|level| {
+                Ok((
+                    fold.up(&format!("upconv{level}"))?,
+                    fold.block(&format!("decoder{level}"))?,
+                ))
+            })
             .collect::<Result<_, CheckpointError>>()?;
         Ok(InferenceNet {
             config: *config,
@@ -113,7 +127,11 @@ impl InferenceNet {
         let _no_grad = tch::no_grad_guard();
         let size = self.check(image, taps)?;
         let padded = [padded_side(size[0]), padded_side(size[1])];
-        let mut kept = Taps { wanted: taps, next: 1, kept: BTreeMap::new() };
+        let mut kept = Taps {
+            wanted: taps,
+            next: 1,
+            kept: BTreeMap::new(),
+        };
         let mut skips = Vec::with_capacity(self.encoders.len());
         let mut current = channels_last(&self.pad(image, size, padded)?)?;
         for encoder in &self.encoders {
@@ -128,9 +146,21 @@ impl InferenceNet {
             current = block(decoder, joined, &mut kept)?;
         }
         let logits = self.head.forward(&current)?;
-        let probability = logits.f_softmax(1, Kind::Float)?.f_narrow(1, 1, self.config.classes)?.f_contiguous()?;
-        let valid = if padded == size { None } else { Some(self.validity(image.size()[0], size, padded)?) };
-        Ok(Output { probability, taps: kept.kept, valid, size })
+        let probability = logits
+            .f_softmax(1, Kind::Float)?
+            .f_narrow(1, 1, self.config.classes)?
+            .f_contiguous()?;
+        let valid = if padded == size {
+            None
+        } else {
+            Some(self.validity(image.size()[0], size, padded)?)
+        };
+        Ok(Output {
+            probability,
+            taps: kept.kept,
+            valid,
+            size,
+        })
     }
 
     fn check(&self, image: &Tensor, taps: &[usize]) -> Result<[i64; 2], InferenceError> {
@@ -143,7 +173,10 @@ impl InferenceNet {
             {
                 Ok([height, width])
             }
-            _ => Err(InferenceError::Shape { found: image.size(), channels: self.config.in_channels }),
+            _ => Err(InferenceError::Shape {
+                found: image.size(),
+                channels: self.config.in_channels,
+            }),
         }
     }
 
@@ -158,7 +191,10 @@ impl InferenceNet {
 
     fn validity(&self, batch: i64, size: [i64; 2], padded: [i64; 2]) -> Result<Tensor, TchError> {
         let valid = Tensor::f_zeros([batch, 1, padded[0], padded[1]], (Kind::Uint8, self.device))?;
-        let _ = valid.f_narrow(2, 0, size[0])?.f_narrow(3, 0, size[1])?.f_fill_(1)?;
+        let _ = valid
+            .f_narrow(2, 0, size[0])?
+            .f_narrow(3, 0, size[1])?
+            .f_fill_(1)?;
         Ok(valid)
     }
 }
@@ -223,7 +259,10 @@ impl Folder<'_> {
     fn get(&self, name: &str) -> Result<Tensor, CheckpointError> {
         let tensor = self.weights.get(name).ok_or_else(|| CheckpointError::Mismatch {
             origin: "the weights".into(),
-            differences: vec![Difference::Missing { name: name.into(), shape: Vec::new() }],
+            differences: vec![Difference::Missing {
+                name: name.into(),
+                shape: Vec::new(),
+            }],
         })?;
         Ok(tensor.f_to_kind(Kind::Double)?)
     }
@@ -255,13 +294,28 @@ impl Folder<'_> {
             Device::Cpu if tch::utils::has_mkldnn() => Some(fused::reorder_weight(&weight, padding, size)?),
             _ => None,
         };
-        Ok(Convolution { weight, reordered, bias, padding, relu })
+        Ok(Convolution {
+            weight,
+            reordered,
+            bias,
+            padding,
+            relu,
+        })
     }
 
     fn up(&self, name: &str) -> Result<Up, CheckpointError> {
-        let weight = self.get(&format!("{name}.weight"))?.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
-        let bias = self.get(&format!("{name}.bias"))?.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
-        Ok(Up { weight: channels_last(&weight)?, bias })
+        let weight = self
+            .get(&format!("{name}.weight"))?
+            .f_to_kind(Kind::Float)?
+            .f_to_device(self.device)?;
+        let bias = self
+            .get(&format!("{name}.bias"))?
+            .f_to_kind(Kind::Float)?
+            .f_to_device(self.device)?;
+        Ok(Up {
+            weight: channels_last(&weight)?,
+            bias,
+        })
     }
 }
 
@@ -273,5 +327,5 @@ fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
     let dense = x.f_permute([0, 2, 3, 1])?.f_contiguous()?;
     // Explicit strides: a permuted tensor with a side of 1 may keep strides that look contiguous.
     let strides = [height * width * channels, 1, width * channels, channels];
-    dense.f_as_strided([batch, channels, height, width], strides, 0)
+    dense.f_as_strided([batch, channels, height, width], strides, None)
 }

@@ -33,7 +33,7 @@ pub fn padded_side(side: i64) -> i64 {
 pub struct UNetConfig {
     /// Channels of the input image, at least 1.
     pub in_channels: i64,
-    /// Object classes K, 1 to 255. The head has K + 1 logits: the background's first.
+    /// Object classes K, 1 to 254 (a label is a byte, and 255 marks what is left out). The head has K + 1 logits: the background's first.
     pub classes: i64,
     /// Channels of the first block, at least 1; every level down doubles them. The paper's is 64.
     pub base_width: i64,
@@ -116,7 +116,7 @@ impl UNetConfig {
     pub fn validate(&self) -> Result<(), UNetConfigError> {
         for (field, value, high) in [
             ("in_channels", self.in_channels, 1024),
-            ("classes", self.classes, 255),
+            ("classes", self.classes, 254),
             ("base_width", self.base_width, 1024),
         ] {
             if !(1..=high).contains(&value) {

@@ -61,7 +61,7 @@ pub trait Backend {
 }
 
 /// Which backend works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, clap::ValueEnum)]
 pub enum BackendKind {
     /// Native kernels where the tensor lies on the CPU, tensor operations elsewhere.
     #[default]
@@ -79,19 +79,6 @@ impl BackendKind {
             (BackendKind::Tensor, _) => Box::new(TensorOps),
             (BackendKind::Auto, device) if device != Device::Cpu => Box::new(TensorOps),
             _ => Box::new(Native::detected()),
-        }
-    }
-}
-
-impl std::str::FromStr for BackendKind {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "auto" => Ok(BackendKind::Auto),
-            "native" => Ok(BackendKind::Native),
-            "tensor" => Ok(BackendKind::Tensor),
-            other => Err(format!("`{other}` is no backend; `auto`, `native` or `tensor`")),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The SA score: how well a SAM agrees with the reference.
 
-use std::str::FromStr;
-
 /// The pixel counts from which every metric follows. Pixels outside the validity mask count nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Confusion {
@@ -16,7 +14,7 @@ pub struct Confusion {
 }
 
 /// Which agreement between a SAM `S` and the reference `R` is the SA score. All lie in [0, 1].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, clap::ValueEnum)]
 pub enum Metric {
     /// `2 |S and R| / (|S| + |R|)` (eq. 8).
     #[default]
@@ -32,15 +30,6 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The metric's name on the command line and in files.
-    pub const NAMES: [(&'static str, Metric); 5] = [
-        ("dice", Metric::Dice),
-        ("jaccard", Metric::Jaccard),
-        ("pixel-accuracy", Metric::PixelAccuracy),
-        ("sensitivity", Metric::Sensitivity),
-        ("specificity", Metric::Specificity),
-    ];
-
     /// The score of these counts in [0, 1]. A ratio of nothing to nothing is 1: both sides agree that there is none.
     pub fn score(self, counts: Confusion) -> f64 {
         let Confusion {
@@ -62,20 +51,5 @@ impl Metric {
         } else {
             part as f64 / whole as f64
         }
-    }
-}
-
-impl FromStr for Metric {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Metric::NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, metric)| *metric)
-            .ok_or_else(|| {
-                let known: Vec<_> = Metric::NAMES.iter().map(|(known, _)| *known).collect();
-                format!("`{name}` is no metric; one of {}", known.join(", "))
-            })
     }
 }

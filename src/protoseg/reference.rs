@@ -12,25 +12,13 @@ use super::native::LabelRuns;
 pub(super) const INVALID: u8 = u8::MAX;
 
 /// Which mask makes the prototypes (eq. 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, clap::ValueEnum)]
 pub enum MaskKind {
     /// `m = B`: the pixels that the network calls object.
     #[default]
     Hard,
     /// `m = p`: every pixel by the network's probability.
     Soft,
-}
-
-impl std::str::FromStr for MaskKind {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "hard" => Ok(MaskKind::Hard),
-            "soft" => Ok(MaskKind::Soft),
-            other => Err(format!("`{other}` is no prototype mask; `hard` or `soft`")),
-        }
-    }
 }
 
 /// The network's answer for a batch, made once and used for every layer.

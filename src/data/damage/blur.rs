@@ -11,7 +11,9 @@ const SPREAD: [f64; 3] = [1.0, 2.0, 4.0];
 pub(super) fn blur(pixels: &mut Array3<f32>, grade: Grade) {
     let spread = grade.of(SPREAD);
     let reach = (3.0 * spread).ceil() as i64;
-    let bell: Vec<f64> = (-reach..=reach).map(|d| (-0.5 * (d as f64 / spread).powi(2)).exp()).collect();
+    let bell: Vec<f64> = (-reach..=reach)
+        .map(|d| (-0.5 * (d as f64 / spread).powi(2)).exp())
+        .collect();
     let total: f64 = bell.iter().sum();
     let kernel: Vec<f64> = bell.into_iter().map(|weight| weight / total).collect();
     for axis in [Axis(1), Axis(2)] {
@@ -20,8 +22,9 @@ pub(super) fn blur(pixels: &mut Array3<f32>, grade: Grade) {
             let folded: Array1<f32> = (0..=last)
                 .map(|at| {
                     let taps = (-reach..=reach).zip(&kernel);
-                    let sum: f64 =
-                        taps.map(|(d, weight)| weight * f64::from(lane[(at + d).clamp(0, last) as usize])).sum();
+                    let sum: f64 = taps
+                        .map(|(d, weight)| weight * f64::from(lane[(at + d).clamp(0, last) as usize]))
+                        .sum();
                     sum as f32
                 })
                 .collect();

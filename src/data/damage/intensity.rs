@@ -18,7 +18,13 @@ pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng
     let angle = random.gen_range(0.0..std::f64::consts::TAU);
     let curve: [f64; 3] = std::array::from_fn(|_| random.gen_range(-0.5..0.5));
     let (sin, cos) = angle.sin_cos();
-    let along = |at: usize, side: usize| if side > 1 { 2.0 * at as f64 / (side - 1) as f64 - 1.0 } else { 0.0 };
+    let along = |at: usize, side: usize| {
+        if side > 1 {
+            2.0 * at as f64 / (side - 1) as f64 - 1.0
+        } else {
+            0.0
+        }
+    };
     let field = |row: usize, column: usize| {
         let (y, x) = (along(row, height), along(column, width));
         sin * y + cos * x + curve[0] * y * y + curve[1] * x * x + curve[2] * x * y
@@ -30,7 +36,11 @@ pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng
             (low, high) = (low.min(value), high.max(value));
         }
     }
-    let scale = if high > low { grade.of(RATIO).ln() / (high - low) } else { 0.0 };
+    let scale = if high > low {
+        grade.of(RATIO).ln() / (high - low)
+    } else {
+        0.0
+    };
     for ((_, row, column), v) in pixels.indexed_iter_mut() {
         *v *= ((field(row, column) - high) * scale).exp() as f32;
     }

@@ -29,7 +29,9 @@ use super::{DataError, Example};
 pub use copies::write_copies;
 
 /// A kind of damage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Normally distributed noise on every pixel.
@@ -220,7 +222,10 @@ pub fn apply(
 pub fn range(pixels: &Array3<f32>) -> (f32, f32) {
     let low = pixels.iter().copied().fold(0.0, f32::min);
     let top = pixels.iter().copied().fold(0.0, f32::max);
-    let high = [1.0, 255.0, 65535.0].into_iter().find(|&ceiling| top <= ceiling).unwrap_or(top);
+    let high = [1.0, 255.0, 65535.0]
+        .into_iter()
+        .find(|&ceiling| top <= ceiling)
+        .unwrap_or(top);
     (low, high)
 }
 
@@ -233,16 +238,28 @@ fn signal_level(pixels: &Array3<f32>) -> f32 {
         sum += f64::from(v);
         count += 1;
     }
-    if count == 0 { 0.0 } else { (sum / count as f64) as f32 }
+    if count == 0 {
+        0.0
+    } else {
+        (sum / count as f64) as f32
+    }
 }
 
 fn check(example: &Example) -> Result<(), DataError> {
-    let wrong = |what: String| DataError::Image { name: example.name.clone(), what };
+    let wrong = |what: String| DataError::Image {
+        name: example.name.clone(),
+        what,
+    };
     if example.image.pixels.is_empty() {
-        return Err(wrong(format!("is {:?} (channels, height, width); each must be at least 1", example.image.pixels.dim())));
+        return Err(wrong(format!(
+            "is {:?} (channels, height, width); each must be at least 1",
+            example.image.pixels.dim()
+        )));
     }
     match example.image.pixels.iter().find(|v| !v.is_finite()) {
-        Some(odd) => Err(wrong(format!("holds the value {odd}; every pixel must be finite"))),
+        Some(odd) => Err(wrong(format!(
+            "holds the value {odd}; every pixel must be finite"
+        ))),
         None => Ok(()),
     }
 }

@@ -16,8 +16,16 @@ const POINTS: usize = 3;
 pub(super) fn replace(example: &Example, other: &[Example], grade: Grade) -> Result<Example, DataError> {
     let theirs = other
         .iter()
-        .min_by_key(|theirs| (theirs.position.abs_diff(example.position), theirs.position, theirs.name.clone()))
-        .ok_or_else(|| DataError::NoOther { name: example.name.clone() })?;
+        .min_by_key(|theirs| {
+            (
+                theirs.position.abs_diff(example.position),
+                theirs.position,
+                theirs.name.clone(),
+            )
+        })
+        .ok_or_else(|| DataError::NoOther {
+            name: example.name.clone(),
+        })?;
     check(theirs)?;
     let size = grade.of(SIZE);
     let mut image = theirs.image.clone();
@@ -26,7 +34,12 @@ pub(super) fn replace(example: &Example, other: &[Example], grade: Grade) -> Res
         image.pixels = shrink(&theirs.image.pixels, size);
         truth = theirs.truth.as_ref().map(|truth| shrink_labels(truth, size));
     }
-    Ok(Example { name: example.name.clone(), position: example.position, image, truth })
+    Ok(Example {
+        name: example.name.clone(),
+        position: example.position,
+        image,
+        truth,
+    })
 }
 
 /// Where a point of the shrunk picture lies in the whole one.
@@ -71,6 +84,10 @@ fn shrink_labels(labels: &Array2<u8>, size: f64) -> Array2<u8> {
     Array2::from_shape_fn((height, width), |(row, column)| {
         let y = whole(row as f64, height, size).round();
         let x = whole(column as f64, width, size).round();
-        if y < 0.0 || x < 0.0 { 0 } else { labels.get([y as usize, x as usize]).copied().unwrap_or(0) }
+        if y < 0.0 || x < 0.0 {
+            0
+        } else {
+            labels.get([y as usize, x as usize]).copied().unwrap_or(0)
+        }
     })
 }

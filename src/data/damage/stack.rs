@@ -13,10 +13,16 @@ const REACH: [usize; 3] = [1, 2, 4];
 pub(super) fn thicken(stack: &[Example], index: usize, grade: Grade) -> Result<Example, DataError> {
     let middle = &stack[index];
     let reach = grade.of(REACH);
-    let mut near: Vec<&Example> =
-        stack.iter().filter(|slice| slice.position.abs_diff(middle.position) <= reach).collect();
+    let mut near: Vec<&Example> = stack
+        .iter()
+        .filter(|slice| slice.position.abs_diff(middle.position) <= reach)
+        .collect();
     if near.len() < 2 {
-        return Err(DataError::NoNeighbours { name: middle.name.clone(), position: middle.position, reach });
+        return Err(DataError::NoNeighbours {
+            name: middle.name.clone(),
+            position: middle.position,
+            reach,
+        });
     }
     // The sum must not depend on the order in which a stack lists its slices.
     near.sort_by_key(|slice| slice.position);
@@ -32,7 +38,10 @@ pub(super) fn thicken(stack: &[Example], index: usize, grade: Grade) -> Result<E
         }
         if let Some(odd) = slice.image.pixels.iter().find(|v| !v.is_finite()) {
             let what = format!("holds the value {odd}; every pixel must be finite");
-            return Err(DataError::Image { name: slice.name.clone(), what });
+            return Err(DataError::Image {
+                name: slice.name.clone(),
+                what,
+            });
         }
         sum.zip_mut_with(&slice.image.pixels, |sum, &v| *sum += f64::from(v));
     }

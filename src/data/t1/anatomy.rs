@@ -62,5 +62,7 @@ pub(super) fn is_aal_nucleus(label: f32) -> bool {
 
 /// Whether a voxel of `inia19-NeuroMaps.nii.gz` belongs to the deep grey nuclei.
 pub(super) fn is_neuromaps_nucleus(label: f32) -> bool {
-    NEUROMAPS_NUCLEI.iter().any(|(_, id)| label == f32::from(*id) || label == f32::from(*id + NEUROMAPS_RIGHT))
+    NEUROMAPS_NUCLEI
+        .iter()
+        .any(|(_, id)| label == f32::from(*id) || label == f32::from(*id + NEUROMAPS_RIGHT))
 }

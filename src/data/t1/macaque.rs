@@ -27,7 +27,11 @@ pub(super) fn onto_human(macaque: &Macaque<'_>, human: &Head) -> Option<Head> {
     let centre = |bound: (usize, usize)| (bound.0 + bound.1) as f64 / 2.0;
     let step = length(theirs[1]) / length(ours[1]);
     let from = [(nx - 1) as f64 / 2.0, centre(ours[1]), centre(ours[2])];
-    let to = [(macaque.t1.dim().0 - 1) as f64 / 2.0, centre(theirs[1]), centre(theirs[2])];
+    let to = [
+        (macaque.t1.dim().0 - 1) as f64 / 2.0,
+        centre(theirs[1]),
+        centre(theirs[2]),
+    ];
     let at = |x: usize, y: usize, z: usize| {
         let here = [x as f64, y as f64, z as f64];
         std::array::from_fn(|axis| to[axis] + (here[axis] - from[axis]) * step)

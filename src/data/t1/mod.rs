@@ -54,7 +54,10 @@ pub fn build(templates: &Templates, out: &Path, force: bool) -> Result<Vec<Made>
     let other = read_macaque(templates, &human)?;
     let files: Vec<SourceFile> = templates.files().map(source_file).collect::<Result<_, _>>()?;
     std::fs::create_dir_all(out).map_err(DataError::io("create the folder", out))?;
-    [BRAIN, NUCLEI].iter().map(|recipe| build_task(recipe, &human, &other, &files, out, force)).collect()
+    [BRAIN, NUCLEI]
+        .iter()
+        .map(|recipe| build_task(recipe, &human, &other, &files, out, force))
+        .collect()
 }
 
 fn build_task(
@@ -76,14 +79,28 @@ fn build_task(
             _ => train.push(slice),
         }
     }
-    let parts = [("train", &train), ("validation", &validation), ("test", &test), ("other", &other)];
+    let parts = [
+        ("train", &train),
+        ("validation", &validation),
+        ("test", &test),
+        ("other", &other),
+    ];
     if let Some((split, _)) = parts.iter().find(|(_, slices)| slices.is_empty()) {
-        return Err(DataError::NoSlices { task: recipe.name, split, minimum: recipe.minimum });
+        return Err(DataError::NoSlices {
+            task: recipe.name,
+            split,
+            minimum: recipe.minimum,
+        });
     }
     let dir = out.join(recipe.name);
     let text = describe(recipe, files);
     let slices = parts.map(|(_, slices)| slices.len());
-    let made = |written| Made { task: recipe.name.to_owned(), dir: dir.clone(), written, slices };
+    let made = |written| Made {
+        task: recipe.name.to_owned(),
+        dir: dir.clone(),
+        written,
+        slices,
+    };
     if std::fs::read_to_string(dir.join("task.toml")).is_ok_and(|there| there == text) && !force {
         return Ok(made(false));
     }
@@ -103,7 +120,13 @@ fn write_slices(recipe: &Recipe, dir: &Path, slices: &[Slice]) -> Result<(), Dat
         let name = format!("{}-{:03}.png", recipe.plane_name(), slice.position);
         let pixels = slice.image.clone().insert_axis(Axis(0));
         std::fs::create_dir_all(&images).map_err(DataError::io("create the folder", &images))?;
-        write_image(&images.join(&name), &Image { pixels, spacing: [1.0, 1.0] })?;
+        write_image(
+            &images.join(&name),
+            &Image {
+                pixels,
+                spacing: [1.0, 1.0],
+            },
+        )?;
         if let Some(truth) = &slice.truth {
             std::fs::create_dir_all(&masks).map_err(DataError::io("create the folder", &masks))?;
             write_mask(&masks.join(&name), truth)?;
@@ -115,7 +138,9 @@ fn write_slices(recipe: &Recipe, dir: &Path, slices: &[Slice]) -> Result<(), Dat
 /// The text of the task's `task.toml`.
 fn describe(recipe: &Recipe, files: &[SourceFile]) -> String {
     let sagittal = recipe.plane == imaging::Plane::Sagittal;
-    let blocks = format!("of the left hemisphere's slices in blocks of {BLOCK} consecutive ones, counted by position,");
+    let blocks = format!(
+        "of the left hemisphere's slices in blocks of {BLOCK} consecutive ones, counted by position,"
+    );
     let nth = VALIDATION_BLOCK + 1;
     let file = TaskFile {
         format: FORMAT,
@@ -127,9 +152,10 @@ fn describe(recipe: &Recipe, files: &[SourceFile]) -> String {
             "16-bit grey: the source's 8-bit signal (0..255) times {VALUE_SCALE}; 1 mm a pixel in the human slices"
         ),
         source: Source {
-            description: "Debian package mricron-data: one human head (ch2, Colin Holmes), its brain (ch2bet), its \
+            description:
+                "Debian package mricron-data: one human head (ch2, Colin Holmes), its brain (ch2bet), its \
                 atlas (AAL), a macaque's brain and atlas (INIA19)"
-                .to_owned(),
+                    .to_owned(),
             command: "sagate data t1".to_owned(),
             files: files.to_vec(),
         },
@@ -148,7 +174,10 @@ fn describe(recipe: &Recipe, files: &[SourceFile]) -> String {
                 "mm from the back of the volume".to_owned()
             },
         },
-        classes: vec![Class { name: recipe.class.to_owned(), colour: recipe.colour }],
+        classes: vec![Class {
+            name: recipe.class.to_owned(),
+            colour: recipe.colour,
+        }],
     };
     toml::to_string(&file).expect("a task's description is plain strings and numbers")
 }
@@ -182,7 +211,11 @@ fn read_macaque(templates: &Templates, human: &Head) -> Result<Head, DataError> 
         is_nucleus: anatomy::is_neuromaps_nucleus,
     };
     macaque::onto_human(&macaque, human).ok_or_else(|| {
-        let path = if human.brain.iter().any(|&v| v != 0) { &templates.inia19 } else { &templates.ch2bet };
+        let path = if human.brain.iter().any(|&v| v != 0) {
+            &templates.inia19
+        } else {
+            &templates.ch2bet
+        };
         DataError::Field {
             path: path.clone(),
             field: "the signal".to_owned(),
@@ -209,12 +242,7 @@ fn read_volume(path: &Path) -> Result<Array3<f32>, DataError> {
     }
 }
 
-fn same_grid(
-    path: &Path,
-    volume: &Array3<f32>,
-    other: &Path,
-    want: &Array3<f32>,
-) -> Result<(), DataError> {
+fn same_grid(path: &Path, volume: &Array3<f32>, other: &Path, want: &Array3<f32>) -> Result<(), DataError> {
     if volume.dim() == want.dim() {
         return Ok(());
     }
@@ -228,7 +256,12 @@ fn same_grid(
 
 fn source_file(path: &Path) -> Result<SourceFile, DataError> {
     let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let sha256 = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let name = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Ok(SourceFile { name, sha256 })
 }

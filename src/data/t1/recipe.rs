@@ -96,9 +96,9 @@ impl Recipe {
         };
         positions
             .filter_map(|position| {
-                let image = self.half(&head.t1, side, position)?.mapv(|v| {
-                    (v * VALUE_SCALE).round().clamp(0.0, f32::from(u16::MAX))
-                });
+                let image = self
+                    .half(&head.t1, side, position)?
+                    .mapv(|v| (v * VALUE_SCALE).round().clamp(0.0, f32::from(u16::MAX)));
                 let truth = match self.object(head) {
                     Some(object) => Some(self.half(object, side, position)?),
                     None => None,
@@ -108,7 +108,11 @@ impl Recipe {
                     (Some(truth), _) => truth.iter().filter(|&&v| v != 0).count() >= self.minimum,
                     (None, _) => image.iter().any(|&v| v > 0.0),
                 };
-                keep.then_some(Slice { position, image, truth })
+                keep.then_some(Slice {
+                    position,
+                    image,
+                    truth,
+                })
             })
             .collect()
     }
@@ -155,5 +159,9 @@ impl Recipe {
 
 /// The split of a left hemisphere's slice by its rank among those that were kept.
 pub(super) fn split_of(rank: usize) -> Split {
-    if (rank / BLOCK) % BLOCKS == VALIDATION_BLOCK { Split::Validation } else { Split::Train }
+    if (rank / BLOCK) % BLOCKS == VALIDATION_BLOCK {
+        Split::Validation
+    } else {
+        Split::Train
+    }
 }

@@ -59,7 +59,8 @@ impl Templates {
     /// # Errors
     /// Names the first missing file.
     pub fn check(&self) -> Result<(), DataError> {
-        self.missing().map_or(Ok(()), |path| Err(absent(path, String::new())))
+        self.missing()
+            .map_or(Ok(()), |path| Err(absent(path, String::new())))
     }
 }
 
@@ -97,10 +98,20 @@ fn apt_get(arguments: &[&str]) -> Result<Option<String>, String> {
         return Ok(None);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Ok(Some(format!("'{shown}' did not succeed: {}. ", last.trim().trim_end_matches('.'))))
+    let last = said
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("it said nothing");
+    Ok(Some(format!(
+        "'{shown}' did not succeed: {}. ",
+        last.trim().trim_end_matches('.')
+    )))
 }
 
 fn absent(path: &Path, why: String) -> DataError {
-    DataError::NoTemplate { path: path.to_owned(), advice: format!("{why}{ADVICE}") }
+    DataError::NoTemplate {
+        path: path.to_owned(),
+        advice: format!("{why}{ADVICE}"),
+    }
 }

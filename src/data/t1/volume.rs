@@ -37,7 +37,11 @@ pub(super) fn linear(volume: &ArrayView3<f32>, at: [f64; 3]) -> f32 {
         for axis in 0..3 {
             let low = at[axis].floor();
             let upper = (corner >> axis) & 1 == 1;
-            weight *= if upper { at[axis] - low } else { 1.0 - (at[axis] - low) };
+            weight *= if upper {
+                at[axis] - low
+            } else {
+                1.0 - (at[axis] - low)
+            };
             index[axis] = low as i64 + i64::from(upper);
         }
         if weight > 0.0 {

@@ -5,7 +5,7 @@ use super::sums::total;
 use crate::protoseg::interpolation::Axis;
 
 /// Products of a cell summed side by side.
-const LANES: usize = 16;
+const LANES: usize = 8;
 
 kernel! {
     /// `direction . f + bias` of cells of a channels-last image, with float64 sums.

@@ -98,11 +98,11 @@ kernel! {
     }
 }
 
-/// Adds lanes pairwise: the same order whatever the instruction set.
+/// Adds a power of two of lanes pairwise: the same order whatever the instruction set.
 #[inline(always)]
-pub(super) fn total(lanes: &[f64; LANES]) -> f64 {
+pub(super) fn total<const N: usize>(lanes: &[f64; N]) -> f64 {
     let mut lanes = *lanes;
-    let mut width = LANES / 2;
+    let mut width = N / 2;
     while width > 0 {
         for lane in 0..width {
             lanes[lane] += lanes[lane + width];

@@ -34,6 +34,10 @@ kernel! {
                 count_tile::<16>(cells, channels, first, sign, limit, counts);
                 first += 16;
             }
+            while first + 8 <= channels {
+                count_tile::<8>(cells, channels, first, sign, limit, counts);
+                first += 8;
+            }
             while first < channels {
                 count_tile::<1>(cells, channels, first, sign, limit, counts);
                 first += 1;

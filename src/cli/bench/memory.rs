@@ -1,0 +1,128 @@
+//! Peak memory of one image, measured in a process of its own: a peak never goes down again.
+
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use tch::{Device, Kind, Tensor, nn};
+
+use super::network::NetworkArgs;
+use crate::cli::{Exit, out};
+use crate::config::Settings;
+use crate::nn::checkpoint::Weights;
+use crate::nn::inference::InferenceNet;
+use crate::nn::layers::LAYER_COUNT;
+use crate::nn::unet::{UNet, UNetConfig};
+use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+
+/// Arguments of `sagate bench memory`.
+#[derive(Debug, clap::Args)]
+pub struct MemoryArgs {
+    #[arg(long)]
+    base: i64,
+    #[arg(long)]
+    size: i64,
+    #[arg(long)]
+    taps: Taps,
+}
+
+/// What the network gives away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Taps {
+    /// Only its output.
+    None,
+    /// The two taps of mu, and mu is computed.
+    Mu,
+}
+
+impl Taps {
+    fn name(self) -> &'static str {
+        match self {
+            Taps::None => "none",
+            Taps::Mu => "mu",
+        }
+    }
+}
+
+/// Measures and prints the bytes.
+pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    settings.device.open()?;
+    let _no_grad = tch::no_grad_guard();
+    let config = UNetConfig {
+        in_channels: 1,
+        classes: 1,
+        base_width: args.base,
+    };
+    let inference = {
+        let store = nn::VarStore::new(Device::Cpu);
+        UNet::new(&store.root(), &config, 1)?;
+        InferenceNet::new(&Weights::from_store(&store)?, &config, Device::Cpu)?
+    };
+    // Thread pools, code and oneDNN's own tables are there before the peak is taken.
+    segment(&inference, 32, args.taps)?;
+    let held = status("VmRSS")?;
+    segment(&inference, args.size, args.taps)?;
+    out::line(&status("VmHWM")?.saturating_sub(held).to_string())?;
+    Ok(Exit::Ok)
+}
+
+fn segment(inference: &InferenceNet, size: i64, taps: Taps) -> anyhow::Result<()> {
+    let last = [LAYER_COUNT - 1, LAYER_COUNT];
+    let image = Tensor::f_randn([1, 1, size, size], (Kind::Float, Device::Cpu))?;
+    let output = inference.forward(&image, if taps == Taps::Mu { &last } else { &[] })?;
+    if taps == Taps::Mu {
+        let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
+        let units: Result<Vec<_>, _> = output
+            .taps
+            .values()
+            .map(|tap| ProtoSeg::default().units(tap, &reference))
+            .collect();
+        mean_sa(&units?);
+    }
+    Ok(())
+}
+
+/// A figure of this process in bytes, as the kernel states it.
+fn status(field: &str) -> anyhow::Result<u64> {
+    let text =
+        std::fs::read_to_string("/proc/self/status").context("memory is read from /proc/self/status")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("/proc/self/status has no {field}"))? * 1024)
+}
+
+/// The peak of a segmentation in a new process.
+pub(super) fn of_child(args: &NetworkArgs, taps: Taps, settings: &Settings) -> anyhow::Result<u64> {
+    let program = std::env::current_exe().context("this program's own path is not known")?;
+    let output = Command::new(program)
+        .args([
+            "bench",
+            "memory",
+            "--base",
+            &args.base.to_string(),
+            "--size",
+            &args.size.to_string(),
+        ])
+        .args([
+            "--taps",
+            taps.name(),
+            "--device",
+            "cpu",
+            "--threads",
+            &settings.device.threads.to_string(),
+        ])
+        .output()
+        .context("the process that measures memory could not be started")?;
+    if !output.status.success() {
+        bail!(
+            "the process that measures memory failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .with_context(|| format!("the process that measures memory said `{}`", text.trim()))
+}

@@ -1,0 +1,34 @@
+//! `sagate bench`: what the scores cost beside the network, as ratios of one run.
+
+mod memory;
+mod network;
+
+use super::Exit;
+use crate::config::Settings;
+
+/// Arguments of `sagate bench`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// The network's forms, mu and all SAMs, and the memory that they take
+    Network(network::NetworkArgs),
+    /// Peak memory of one segmentation, in a process of its own (`network` starts it)
+    #[command(hide = true)]
+    Memory(memory::MemoryArgs),
+}
+
+/// Runs `sagate bench`.
+///
+/// # Errors
+/// Arguments out of range, or libtorch failing (out of memory).
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    match args.what {
+        What::Network(args) => network::run(&args, settings),
+        What::Memory(args) => memory::run(&args, settings),
+    }
+}

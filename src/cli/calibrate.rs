@@ -1,0 +1,120 @@
+//! `sagate calibrate`: the distribution of mu that thresholds come from.
+
+use anyhow::bail;
+
+use super::dataset::{DataArgs, SplitName, segment};
+use super::{Exit, UsageError, loading, out};
+use crate::config::Settings;
+use crate::engine::Pass;
+use crate::gate::{Calibration, Entry, FORMAT, UnitScores};
+use crate::model::{today, write_calibration};
+
+/// Arguments of `sagate calibrate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Writes calibration.json (mu of every image, Dice where the truth is there) and calibration.safetensors (every unit's SA score, a
+byte each) into the model's folder. The threshold of any coverage c is the (1 - c) quantile of mu: the largest threshold that lets
+at least the share c of these images pass; ties pass.
+
+Try it:  sagate calibrate --model t1-brain --data tasks/t1-brain")]
+pub struct Args {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Coverage that is meant where neither settings nor request name one, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    coverage: f64,
+    /// What the images are, in words [default: the task and split, or the folder]
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+}
+
+/// Runs `sagate calibrate`.
+///
+/// # Errors
+/// A model or images that cannot be read, an image whose score is not finite, or a folder that cannot be written.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
+    if !(0.0..=1.0).contains(&args.coverage) {
+        return Err(UsageError(format!(
+            "--coverage is {}; a share from 0 to 1 would do",
+            args.coverage
+        ))
+        .into());
+    }
+    let model = loading::model(settings)?;
+    let pass = Pass::load(&model, settings.device.open()?)?;
+    let data = args.data.read(SplitName::Validation)?;
+    let bar = out::progress(data.examples.len() as u64, "scoring");
+    let (mut entries, mut units) = (Vec::new(), Vec::new());
+    for examples in data.examples.chunks(32) {
+        for (example, result) in examples.iter().zip(segment(&pass, examples)?) {
+            let mu = result.evidence().mu;
+            if !mu.is_finite() {
+                bail!(
+                    "image {}: the network's answer is not finite; a model that gives NaN cannot be calibrated",
+                    example.name
+                );
+            }
+            let dice = example.truth.as_ref().map(|truth| result.dice(truth));
+            entries.push(Entry {
+                name: example.name.clone(),
+                mu,
+                dice,
+            });
+            units.push((example.name.clone(), result.mean_sa.units));
+        }
+        bar.inc(examples.len() as u64);
+    }
+    bar.finish_and_clear();
+    let manifest = model.manifest();
+    let calibration = Calibration {
+        format: FORMAT,
+        model: manifest.name.clone(),
+        model_version: manifest.version,
+        data: args.description.unwrap_or(data.description),
+        created: today(),
+        seed: None,
+        coverage: args.coverage,
+        entries,
+    };
+    write_calibration(model.folder(), &calibration, Some(&UnitScores::new(&units)?))?;
+    report(&calibration, settings)?;
+    Ok(Exit::Ok)
+}
+
+fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> {
+    let mut coverages = vec![1.0, 0.95, 0.9, 0.8, 0.7, 0.5];
+    if !coverages.contains(&calibration.coverage) {
+        coverages.push(calibration.coverage);
+        coverages.sort_by(|a, b| b.total_cmp(a));
+    }
+    let thresholds: Vec<(f64, f64)> = coverages
+        .into_iter()
+        .map(|coverage| (coverage, calibration.threshold(coverage)))
+        .collect();
+    if settings.json() {
+        let thresholds: Vec<_> = thresholds
+            .iter()
+            .map(|(coverage, threshold)| serde_json::json!({ "coverage": coverage, "threshold": threshold }))
+            .collect();
+        return out::json(&serde_json::json!({
+            "model": calibration.model, "version": calibration.model_version, "data": calibration.data,
+            "images": calibration.entries.len(), "coverage": calibration.coverage, "thresholds": thresholds,
+        }));
+    }
+    out::line(&format!(
+        "{}@{} calibrated on {} images ({}), coverage {}",
+        calibration.model,
+        calibration.model_version,
+        calibration.entries.len(),
+        calibration.data,
+        calibration.coverage
+    ))?;
+    let mut table = out::table(&["coverage", "threshold on mu"]);
+    for (coverage, threshold) in thresholds {
+        table.add_row([
+            format!("{:.0} %", coverage * 100.0),
+            super::segment::threshold(Some(threshold)),
+        ]);
+    }
+    Ok(out::print(&table)?)
+}

@@ -1,0 +1,121 @@
+//! The files that a command line names, as the single images in them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::config::Settings;
+use crate::imaging::{self, Image, Picture, Plane, Volume};
+use crate::model::Manifest;
+
+/// One file that could be read.
+pub struct Input {
+    /// The file.
+    pub path: PathBuf,
+    /// A name for what is written of it: the file's own without its ending, made unique among the inputs.
+    pub stem: String,
+    /// What it holds.
+    pub picture: Picture,
+}
+
+/// One 2D image of an input.
+pub struct Slice {
+    /// What results call it: the file, and for a volume the slice.
+    pub name: String,
+    /// Its number within the volume, along the plane; none for a plain image.
+    pub index: Option<usize>,
+    /// The image.
+    pub image: Image,
+}
+
+/// Names for outputs, unique among the inputs of one run.
+#[derive(Default)]
+pub struct Stems {
+    seen: HashMap<String, usize>,
+}
+
+impl Stems {
+    /// The file's name without its ending; with a number behind it where an earlier file had the same.
+    pub fn of(&mut self, path: &Path) -> String {
+        let name = path
+            .file_name()
+            .map_or_else(|| "image".into(), |name| name.to_string_lossy().into_owned());
+        let known = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
+        let lower = name.to_lowercase();
+        let ending = known
+            .iter()
+            .find(|ending| lower.ends_with(*ending))
+            .map_or(0, |ending| ending.len());
+        let stem = name[..name.len() - ending].to_owned();
+        let count = self.seen.entry(stem.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            stem
+        } else {
+            format!("{stem}-{count}")
+        }
+    }
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// Whatever is wrong with it, in a sentence that names it.
+pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Result<Input> {
+    let limits = imaging::Limits {
+        max_pixels: settings.limits.max_pixels,
+        max_bytes: settings.limits.max_bytes,
+    };
+    let picture = imaging::read(path, &limits)?;
+    Ok(Input {
+        path: path.to_owned(),
+        stem: stems.of(path),
+        picture,
+    })
+}
+
+/// The plane in which a volume is cut for a model: that of its only slice, else the one that the model is for.
+///
+/// # Errors
+/// A volume of many slices for a model that names no plane.
+pub fn plane(volume: &Volume, manifest: &Manifest) -> anyhow::Result<Plane> {
+    match volume.single_plane().or(manifest.input.plane) {
+        Some(plane) => Ok(plane),
+        None => bail!(
+            "the volume has {} x {} x {} voxels, and model {} does not say in which plane it sees slices \
+             (input.plane in its manifest): give single slices",
+            volume.voxels.dim().1,
+            volume.voxels.dim().2,
+            volume.voxels.dim().3,
+            manifest.reference()
+        ),
+    }
+}
+
+impl Input {
+    /// The 2D images of the input, in the order of its slices.
+    ///
+    /// # Errors
+    /// A volume that the model cannot cut.
+    pub fn slices(&self, manifest: &Manifest) -> anyhow::Result<Vec<Slice>> {
+        let file = self.path.display();
+        match &self.picture {
+            Picture::Image(image) => Ok(vec![Slice {
+                name: file.to_string(),
+                index: None,
+                image: image.clone(),
+            }]),
+            Picture::Volume(volume) => {
+                let plane = plane(volume, manifest).with_context(|| file.to_string())?;
+                let name = |index: usize| format!("{file}#{index}");
+                let slice = |index| Slice {
+                    name: name(index),
+                    index: Some(index),
+                    image: volume.slice(plane, index),
+                };
+                Ok((0..volume.extent(plane)).map(slice).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The model that a command works with.
+
+use anyhow::Context;
+
+use crate::config::Settings;
+use crate::engine::Pass;
+use crate::model::{Model, Repository};
+
+/// Finds and checks the model of the settings.
+///
+/// # Errors
+/// A model that is not there, or is not whole.
+pub fn model(settings: &Settings) -> anyhow::Result<Model> {
+    let repository = Repository::open(&settings.models.dir)?;
+    Ok(repository.resolve(&settings.models.default)?.open()?)
+}
+
+/// Loads the model of the settings onto their device.
+///
+/// # Errors
+/// As [`model`], or a device that is not there.
+pub fn pass(settings: &Settings) -> anyhow::Result<Pass> {
+    let model = model(settings)?;
+    let device = settings.device.open()?;
+    let pass =
+        Pass::load(&model, device).with_context(|| format!("model {}", model.manifest().reference()))?;
+    if pass.calibration().is_none() {
+        tracing::warn!(
+            "model {} has no calibration (calibration.json): make one with `sagate calibrate`",
+            model.manifest().reference()
+        );
+    }
+    Ok(pass)
+}

@@ -1,0 +1,48 @@
+//! Why a model could not be loaded or an image not be segmented.
+
+use crate::imaging::ImagingError;
+use crate::model::ModelError;
+use crate::nn::checkpoint::CheckpointError;
+use crate::nn::inference::InferenceError;
+use crate::protoseg::ProtosegError;
+
+/// Why a model could not be loaded or an image not be segmented.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model's folder is not what it should be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The weights do not fit the architecture.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The image cannot be brought into the form that the model takes.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
+    /// The image has another number of channels than the model takes.
+    #[error("the image has {found} channels; model {model} takes {} ({})", expected.len(), expected.join(", "))]
+    Channels {
+        /// Channels of the image.
+        found: usize,
+        /// `NAME@VERSION`.
+        model: String,
+        /// The channels that the model takes, in their order.
+        expected: Vec<String>,
+    },
+    /// Images of different sizes in one batch.
+    #[error("a batch of images of {first:?} and {other:?} pixels: one size a batch would do")]
+    MixedSizes {
+        /// Height and width of the first image.
+        first: [usize; 2],
+        /// Height and width of one that differs.
+        other: [usize; 2],
+    },
+    /// The network could not run.
+    #[error(transparent)]
+    Network(#[from] InferenceError),
+    /// The scores could not be computed.
+    #[error(transparent)]
+    Scores(#[from] ProtosegError),
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}

@@ -1,0 +1,120 @@
+//! A closer look at one image: the SAM of each layer, the scores and SAMs of single units.
+
+use ndarray::{Array2, Array3, Axis};
+
+use super::error::EngineError;
+use super::segmentation::Segmentation;
+use super::tensors;
+use crate::nn::inference::{InferenceError, Output};
+use crate::nn::layers::Layer;
+use crate::protoseg::{self, ProtoSeg, Reference};
+
+/// One image with the feature maps that were asked for. What it shows lies on the prepared grid, which is the image's own unless
+/// the model resamples or pads.
+pub struct Interpretation {
+    /// The image's result, as [`super::Pass::segment`] gives it.
+    pub segmentation: Segmentation,
+    output: Output,
+    reference: Reference,
+    method: ProtoSeg,
+}
+
+/// What one layer sees.
+#[derive(Debug, Clone)]
+pub struct LayerView {
+    /// The layer.
+    pub layer: &'static Layer,
+    /// Its SA score in [0, 1]; 0 where the output is empty, full or not finite.
+    pub score: f64,
+    /// `[K, h, w]`: the SAM as probability of each object class.
+    pub probability: Array3<f32>,
+    /// `[h, w]`: the SAM, 0 background or the class.
+    pub sam: Array2<u8>,
+}
+
+/// What the units of one layer see of one object class.
+#[derive(Debug, Clone)]
+pub struct UnitView {
+    /// Every unit's SA score.
+    pub scores: Vec<f64>,
+    /// `[h, w]` in [0, 1]: the average of all units' SAMs (Fig. 9).
+    pub average: Array2<f32>,
+    /// The SAMs that were asked for, by unit.
+    pub sams: Vec<(usize, Array2<u8>)>,
+}
+
+impl Interpretation {
+    pub(super) fn new(
+        segmentation: Segmentation,
+        output: Output,
+        reference: Reference,
+        method: ProtoSeg,
+    ) -> Interpretation {
+        Interpretation {
+            segmentation,
+            output,
+            reference,
+            method,
+        }
+    }
+
+    /// The SAM of a layer (1 to 18).
+    ///
+    /// # Errors
+    /// A layer that was not asked for, or libtorch failing.
+    pub fn layer(&self, number: usize) -> Result<LayerView, EngineError> {
+        let (layer, tap) = self.tap(number)?;
+        let sam = self.method.layer(tap, &self.reference)?;
+        let probability = tensors::to_array(&self.output.crop(&sam.probability).f_get(0)?)?;
+        let labels = tensors::to_labels(&self.output.crop(&sam.sam).f_get(0)?)?;
+        Ok(LayerView {
+            layer,
+            score: sam.score[0],
+            probability,
+            sam: labels,
+        })
+    }
+
+    /// What the units of a layer (1 to 18) see of an object class (1 to K), with the SAMs of those that `choose` names, given
+    /// all scores.
+    ///
+    /// # Errors
+    /// As [`Interpretation::layer`].
+    pub fn units(
+        &self,
+        number: usize,
+        class: usize,
+        choose: impl FnOnce(&[f64]) -> Vec<usize>,
+    ) -> Result<UnitView, EngineError> {
+        let (_, tap) = self.tap(number)?;
+        let scores = self.method.units(tap, &self.reference)?.of(0).to_vec();
+        let average = protoseg::average_unit_sam(tap, &self.reference, 0, class)?;
+        let average =
+            tensors::to_array(&self.output.crop(&average).f_unsqueeze(0)?)?.index_axis_move(Axis(0), 0);
+        let chosen = choose(&scores);
+        let mut sams = Vec::with_capacity(chosen.len());
+        if !chosen.is_empty() {
+            let maps = self
+                .output
+                .crop(&protoseg::unit_sams(tap, &self.reference, 0, class, &chosen)?);
+            for (index, unit) in chosen.into_iter().enumerate() {
+                sams.push((unit, tensors::to_labels(&maps.f_get(index as i64)?)?));
+            }
+        }
+        Ok(UnitView {
+            scores,
+            average,
+            sams,
+        })
+    }
+
+    fn tap(&self, number: usize) -> Result<(&'static Layer, &tch::Tensor), EngineError> {
+        let layer = Layer::by_number(number).ok_or(InferenceError::Layer(number))?;
+        let tap = self
+            .output
+            .taps
+            .get(&number)
+            .ok_or(InferenceError::Layer(number))?;
+        Ok((layer, tap))
+    }
+}

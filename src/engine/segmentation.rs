@@ -1,0 +1,91 @@
+//! What the model says of one image.
+
+use ndarray::{Array2, Array3, Axis};
+
+use crate::gate::Evidence;
+use crate::protoseg::{Fault, MeanSa};
+
+/// What the model says of one image, on the image's own grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segmentation {
+    /// `[K, height, width]`: the probability of each object class, in [0, 1].
+    pub probability: Array3<f32>,
+    /// `[height, width]`: 0 background, k object class k.
+    pub labels: Array2<u8>,
+    /// The mean SA score and every unit's score, or why there is none.
+    pub mean_sa: MeanSa,
+    /// Whether the input lies within what the model is for.
+    pub input_in_range: bool,
+}
+
+impl Segmentation {
+    /// The share of the image's pixels that are object, in [0, 1].
+    pub fn object_fraction(&self) -> f64 {
+        let objects = self.labels.iter().filter(|&&label| label > 0).count();
+        objects as f64 / self.labels.len().max(1) as f64
+    }
+
+    /// On what the gate decides.
+    pub fn evidence(&self) -> Evidence {
+        let fault = self.mean_sa.fault;
+        Evidence {
+            // What is not finite has no score, and the gate must see that it has none.
+            mu: if fault == Some(Fault::NotFinite) {
+                f64::NAN
+            } else {
+                self.mean_sa.mu
+            },
+            empty: fault == Some(Fault::EmptyPrediction),
+            full: fault == Some(Fault::FullPrediction),
+            input_in_range: self.input_in_range,
+        }
+    }
+
+    /// Dice of the labels against the truth (both `[height, width]`): the mean over the object classes that either holds, 1
+    /// where neither holds any.
+    ///
+    /// # Panics
+    /// Where the truth's shape is not the image's.
+    pub fn dice(&self, truth: &Array2<u8>) -> f64 {
+        assert_eq!(
+            self.labels.dim(),
+            truth.dim(),
+            "the truth lies on the image's grid"
+        );
+        let classes = self.probability.len_of(Axis(0)) as u8;
+        let scores: Vec<f64> = (1..=classes)
+            .filter_map(|class| {
+                let (mut both, mut either) = (0u64, 0u64);
+                for (&found, &wanted) in self.labels.iter().zip(truth) {
+                    both += u64::from(found == class && wanted == class);
+                    either += u64::from(found == class) + u64::from(wanted == class);
+                }
+                (either > 0).then(|| 2.0 * both as f64 / either as f64)
+            })
+            .collect();
+        if scores.is_empty() {
+            1.0
+        } else {
+            scores.iter().sum::<f64>() / scores.len() as f64
+        }
+    }
+}
+
+/// Labels by the network's rule: with one class object iff `p > 0.5`, with several the likeliest of background and classes.
+pub(super) fn labels(probability: &Array3<f32>) -> Array2<u8> {
+    let (classes, height, width) = probability.dim();
+    if classes == 1 {
+        return probability.index_axis(Axis(0), 0).mapv(|p| u8::from(p > 0.5));
+    }
+    Array2::from_shape_fn((height, width), |(row, column)| {
+        let of = |class: usize| probability[[class, row, column]];
+        let background = 1.0 - (0..classes).map(of).sum::<f32>();
+        let mut best = (background, 0);
+        for class in 0..classes {
+            if of(class) > best.0 {
+                best = (of(class), class as u8 + 1);
+            }
+        }
+        best.1
+    })
+}

@@ -1,0 +1,43 @@
+//! Between arrays, in which pictures come and go, and tensors, on which the network works.
+
+use ndarray::{Array2, Array3};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// `[C, H, W]` as a tensor on the CPU.
+pub(super) fn from_array(pixels: &Array3<f32>) -> Result<Tensor, TchError> {
+    let (channels, height, width) = pixels.dim();
+    let dense = pixels.as_standard_layout();
+    let values = dense.as_slice().expect("standard layout is one slice");
+    Tensor::f_from_slice(values)?.f_view([channels as i64, height as i64, width as i64])
+}
+
+/// `[H, W]` of 0 and 1 as a tensor on the CPU.
+pub(super) fn from_mask(mask: &Array2<u8>) -> Result<Tensor, TchError> {
+    let dense = mask.as_standard_layout();
+    let values = dense.as_slice().expect("standard layout is one slice");
+    Tensor::f_from_slice(values)?.f_view([mask.nrows() as i64, mask.ncols() as i64])
+}
+
+/// A tensor `[K, H, W]` as an array of float32.
+pub(super) fn to_array(tensor: &Tensor) -> Result<Array3<f32>, TchError> {
+    let size: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
+    let flat = tensor
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(Kind::Float)?
+        .f_contiguous()?
+        .f_flatten(0, -1)?;
+    let values = Vec::<f32>::try_from(flat)?;
+    Ok(Array3::from_shape_vec((size[0], size[1], size[2]), values).expect("as many values as the size says"))
+}
+
+/// A tensor `[H, W]` as an array of uint8.
+pub(super) fn to_labels(tensor: &Tensor) -> Result<Array2<u8>, TchError> {
+    let size: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
+    let flat = tensor
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(Kind::Uint8)?
+        .f_contiguous()?
+        .f_flatten(0, -1)?;
+    let values = Vec::<u8>::try_from(flat)?;
+    Ok(Array2::from_shape_vec((size[0], size[1]), values).expect("as many values as the size says"))
+}
