@@ -1,12 +1,12 @@
-//! NIfTI-1: every voxel type, byte order and orientation arrives in RAS+ order, and what cannot be trusted is refused.
+//! NIfTI-1: every voxel type, byte order and orientation arrives in RAS+ order.
 //!
-//! What would break: a network trained on one orientation is shown another, left becomes right, scaled values are read
-//! unscaled, or a hostile header makes the process allocate without bound.
+//! What would break: a network trained on one orientation is shown another, left becomes right, or scaled values are
+//! read unscaled.
 
 mod nifti_file;
 
 use ndarray::{Array4, ArrayView4, Axis};
-use nifti_file::{NiftiFile, gzip};
+use nifti_file::NiftiFile;
 use sagate::imaging::{Format, Image, ImagingError, Limits, Picture, Plane, Volume, decode};
 
 fn try_decode(bytes: &[u8]) -> Result<Picture, ImagingError> {
@@ -18,10 +18,6 @@ fn volume(file: &NiftiFile) -> Volume {
         Picture::Volume(volume) => volume,
         Picture::Image(_) => panic!("an image, not a volume"),
     }
-}
-
-fn message(file: &NiftiFile) -> String {
-    try_decode(&file.bytes()).expect_err("a wrong file").to_string()
 }
 
 /// `[c, i, j, k]` with the value of voxel (i, j, k) of channel c: its place in the file.
@@ -110,10 +106,8 @@ fn expect_ras(file: &NiftiFile, axes: [usize; 3], flips: [bool; 3], spacing: [f6
         stored
             .view()
             .permuted_axes([0, axes[0] + 1, axes[1] + 1, axes[2] + 1]);
-    for axis in 0..3 {
-        if flips[axis] {
-            expected.invert_axis(Axis(axis + 1));
-        }
+    for (axis, _) in flips.iter().enumerate().filter(|&(_, &flip)| flip) {
+        expected.invert_axis(Axis(axis + 1));
     }
     assert_eq!(read.voxels, expected);
     for (read, expected) in read.spacing.into_iter().zip(spacing) {
@@ -243,7 +237,6 @@ fn a_fourth_dimension_becomes_channels() {
     let read = volume(&NiftiFile::counting(&[2, 3, 4, 5]));
     assert_eq!(read.voxels, counting([5, 2, 3, 4]));
     assert_eq!(read.slice(Plane::Axial, 1).pixels.dim(), (5, 3, 2));
-    assert!(message(&NiftiFile::counting(&[2, 3, 1, 5, 2])).contains("dim[4..]"));
 }
 
 #[test]
@@ -259,148 +252,4 @@ fn a_file_of_two_dimensions_is_an_image() {
     let single = volume(&NiftiFile::counting(&[3, 1, 2]));
     assert_eq!(single.single_plane(), Some(Plane::Coronal));
     assert_eq!(volume(&NiftiFile::counting(&[3, 2, 2])).single_plane(), None);
-}
-
-#[test]
-fn packed_and_plain_files_are_the_same_to_a_reader() {
-    let file = NiftiFile::counting(&[2, 3, 4]);
-    assert_eq!(
-        try_decode(&gzip(&file.bytes())).expect("packed"),
-        try_decode(&file.bytes()).expect("plain")
-    );
-}
-
-#[test]
-fn every_wrong_field_is_named_with_its_value() {
-    type Change = fn(&mut NiftiFile);
-    let cases: [(Change, &str); 14] = [
-        (|file| file.dim[0] = 9, "dim[0] is 9"),
-        (|file| file.dim[0] = -1, "dim[0] is -1"),
-        (|file| file.dim[2] = 0, "dim[2] is 0"),
-        (|file| file.dim[3] = -4, "dim[3] is -4"),
-        (|file| file.datatype = 128, "datatype is 128 (Rgb24)"),
-        (|file| file.datatype = 77, "datatype is 77"),
-        (|file| file.bitpix = 8, "bitpix is 8; it should be 16"),
-        (|file| file.vox_offset = 40.0, "vox_offset is 40"),
-        (|file| file.vox_offset = f32::NAN, "vox_offset is NaN"),
-        (|file| file.slope = f32::INFINITY, "scl_slope is inf"),
-        (
-            |file| (file.slope, file.intercept) = (1.0, f32::NAN),
-            "scl_inter is NaN",
-        ),
-        (|file| file.magic = *b"ni1\0", "magic is ni1"),
-        (|file| file.sform_code = 1, "sform"),
-        (
-            |file| (file.qform_code, file.quaternion[0]) = (1, f32::NAN),
-            "qform",
-        ),
-    ];
-    for (change, expected) in cases {
-        let mut file = NiftiFile::counting(&[2, 3, 4]);
-        change(&mut file);
-        let message = message(&file);
-        assert!(message.starts_with("head.nii: "), "{message}");
-        assert!(message.contains(expected), "{message} lacks {expected}");
-        assert!(message.contains("should be"), "{message}");
-    }
-}
-
-#[test]
-fn nan_voxels_are_refused_with_their_place() {
-    let data = [0.0f32, f32::NAN, 1.0, f32::INFINITY]
-        .iter()
-        .flat_map(|v| v.to_le_bytes())
-        .collect();
-    let message = message(&NiftiFile::new(&[2, 2, 1], 16, 32, data));
-    assert!(
-        message.contains("2 of 4 are NaN or infinite (the first at [0, 1, 0, 0])"),
-        "{message}"
-    );
-    // 1e300 is finite in the file but not as float32.
-    let data = 1e300f64.to_le_bytes().to_vec();
-    assert!(matches!(
-        try_decode(&NiftiFile::new(&[1, 1, 1], 64, 64, data).bytes()),
-        Err(ImagingError::NotFinite { count: 1, .. })
-    ));
-}
-
-#[test]
-fn absurd_dimensions_are_refused_before_anything_is_allocated() {
-    let mut file = NiftiFile::counting(&[2, 3, 4]);
-    file.dim = [7, 32767, 32767, 32767, 32767, 1, 1, 1];
-    assert!(matches!(
-        try_decode(&file.bytes()),
-        Err(ImagingError::TooLarge { field: "dim", .. })
-    ));
-    assert!(matches!(
-        try_decode(&gzip(&file.bytes())),
-        Err(ImagingError::TooLarge { .. })
-    ));
-    file = NiftiFile::counting(&[2, 3, 4]);
-    file.vox_offset = 1e30;
-    assert!(matches!(
-        try_decode(&file.bytes()),
-        Err(ImagingError::TooLarge { .. })
-    ));
-}
-
-#[test]
-fn a_small_file_that_claims_much_is_cut_short_not_filled_up() {
-    let mut file = NiftiFile::counting(&[2, 3, 4]);
-    file.dim = [3, 400, 400, 400, 1, 1, 1, 1];
-    for bytes in [file.bytes(), gzip(&file.bytes())] {
-        assert!(matches!(
-            try_decode(&bytes),
-            Err(ImagingError::Truncated {
-                field: "voxel data",
-                ..
-            })
-        ));
-    }
-}
-
-#[test]
-fn a_decompression_bomb_is_stopped_at_the_limit() {
-    let mut file = NiftiFile::counting(&[2, 3, 4]);
-    file.data.resize(4 << 20, 0);
-    let packed = gzip(&file.bytes());
-    assert!(packed.len() < 20_000, "the bomb is small");
-    let limits = Limits {
-        max_pixels: 1000,
-        max_bytes: 1 << 20,
-    };
-    let error = decode(&packed, Format::Nifti, "bomb.nii.gz", &limits).expect_err("a bomb");
-    assert!(
-        matches!(
-            error,
-            ImagingError::TooLarge {
-                field: "unpacked gzip data",
-                ..
-            }
-        ),
-        "{error}"
-    );
-}
-
-#[test]
-fn truncation_anywhere_is_an_error_and_never_a_panic() {
-    let whole = NiftiFile::counting(&[2, 3, 4]).bytes();
-    let packed = gzip(&whole);
-    for bytes in [&whole, &packed] {
-        for length in 0..bytes.len() {
-            let error = try_decode(&bytes[..length]).expect_err("cut short");
-            assert!(error.to_string().starts_with("head.nii: "), "{error}");
-        }
-    }
-    assert!(matches!(
-        try_decode(&packed[..packed.len() - 4]),
-        Err(ImagingError::Truncated { .. })
-    ));
-    let mut wrong_sum = packed.clone();
-    let last = wrong_sum.len() - 6;
-    wrong_sum[last] ^= 0xff;
-    assert!(matches!(
-        try_decode(&wrong_sum),
-        Err(ImagingError::Damaged { format: "gzip", .. })
-    ));
 }

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use ndarray::Array2;
 
 use crate::config::Settings;
 use crate::imaging::{self, Image, Picture, Plane, Volume};
 use crate::model::Manifest;
+
+/// Endings of the files that can be read.
+const ENDINGS: [&str; 7] = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
 
 /// One file that could be read.
 pub struct Input {
@@ -58,6 +62,19 @@ impl Stems {
     }
 }
 
+/// A file's name without its ending.
+fn stem(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .map_or_else(|| "image".into(), |name| name.to_string_lossy().into_owned());
+    let lower = name.to_lowercase();
+    let ending = ENDINGS
+        .iter()
+        .find(|ending| lower.ends_with(*ending))
+        .map_or(0, |ending| ending.len());
+    name[..name.len() - ending].to_owned()
+}
+
 /// Reads one file.
 ///
 /// # Errors
@@ -73,6 +90,62 @@ pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Resu
         stem: stems.of(path),
         picture,
     })
+}
+
+fn limits(settings: &Settings) -> imaging::Limits {
+    imaging::Limits {
+        max_pixels: settings.limits.max_pixels,
+        max_bytes: settings.limits.max_bytes,
+    }
+}
+
+/// The true masks of an input's slices, from the file of the input's name in a folder; none where there is no such file.
+///
+/// # Errors
+/// A mask that cannot be read or has another size than its image.
+pub fn truths(
+    folder: &Path,
+    input: &Input,
+    slices: &[Slice],
+    manifest: &Manifest,
+    settings: &Settings,
+) -> anyhow::Result<Vec<Option<Array2<u8>>>> {
+    let stem = stem(&input.path);
+    let candidates = ENDINGS
+        .iter()
+        .map(|ending| folder.join(format!("{stem}{ending}")));
+    let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
+        return Ok(vec![None; slices.len()]);
+    };
+    let truth = Input {
+        stem,
+        picture: imaging::read(&path, &limits(settings))?,
+        path,
+    };
+    let file = truth.path.display();
+    let masks = truth.slices(manifest)?;
+    if masks.len() != slices.len() {
+        bail!(
+            "{file}: the true mask has {} slices, its image has {}",
+            masks.len(),
+            slices.len()
+        );
+    }
+    let mask = |(mask, slice): (&Slice, &Slice)| {
+        let labels = imaging::mask::from_image(&mask.image, &mask.name)?;
+        let (found, wanted) = (
+            labels.dim(),
+            (slice.image.pixels.dim().1, slice.image.pixels.dim().2),
+        );
+        if found != wanted {
+            bail!(
+                "{}: the true mask has {found:?} pixels, its image has {wanted:?}",
+                mask.name
+            );
+        }
+        Ok(Some(labels))
+    };
+    masks.iter().zip(slices).map(mask).collect()
 }
 
 /// The plane in which a volume is cut for a model: that of its only slice, else the one that the model is for.

@@ -14,7 +14,7 @@ use super::{Exit, UsageError, exit, loading, out};
 use crate::config::Settings;
 use crate::engine::{Pass, Segmentation};
 use crate::gate::{Decision, Policy};
-use crate::imaging::figure::{self, ClassStyle};
+use crate::imaging::figure::{self, Cell, ClassStyle};
 use crate::imaging::{Picture, Volume, atomic, mask};
 
 /// Arguments of `sagate segment`.
@@ -34,9 +34,12 @@ pub struct Args {
     /// Form of the masks
     #[arg(long, value_name = "FORM", default_value = "auto", requires = "out")]
     mask: MaskForm,
-    /// Also write each image with its mask drawn over it
+    /// Also write each image with its mask drawn over it, and overview.png with all of them
     #[arg(long, requires = "out")]
     overlay: bool,
+    /// Folder of true masks, each under its image's name: Dice is told, and truth is drawn
+    #[arg(long, value_name = "DIR")]
+    truth: Option<PathBuf>,
     #[command(flatten)]
     gate: GateArgs,
 }
@@ -68,6 +71,9 @@ struct Row {
     verdict: &'static str,
     /// Share of the image's pixels that are object.
     object_fraction: f64,
+    /// Dice against the truth, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dice: Option<f64>,
     /// Why there is no score, in words.
     fault: Option<String>,
     milliseconds: f64,
@@ -91,12 +97,15 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     }
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    let (mut rows, mut failures, mut overview) = (Vec::new(), Vec::new(), Vec::new());
     let mut stems = Stems::default();
     let bar = out::progress(args.files.len() as u64, "segmenting");
     for file in &args.files {
         match segment_file(file, &mut stems, &args, &pass, &policy, settings) {
-            Ok(mut more) => rows.append(&mut more),
+            Ok((mut more, mut pictures)) => {
+                rows.append(&mut more);
+                overview.append(&mut pictures);
+            }
             Err(error) if error.is::<UsageError>() => return Err(error),
             Err(error) => {
                 let error = exit::chain(&error);
@@ -110,6 +119,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let Some(out) = args.out.as_ref().filter(|_| !overview.is_empty()) {
+        let heading = format!("{} images by {}", overview.len(), pass.manifest().reference());
+        figure::write_png(&out.join("overview.png"), &figure::grid(&overview, 4, &heading))?;
+    }
     print(&pass, &rows, &failures, settings)?;
     Ok(match (rows.is_empty(), failures.is_empty()) {
         (true, false) => Exit::Error,
@@ -126,12 +139,16 @@ fn segment_file(
     pass: &Pass,
     policy: &Policy,
     settings: &Settings,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<(Vec<Row>, Vec<Cell>)> {
     let input = inputs::read(file, stems, settings)?;
     let slices = input.slices(pass.manifest())?;
+    let truths = match &args.truth {
+        Some(folder) => inputs::truths(folder, &input, &slices, pass.manifest(), settings)?,
+        None => vec![None; slices.len()],
+    };
     let mut rows = Vec::with_capacity(slices.len());
     let mut segmentations = Vec::with_capacity(slices.len());
-    for slice in &slices {
+    for (slice, truth) in slices.iter().zip(&truths) {
         let begin = Instant::now();
         let ready = pass.prepare(&slice.image).with_context(|| slice.name.clone())?;
         let segmentation = pass
@@ -144,12 +161,14 @@ fn segment_file(
             verdict: decision.word(),
             decision,
             object_fraction: segmentation.object_fraction(),
+            dice: truth.as_ref().map(|truth| segmentation.dice(truth)),
             fault: segmentation.mean_sa.fault.map(|fault| fault.to_string()),
             milliseconds: begin.elapsed().as_secs_f64() * 1e3,
             mask: Vec::new(),
         });
         segmentations.push(segmentation);
     }
+    let mut overview = Vec::new();
     if let Some(folder) = &args.out {
         let writer = Writer {
             folder,
@@ -158,9 +177,11 @@ fn segment_file(
             args,
         };
         writer.masks(&slices, &segmentations, &mut rows)?;
-        writer.overlays(&slices, &segmentations, &rows)?;
+        if args.overlay {
+            overview = writer.overlays(&slices, &segmentations, &truths, &rows)?;
+        }
     }
-    Ok(rows)
+    Ok((rows, overview))
 }
 
 /// Writes what one input gave.
@@ -237,19 +258,26 @@ impl Writer<'_> {
         })
     }
 
-    fn overlays(&self, slices: &[Slice], results: &[Segmentation], rows: &[Row]) -> anyhow::Result<()> {
-        if !self.args.overlay {
-            return Ok(());
+    /// Writes an overlay a slice, and gives them back as cells of the overview.
+    fn overlays(
+        &self,
+        slices: &[Slice],
+        results: &[Segmentation],
+        truths: &[Option<Array2<u8>>],
+        rows: &[Row],
+    ) -> anyhow::Result<Vec<Cell>> {
+        let mut cells = Vec::with_capacity(slices.len());
+        for (((slice, result), truth), row) in slices.iter().zip(results).zip(truths).zip(rows) {
+            let dice = row
+                .dice
+                .map_or_else(String::new, |dice| format!(" Dice {dice:.3}"));
+            let caption = format!("{} mu {:.3}{dice}", row.verdict, row.decision.mu);
+            let picture = overlay(self.pass, slice, result, truth.as_ref(), &caption)?;
+            let stem = self.stem(slice);
+            figure::write_png(&self.folder.join(format!("{stem}.overlay.png")), &picture)?;
+            cells.push(Cell { title: stem, picture });
         }
-        for ((slice, result), row) in slices.iter().zip(results).zip(rows) {
-            let caption = format!("{} mu {:.3}", row.verdict, result.mean_sa.mu);
-            let picture = overlay(self.pass, slice, result, None, &caption)?;
-            figure::write_png(
-                &self.folder.join(format!("{}.overlay.png", self.stem(slice))),
-                &picture,
-            )?;
-        }
-        Ok(())
+        Ok(cells)
     }
 
     fn stem(&self, slice: &Slice) -> String {
@@ -315,16 +343,31 @@ fn print(pass: &Pass, rows: &[Row], failures: &[Failure], settings: &Settings) -
     if rows.is_empty() {
         return Ok(());
     }
-    let mut table = out::table(&["image", "decision", "mu", "threshold", "object", "reasons"]);
+    let with_truth = rows.iter().any(|row| row.dice.is_some());
+    let mut headings = vec![
+        "image",
+        "decision",
+        "mu",
+        "threshold",
+        "object",
+        "Dice",
+        "reasons",
+    ];
+    headings.retain(|heading| with_truth || *heading != "Dice");
+    let mut table = out::table(&headings);
     for row in rows {
-        table.add_row([
+        let mut cells = vec![
             row.image.clone(),
             row.verdict.into(),
             format!("{:.3}", row.decision.mu),
             threshold(row.decision.threshold),
             format!("{:.1} %", row.object_fraction * 100.0),
-            reasons(&row.decision),
-        ]);
+        ];
+        if with_truth {
+            cells.push(row.dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")));
+        }
+        cells.push(reasons(&row.decision));
+        table.add_row(cells);
     }
     out::print(&table)?;
     let accepted = rows.iter().filter(|row| row.decision.accept).count();

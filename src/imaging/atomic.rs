@@ -22,8 +22,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// Puts at `path` what `contents` writes, replacing what was there. The bytes are on the disk before the file appears
-/// under its name.
+/// Puts at `path` what `contents` writes, replacing what was there. A process that is killed at any moment leaves the
+/// old file or the new one; the disk is not waited for, so a machine that loses power may keep neither.
 ///
 /// # Errors
 /// [`WriteError`], also where `contents` fails; then nothing has changed at `path` and no partial file is left.
@@ -64,7 +64,6 @@ fn replace(path: &Path, contents: impl FnOnce(&mut BufWriter<&File>) -> io::Resu
     contents(&mut writer)?;
     writer.flush()?;
     drop(writer);
-    file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
 }

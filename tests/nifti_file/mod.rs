@@ -90,13 +90,3 @@ impl NiftiFile {
         bytes[offset..offset + N].copy_from_slice(&value);
     }
 }
-
-/// Packs bytes as `.gz`.
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder
-        .write_all(bytes)
-        .and_then(|()| encoder.finish())
-        .expect("packing into memory")
-}

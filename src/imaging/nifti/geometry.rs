@@ -56,14 +56,17 @@ impl Geometry {
             return Err(header.wrong(field.to_owned(), format!("{steps:?}"), right));
         }
         let along = |world: usize, axis: usize| steps[world][axis] / lengths[axis];
-        let fit = |axes: &[usize; 3]| (0..3).map(|world| along(world, axes[world]).abs()).sum::<f64>();
-        // The order of the file's axes that lies closest to x, y, z; the plainest of equals.
-        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-        let axes = orders
-            .into_iter()
-            .rev()
-            .max_by(|a, b| fit(a).total_cmp(&fit(b)))
-            .unwrap_or([0, 1, 2]);
+        // The file's axes from the clearest to the most oblique, each to that of x, y, z left over that it runs along
+        // most nearly: as nibabel does, so that both agree on any scan.
+        let mut axes = [usize::MAX; 3];
+        let clarity = |axis: usize| (0..3).map(|world| along(world, axis).abs()).fold(0.0, f64::max);
+        let mut clearest = [0, 1, 2];
+        clearest.sort_by(|&a, &b| clarity(b).total_cmp(&clarity(a)));
+        for axis in clearest {
+            let free = (0..3).filter(|&world| axes[world] == usize::MAX).rev();
+            let nearest = free.max_by(|&a, &b| along(a, axis).abs().total_cmp(&along(b, axis).abs()));
+            nearest.into_iter().for_each(|world| axes[world] = axis);
+        }
         let flipped = [0, 1, 2].map(|world| along(world, axes[world]) < 0.0);
         let millimetres = match header.fields.xyzt_units & 7 {
             1 => 1e3,

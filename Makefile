@@ -1,0 +1,52 @@
+# Everything that a person does with this repository. Plain `make` says what there is.
+# A libtorch of one's own (LIBTORCH or LIBTORCH_USE_PYTORCH set) is honoured: nothing is downloaded then.
+
+SAGATE := target/release/sagate
+
+.DEFAULT_GOAL := help
+.PHONY: help libtorch libtorch-cuda mricron build demo test lint bench docs models clean
+
+help: ## Print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+libtorch: ## Unpack libtorch 2.11.0 (CPU) into .libtorch: 540 MB to download, once
+ifeq ($(LIBTORCH)$(LIBTORCH_USE_PYTORCH),)
+	@.ci/libtorch
+else
+	@echo "using the libtorch that LIBTORCH or LIBTORCH_USE_PYTORCH names"
+endif
+
+libtorch-cuda: ## Unpack its CUDA half into .libtorch-cuda: 2 GB to download (loads; not yet tried on a GPU)
+	@.ci/libtorch-cuda
+
+mricron: ## Install Debian's mricron-data, the MRI volumes that data sets and tests are made from, if it is missing
+	@.ci/mricron
+
+build: libtorch ## Build the binary, target/release/sagate
+	cargo build --release --locked
+
+demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
+	@.ci/demo
+
+test: libtorch mricron ## Run every test
+	cargo test --release --locked --no-fail-fast
+
+lint: libtorch ## Check formatting, lints, and the dependencies' licences, sources and doubles
+	cargo fmt --all --check
+	cargo clippy --release --all-targets --locked -- -D warnings
+	@# Advisories are left to whoever can fetch the RustSec database: .ci/cargo-deny check advisories
+	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
+
+bench: build ## Time network, mu and SAMs at the sizes of the README, medians of alternating rounds
+	$(SAGATE) bench network --base 64 --size 256 --batch 1
+	$(SAGATE) bench network --base 16 --size 256 --batch 1
+
+docs: build ## Write the library's pages to target/doc and the man pages to target/man
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+	$(SAGATE) man --out target/man
+
+models: build mricron ## Train the bundled models anew, from data to calibration (takes a while)
+	@.ci/models
+
+clean: ## Remove what was built, drawn or trained; libtorch and models/ stay
+	rm -rf target demo data runs .tools .wheels
