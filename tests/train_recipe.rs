@@ -40,6 +40,15 @@ fn the_defaults_are_the_papers() {
 }
 
 #[test]
+fn the_example_is_the_default() {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("train.example.toml");
+    assert_eq!(
+        Recipe::load(Some(&example), Vec::new()).unwrap(),
+        Recipe::default()
+    );
+}
+
+#[test]
 fn a_file_sets_and_flags_override() {
     let text = "loss = \"online\"\nepochs = 7\n[augmentation]\nrotation = 3\n[[preprocessing]]\nop = \"unit_range\"\n";
     let (_folder, path) = file(text);

@@ -1,10 +1,14 @@
 //! Small made-up images to train on: bright discs (and squares) on a noisy ground.
 
+#![allow(dead_code, reason = "every test file uses a part")]
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
+use sagate::data;
+use sagate::imaging::Image;
 use sagate::train::augment::Augmentation;
 use sagate::train::{Job, Loss, Observer, Recipe, Row, Sample, Samples, Start, Step};
 
@@ -93,3 +97,58 @@ impl Observer for StopAfter {
 pub fn never() -> StopAfter {
     StopAfter(u64::MAX)
 }
+
+/// Writes `DIR/task`, a task of such images as PNG: 6 to train, 3 to validate, 3 to test.
+pub fn write_task(dir: &Path) -> std::path::PathBuf {
+    let task = dir.join("task");
+    let mut index = 0;
+    for (split, count) in [("train", 6), ("validation", 3), ("test", 3)] {
+        for folder in ["images", "masks"] {
+            std::fs::create_dir_all(task.join(split).join(folder)).unwrap();
+        }
+        for _ in 0..count {
+            let sample = sample(index, 40, 36, 1);
+            let pixels = sample
+                .pixels
+                .mapv(|value| ((value + 1.0) * 10_000.0).max(0.0).round());
+            let file = |folder: &str| {
+                task.join(split)
+                    .join(folder)
+                    .join(format!("phantom-{index:03}.png"))
+            };
+            let image = Image {
+                pixels,
+                spacing: [1.0, 1.0],
+            };
+            data::write_image(&file("images"), &image).unwrap();
+            data::write_mask(&file("masks"), &sample.labels).unwrap();
+            index += 1;
+        }
+    }
+    std::fs::write(task.join("task.toml"), TASK).unwrap();
+    task
+}
+
+const TASK: &str = r#"
+format = 1
+name = "phantom"
+description = "Discs on a noisy ground"
+channels = ["made up"]
+values = "made up"
+
+[source]
+description = "made up"
+command = "none"
+files = []
+
+[splits]
+train = "some"
+validation = "others"
+test = "others again"
+left_out = "none"
+position = "the place in the list"
+
+[[classes]]
+name = "disc"
+colour = [200, 40, 0]
+"#;
