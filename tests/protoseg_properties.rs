@@ -1,7 +1,8 @@
 //! What must hold of every feature map, whatever network it came from; and a plain rendering of Algorithm 1 that both
 //! backends must agree with.
 //!
-//! Features here are small multiples of 1/8, so that sums, shifts and scalings are exact and equal means equal.
+//! Features here are small multiples of 1/8 and, where equal must mean equal, are brought to the image's size by a factor of 1 or 2,
+//! whose weights are quarters: sums, shifts, scalings and interpolations are then exact.
 
 use proptest::prelude::*;
 use sagate::protoseg::{
@@ -177,7 +178,7 @@ fn algorithm_1(case: &Case, image: usize, channels: std::ops::Range<usize>) -> V
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A wrong fact (affine form, adjoint, validity, several classes, layout) shows as a pixel of another class.
     #[test]
@@ -203,7 +204,7 @@ proptest! {
 
     /// Both backends are one method.
     #[test]
-    fn backends_agree_on_unit_scores(case in cases(3, 3)) {
+    fn backends_agree_on_unit_scores(case in cases(2, 3)) {
         let reference = case.reference();
         let native = method(BackendKind::Native).units(&case.feature(), &reference).unwrap();
         let tensor = method(BackendKind::Tensor).units(&case.feature(), &reference).unwrap();
@@ -250,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn flipping_the_image_changes_no_score(case in cases(3, 2)) {
+    fn flipping_the_image_changes_no_score(case in cases(2, 2)) {
         for backend in BACKENDS {
             let flip = |x: &Tensor| x.flip([2]);
             let valid = case.validity().map(|valid| flip(&valid));
@@ -265,7 +266,7 @@ proptest! {
 
     /// An image's scores are the same bits alone and among strangers.
     #[test]
-    fn batching_with_strangers_changes_nothing(case in cases(3, 2)) {
+    fn batching_with_strangers_changes_nothing(case in cases(2, 2)) {
         for backend in BACKENDS {
             let together = method(backend).units(&case.feature(), &case.reference()).unwrap();
             let maps = method(backend).layer(&case.feature(), &case.reference()).unwrap();
