@@ -32,7 +32,7 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(line(&text)?)
 }
 
-/// A table for people with these headings, to be filled with `add_row` and printed with [`print`].
+/// A table for people with these headings, to be filled with `add_row` and printed with [`print()`].
 pub fn table(headings: &[&str]) -> Table {
     let rule = LineStyle::none().fill('─').junction('─');
     let mut table = Table::new();
@@ -45,7 +45,7 @@ pub fn table(headings: &[&str]) -> Table {
 /// Prints a table to stdout.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn print(table: &Table) -> io::Result<()> {
     line(&table.trim_fmt())
 }

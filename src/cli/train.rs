@@ -184,13 +184,30 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         out::json(&outcome)?;
     } else {
         out::line(&format!(
-            "{} is in {}: validation Dice {:.4} after epoch {} of {} ({})\nNext: sagate calibrate --model {} --data {}",
+            "{} is in {}: validation Dice {:.4} after epoch {} of {} ({})",
             outcome.model,
             outcome.folder.display(),
             outcome.validation_dice,
             outcome.best_epoch,
             outcome.epochs,
             outcome.history.display(),
+        ))?;
+        // The folder of models is two above NAME/VERSION.
+        let models = args.out.ancestors().nth(2).unwrap_or(Path::new(""));
+        let models = match models == settings.models.dir {
+            true => String::new(),
+            false => format!(
+                " --models {}",
+                if models.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    models
+                }
+                .display()
+            ),
+        };
+        out::line(&format!(
+            "Next: sagate calibrate{models} --model {} --data {}",
             outcome.model,
             args.task.join("validation").display(),
         ))?;

@@ -25,7 +25,8 @@ pub struct Row {
     /// Mean cross-entropy over the validation images.
     #[serde(with = "exact")]
     pub validation_loss: f64,
-    /// Mean Dice of the output over validation images and classes, 0 to 1.
+    /// Mean Dice of the output over validation images, 0 to 1: of each, the mean over the classes that output or truth
+    /// holds, 1 where neither holds any.
     #[serde(with = "exact")]
     pub validation_dice: f64,
     /// Wall-clock time of the epoch, validation included.

@@ -13,7 +13,7 @@ use crate::nn::unet::UNet;
 pub(super) struct Score {
     /// Mean cross-entropy over the images.
     pub loss: f64,
-    /// Mean Dice of the output over images and classes; 1 where output and truth are both empty.
+    /// Mean Dice of the output over images: of each, the mean over the classes that output or truth holds.
     pub dice: f64,
 }
 
@@ -40,25 +40,31 @@ pub(super) fn validate(
     })
 }
 
-/// Mean over images and classes of the Dice between the likeliest class and the truth.
+/// Mean over images of the Dice between the likeliest class and the truth: of each image, the mean over the object classes
+/// that either holds; 1 where neither holds any.
 fn mean_dice(logits: &Tensor, batch: &Tensors) -> Result<f64, TchError> {
     let classes = logits.size4()?.1 - 1;
     let output = logits.f_argmax(1, false)?;
     let counted = batch.labels.f_ne(LEFT_OUT)?;
     let sum = |map: &Tensor| map.f_sum_dim_intlist([1, 2].as_slice(), false, Kind::Double);
-    let mut total = 0.0;
+    let (mut both, mut either) = (Vec::new(), Vec::new());
     for class in 1..=classes {
         let output = output.f_eq(class)?.f_logical_and(&counted)?;
         let truth = batch.labels.f_eq(class)?;
-        let both = sum(&output.f_logical_and(&truth)?)?;
-        let either = sum(&output)?.f_add(&sum(&truth)?)?;
-        // (2 both + [either = 0]) / (either + [either = 0]): 1 where both are empty.
-        let empty = either.f_eq(0.0)?.f_to_kind(Kind::Double)?;
-        let dice = both
-            .f_mul_scalar(2.0)?
-            .f_add(&empty)?
-            .f_div(&either.f_add(&empty)?)?;
-        total += dice.f_mean(Kind::Double)?.f_double_value(&[])?;
+        both.push(sum(&output.f_logical_and(&truth)?)?);
+        either.push(sum(&output)?.f_add(&sum(&truth)?)?);
     }
-    Ok(total / classes as f64)
+    let (both, either) = (Tensor::f_stack(&both, 0)?, Tensor::f_stack(&either, 0)?);
+    let held = either.f_gt(0.0)?.f_to_kind(Kind::Double)?;
+    let dice = both.f_mul_scalar(2.0)?.f_div(&either.f_clamp_min(1.0)?)?;
+    let (total, count) = (
+        dice.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?,
+        held.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?,
+    );
+    let none = count.f_eq(0.0)?.f_to_kind(Kind::Double)?;
+    total
+        .f_add(&none)?
+        .f_div(&count.f_add(&none)?)?
+        .f_mean(Kind::Double)?
+        .f_double_value(&[])
 }
