@@ -1,5 +1,7 @@
 //! NIfTI-1 files made by hand, field by field, so that tests can make wrong ones too.
 
+#![allow(dead_code, reason = "every test file uses a part")]
+
 /// A file in the making; `bytes` puts it together. The default is a valid int16 file, 2 x 3 x 4, without transforms.
 #[derive(Clone)]
 pub struct NiftiFile {

@@ -141,6 +141,11 @@ pub fn segment(pass: &Pass, image: &Image) -> Segmentation {
     pass.segment(&[&ready]).unwrap().remove(0)
 }
 
+/// The images of what `sagate segment --json` prints.
+pub fn rows(json: &Value) -> &[Value] {
+    json["images"].as_array().unwrap()
+}
+
 /// Waits for a command to end, and stops it where it hangs.
 pub fn finish(command: &mut Command) -> Ended {
     let mut child = command.spawn().unwrap();
