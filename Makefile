@@ -40,6 +40,7 @@ lint: libtorch ## Check formatting, lints, and the dependencies' licences, sourc
 bench: build ## Time network, mu and SAMs at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
 	$(SAGATE) bench network --base 16 --size 256 --batch 1
+	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 
 docs: build ## Write the library's pages to target/doc and the man pages to target/man
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps

@@ -325,7 +325,7 @@ proptest! {
             prop_assert_eq!(layer.fault[image], Some(Fault::NotFinite));
             prop_assert!(units.of(image).iter().all(|&score| score == 0.0));
             prop_assert!(values(&layer.probability.get(image as i64)).iter().all(|&p| p == 0.0));
-            let mu = &mean_sa(&[units.clone()])[image];
+            let mu = &mean_sa(std::slice::from_ref(&units))[image];
             prop_assert_eq!((mu.mu, mu.fault), (0.0, Some(Fault::NotFinite)));
             for other in (0..case.batch).filter(|&other| other != image) {
                 prop_assert_eq!(units.of(other), clean.of(other));

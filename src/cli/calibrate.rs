@@ -21,7 +21,12 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// Coverage that is meant where neither settings nor request name one, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.9,
+        allow_negative_numbers = true
+    )]
     coverage: f64,
     /// What the images are, in words [default: the task and split, or the folder]
     #[arg(long, value_name = "TEXT")]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::inputs::check_labels;
 use crate::data::{Example, Split, Task, folder};
 use crate::engine::{Pass, Ready, Segmentation};
 
@@ -83,8 +84,13 @@ fn name(path: &Path) -> String {
 /// Segments every example, those of one size together.
 ///
 /// # Errors
-/// The first image that the model cannot take, by name.
+/// The first image that the model cannot take, or whose true mask has labels that the model has not, by name.
 pub fn segment(pass: &Pass, examples: &[Example]) -> anyhow::Result<Vec<Segmentation>> {
+    for example in examples {
+        if let Some(truth) = &example.truth {
+            check_labels(truth, &example.name, pass.manifest())?;
+        }
+    }
     let ready: Vec<Ready> = examples
         .iter()
         .map(|example| pass.prepare(&example.image).with_context(|| example.name.clone()))

@@ -70,7 +70,7 @@ pub(super) fn explain(error: &anyhow::Error) -> Exit {
 pub fn chain(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain() {
-        let message = cause.to_string();
+        let message = without_trace(&cause.to_string()).to_owned();
         if told.is_empty() {
             told = message;
         } else if !told.contains(&message) {
@@ -78,4 +78,11 @@ pub fn chain(error: &anyhow::Error) -> String {
         }
     }
     told
+}
+
+/// libtorch's messages without the list of C++ calls behind them, which tells a user nothing.
+fn without_trace(message: &str) -> &str {
+    let trace = ["\nException raised from", "\nframe #"];
+    let end = trace.iter().filter_map(|start| message.find(start)).min();
+    &message[..end.unwrap_or(message.len())]
 }

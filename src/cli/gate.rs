@@ -10,10 +10,15 @@ use super::UsageError;
 #[command(next_help_heading = "Gate")]
 pub struct GateArgs {
     /// Share of images like the calibration's that shall pass, 0 to 1 [default: the settings', else the calibration's]
-    #[arg(long, value_name = "SHARE", conflicts_with = "threshold")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        conflicts_with = "threshold",
+        allow_negative_numbers = true
+    )]
     pub coverage: Option<f64>,
     /// Least mean SA score that passes, 0 to 1, in place of a coverage
-    #[arg(long, value_name = "MU")]
+    #[arg(long, value_name = "MU", allow_negative_numbers = true)]
     pub threshold: Option<f64>,
 }
 

@@ -1,6 +1,6 @@
 //! The files that a command line names, as the single images in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -33,33 +33,42 @@ pub struct Slice {
     pub image: Image,
 }
 
-/// Names for outputs, unique among the inputs of one run.
+/// Names for outputs, unique among the inputs of one run, the slices of volumes (`STEM-0000`) counted in.
 #[derive(Default)]
 pub struct Stems {
-    seen: HashMap<String, usize>,
+    /// Every name that was given, and whether a volume has it.
+    given: HashMap<String, bool>,
+    /// What stands before the slice's number in the given names that could be a volume's slice.
+    before_numbers: HashSet<String>,
 }
 
 impl Stems {
-    /// The file's name without its ending; with a number behind it where an earlier file had the same.
-    pub fn of(&mut self, path: &Path) -> String {
-        let name = path
-            .file_name()
-            .map_or_else(|| "image".into(), |name| name.to_string_lossy().into_owned());
-        let known = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
-        let lower = name.to_lowercase();
-        let ending = known
-            .iter()
-            .find(|ending| lower.ends_with(*ending))
-            .map_or(0, |ending| ending.len());
-        let stem = name[..name.len() - ending].to_owned();
-        let count = self.seen.entry(stem.clone()).or_insert(0);
-        *count += 1;
-        if *count == 1 {
-            stem
-        } else {
-            format!("{stem}-{count}")
-        }
+    /// The file's name without its ending; with a number behind it where an output of an earlier file has that name.
+    pub fn of(&mut self, path: &Path, picture: &Picture) -> String {
+        let plain = stem(path);
+        let volume = matches!(picture, Picture::Volume(_));
+        let numbered = (2..).map(|count| format!("{plain}-{count}"));
+        let free = std::iter::once(plain.clone())
+            .chain(numbered)
+            .find(|name| self.is_free(name, volume));
+        let name = free.expect("there is always a higher number");
+        self.before_numbers
+            .extend(before_number(&name).map(str::to_owned));
+        self.given.insert(name.clone(), volume);
+        name
     }
+
+    fn is_free(&self, name: &str, volume: bool) -> bool {
+        let is_slice = before_number(name).is_some_and(|stem| self.given.get(stem) == Some(&true));
+        let has_slice = volume && self.before_numbers.contains(name);
+        !self.given.contains_key(name) && !is_slice && !has_slice
+    }
+}
+
+/// `STEM` of `STEM-0000`, the name of a volume's slice.
+fn before_number(name: &str) -> Option<&str> {
+    let (stem, digits) = name.rsplit_once('-')?;
+    (digits.len() >= 4 && digits.bytes().all(|digit| digit.is_ascii_digit())).then_some(stem)
 }
 
 /// A file's name without its ending.
@@ -67,7 +76,7 @@ fn stem(path: &Path) -> String {
     let name = path
         .file_name()
         .map_or_else(|| "image".into(), |name| name.to_string_lossy().into_owned());
-    let lower = name.to_lowercase();
+    let lower = name.to_ascii_lowercase();
     let ending = ENDINGS
         .iter()
         .find(|ending| lower.ends_with(*ending))
@@ -80,14 +89,10 @@ fn stem(path: &Path) -> String {
 /// # Errors
 /// Whatever is wrong with it, in a sentence that names it.
 pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Result<Input> {
-    let limits = imaging::Limits {
-        max_pixels: settings.limits.max_pixels,
-        max_bytes: settings.limits.max_bytes,
-    };
-    let picture = imaging::read(path, &limits)?;
+    let picture = imaging::read(path, &limits(settings))?;
     Ok(Input {
         path: path.to_owned(),
-        stem: stems.of(path),
+        stem: stems.of(path, &picture),
         picture,
     })
 }
@@ -126,9 +131,10 @@ pub fn truths(
     let masks = truth.slices(manifest)?;
     if masks.len() != slices.len() {
         bail!(
-            "{file}: the true mask has {} slices, its image has {}",
+            "{file}: the true mask has {} slices; it must have {}, as its image {} has",
             masks.len(),
-            slices.len()
+            slices.len(),
+            input.path.display()
         );
     }
     let mask = |(mask, slice): (&Slice, &Slice)| {
@@ -139,13 +145,34 @@ pub fn truths(
         );
         if found != wanted {
             bail!(
-                "{}: the true mask has {found:?} pixels, its image has {wanted:?}",
-                mask.name
+                "{}: the true mask is {} x {} pixels (height x width); it must be {} x {}, as its image {} is",
+                mask.name,
+                found.0,
+                found.1,
+                wanted.0,
+                wanted.1,
+                slice.name
             );
         }
+        check_labels(&labels, &mask.name, manifest)?;
         Ok(Some(labels))
     };
     masks.iter().zip(slices).map(mask).collect()
+}
+
+/// Refuses a true mask with labels that the model has no class for: against those, Dice would say nothing.
+///
+/// # Errors
+/// The first such label; `name` is what the message calls the mask.
+pub fn check_labels(labels: &Array2<u8>, name: &str, manifest: &Manifest) -> anyhow::Result<()> {
+    let classes = manifest.classes.len();
+    if let Some(label) = labels.iter().find(|&&label| usize::from(label) > classes) {
+        bail!(
+            "{name}: the true mask holds label {label}; model {} has the labels 0 (background) to {classes}",
+            manifest.reference()
+        );
+    }
+    Ok(())
 }
 
 /// The plane in which a volume is cut for a model: that of its only slice, else the one that the model is for.

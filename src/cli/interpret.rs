@@ -107,8 +107,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let seen = pass.interpret(&ready, &wanted)?;
     let decision = pass.decide(&seen.segmentation, &policy);
 
-    std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+    out::folder(&args.out)?;
     let views: Vec<LayerView> = layers
         .iter()
         .map(|&layer| seen.layer(layer))
@@ -141,11 +140,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
 }
 
 fn chosen_layers(args: &Args) -> Result<Vec<usize>, UsageError> {
-    let exists = |layer: &usize| (1..=LAYER_COUNT).contains(layer);
-    let asked = args.layers.iter().chain(std::iter::once(&args.units_of));
-    if let Some(layer) = asked.into_iter().find(|layer| !exists(layer)) {
+    let layers = args.layers.iter().map(|&layer| ("--layers", layer));
+    let mut asked = layers.chain([("--units-of", args.units_of)]);
+    if let Some((flag, layer)) = asked.find(|(_, layer)| !(1..=LAYER_COUNT).contains(layer)) {
         return Err(UsageError(format!(
-            "layer {layer} does not exist; the network has the layers 1 to {LAYER_COUNT}"
+            "{flag} is {layer}; the network has the layers 1 to {LAYER_COUNT}"
         )));
     }
     let mut layers: Vec<usize> = if args.layers.is_empty() {

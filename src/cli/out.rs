@@ -1,9 +1,11 @@
 //! What a command prints: results to stdout, messages to stderr. A reader that goes away is an error like any other and
 //! never a panic, so commands print through here and not with `println!`.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -14,9 +16,11 @@ use serde::Serialize;
 /// What writing gave; a closed pipe ends the command quietly with [`super::Exit::BrokenPipe`].
 pub fn line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.write_all(b"\n")?;
-    stdout.flush()
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush())
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot print to stdout: {error}")))
 }
 
 /// Prints a value as indented JSON to stdout. Numbers that are not finite become `null`.
@@ -28,7 +32,7 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(line(&text)?)
 }
 
-/// A table for people with these headings, to be filled with `add_row` and printed with [`print`].
+/// A table for people with these headings, to be filled with `add_row` and printed with [`print()`].
 pub fn table(headings: &[&str]) -> Table {
     let rule = LineStyle::none().fill('─').junction('─');
     let mut table = Table::new();
@@ -41,9 +45,23 @@ pub fn table(headings: &[&str]) -> Table {
 /// Prints a table to stdout.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn print(table: &Table) -> io::Result<()> {
     line(&table.trim_fmt())
+}
+
+/// Makes a folder for results, and those above it.
+///
+/// # Errors
+/// A file that stands in its place, or what the system said.
+pub fn folder(path: &Path) -> anyhow::Result<()> {
+    if path.exists() && !path.is_dir() {
+        bail!(
+            "--out {}: is a file; it should be a folder, or the name of a new one",
+            path.display()
+        );
+    }
+    fs::create_dir_all(path).with_context(|| format!("--out {}: cannot make the folder", path.display()))
 }
 
 /// Tells something on stderr that is no result: a file that failed among good ones, what to do next.

@@ -47,7 +47,8 @@ pub struct Args {
 /// A file that cannot be read, tensors that do not fit one another, or values that are not finite.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let file = args.input.display();
-    let bytes = std::fs::read(&args.input).with_context(|| format!("cannot read {file}"))?;
+    let bytes = std::fs::read(&args.input)
+        .with_context(|| format!("cannot read {file}; it should be a safetensors file"))?;
     let case = Case::parse(&bytes, args.mask).with_context(|| file.to_string())?;
     let device = match args.backend {
         BackendKind::Native => tch::Device::Cpu,
@@ -120,7 +121,7 @@ fn report(
                 })
             })
             .collect();
-        return out::json(&serde_json::json!({ "out": args.out, "images": images }));
+        return out::json(&serde_json::json!({ "out": args.out.display().to_string(), "images": images }));
     }
     let mut table = out::table(&["image", "layer SA", "mean SA", ""]);
     for image in 0..mu.len() {
@@ -144,8 +145,9 @@ struct Case {
 
 impl Case {
     fn parse(bytes: &[u8], mask: Option<MaskKind>) -> anyhow::Result<Case> {
-        let tensors = SafeTensors::deserialize(bytes)
-            .map_err(|error| anyhow::anyhow!("not a whole safetensors file: {error}"))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
+            anyhow::anyhow!("it is no whole safetensors file ({error}); write it again from its source")
+        })?;
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let feature = tensor(&tensors, "feature")?;

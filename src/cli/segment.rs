@@ -77,13 +77,14 @@ struct Row {
     /// Why there is no score, in words.
     fault: Option<String>,
     milliseconds: f64,
-    mask: Vec<PathBuf>,
+    /// The files of its mask.
+    mask: Vec<String>,
 }
 
 /// A file from which nothing came.
 #[derive(Debug, Serialize)]
 struct Failure {
-    file: PathBuf,
+    file: String,
     error: String,
 }
 
@@ -95,7 +96,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let policy = args.gate.policy(settings)?;
     let pass = loading::pass(settings)?;
     if let Some(out) = &args.out {
-        std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+        out::folder(out)?;
     }
     let (mut rows, mut failures, mut overview) = (Vec::new(), Vec::new(), Vec::new());
     let mut stems = Stems::default();
@@ -111,7 +112,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
                 let error = exit::chain(&error);
                 bar.suspend(|| out::error(&format!("error: {error}")));
                 failures.push(Failure {
-                    file: file.clone(),
+                    file: file.display().to_string(),
                     error,
                 });
             }
@@ -202,11 +203,13 @@ impl Writer<'_> {
         if let (MaskForm::Nifti, Picture::Volume(volume)) = (form, &self.input.picture) {
             let path = self.folder.join(format!("{}.mask.nii.gz", self.input.stem));
             mask::write_nifti(&path, &self.joined(volume, results)?, volume)?;
-            rows.iter_mut().for_each(|row| row.mask.push(path.clone()));
+            rows.iter_mut()
+                .for_each(|row| row.mask.push(path.display().to_string()));
             return Ok(());
         }
         for ((slice, result), row) in slices.iter().zip(results).zip(rows) {
-            row.mask = self.mask(form, slice, result)?;
+            let files = self.mask(form, slice, result)?;
+            row.mask = files.iter().map(|file| file.display().to_string()).collect();
         }
         Ok(())
     }
@@ -275,7 +278,7 @@ impl Writer<'_> {
             let picture = overlay(self.pass, slice, result, truth.as_ref(), &caption)?;
             let stem = self.stem(slice);
             figure::write_png(&self.folder.join(format!("{stem}.overlay.png")), &picture)?;
-            cells.push(Cell { title: stem, picture });
+            cells.push(Cell { title: format!("{stem}: {caption}"), picture });
         }
         Ok(cells)
     }

@@ -36,6 +36,18 @@ pub enum EngineError {
         /// Height and width of one that differs.
         other: [usize; 2],
     },
+    /// libtorch could not get the memory that a batch takes.
+    #[error(
+        "{images} image(s) of {} x {} pixels need more memory than there is: a smaller image, or fewer at once, would do",
+        size[0],
+        size[1]
+    )]
+    OutOfMemory {
+        /// Images in the batch.
+        images: usize,
+        /// Their height and width on the prepared grid.
+        size: [usize; 2],
+    },
     /// The network could not run.
     #[error(transparent)]
     Network(#[from] InferenceError),
@@ -45,4 +57,12 @@ pub enum EngineError {
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+impl EngineError {
+    /// Whether libtorch says that memory ran out, on the CPU or a GPU. It has no other way to say so than words.
+    pub(super) fn is_memory(&self) -> bool {
+        let told = self.to_string();
+        told.contains("can't allocate memory") || told.contains("out of memory")
+    }
 }

@@ -75,8 +75,7 @@ impl Pass {
     /// # Errors
     /// A wrong number of channels, or a step that cannot be done on this image.
     pub fn prepare(&self, image: &Image) -> Result<Ready, EngineError> {
-        let prepared = prepare(image, &self.manifest.preprocessing)?;
-        let (found, expected) = (prepared.pixels.dim().0, &self.manifest.input.channels);
+        let (found, expected) = (image.pixels.dim().0, &self.manifest.input.channels);
         if found != expected.len() {
             let model = self.manifest.reference();
             return Err(EngineError::Channels {
@@ -86,7 +85,7 @@ impl Pass {
             });
         }
         Ok(Ready {
-            prepared,
+            prepared: prepare(image, &self.manifest.preprocessing)?,
             in_range: self.manifest.input.in_range(image),
         })
     }
@@ -129,6 +128,20 @@ impl Pass {
         {
             return Err(EngineError::MixedSizes { first, other });
         }
+        self.forward_same(images, layers).map_err(|error| {
+            if error.is_memory() {
+                EngineError::OutOfMemory {
+                    images: images.len(),
+                    size: first,
+                }
+            } else {
+                error
+            }
+        })
+    }
+
+    /// [`Pass::forward`] of images that are of one size.
+    fn forward_same(&self, images: &[&Ready], layers: &[usize]) -> Result<(Output, Reference), EngineError> {
         let pixels: Result<Vec<Tensor>, _> = images
             .iter()
             .map(|image| tensors::from_array(&image.prepared.pixels))

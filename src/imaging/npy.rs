@@ -31,7 +31,15 @@ pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Image,
             ),
         });
     }
-    let values = header.dtype.decode(&data[..needed], header.order, |value| value);
+    if data.len() > needed {
+        let right = format!(
+            "{needed}: shape {:?} with {} bytes a value",
+            header.shape,
+            header.dtype.size()
+        );
+        return Err(ImagingError::field(name, "byte count", data.len(), right));
+    }
+    let values = header.dtype.decode(data, header.order, |value| value);
     let shape = IxDyn(&header.shape).set_f(header.fortran);
     let array =
         ArrayD::from_shape_vec(shape, values).map_err(|error| ImagingError::damaged(name, ".npy", error))?;

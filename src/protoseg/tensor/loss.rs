@@ -33,13 +33,12 @@ pub fn online_loss(
         probability.shallow_clone()
     };
     let background = 1.0 - mask.sum_dim_intlist([1].as_slice(), true, None);
-    let mut weights = Tensor::cat(&[background, mask], 1);
-    let mut truth = truth.to_kind(probability.kind());
-    if let Some(valid) = valid {
-        let valid = valid.to_kind(probability.kind());
-        weights = weights * &valid;
-        truth = truth * valid;
-    }
+    let kept = |tensor: Tensor| match valid {
+        Some(valid) => tensor * valid.to_kind(probability.kind()),
+        None => tensor,
+    };
+    let weights = kept(Tensor::cat(&[background, mask], 1));
+    let truth = kept(truth.to_kind(probability.kind()));
     let losses: Vec<Tensor> = taps
         .iter()
         .map(|tap| 1.0 - soft_dice(&sam(tap, &weights), &truth, valid))
