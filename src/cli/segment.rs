@@ -278,7 +278,10 @@ impl Writer<'_> {
             let picture = overlay(self.pass, slice, result, truth.as_ref(), &caption)?;
             let stem = self.stem(slice);
             figure::write_png(&self.folder.join(format!("{stem}.overlay.png")), &picture)?;
-            cells.push(Cell { title: format!("{stem}: {caption}"), picture });
+            cells.push(Cell {
+                title: format!("{stem}: {caption}"),
+                picture,
+            });
         }
         Ok(cells)
     }

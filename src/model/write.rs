@@ -14,7 +14,7 @@ use crate::gate::{Calibration, UnitScores};
 use crate::imaging::atomic;
 use crate::nn::checkpoint::Weights;
 
-/// Writes a model: manifest, weights (`half`: kernels in half precision) and sums. What was there is replaced; an old
+/// Writes a model: manifest, weights (`half`: large kernels in half precision) and sums. What was there is replaced; an old
 /// calibration is removed, since it says nothing of new weights.
 ///
 /// # Errors

@@ -12,6 +12,10 @@ use thiserror::Error;
 use super::unet::UNetConfig;
 use crate::imaging::atomic;
 
+/// Values from which on a kernel may be stored in half precision. The large kernels of the deep layers are most of a network's
+/// size and move its scores little; the small ones near the image and the output are few and move them most.
+pub const HALF_FROM: usize = 1 << 16;
+
 /// The state of a network: each tensor under its standard name, float32, on the CPU, contiguous and without gradients.
 #[derive(Debug)]
 pub struct Weights {
@@ -189,8 +193,8 @@ impl Weights {
         }
     }
 
-    /// Writes the weights, whole or not at all. With `half`, the kernels of convolutions are stored in half precision
-    /// (rounded to nearest); the short vectors (batch norm, biases) stay in float32.
+    /// Writes the weights, whole or not at all. With `half`, kernels of at least [`HALF_FROM`] values are stored in half
+    /// precision (rounded to nearest); smaller ones and vectors (batch norm, biases) stay in float32.
     ///
     /// # Errors
     /// When the file cannot be written, or a value is not finite in the type that it is stored in.
@@ -198,7 +202,7 @@ impl Weights {
         let mut stored = Vec::with_capacity(self.tensors.len());
         let mut differences = Vec::new();
         for (name, tensor) in &self.tensors {
-            let (kind, dtype) = if half && tensor.dim() > 1 {
+            let (kind, dtype) = if half && tensor.numel() >= HALF_FROM {
                 (Kind::Half, Dtype::F16)
             } else {
                 (Kind::Float, Dtype::F32)

@@ -54,7 +54,7 @@ pub struct Recipe {
     pub threads: usize,
     /// Steps between two saved states; a state is saved after each epoch besides. At least 1.
     pub checkpoint_every: u64,
-    /// Whether the model's convolution kernels are stored in half precision.
+    /// Whether the model's large convolution kernels are stored in half precision.
     pub half_precision: bool,
     /// How an image becomes the network's input; the model does the same when it is used.
     pub preprocessing: Vec<Step>,
