@@ -8,6 +8,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::checkpoint::{CheckpointError, Difference, Weights};
 use super::fused;
 use super::layers::{LAYER_COUNT, Layer};
+use super::layout::channels_last;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
 
 /// The network as it serves. Belongs to the thread that made it.
@@ -317,15 +318,4 @@ impl Folder<'_> {
             bias,
         })
     }
-}
-
-/// `[A, B, C, D]` with channels-last strides: tch has no memory-format argument, and libtorch picks kernels by strides.
-fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
-    let [batch, channels, height, width] = x.size()[..] else {
-        unreachable!("only four-dimensional tensors come here");
-    };
-    let dense = x.f_permute([0, 2, 3, 1])?.f_contiguous()?;
-    // Explicit strides: a permuted tensor with a side of 1 may keep strides that look contiguous.
-    let strides = [height * width * channels, 1, width * channels, channels];
-    dense.f_as_strided([batch, channels, height, width], strides, None)
 }

@@ -118,6 +118,9 @@ impl Files {
 pub fn run(job: &Job, observer: &mut dyn Observer) -> Result<Option<Finished>, TrainError> {
     job.recipe.check("recipe")?;
     if let Ok(threads @ 1..) = i32::try_from(job.recipe.threads) {
+        // A thread's first use of libtorch takes over the number that was set last anywhere in the process, even after it
+        // has set its own; asking is such a use.
+        let _ = tch::get_num_threads();
         tch::set_num_threads(threads);
     }
     let mut training = Training::open(job)?;
