@@ -8,8 +8,8 @@
 
 namespace {
 
-at::Tensor call(const char *name, torch::jit::Stack stack) {
-  auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(name, "");
+at::Tensor call(const char *name, torch::jit::Stack stack, const char *overload = "") {
+  auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
   handle.callBoxed(stack);
   return stack.at(0).toTensor();
 }
@@ -50,6 +50,18 @@ at::Tensor *sagate_convolution(const at::Tensor *x, const at::Tensor *weight, co
     return call("mkldnn::_convolution_pointwise",
                 {*x, *weight, optional_tensor(bias), pair_padding, ones, ones, int64_t(1),
                  std::string(relu ? "relu" : "none"), c10::List<std::optional<at::Scalar>>(), c10::IValue()});
+  });
+}
+
+// relu(sum + conv2d(x, weight)), written into `sum`.
+at::Tensor *sagate_convolution_onto(const at::Tensor *sum, const at::Tensor *x, const at::Tensor *weight, int64_t padding,
+                                    char **error) {
+  return caught(error, [&] {
+    std::vector<int64_t> pair_padding(2, padding), ones(2, 1);
+    return call("mkldnn::_convolution_pointwise_",
+                {*sum, *x, *weight, c10::IValue(), pair_padding, ones, ones, int64_t(1), std::string("add"), at::Scalar(1.0),
+                 std::string("relu"), c10::List<std::optional<at::Scalar>>(), c10::IValue()},
+                "binary");
   });
 }
 }

@@ -21,6 +21,14 @@ unsafe extern "C" {
         relu: bool,
         error: *mut *mut c_char,
     ) -> *mut C_tensor;
+
+    fn sagate_convolution_onto(
+        sum: *const C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        padding: i64,
+        error: *mut *mut c_char,
+    ) -> *mut C_tensor;
 }
 
 /// Weight `[out, in, k, k]` in oneDNN's own order for inputs of about the size `[B, in, H, W]`. For [`convolution`] only.
@@ -44,6 +52,19 @@ pub(super) fn convolution(
     // SAFETY: as above.
     unsafe {
         take(|error| sagate_convolution(x.as_ptr(), weight.as_ptr(), bias.as_ptr(), padding, relu, error))
+    }
+}
+
+/// `relu(sum + conv2d(x, weight))` with stride 1, in the memory of `sum`.
+pub(super) fn convolution_onto(
+    sum: Tensor,
+    x: &Tensor,
+    weight: &Tensor,
+    padding: i64,
+) -> Result<Tensor, TchError> {
+    // SAFETY: as above; `sum` is ours alone to write to.
+    unsafe {
+        take(|error| sagate_convolution_onto(sum.as_ptr(), x.as_ptr(), weight.as_ptr(), padding, error))
     }
 }
 

@@ -11,6 +11,9 @@ use super::layers::{LAYER_COUNT, Layer};
 use super::layout::channels_last;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
 
+/// Side of the images for which oneDNN orders the weights; others use the same order.
+const REORDER_SIDE: i64 = 256;
+
 /// The network as it serves. Belongs to the thread that made it.
 pub struct InferenceNet {
     config: UNetConfig,
@@ -18,7 +21,7 @@ pub struct InferenceNet {
     encoders: Vec<[Convolution; 2]>,
     bottleneck: [Convolution; 2],
     /// Deepest first.
-    decoders: Vec<(Up, [Convolution; 2])>,
+    decoders: Vec<Decoder>,
     head: Convolution,
 }
 
@@ -63,6 +66,22 @@ struct Convolution {
     relu: bool,
 }
 
+/// A block on the way up.
+struct Decoder {
+    up: Up,
+    first: Join,
+    second: Convolution,
+}
+
+/// The convolution over what comes from below and what was kept on the way down, `[up, skip]`.
+enum Join {
+    /// Both are joined and convolved.
+    Whole(Convolution),
+    /// `conv([up, skip]) = conv(up) + conv(skip)`: with oneDNN the second sum is taken in the memory of the first, and nothing is
+    /// joined.
+    Split { up: Convolution, skip: Tensor },
+}
+
 /// A transposed convolution, 2x2 with stride 2.
 struct Up {
     weight: Tensor,
@@ -93,13 +112,8 @@ impl InferenceNet {
             .collect::<Result<_, _>>()?;
         let decoders = (1..=4)
             .rev()
-            .map(|level| {
-                Ok((
-                    fold.up(&format!("upconv{level}"))?,
-                    fold.block(&format!("decoder{level}"))?,
-                ))
-            })
-            .collect::<Result<_, CheckpointError>>()?;
+            .map(|level| fold.decoder(level))
+            .collect::<Result<_, _>>()?;
         Ok(InferenceNet {
             config: *config,
             device,
@@ -141,10 +155,12 @@ impl InferenceNet {
             skips.push(skip);
         }
         current = block(&self.bottleneck, current, &mut kept)?;
-        for (up, decoder) in &self.decoders {
+        for decoder in &self.decoders {
             let skip = skips.pop().expect("as many encoders as decoders");
-            let joined = Tensor::f_cat(&[up.forward(&current)?, skip], 1)?;
-            current = block(decoder, joined, &mut kept)?;
+            let first = decoder.first.forward(decoder.up.forward(&current)?, skip)?;
+            kept.see(&first);
+            current = decoder.second.forward(&first)?;
+            kept.see(&current);
         }
         let logits = self.head.forward(&current)?;
         let probability = logits
@@ -244,6 +260,22 @@ impl Convolution {
     }
 }
 
+impl Join {
+    fn forward(&self, up: Tensor, skip: Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Join::Whole(convolution) => convolution.forward(&Tensor::f_cat(&[up, skip], 1)?),
+            Join::Split {
+                up: above,
+                skip: weight,
+            } => {
+                let sum = above.forward(&up)?;
+                drop(up);
+                fused::convolution_onto(sum, &skip, weight, above.padding)
+            }
+        }
+    }
+}
+
 impl Up {
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])
@@ -272,6 +304,28 @@ impl Folder<'_> {
         Ok([self.folded(name, 1)?, self.folded(name, 2)?])
     }
 
+    fn decoder(&self, level: usize) -> Result<Decoder, CheckpointError> {
+        let block = format!("decoder{level}");
+        let whole = self.folded(&block, 1)?;
+        let half = whole.weight.size()[1] / 2;
+        let first = if whole.reordered.is_some() {
+            let above = whole.weight.f_narrow(1, 0, half)?;
+            let skip = channels_last(&whole.weight.f_narrow(1, half, half)?)?;
+            let size = [1, half, REORDER_SIDE, REORDER_SIDE];
+            Join::Split {
+                up: self.convolution(above, whole.bias, whole.padding, false)?,
+                skip: fused::reorder_weight(&skip, whole.padding, size)?,
+            }
+        } else {
+            Join::Whole(whole)
+        };
+        Ok(Decoder {
+            up: self.up(&format!("upconv{level}"))?,
+            first,
+            second: self.folded(&block, 2)?,
+        })
+    }
+
     /// `conv -> norm` as one convolution: each output channel scaled by `weight / sqrt(var + eps)`.
     fn folded(&self, block: &str, position: usize) -> Result<Convolution, CheckpointError> {
         let norm = |leaf: &str| self.get(&format!("{block}.norm{position}.{leaf}"));
@@ -290,7 +344,7 @@ impl Folder<'_> {
     ) -> Result<Convolution, CheckpointError> {
         let weight = channels_last(&weight.f_to_kind(Kind::Float)?.f_to_device(self.device)?)?;
         let bias = bias.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
-        let size = [1, weight.size()[1], 256, 256];
+        let size = [1, weight.size()[1], REORDER_SIDE, REORDER_SIDE];
         let reordered = match self.device {
             Device::Cpu if tch::utils::has_mkldnn() => Some(fused::reorder_weight(&weight, padding, size)?),
             _ => None,
