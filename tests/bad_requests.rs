@@ -10,6 +10,7 @@ mod program;
 mod tiny_model;
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use bad_files::{
     Bad, garbage, half, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
@@ -89,14 +90,14 @@ fn models_that_are_not_there() {
 }
 
 /// A command line that says itself which model it wants.
-fn without_model(place: &Place, arguments: &[&str]) -> std::process::Command {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sagate"));
+fn without_model(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sagate"));
     command
         .args(arguments)
         .current_dir(place.path("."))
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 

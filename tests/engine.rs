@@ -2,12 +2,12 @@
 
 mod tiny_model;
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Axis};
 use sagate::engine::{Pass, Ready, Segmentation};
 use sagate::gate::{Policy, Reason};
 use sagate::imaging::Image;
 use sagate::imaging::preprocess::Step;
-use sagate::model::Model;
+use sagate::model::{Model, write_model};
 use tch::Device;
 
 fn pass(classes: i64, steps: Vec<Step>, calibration: &[f64]) -> Pass {
@@ -75,6 +75,33 @@ fn wrong_channels_are_refused_with_the_channels_that_would_do() {
     };
     let error = pass.prepare(&image).unwrap_err().to_string();
     assert_eq!(error, "the image has 3 channels; model tiny@1 takes 1 (any)");
+}
+
+/// A model that selects channels takes images with all that its manifest names, not with those it selects.
+#[test]
+fn channels_are_counted_before_any_are_selected() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = tiny_model::write(dir.path(), 1, vec![Step::ZScore], &[]);
+    let model = Model::open(&folder).unwrap();
+    let mut manifest = model.manifest().clone();
+    manifest.input.channels = ["t1", "t2", "flair"].map(String::from).to_vec();
+    manifest.preprocessing = vec![Step::SelectChannels { channels: vec![2] }, Step::ZScore];
+    let model = write_model(&folder, &manifest, &model.weights().unwrap(), false).unwrap();
+    let pass = Pass::load(&model, Device::Cpu).unwrap();
+
+    let alone = image(5, 32, 48);
+    let mut all = Image {
+        pixels: Array3::ones((3, 32, 48)),
+        spacing: [1.0, 1.0],
+    };
+    let third = alone.pixels.index_axis(Axis(0), 0);
+    all.pixels.index_axis_mut(Axis(0), 2).assign(&third);
+    assert_eq!(pass.prepare(&all).unwrap().size(), [32, 48]);
+    let error = pass.prepare(&alone).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the image has 1 channels; model tiny@1 takes 3 (t1, t2, flair)"
+    );
 }
 
 /// Whatever the preparation did to the grid, results come back on the image's own.

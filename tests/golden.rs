@@ -39,7 +39,7 @@ fn cases() -> Vec<Case> {
     });
     paths.sort();
     assert_eq!(paths.len(), 11, "all golden files are there");
-    paths.iter().map(|path| case(path)).collect()
+    paths.iter().map(case).collect()
 }
 
 fn case(path: &PathBuf) -> Case {
