@@ -1,13 +1,17 @@
-//! Compiles the two small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused
+//! Compiles the protocol and the two small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused
 //! convolution), and tells the binary where libtorch lies and how it was built.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use prost::Message;
+
+const PROTOCOL: &str = "sagate/v1/quality_control.proto";
 const SOURCES: [&str; 2] = ["src/nn/fused.cc", "src/protoseg/native/parallel.cc"];
 
 fn main() {
+    compile_protocol();
     // torch-sys says where it found libtorch, whatever the caller's way to point at it was.
     let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its libtorch"));
     compile(&libraries);
@@ -16,6 +20,20 @@ fn main() {
     let package = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     println!("cargo::rustc-link-arg=-Wl,-rpath,{package}/.libtorch-cuda/lib");
     state_the_build(&libraries);
+}
+
+/// The protocol as Rust, and its descriptors for reflection. protox reads the files, so no protoc is needed.
+fn compile_protocol() {
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo says where to build"));
+    let descriptors = protox::compile([PROTOCOL], ["proto"]).unwrap_or_else(|error| panic!("proto: {error}"));
+    std::fs::write(out.join("sagate_descriptors.bin"), descriptors.encode_to_vec())
+        .expect("the build folder can be written");
+    tonic_prost_build::configure()
+        // Images stay in the buffer that they arrived in.
+        .bytes(".")
+        .compile_fds(descriptors)
+        .unwrap_or_else(|error| panic!("proto: {error}"));
+    println!("cargo::rerun-if-changed=proto");
 }
 
 fn compile(libraries: &Path) {

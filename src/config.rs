@@ -9,6 +9,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use device::{Device, DeviceError, DeviceKind};
@@ -41,6 +42,33 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("gate.accept_empty", "true or false"),
     ("gate.accept_uncalibrated", "true or false"),
+    ("engine.queue_entries", "a whole number from 1 to 1000000"),
+    ("engine.queue_bytes", "a whole number of at least 1"),
+    ("engine.max_batch", "a whole number from 1 to 1024"),
+    (
+        "server.listen",
+        "an address with a port, like \"127.0.0.1:50051\"; port 0 takes a free one",
+    ),
+    (
+        "server.admin",
+        "an address with a port, like \"127.0.0.1:9464\"; port 0 takes a free one",
+    ),
+    (
+        "server.max_message_bytes",
+        "a whole number from 1024 to 2147483647",
+    ),
+    ("server.stream_window", "a whole number from 1 to 1024"),
+    ("server.keepalive_seconds", "a whole number from 1 to 86400"),
+    ("server.shutdown_seconds", "a whole number from 0 to 86400"),
+    (
+        "telemetry.otlp",
+        "\"\" (off) or the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\"",
+    ),
+    (
+        "telemetry.otlp_interval_seconds",
+        "a whole number from 1 to 86400",
+    ),
+    ("telemetry.window_seconds", "a whole number from 10 to 86400"),
     ("limits.max_pixels", "a whole number of at least 1"),
     ("limits.max_bytes", "a whole number of at least 1"),
     (
@@ -60,6 +88,12 @@ pub struct Settings {
     pub device: Device,
     /// What the gate asks for, and what a request may ask of it.
     pub gate: Gate,
+    /// How images wait for a model.
+    pub engine: Engine,
+    /// Where the service listens, and its bounds.
+    pub server: Server,
+    /// What the service tells of itself, and to whom.
+    pub telemetry: Telemetry,
     /// How large an input may be.
     pub limits: Limits,
     /// What is logged, and how.
@@ -92,6 +126,45 @@ pub struct Gate {
     pub accept_empty: bool,
     /// Whether a model without a calibration may accept anything.
     pub accept_uncalibrated: bool,
+}
+
+/// Section `engine`: bounds of each model's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    /// Most images that wait or run at once.
+    pub queue_entries: usize,
+    /// Most bytes that those images take, what is kept for their answers counted in.
+    pub queue_bytes: u64,
+    /// Most images that the network sees at once.
+    pub max_batch: usize,
+}
+
+/// Section `server`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Where gRPC is answered.
+    pub listen: SocketAddr,
+    /// Where plain HTTP answers `/metrics`, `/healthz` and `/readyz`.
+    pub admin: SocketAddr,
+    /// Most bytes of one message, packed or not.
+    pub max_message_bytes: usize,
+    /// Most images of one stream that are in work at once.
+    pub stream_window: usize,
+    /// Seconds of silence after which a connection is asked whether it still lives.
+    pub keepalive_seconds: u64,
+    /// Seconds that what is in work is given at the end.
+    pub shutdown_seconds: u64,
+}
+
+/// Section `telemetry`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// An OTLP/gRPC collector that gets traces and metrics; empty: none does.
+    pub otlp: String,
+    /// Seconds between two exports of metrics.
+    pub otlp_interval_seconds: u64,
+    /// Seconds that sliding shares and rates look back.
+    pub window_seconds: u64,
 }
 
 /// Section `limits`, for each picture once decoded.
@@ -158,6 +231,9 @@ impl Origin {
                     "device.threads" => "threads",
                     "log.level" => "log",
                     "output.format" => "json",
+                    "server.listen" => "listen",
+                    "server.admin" => "admin",
+                    "telemetry.otlp" => "otlp",
                     other => other,
                 };
                 format!("flag --{flag}")
@@ -285,6 +361,24 @@ impl Settings {
                 accept_empty: reader.get("gate.accept_empty")?,
                 accept_uncalibrated: reader.get("gate.accept_uncalibrated")?,
             },
+            engine: Engine {
+                queue_entries: reader.get("engine.queue_entries")?,
+                queue_bytes: reader.get("engine.queue_bytes")?,
+                max_batch: reader.get("engine.max_batch")?,
+            },
+            server: Server {
+                listen: reader.get("server.listen")?,
+                admin: reader.get("server.admin")?,
+                max_message_bytes: reader.get("server.max_message_bytes")?,
+                stream_window: reader.get("server.stream_window")?,
+                keepalive_seconds: reader.get("server.keepalive_seconds")?,
+                shutdown_seconds: reader.get("server.shutdown_seconds")?,
+            },
+            telemetry: Telemetry {
+                otlp: reader.get("telemetry.otlp")?,
+                otlp_interval_seconds: reader.get("telemetry.otlp_interval_seconds")?,
+                window_seconds: reader.get("telemetry.window_seconds")?,
+            },
             limits: Limits {
                 max_pixels: reader.get("limits.max_pixels")?,
                 max_bytes: reader.get("limits.max_bytes")?,
@@ -305,6 +399,7 @@ impl Settings {
 
     fn refuse_out_of_range(&self, reader: &Reader) -> Result<(), ConfigError> {
         let range_ok = |[low, high]: [f64; 2]| (0.0..=1.0).contains(&low) && low <= high && high <= 1.0;
+        let a_day = |seconds: u64| (1..=86400).contains(&seconds);
         let checks = [
             ("models.dir", !self.models.dir.as_os_str().is_empty()),
             ("models.default", !self.models.default.is_empty()),
@@ -314,6 +409,34 @@ impl Settings {
             (
                 "gate.coverage",
                 self.gate.coverage.is_none_or(|it| (0.0..=1.0).contains(&it)),
+            ),
+            (
+                "engine.queue_entries",
+                (1..=1_000_000).contains(&self.engine.queue_entries),
+            ),
+            ("engine.queue_bytes", self.engine.queue_bytes >= 1),
+            ("engine.max_batch", (1..=1024).contains(&self.engine.max_batch)),
+            (
+                "server.max_message_bytes",
+                (1024..=i32::MAX as usize).contains(&self.server.max_message_bytes),
+            ),
+            (
+                "server.stream_window",
+                (1..=1024).contains(&self.server.stream_window),
+            ),
+            ("server.keepalive_seconds", a_day(self.server.keepalive_seconds)),
+            ("server.shutdown_seconds", self.server.shutdown_seconds <= 86400),
+            (
+                "telemetry.otlp",
+                self.telemetry.otlp.is_empty() || self.telemetry.otlp.starts_with("http://"),
+            ),
+            (
+                "telemetry.otlp_interval_seconds",
+                a_day(self.telemetry.otlp_interval_seconds),
+            ),
+            (
+                "telemetry.window_seconds",
+                (10..=86400).contains(&self.telemetry.window_seconds),
             ),
             ("limits.max_pixels", self.limits.max_pixels >= 1),
             ("limits.max_bytes", self.limits.max_bytes >= 1),

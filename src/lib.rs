@@ -20,6 +20,7 @@ pub mod config;
 pub mod data;
 pub mod engine;
 pub mod gate;
+pub mod grpc;
 pub mod imaging;
 pub mod model;
 pub mod nn;

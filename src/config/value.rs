@@ -1,6 +1,7 @@
 //! How a value is read strictly: no truth from numbers, no numbers from truth. Text from the environment or a flag is
 //! parsed as what the key wants.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -119,6 +120,15 @@ impl Setting for PathBuf {
     }
     fn shown(&self) -> toml::Value {
         self.display().to_string().into()
+    }
+}
+
+impl Setting for SocketAddr {
+    fn read(value: &Value) -> Option<Self> {
+        String::read(value)?.trim().parse().ok()
+    }
+    fn shown(&self) -> toml::Value {
+        self.to_string().into()
     }
 }
 

@@ -28,6 +28,9 @@ pub enum EngineError {
         /// The channels that the model takes, in their order.
         expected: Vec<String>,
     },
+    /// A batch without an image.
+    #[error("a batch of no image: at least one would do")]
+    NoImage,
     /// Images of different sizes in one batch.
     #[error("a batch of images of {first:?} and {other:?} pixels: one size a batch would do")]
     MixedSizes {
@@ -60,9 +63,14 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether libtorch says that memory ran out, on the CPU or a GPU. It has no other way to say so than words.
-    pub(super) fn is_memory(&self) -> bool {
+    /// The same, as [`EngineError::OutOfMemory`] where libtorch says that memory ran out, on the CPU or a GPU. It has no other way to
+    /// say so than words.
+    pub(super) fn or_memory(self, images: usize, size: [usize; 2]) -> EngineError {
         let told = self.to_string();
-        told.contains("can't allocate memory") || told.contains("out of memory")
+        if told.contains("can't allocate memory") || told.contains("out of memory") {
+            EngineError::OutOfMemory { images, size }
+        } else {
+            self
+        }
     }
 }

@@ -1,40 +1,31 @@
 //! A loaded model, and one pass of a batch through it.
 
+use std::sync::Arc;
+
 use tch::{Device, Tensor};
 
+use super::contract::{Contract, Ready};
 use super::error::EngineError;
 use super::interpretation::Interpretation;
 use super::segmentation::{Segmentation, labels};
 use super::tensors;
-use crate::gate::{Calibration, Decision, Policy, decide};
+use crate::gate::{Calibration, Decision, Policy};
 use crate::imaging::Image;
-use crate::imaging::preprocess::{Prepared, prepare};
 use crate::model::{Manifest, Model};
 use crate::nn::inference::{InferenceNet, Output};
 use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
 
-/// A model, loaded: preprocessing, network, scores and gate in one. Belongs to the thread that made it.
+/// A model, loaded: network, scores and gate in one. Belongs to the thread that made it.
 pub struct Pass {
-    manifest: Manifest,
-    hash: String,
+    contract: Arc<Contract>,
     net: InferenceNet,
     method: ProtoSeg,
-    calibration: Option<Calibration>,
 }
 
-/// An image in the form that the model takes.
-#[derive(Debug, Clone)]
-pub struct Ready {
-    pub(super) prepared: Prepared,
-    /// Whether the image lies within what the model is for.
-    pub in_range: bool,
-}
-
-impl Ready {
-    /// Height and width on the prepared grid: images of one size fit into one batch.
-    pub fn size(&self) -> [usize; 2] {
-        self.prepared.size()
-    }
+/// What the network gave for a batch, not yet scored.
+pub struct Forward<'a> {
+    images: Vec<&'a Ready>,
+    output: Output,
 }
 
 impl Pass {
@@ -43,51 +34,54 @@ impl Pass {
     /// # Errors
     /// Weights or a calibration that are damaged or do not fit the manifest.
     pub fn load(model: &Model, device: Device) -> Result<Pass, EngineError> {
-        let manifest = model.manifest().clone();
-        let net = InferenceNet::new(&model.weights()?, &manifest.architecture.network(), device)?;
-        let calibration = model.calibration()?;
+        Pass::with_contract(model, Arc::new(Contract::new(model)?), device)
+    }
+
+    /// [`Pass::load`] with a contract that others share.
+    pub(super) fn with_contract(
+        model: &Model,
+        contract: Arc<Contract>,
+        device: Device,
+    ) -> Result<Pass, EngineError> {
+        let network = contract.manifest().architecture.network();
         Ok(Pass {
-            manifest,
-            hash: model.hash().into(),
-            net,
+            net: InferenceNet::new(&model.weights()?, &network, device)?,
             method: ProtoSeg::default(),
-            calibration,
+            contract,
         })
+    }
+
+    /// What is known of the model without its network.
+    pub fn contract(&self) -> &Arc<Contract> {
+        &self.contract
     }
 
     /// What the model says of itself.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        self.contract.manifest()
     }
 
     /// The content hash of the model's folder.
     pub fn hash(&self) -> &str {
-        &self.hash
+        self.contract.hash()
     }
 
     /// The distribution of mu that thresholds come from, if the model has one.
     pub fn calibration(&self) -> Option<&Calibration> {
-        self.calibration.as_ref()
+        self.contract.calibration()
     }
 
-    /// Brings an image into the form that the model takes, by the manifest's steps.
+    /// [`Contract::prepare`].
     ///
     /// # Errors
-    /// A wrong number of channels, or a step that cannot be done on this image.
+    /// As there.
     pub fn prepare(&self, image: &Image) -> Result<Ready, EngineError> {
-        let (found, expected) = (image.pixels.dim().0, &self.manifest.input.channels);
-        if found != expected.len() {
-            let model = self.manifest.reference();
-            return Err(EngineError::Channels {
-                found,
-                model,
-                expected: expected.clone(),
-            });
-        }
-        Ok(Ready {
-            prepared: prepare(image, &self.manifest.preprocessing)?,
-            in_range: self.manifest.input.in_range(image),
-        })
+        self.contract.prepare(image)
+    }
+
+    /// [`Contract::decide`].
+    pub fn decide(&self, segmentation: &Segmentation, policy: &Policy) -> Decision {
+        self.contract.decide(segmentation, policy)
     }
 
     /// Segments and scores images of one size. Nothing of an image's result depends on its company.
@@ -98,8 +92,7 @@ impl Pass {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let (output, reference) = self.forward(images, &self.manifest.mu.layers)?;
-        self.assess(images, &output, &reference)
+        self.assess(&self.forward(images, &[])?)
     }
 
     /// Segments one image and keeps every layer's feature map for a closer look.
@@ -107,67 +100,88 @@ impl Pass {
     /// # Errors
     /// As [`Pass::segment`], or a layer that does not exist.
     pub fn interpret(&self, image: &Ready, layers: &[usize]) -> Result<Interpretation, EngineError> {
-        let mut wanted = self.manifest.mu.layers.clone();
-        wanted.extend(layers);
-        let (output, reference) = self.forward(&[image], &wanted)?;
-        let segmentation = self.assess(&[image], &output, &reference)?.remove(0);
-        Ok(Interpretation::new(segmentation, output, reference, self.method))
+        let forward = self.forward(&[image], layers)?;
+        self.open(forward)
     }
 
-    /// What the gate says of a segmentation.
-    pub fn decide(&self, segmentation: &Segmentation, policy: &Policy) -> Decision {
-        decide(&segmentation.evidence(), self.calibration(), policy)
-    }
-
-    fn forward(&self, images: &[&Ready], layers: &[usize]) -> Result<(Output, Reference), EngineError> {
-        let first = images[0].size();
-        if let Some(other) = images
+    /// The network's part of [`Pass::segment`], with the taps of mu's layers and of `layers`.
+    ///
+    /// # Errors
+    /// As [`Pass::segment`]; no image at all.
+    pub fn forward<'a>(&self, images: &[&'a Ready], layers: &[usize]) -> Result<Forward<'a>, EngineError> {
+        let first = images.first().ok_or(EngineError::NoImage)?.size();
+        let other = images
             .iter()
             .map(|image| image.size())
-            .find(|&size| size != first)
-        {
+            .find(|&size| size != first);
+        if let Some(other) = other {
             return Err(EngineError::MixedSizes { first, other });
         }
-        self.forward_same(images, layers).map_err(|error| {
-            if error.is_memory() {
-                EngineError::OutOfMemory {
-                    images: images.len(),
-                    size: first,
-                }
-            } else {
-                error
-            }
+        let mut wanted = self.manifest().mu.layers.clone();
+        wanted.extend(layers);
+        let output = self
+            .run(images, &wanted)
+            .map_err(|error| error.or_memory(images.len(), first))?;
+        Ok(Forward {
+            images: images.to_vec(),
+            output,
         })
     }
 
-    /// [`Pass::forward`] of images that are of one size.
-    fn forward_same(&self, images: &[&Ready], layers: &[usize]) -> Result<(Output, Reference), EngineError> {
+    /// The scores' part of [`Pass::segment`]: one result an image, in their order.
+    ///
+    /// # Errors
+    /// libtorch failing.
+    pub fn assess(&self, forward: &Forward<'_>) -> Result<Vec<Segmentation>, EngineError> {
+        let assess = || self.assess_against(forward, &forward.reference()?);
+        assess().map_err(|error| error.or_memory(forward.images.len(), forward.size()))
+    }
+
+    /// The scores of a batch of one, and its taps for a closer look.
+    ///
+    /// # Errors
+    /// libtorch failing.
+    pub fn open(&self, forward: Forward<'_>) -> Result<Interpretation, EngineError> {
+        let score = || {
+            let reference = forward.reference()?;
+            Ok((self.assess_against(&forward, &reference)?.remove(0), reference))
+        };
+        let (segmentation, reference) =
+            score().map_err(|error: EngineError| error.or_memory(forward.images.len(), forward.size()))?;
+        Ok(Interpretation::new(
+            segmentation,
+            forward.output,
+            reference,
+            self.method,
+        ))
+    }
+
+    fn run(&self, images: &[&Ready], layers: &[usize]) -> Result<Output, EngineError> {
         let pixels: Result<Vec<Tensor>, _> = images
             .iter()
             .map(|image| tensors::from_array(&image.prepared.pixels))
             .collect();
         let mut output = self.net.forward(&Tensor::f_stack(&pixels?, 0)?, layers)?;
         output.valid = validity(images, &output)?;
-        let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
-        Ok((output, reference))
+        Ok(output)
     }
 
-    fn assess(
+    fn assess_against(
         &self,
-        images: &[&Ready],
-        output: &Output,
+        forward: &Forward<'_>,
         reference: &Reference,
     ) -> Result<Vec<Segmentation>, EngineError> {
-        let units: Result<Vec<_>, _> = self
-            .manifest
+        let output = &forward.output;
+        let units: Vec<_> = self
+            .manifest()
             .mu
             .layers
             .iter()
             .map(|layer| self.method.units(&output.taps[layer], reference))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let probability = output.crop(&output.probability);
-        let mut results = Vec::with_capacity(images.len());
-        for ((index, image), mean_sa) in images.iter().enumerate().zip(mean_sa(&units?)) {
+        let mut results = Vec::with_capacity(forward.images.len());
+        for ((index, image), mean_sa) in forward.images.iter().enumerate().zip(mean_sa(&units)) {
             let probability = tensors::to_array(&probability.f_get(index as i64)?)?;
             let probability = image.prepared.restore_probability(probability.view());
             let labels = labels(&probability);
@@ -179,6 +193,22 @@ impl Pass {
             });
         }
         Ok(results)
+    }
+}
+
+impl Forward<'_> {
+    /// Height and width of its images on the prepared grid.
+    fn size(&self) -> [usize; 2] {
+        self.images[0].size()
+    }
+
+    fn reference(&self) -> Result<Reference, EngineError> {
+        let output = &self.output;
+        Ok(Reference::new(
+            &output.probability,
+            output.valid.as_ref(),
+            MaskKind::Hard,
+        )?)
     }
 }
 

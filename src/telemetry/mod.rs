@@ -1,3 +1,4 @@
 //! What sagate says about itself while it runs: logs. No image content and no patient data ever goes in.
 
 pub mod logs;
+pub mod phases;

@@ -1,0 +1,124 @@
+//! What is known of a loaded model without its network: shared by every thread that prepares images for it or decides on its
+//! answers.
+
+use std::fmt;
+
+use super::error::EngineError;
+use super::segmentation::Segmentation;
+use crate::gate::{Calibration, Decision, Policy, decide};
+use crate::imaging::Image;
+use crate::imaging::preprocess::{Prepared, prepare};
+use crate::model::{Manifest, Model};
+
+/// Which model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelId {
+    /// Its name.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u32,
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
+}
+
+/// What a model takes, and how its answers are judged.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    id: ModelId,
+    manifest: Manifest,
+    hash: String,
+    calibration: Option<Calibration>,
+}
+
+/// An image in the form that the model takes.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    pub(super) prepared: Prepared,
+    /// Whether the image lies within what the model is for.
+    pub in_range: bool,
+}
+
+impl Ready {
+    /// Height and width on the prepared grid: images of one size fit into one batch.
+    pub fn size(&self) -> [usize; 2] {
+        self.prepared.size()
+    }
+
+    /// Height and width of the image itself.
+    pub fn original_size(&self) -> [usize; 2] {
+        self.prepared.original_size()
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        let valid = self.prepared.valid.as_ref().map_or(0, |valid| valid.len());
+        (size_of_val(self.prepared.pixels.as_slice().unwrap_or_default()) + valid) as u64
+    }
+}
+
+impl Contract {
+    /// Reads what a model says of itself.
+    ///
+    /// # Errors
+    /// A calibration that is damaged.
+    pub fn new(model: &Model) -> Result<Contract, EngineError> {
+        let manifest = model.manifest().clone();
+        Ok(Contract {
+            id: ModelId {
+                name: manifest.name.clone(),
+                version: manifest.version,
+            },
+            manifest,
+            hash: model.hash().into(),
+            calibration: model.calibration()?,
+        })
+    }
+
+    /// Which model this is.
+    pub fn id(&self) -> &ModelId {
+        &self.id
+    }
+
+    /// What the model says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The content hash of the model's folder.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The distribution of mu that thresholds come from, if the model has one.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// Brings an image into the form that the model takes, by the manifest's steps.
+    ///
+    /// # Errors
+    /// A wrong number of channels, or a step that cannot be done on this image.
+    pub fn prepare(&self, image: &Image) -> Result<Ready, EngineError> {
+        let (found, expected) = (image.pixels.dim().0, &self.manifest.input.channels);
+        if found != expected.len() {
+            return Err(EngineError::Channels {
+                found,
+                model: self.manifest.reference(),
+                expected: expected.clone(),
+            });
+        }
+        Ok(Ready {
+            prepared: prepare(image, &self.manifest.preprocessing)?,
+            in_range: self.manifest.input.in_range(image),
+        })
+    }
+
+    /// What the gate says of a segmentation.
+    pub fn decide(&self, segmentation: &Segmentation, policy: &Policy) -> Decision {
+        decide(&segmentation.evidence(), self.calibration(), policy)
+    }
+}

@@ -1,0 +1,21 @@
+//! Who is told what the engine does.
+
+use std::time::Duration;
+
+use super::contract::ModelId;
+
+/// Hears of every change in the engine, from the thread where it happens: to be quick, and to take no lock that others hold for long.
+pub trait Observer: Send + Sync + 'static {
+    /// What waits for a model or runs, and the bytes that it takes.
+    fn queue(&self, model: &ModelId, entries: usize, bytes: u64);
+    /// A batch is about to run.
+    fn batch_begins(&self, model: &ModelId, images: usize);
+    /// A batch has run: how long the network took, and the scores.
+    fn batch_ended(&self, model: &ModelId, forward: Duration, qc: Duration);
+    /// SAMs and units of an interpretation were computed.
+    fn sams(&self, model: &ModelId, took: Duration);
+    /// A model became ready, or is not any more.
+    fn ready(&self, model: &ModelId, ready: bool);
+    /// The thread of a model panicked and is being replaced.
+    fn panicked(&self, model: &ModelId);
+}
