@@ -25,7 +25,14 @@ async fn alive_is_not_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_else_is_there() {
     let admin = Admin::start(start("")).await;
-    for path in ["/", "/metrics/", "/healthz/..", "/metricsx", "/%2e%2e/metrics", "//metrics"] {
+    for path in [
+        "/",
+        "/metrics/",
+        "/healthz/..",
+        "/metricsx",
+        "/%2e%2e/metrics",
+        "//metrics",
+    ] {
         assert_eq!(admin.get(path).0, 404, "{path}");
     }
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {

@@ -32,20 +32,39 @@ async fn every_number_over_http() {
     let (status, head, text) = admin.get("/metrics");
     assert_eq!(status, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
-    let is = |series: &str, expected: f64| assert_eq!(value(&text, series), Some(expected), "{series} in\n{text}");
+    let is =
+        |series: &str, expected: f64| assert_eq!(value(&text, series), Some(expected), "{series} in\n{text}");
 
     is(r#"sagate_requests_total{code="OK",method="GetModel"}"#, 1.0);
     is(r#"sagate_requests_total{code="OK",method="SegmentStream"}"#, 2.0);
-    is(r#"sagate_request_duration_seconds_count{method="SegmentStream"}"#, 2.0);
+    is(
+        r#"sagate_request_duration_seconds_count{method="SegmentStream"}"#,
+        2.0,
+    );
     is(r#"sagate_requests_in_flight{method="SegmentStream"}"#, 0.0);
-    is(r#"sagate_images_total{model="tiny",outcome="accept",version="1"}"#, 1.0);
-    is(r#"sagate_images_total{model="tiny",outcome="reject",version="1"}"#, 1.0);
-    is(r#"sagate_images_total{model="tiny",outcome="resource_exhausted",version="1"}"#, 1.0);
+    is(
+        r#"sagate_images_total{model="tiny",outcome="accept",version="1"}"#,
+        1.0,
+    );
+    is(
+        r#"sagate_images_total{model="tiny",outcome="reject",version="1"}"#,
+        1.0,
+    );
+    is(
+        r#"sagate_images_total{model="tiny",outcome="resource_exhausted",version="1"}"#,
+        1.0,
+    );
     for reason in Reason::ALL {
-        is(&format!(r#"sagate_rejected_images_total{{model="tiny",reason="{reason}",version="1"}}"#), 1.0);
+        is(
+            &format!(r#"sagate_rejected_images_total{{model="tiny",reason="{reason}",version="1"}}"#),
+            1.0,
+        );
     }
     is(&format!("sagate_pixels_total{{{TINY}}}"), 2000.0);
-    is(r#"sagate_phase_duration_seconds_count{model="tiny",phase="forward",version="1"}"#, 3.0);
+    is(
+        r#"sagate_phase_duration_seconds_count{model="tiny",phase="forward",version="1"}"#,
+        3.0,
+    );
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.05"}}"#), 1.0);
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.75"}}"#), 1.0);
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.8"}}"#), 2.0);
@@ -74,6 +93,7 @@ async fn every_number_over_http() {
 }
 
 #[tokio::test]
+#[allow(clippy::print_stderr, reason = "says that nothing was checked")]
 async fn promtool_has_nothing_to_say() {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/promtool");
     let promtool = if ours.exists() { ours } else { "promtool".into() };
@@ -86,7 +106,7 @@ async fn promtool_has_nothing_to_say() {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        return; // `make prometheus` says how to get it.
+        return eprintln!("promtool is missing, nothing was checked; `make prometheus` gets it");
     };
     let text = telemetry.render().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
@@ -99,9 +119,19 @@ async fn promtool_has_nothing_to_say() {
 async fn without_a_decision_counters_begin_at_zero_and_shares_are_absent() {
     let telemetry = start("");
     let text = telemetry.render().unwrap();
-    assert_eq!(value(&text, r#"sagate_images_total{model="tiny",outcome="accept",version="1"}"#), Some(0.0));
+    assert_eq!(
+        value(
+            &text,
+            r#"sagate_images_total{model="tiny",outcome="accept",version="1"}"#
+        ),
+        Some(0.0)
+    );
     assert_eq!(value(&text, &format!("sagate_model_ready{{{TINY}}}")), Some(0.0));
-    for absent in ["sagate_accepted_ratio", "sagate_coverage_ratio", "sagate_qc_ratio"] {
+    for absent in [
+        "sagate_accepted_ratio",
+        "sagate_coverage_ratio",
+        "sagate_qc_ratio",
+    ] {
         assert!(!families(&text).contains_key(absent), "{absent}");
     }
     // A threshold was asked for, so there is no coverage.
@@ -112,7 +142,10 @@ async fn without_a_decision_counters_begin_at_zero_and_shares_are_absent() {
     by_threshold.coverage = None;
     image.decided(by_threshold);
     let text = telemetry.render().unwrap();
-    assert_eq!(value(&text, &format!("sagate_accepted_ratio{{{TINY}}}")), Some(1.0));
+    assert_eq!(
+        value(&text, &format!("sagate_accepted_ratio{{{TINY}}}")),
+        Some(1.0)
+    );
     assert!(!families(&text).contains_key("sagate_coverage_ratio"));
 }
 
@@ -124,13 +157,31 @@ async fn what_is_dropped_was_cancelled() {
     image.model(&model());
     assert_eq!(telemetry.in_flight(), 1);
     let text = telemetry.render().unwrap();
-    assert_eq!(value(&text, r#"sagate_requests_in_flight{method="Interpret"}"#), Some(1.0));
+    assert_eq!(
+        value(&text, r#"sagate_requests_in_flight{method="Interpret"}"#),
+        Some(1.0)
+    );
     drop(call);
     drop(image);
     let text = telemetry.render().unwrap();
-    assert_eq!(value(&text, r#"sagate_requests_in_flight{method="Interpret"}"#), Some(0.0));
-    assert_eq!(value(&text, r#"sagate_requests_total{code="CANCELLED",method="Interpret"}"#), Some(1.0));
-    assert_eq!(value(&text, r#"sagate_images_total{model="tiny",outcome="cancelled",version="1"}"#), Some(1.0));
+    assert_eq!(
+        value(&text, r#"sagate_requests_in_flight{method="Interpret"}"#),
+        Some(0.0)
+    );
+    assert_eq!(
+        value(
+            &text,
+            r#"sagate_requests_total{code="CANCELLED",method="Interpret"}"#
+        ),
+        Some(1.0)
+    );
+    assert_eq!(
+        value(
+            &text,
+            r#"sagate_images_total{model="tiny",outcome="cancelled",version="1"}"#
+        ),
+        Some(1.0)
+    );
     assert_eq!(telemetry.counts(&model()).failed, 1);
     assert_eq!(telemetry.in_flight(), 0);
 }
@@ -161,7 +212,10 @@ async fn a_caller_cannot_add_labels() {
     let text = telemetry.render().unwrap();
     assert!(!text.contains("evil"));
     assert_eq!(
-        value(&text, r#"sagate_images_total{model="unknown",outcome="not_found",version="unknown"}"#),
+        value(
+            &text,
+            r#"sagate_images_total{model="unknown",outcome="not_found",version="unknown"}"#
+        ),
         Some(1000.0)
     );
     assert_eq!(lines(text), once);

@@ -44,8 +44,10 @@ fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
 }
 
 fn expect(span: &Span, expected: &[(&str, &str)]) {
-    let expected: BTreeMap<String, String> =
-        expected.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let expected: BTreeMap<String, String> = expected
+        .iter()
+        .map(|(key, value)| ((*key).into(), (*value).into()))
+        .collect();
     assert_eq!(attributes(&span.attributes), expected);
 }
 
@@ -94,7 +96,10 @@ async fn a_call_its_image_and_six_phases() {
     for (millis, phase) in (1..).zip(Phase::ALL) {
         let span = named(&spans, phase.name())[0];
         assert_eq!(span.parent_span_id, image.span_id, "{}", phase.name());
-        assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, millis * 1_000_000);
+        assert_eq!(
+            span.end_time_unix_nano - span.start_time_unix_nano,
+            millis * 1_000_000
+        );
         assert!(image.start_time_unix_nano <= span.start_time_unix_nano);
         assert!(span.end_time_unix_nano <= image.end_time_unix_nano);
         expect(span, &[]);
@@ -116,16 +121,28 @@ async fn the_callers_wish_not_to_be_traced_is_kept() {
 async fn a_damaged_traceparent_is_no_parent() {
     let (collector, url) = Collector::start().await;
     let telemetry = start(&url);
-    let damaged = ["", "00", "00-0-0-01", "zz-x-y-z", &format!("00-{TRACE}-{}-01", "0".repeat(16)), &"-".repeat(5000)];
+    let damaged = [
+        "",
+        "00",
+        "00-0-0-01",
+        "zz-x-y-z",
+        &format!("00-{TRACE}-{}-01", "0".repeat(16)),
+        &"-".repeat(5000),
+    ];
     for traceparent in damaged {
-        telemetry.call(Rpc::GetModel, &headers(traceparent)).finish(Code::NotFound);
+        telemetry
+            .call(Rpc::GetModel, &headers(traceparent))
+            .finish(Code::NotFound);
     }
     let spans = sent(&telemetry, &collector).await;
     assert_eq!(spans.len(), damaged.len());
     for span in spans {
         assert!(span.parent_span_id.is_empty() && hex(&span.trace_id) != TRACE);
         // The caller's mistake is not the server's.
-        assert_eq!(span.status.map_or(0, |status| status.code), StatusCode::Unset as i32);
+        assert_eq!(
+            span.status.map_or(0, |status| status.code),
+            StatusCode::Unset as i32
+        );
     }
 }
 
@@ -188,7 +205,10 @@ async fn no_text_of_the_callers() {
     let spans = sent(&telemetry, &collector).await;
     assert_eq!(named(&spans, "image").len(), 5);
     for image in named(&spans, "image") {
-        expect(image, &[("sagate.decision", "ACCEPT"), ("sagate.batch_images", "2")]);
+        expect(
+            image,
+            &[("sagate.decision", "ACCEPT"), ("sagate.batch_images", "2")],
+        );
     }
     assert!(!format!("{spans:?}").to_lowercase().contains("jane"));
 }
@@ -225,10 +245,16 @@ async fn without_a_collector_at_the_address_it_still_ends() {
 #[test]
 fn refusals_say_what_would_be_right() {
     let outside = Telemetry::start(&settings(""), &[]).err().unwrap();
-    assert!(outside.to_string().contains("inside a tokio runtime"), "{outside}");
+    assert!(
+        outside.to_string().contains("inside a tokio runtime"),
+        "{outside}"
+    );
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let refused = Telemetry::start(&settings("http://a b"), &[]).err().unwrap();
     let said = refused.to_string();
-    assert!(said.contains("telemetry.otlp") && said.contains("http://127.0.0.1:4317"), "{said}");
+    assert!(
+        said.contains("telemetry.otlp") && said.contains("http://127.0.0.1:4317"),
+        "{said}"
+    );
 }

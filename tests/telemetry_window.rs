@@ -24,7 +24,10 @@ fn judged(accept: bool, mu: f64, took: f64) -> Judged {
 #[test]
 fn without_a_decision_there_is_nothing_to_say() {
     let view = Window::new(SPAN).view(at(30.0));
-    assert_eq!((view.images, view.images_per_second, view.seconds), (0, 0.0, 30.0));
+    assert_eq!(
+        (view.images, view.images_per_second, view.seconds),
+        (0, 0.0, 30.0)
+    );
     assert_eq!(view.mean_mu.or(view.accepted_share).or(view.coverage), None);
     assert_eq!(view.p50_seconds.or(view.p99_seconds).or(view.qc_share), None);
     assert_eq!(view.mu_histogram, [0; 20]);

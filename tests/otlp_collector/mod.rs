@@ -9,8 +9,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::TcpListener;
@@ -56,7 +60,9 @@ impl TraceService for Collector {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let mut taken = self.0.lock().unwrap();
         for of_resource in request.into_inner().resource_spans {
-            taken.resources.push(attributes(&of_resource.resource.unwrap().attributes));
+            taken
+                .resources
+                .push(attributes(&of_resource.resource.unwrap().attributes));
             let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
             taken.spans.extend(spans);
         }
@@ -72,8 +78,13 @@ impl MetricsService for Collector {
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let mut taken = self.0.lock().unwrap();
         for of_resource in request.into_inner().resource_metrics {
-            taken.resources.push(attributes(&of_resource.resource.unwrap().attributes));
-            let metrics = of_resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics);
+            taken
+                .resources
+                .push(attributes(&of_resource.resource.unwrap().attributes));
+            let metrics = of_resource
+                .scope_metrics
+                .into_iter()
+                .flat_map(|scope| scope.metrics);
             taken.metrics.extend(metrics.map(|metric| metric.name));
         }
         Ok(Response::new(Default::default()))
@@ -82,7 +93,12 @@ impl MetricsService for Collector {
 
 /// Attributes as words.
 pub fn attributes(list: &[KeyValue]) -> BTreeMap<String, String> {
-    let pair = |it: &KeyValue| (it.key.clone(), word(it.value.as_ref().and_then(|value| value.value.as_ref())));
+    let pair = |it: &KeyValue| {
+        (
+            it.key.clone(),
+            word(it.value.as_ref().and_then(|value| value.value.as_ref())),
+        )
+    };
     list.iter().map(pair).collect()
 }
 
