@@ -34,6 +34,7 @@ use tonic::metadata::MetadataMap;
 
 pub use call::{Call, Decided, ImageCall};
 pub use models::{Counts, Queue};
+pub use phases::{Phase, Phases};
 pub use rpc::Rpc;
 pub use window::{Judged, Window, WindowView};
 
