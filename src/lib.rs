@@ -13,7 +13,7 @@
 //! | 4 | [`engine`] | images become results: one pass through network, scores and gate |
 //! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
 //! | 6 | [`cli`] | the command line |
-//! | beside | [`config`], [`telemetry`] | settings; logs |
+//! | beside | [`config`], [`telemetry`] | settings; logs, metrics, traces |
 
 pub mod cli;
 pub mod config;
