@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its `Args` and a `run` that says how it went as an [`Exit`].
 
+mod backend;
 pub mod bench;
 pub mod calibrate;
 pub mod completions;
@@ -17,8 +18,11 @@ pub mod model;
 pub mod out;
 pub mod protoseg;
 pub mod segment;
+mod server;
+mod subject;
 pub mod train;
 pub mod version;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

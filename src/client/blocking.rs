@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
-use super::connection::Client;
+use super::connection::{Client, Parts};
 use super::convert;
 use super::error::ClientError;
 use super::url::ServerUrl;
@@ -75,24 +75,15 @@ impl BlockingClient {
         Ok((answer?, took))
     }
 
-    /// [`Client::interpret`]: every part goes to `show` as it arrives, the end excepted.
+    /// [`Client::interpret`], its parts as they arrive.
     ///
     /// # Errors
-    /// As there, or what `show` gave.
-    pub fn interpret<E: From<ClientError>>(
-        &self,
-        image: &Image,
-        ask: &Ask,
-        look: &Look,
-        mut show: impl FnMut(Part) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut parts = self.runtime.block_on(self.client.interpret(image, ask, look))?;
-        loop {
-            match self.runtime.block_on(parts.next())? {
-                Part::End => return Ok(()),
-                part => show(part)?,
-            }
-        }
+    /// As there.
+    pub fn interpret(&self, image: &Image, ask: &Ask, look: &Look) -> Result<BlockingParts<'_>, ClientError> {
+        Ok(BlockingParts {
+            parts: Some(self.runtime.block_on(self.client.interpret(image, ask, look))?),
+            runtime: &self.runtime,
+        })
     }
 
     /// [`Client::status`].
@@ -109,6 +100,28 @@ impl BlockingClient {
     /// As there.
     pub fn health(url: &ServerUrl, service: &str, patience: Duration) -> Result<Serving, ClientError> {
         runtime()?.block_on(Client::health(url, service, patience))
+    }
+}
+
+/// The parts of an interpretation up to its end, which is not given out, or up to an error.
+#[derive(Debug)]
+pub struct BlockingParts<'a> {
+    parts: Option<Parts>,
+    runtime: &'a Runtime,
+}
+
+impl Iterator for BlockingParts<'_> {
+    type Item = Result<Part, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = self.runtime.block_on(self.parts.as_mut()?.next());
+        if matches!(part, Ok(Part::End) | Err(_)) {
+            self.parts = None;
+        }
+        match part {
+            Ok(Part::End) => None,
+            part => Some(part),
+        }
     }
 }
 

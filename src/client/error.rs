@@ -80,6 +80,16 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether the server refused a value within this field of the request, like `options`.
+    pub fn is_about(&self, field: &str) -> bool {
+        let invalid = matches!(self.code, Code::InvalidArgument | Code::OutOfRange);
+        let within = |it: &String| {
+            it.strip_prefix(field)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        invalid && self.field.as_ref().is_some_and(within)
+    }
+
     fn of(status: &Status) -> Refusal {
         let violation = status
             .get_details_bad_request()

@@ -16,7 +16,7 @@ mod url;
 pub use answer::{
     Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
 };
-pub use blocking::{BlockingClient, OnItsWay};
+pub use blocking::{BlockingClient, BlockingParts, OnItsWay};
 pub use connection::{Client, Parts};
 pub use error::{ClientError, Refusal};
 pub use url::{DEFAULT_SERVER, ServerUrl};

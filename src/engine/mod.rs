@@ -17,4 +17,4 @@ pub use error::EngineError;
 pub use interpretation::{Interpretation, LayerView, UnitView};
 pub use observer::Observer;
 pub use pass::{Forward, Pass};
-pub use segmentation::Segmentation;
+pub use segmentation::{Segmentation, dice};
