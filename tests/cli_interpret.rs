@@ -174,9 +174,17 @@ fn layers_units_and_classes_can_be_chosen() {
     assert_eq!(some["unit_scores"].as_array().unwrap().len(), 64);
     assert!(size(&place, "some/layers.png").1 < size(&place, "all/layers.png").1);
     let none = place.run(&["interpret", &file, "--out", "none", "--units", "0"]);
-    assert_eq!((none.code, place.names("none").len()), (0, FILES.len()), "{none:?}");
+    assert_eq!(
+        (none.code, place.names("none").len()),
+        (0, FILES.len()),
+        "{none:?}"
+    );
     let many = place.run(&["interpret", &file, "--out", "many", "--units", "1000"]);
-    assert_eq!((many.code, place.names("many").len()), (0, FILES.len()), "{many:?}");
+    assert_eq!(
+        (many.code, place.names("many").len()),
+        (0, FILES.len()),
+        "{many:?}"
+    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod model;
 pub mod out;
 pub mod protoseg;
 pub mod segment;
+pub mod serve;
 mod server;
 mod subject;
 pub mod train;
@@ -85,6 +86,8 @@ enum Command {
     Segment(segment::Args),
     /// Show what every layer and unit of the network sees in an image
     Interpret(interpret::Args),
+    /// Answer over gRPC: segment, score and gate for others
+    Serve(serve::Args),
     /// Find a model's thresholds: mu over a set of images
     Calibrate(calibrate::Args),
     /// Try the gate on images whose truth is known, clean and damaged
@@ -114,6 +117,7 @@ impl Command {
         match self {
             Command::Segment(args) => segment::run(args, settings),
             Command::Interpret(args) => interpret::run(args, settings),
+            Command::Serve(_) => serve::run(settings),
             Command::Calibrate(args) => calibrate::run(args, settings),
             Command::Evaluate(args) => evaluate::run(args, settings),
             Command::Protoseg(args) => protoseg::run(args, settings),
@@ -126,6 +130,22 @@ impl Command {
             Command::Completions(args) => completions::run(args, settings),
             Command::Man(args) => man::run(args, settings),
         }
+    }
+
+    /// The command's own flags that stand for settings.
+    fn flags(&self) -> Vec<(&'static str, String)> {
+        let Command::Serve(args) = self else {
+            return Vec::new();
+        };
+        let flags = [
+            ("server.listen", &args.listen),
+            ("server.admin", &args.admin),
+            ("telemetry.otlp", &args.otlp),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.clone()?)));
+        given.collect()
     }
 
     /// Whether the command works without settings, and so also where those are broken.
@@ -194,7 +214,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     let settings = if cli.command.needs_no_settings() {
         Settings::default()
     } else {
-        Settings::load(&cli.global.sources())?
+        let mut sources = cli.global.sources();
+        sources.flags.extend(cli.command.flags());
+        Settings::load(&sources)?
     };
     logs::start(&settings.log);
     cli.command.run(&settings)

@@ -51,6 +51,61 @@ pub enum EngineError {
         /// Their height and width on the prepared grid.
         size: [usize; 2],
     },
+    /// No model of that name or version answers here.
+    #[error("there is no model `{wanted}`; there is {available}")]
+    UnknownModel {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        available: String,
+    },
+    /// The model is loading, or was lost and is being loaded again.
+    #[error("model {model} is not ready: try again in a moment")]
+    NotReady {
+        /// `NAME@VERSION`.
+        model: String,
+    },
+    /// No place is left in a model's queue.
+    #[error(
+        "the queue of model {model} is full: {entries} images of at most {limit_entries}, {bytes} bytes of at most {limit_bytes}; try \
+         again in {retry_seconds:.2} s"
+    )]
+    QueueFull {
+        /// `NAME@VERSION`.
+        model: String,
+        /// Images in it.
+        entries: usize,
+        /// Bytes that they take.
+        bytes: u64,
+        /// Most images.
+        limit_entries: usize,
+        /// Most bytes.
+        limit_bytes: u64,
+        /// When it makes sense to come again.
+        retry_seconds: f64,
+    },
+    /// An image that no empty queue could take.
+    #[error(
+        "the image takes {bytes} bytes with its answer; the queue takes at most {limit} (setting engine.queue_bytes)"
+    )]
+    TooLargeForQueue {
+        /// Bytes that it takes.
+        bytes: u64,
+        /// Most bytes.
+        limit: u64,
+    },
+    /// The caller's time ran out.
+    #[error("the deadline passed before the answer was there")]
+    DeadlineExceeded,
+    /// The engine takes nothing more.
+    #[error("the server is shutting down")]
+    Stopping,
+    /// The model's thread panicked on this image.
+    #[error("the model failed on this image; its thread is replaced")]
+    Panicked,
+    /// The system has no thread left.
+    #[error("no thread for a model: {0}")]
+    Thread(std::io::Error),
     /// The network could not run.
     #[error(transparent)]
     Network(#[from] InferenceError),

@@ -1,6 +1,7 @@
 //! A closer look at one image: the SAM of each layer, the scores and SAMs of single units.
 
 use ndarray::{Array2, Array3, Axis};
+use tch::Tensor;
 
 use super::error::EngineError;
 use super::segmentation::Segmentation;
@@ -17,6 +18,16 @@ pub struct Interpretation {
     output: Output,
     reference: Reference,
     method: ProtoSeg,
+}
+
+/// The grid of a SAM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resolution {
+    /// The prepared grid.
+    #[default]
+    Image,
+    /// The layer's own grid, the output averaged down to it.
+    Layer,
 }
 
 /// What one layer sees.
@@ -58,15 +69,37 @@ impl Interpretation {
         }
     }
 
-    /// The SAM of a layer (1 to 18).
+    /// The SAM of a layer (1 to 18) at the resolution of the prepared grid.
     ///
     /// # Errors
     /// A layer that was not asked for, or libtorch failing.
     pub fn layer(&self, number: usize) -> Result<LayerView, EngineError> {
+        self.layer_at(number, Resolution::Image)
+    }
+
+    /// The SAM of a layer (1 to 18) at either resolution.
+    ///
+    /// # Errors
+    /// A layer that was not asked for, or libtorch failing.
+    pub fn layer_at(&self, number: usize, resolution: Resolution) -> Result<LayerView, EngineError> {
         let (layer, tap) = self.tap(number)?;
-        let sam = self.method.layer(tap, &self.reference)?;
-        let probability = tensors::to_array(&self.output.crop(&sam.probability).f_get(0)?)?;
-        let labels = tensors::to_labels(&self.output.crop(&sam.sam).f_get(0)?)?;
+        let cells = &tap.size()[2..];
+        let (sam, size) = match resolution {
+            Resolution::Image => (self.method.layer(tap, &self.reference)?, self.output.size),
+            Resolution::Layer => {
+                let reference = self.reference.at_resolution(cells)?;
+                let size = self
+                    .output
+                    .size
+                    .map(|side| (side as u64).div_ceil(layer.downsampling as u64) as i64);
+                (self.method.layer(tap, &reference)?, size)
+            }
+        };
+        let cut = |map: &Tensor| -> Result<Tensor, tch::TchError> {
+            map.f_get(0)?.f_narrow(-2, 0, size[0])?.f_narrow(-1, 0, size[1])
+        };
+        let probability = tensors::to_array(&cut(&sam.probability)?)?;
+        let labels = tensors::to_labels(&cut(&sam.sam)?)?;
         Ok(LayerView {
             layer,
             score: sam.score[0],
@@ -108,7 +141,7 @@ impl Interpretation {
         })
     }
 
-    fn tap(&self, number: usize) -> Result<(&'static Layer, &tch::Tensor), EngineError> {
+    fn tap(&self, number: usize) -> Result<(&'static Layer, &Tensor), EngineError> {
         let layer = Layer::by_number(number).ok_or(InferenceError::Layer(number))?;
         let tap = self
             .output

@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 use super::contract::{Contract, Ready};
 use super::error::EngineError;
 use super::interpretation::Interpretation;
-use super::segmentation::{Segmentation, labels};
+use super::segmentation::{LayerScore, Segmentation, labels};
 use super::tensors;
 use crate::gate::{Calibration, Decision, Policy};
 use crate::imaging::Image;
@@ -172,23 +172,30 @@ impl Pass {
         reference: &Reference,
     ) -> Result<Vec<Segmentation>, EngineError> {
         let output = &forward.output;
-        let units: Vec<_> = self
-            .manifest()
-            .mu
-            .layers
-            .iter()
-            .map(|layer| self.method.units(&output.taps[layer], reference))
-            .collect::<Result<_, _>>()?;
+        let numbers = &self.manifest().mu.layers;
+        let (mut units, mut layers) = (Vec::new(), Vec::new());
+        for number in numbers {
+            let (of_units, layer) = self.method.units_and_layer(&output.taps[number], reference)?;
+            units.push(of_units);
+            layers.push(layer.score);
+        }
         let probability = output.crop(&output.probability);
         let mut results = Vec::with_capacity(forward.images.len());
         for ((index, image), mean_sa) in forward.images.iter().enumerate().zip(mean_sa(&units)) {
             let probability = tensors::to_array(&probability.f_get(index as i64)?)?;
             let probability = image.prepared.restore_probability(probability.view());
             let labels = labels(&probability);
+            let layers =
+                (numbers.iter().zip(&units).zip(&layers)).map(|((&layer, units), scores)| LayerScore {
+                    layer,
+                    sa_score: scores[index],
+                    mean_unit_sa_score: units.of(index).iter().sum::<f64>() / units.channels as f64,
+                });
             results.push(Segmentation {
                 probability,
                 labels,
                 mean_sa,
+                layers: layers.collect(),
                 input_in_range: image.in_range,
             });
         }

@@ -14,8 +14,21 @@ pub struct Segmentation {
     pub labels: Array2<u8>,
     /// The mean SA score and every unit's score, or why there is none.
     pub mean_sa: MeanSa,
+    /// How well each of the layers that mu is taken over agrees with the output.
+    pub layers: Vec<LayerScore>,
     /// Whether the input lies within what the model is for.
     pub input_in_range: bool,
+}
+
+/// How well a layer agrees with the network's output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerScore {
+    /// Layer number, 1 to 18.
+    pub layer: usize,
+    /// SA score of the layer's own SAM (eq. 8), in [0, 1]; 0 where the output is empty, full or not finite.
+    pub sa_score: f64,
+    /// Mean SA score of the layer's units, in [0, 1].
+    pub mean_unit_sa_score: f64,
 }
 
 impl Segmentation {

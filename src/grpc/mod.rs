@@ -1,3 +1,26 @@
-//! The service over gRPC: `sagate.v1.QualityControl`, health and reflection.
+//! The service over gRPC: `sagate.v1.QualityControl`, standard health and reflection.
+//!
+//! The way of a request: [`order`] checks what is asked for, [`arrival`] takes a place in the queue and brings the image into the form
+//! that the model takes, the engine answers, [`answer`] puts that into the protocol's messages. [`error`] is the one table from what can
+//! go wrong to gRPC's codes.
 
+mod answer;
+mod arrival;
+mod deadline;
+mod error;
+mod health;
+mod interpret;
+mod models;
+mod order;
+mod picture;
+mod segment;
+mod server;
+mod service;
+mod status;
+mod stream;
 pub mod v1;
+mod wire;
+
+pub use answer::reason;
+pub use error::{DOMAIN, ServiceError};
+pub use server::{Ended, ServerError, Serving};

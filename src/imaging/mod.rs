@@ -28,5 +28,5 @@ mod tensor;
 pub use error::ImagingError;
 pub use limits::Limits;
 pub use picture::{Image, Picture, Plane, Volume};
-pub use read::{Format, decode, read};
+pub use read::{Format, decode, read, recognise};
 pub use samples::Dtype;

@@ -92,8 +92,8 @@ fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     Ok(bytes)
 }
 
-/// The format that the first bytes say.
-fn recognise(bytes: &[u8]) -> Option<Format> {
+/// The format that the first bytes say; `None` where they say nothing.
+pub fn recognise(bytes: &[u8]) -> Option<Format> {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
     if bytes.starts_with(PNG) {
         Some(Format::Png)

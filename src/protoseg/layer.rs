@@ -34,10 +34,43 @@ impl ProtoSeg {
     /// The SAM of a feature map `[B, C, *s]` at the reference's resolution.
     pub fn layer(&self, feature: &Tensor, reference: &Reference) -> Result<LayerSam, ProtosegError> {
         let _no_grad = tch::no_grad_guard();
+        self.layer_of(feature, reference, &self.prototypes(feature, reference)?)
+    }
+
+    /// The SA score of each unit's own scalar SAM.
+    pub fn units(&self, feature: &Tensor, reference: &Reference) -> Result<UnitScores, ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        self.units_of(feature, reference, &self.prototypes(feature, reference)?)
+    }
+
+    /// [`ProtoSeg::units`] and [`ProtoSeg::layer`] of one feature, whose prototypes are taken once.
+    pub fn units_and_layer(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+    ) -> Result<(UnitScores, LayerSam), ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        let prototypes = self.prototypes(feature, reference)?;
+        let units = self.units_of(feature, reference, &prototypes)?;
+        Ok((units, self.layer_of(feature, reference, &prototypes)?))
+    }
+
+    fn prototypes(&self, feature: &Tensor, reference: &Reference) -> Result<Prototypes, ProtosegError> {
         reference.check_feature(feature)?;
         let backend = self.backend.on(feature.device());
-        let prototypes = Prototypes::new(backend.class_sums(feature, reference)?, reference);
-        let fault = faults(reference, &prototypes);
+        Ok(Prototypes::new(
+            backend.class_sums(feature, reference)?,
+            reference,
+        ))
+    }
+
+    fn layer_of(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        prototypes: &Prototypes,
+    ) -> Result<LayerSam, ProtosegError> {
+        let fault = faults(reference, prototypes);
         let mut affine = prototypes.affine();
         let classes = affine.classes;
         for (image, _) in fault.iter().enumerate().filter(|(_, fault)| fault.is_some()) {
@@ -45,6 +78,7 @@ impl ProtoSeg {
                 .fill(0.0);
             affine.bias[image * classes..(image + 1) * classes].fill(f64::NEG_INFINITY);
         }
+        let backend = self.backend.on(feature.device());
         let maps = backend.maps(feature, reference, &affine)?;
         let score = (0..reference.batch())
             .map(|image| match fault[image] {
@@ -63,14 +97,15 @@ impl ProtoSeg {
         })
     }
 
-    /// The SA score of each unit's own scalar SAM.
-    pub fn units(&self, feature: &Tensor, reference: &Reference) -> Result<UnitScores, ProtosegError> {
-        let _no_grad = tch::no_grad_guard();
-        reference.check_feature(feature)?;
-        let backend = self.backend.on(feature.device());
-        let prototypes = Prototypes::new(backend.class_sums(feature, reference)?, reference);
-        let fault = faults(reference, &prototypes);
+    fn units_of(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        prototypes: &Prototypes,
+    ) -> Result<UnitScores, ProtosegError> {
+        let fault = faults(reference, prototypes);
         let thresholds = prototypes.thresholds();
+        let backend = self.backend.on(feature.device());
         let counts = backend.unit_counts(feature, reference, &thresholds)?;
         let (classes, channels) = (thresholds.classes, thresholds.channels);
         let mut scores = Vec::with_capacity(reference.batch() * channels);

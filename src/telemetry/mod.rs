@@ -2,3 +2,6 @@
 
 pub mod logs;
 pub mod phases;
+mod stub;
+pub use phases::{Phase, Phases};
+pub use stub::*;

@@ -10,7 +10,7 @@ use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{Answer, LayerSeen, Look};
 use crate::config::Settings;
-use crate::engine::{Interpretation, LayerView, Pass, Segmentation};
+use crate::engine::{Interpretation, LayerView, Pass, Segmentation, UnitChoice};
 use crate::gate::{Decision, Policy};
 use crate::imaging::Image;
 
@@ -58,7 +58,9 @@ impl Local {
             show(&layer)?;
             layers.push(layer);
         }
-        let units = seen.units(look.units_of, look.class, |scores| spread(scores, look.units))?;
+        let units = seen.units(look.units_of, look.class, |scores| {
+            UnitChoice::Spread.of(scores, look.units)
+        })?;
         let decision = self.pass.decide(&seen.segmentation, &self.policy);
         Ok(Seen {
             answer: answer(seen.segmentation, decision),
@@ -82,18 +84,4 @@ fn layer(seen: &Interpretation, number: usize) -> anyhow::Result<LayerSeen> {
         layer, score, sam, ..
     } = seen.layer(number)?;
     Ok(LayerSeen { layer, score, sam })
-}
-
-/// Units from the best to the worst, evenly spread over the ranks.
-fn spread(scores: &[f64], count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let count = count.min(order.len());
-    if count < 2 {
-        order.truncate(count);
-        return order;
-    }
-    (0..count)
-        .map(|step| order[step * (order.len() - 1) / (count - 1)])
-        .collect()
 }

@@ -1,0 +1,156 @@
+//! What a caller asks of a model's thread, and what comes back.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::contract::Ready;
+use super::error::EngineError;
+use super::interpretation::{LayerView, Resolution, UnitView};
+use super::place::Place;
+use super::segmentation::Segmentation;
+
+/// One image that waits for a model.
+pub(super) struct Entry {
+    pub id: u64,
+    pub image: Ready,
+    pub task: Task,
+    pub deadline: Option<Instant>,
+    pub queued: Instant,
+    /// Whether it runs without company: a batch that it was in failed.
+    pub alone: bool,
+    /// Given back when the image has left the thread as well as the caller's hands.
+    pub _place: Place,
+}
+
+/// What is to be done with it, and who waits.
+pub(super) enum Task {
+    Segment(oneshot::Sender<Result<Scored, EngineError>>),
+    Interpret(Plan, mpsc::UnboundedSender<Result<Event, EngineError>>),
+}
+
+/// A segmentation and how long it took.
+#[derive(Debug)]
+pub struct Scored {
+    /// What the model says.
+    pub segmentation: Segmentation,
+    /// When it said so.
+    pub timing: Timing,
+}
+
+/// When an image passed each step on its way through the model.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// It came into the queue.
+    pub queued: Instant,
+    /// It left the queue.
+    pub begun: Instant,
+    /// The network was done with its batch.
+    pub forwarded: Instant,
+    /// The scores of its batch were done.
+    pub scored: Instant,
+    /// Images in the batch, this one counted.
+    pub images: usize,
+}
+
+/// What an interpretation shows.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Layer numbers, 1 to 18.
+    pub layers: Vec<usize>,
+    /// The grid of their SAMs.
+    pub resolution: Resolution,
+    /// Layers whose units are shown.
+    pub units: Vec<UnitPlan>,
+}
+
+/// What an interpretation shows of the units of one layer.
+#[derive(Debug, Clone, Copy)]
+pub struct UnitPlan {
+    /// Layer number, 1 to 18.
+    pub layer: usize,
+    /// Object class, 1 to K.
+    pub class: usize,
+    /// How many units' SAMs.
+    pub count: usize,
+    /// Which units.
+    pub choice: UnitChoice,
+    /// Whether the average of all units' SAMs is wanted.
+    pub average: bool,
+}
+
+/// Which units are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnitChoice {
+    /// Those of the highest SA scores, best first.
+    #[default]
+    Best,
+    /// Evenly spread over the ranks, from the best to the worst.
+    Spread,
+}
+
+/// One part of an interpretation, in the order in which they come.
+#[derive(Debug)]
+pub enum Event {
+    /// First: the segmentation, before any SAM is computed.
+    Scored(Box<Scored>),
+    /// One layer.
+    Layer(Box<LayerView>),
+    /// The units of one layer.
+    Units(UnitPlan, Box<UnitView>),
+    /// Last: how long SAMs and units took the model.
+    Done(Duration),
+}
+
+impl UnitChoice {
+    /// Units by their rank, at most `count`.
+    pub fn of(self, scores: &[f64], count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let count = count.min(order.len());
+        if self == UnitChoice::Best || count < 2 {
+            order.truncate(count);
+            return order;
+        }
+        (0..count)
+            .map(|step| order[step * (order.len() - 1) / (count - 1)])
+            .collect()
+    }
+}
+
+impl Plan {
+    /// Every layer whose feature map it needs.
+    pub fn taps(&self) -> Vec<usize> {
+        let units = self.units.iter().map(|units| units.layer);
+        self.layers.iter().copied().chain(units).collect()
+    }
+}
+
+impl Entry {
+    /// Whether nobody waits for it any more.
+    pub fn is_abandoned(&self) -> bool {
+        match &self.task {
+            Task::Segment(answer) => answer.is_closed(),
+            Task::Interpret(_, events) => events.is_closed(),
+        }
+    }
+
+    /// Whether its time has run out.
+    pub fn has_expired(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether it may share a batch with others.
+    pub fn takes_company(&self) -> bool {
+        matches!(self.task, Task::Segment(_)) && !self.alone
+    }
+
+    /// Ends it without an answer.
+    pub fn refuse(self, error: EngineError) {
+        // Nobody may be there to hear it any more.
+        match self.task {
+            Task::Segment(answer) => drop(answer.send(Err(error))),
+            Task::Interpret(_, events) => drop(events.send(Err(error))),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One table from what can go wrong to gRPC's codes, with details that a program can read.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::v1;
+use crate::engine::EngineError;
+use crate::gate::PolicyError;
+use crate::imaging::ImagingError;
+
+/// The domain of the reasons in `google.rpc.ErrorInfo`.
+pub const DOMAIN: &str = "sagate";
+
+/// Why a request gets no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A field of the request is wrong.
+    #[error("{field}: {message}")]
+    Field {
+        /// The field's path in the request.
+        field: String,
+        /// What it was and what would be right.
+        message: String,
+    },
+    /// The image cannot be read.
+    #[error("{source}")]
+    Image {
+        /// The field that held it.
+        field: &'static str,
+        /// What is wrong with it.
+        source: ImagingError,
+    },
+    /// The gate is not to be set that way.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The engine refused or failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A message could not be taken off the wire.
+    #[error("{message}")]
+    Wire {
+        /// What gRPC says of it.
+        code: Code,
+        /// Why.
+        reason: &'static str,
+        /// What was wrong and what would be right.
+        message: String,
+    },
+    /// The caller went away.
+    #[error("the caller went away")]
+    Cancelled,
+    /// A defect of this program.
+    #[error("an internal error; the server's log has more")]
+    Internal,
+}
+
+/// What a program is told of an error.
+struct Row {
+    code: Code,
+    reason: &'static str,
+    field: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl ServiceError {
+    /// A [`ServiceError::Field`] from what the field is and what would be right.
+    pub(super) fn field(
+        field: impl Into<String>,
+        is: impl std::fmt::Display,
+        right: impl std::fmt::Display,
+    ) -> Self {
+        ServiceError::Field {
+            field: field.into(),
+            message: format!("it is {is}; it should be {right}"),
+        }
+    }
+
+    /// The table.
+    fn row(&self) -> Row {
+        let plain = |code, reason| Row {
+            code,
+            reason,
+            field: None,
+            retry: None,
+        };
+        let of_field = |reason, field: &str| Row {
+            code: Code::InvalidArgument,
+            reason,
+            field: Some(field.to_owned()),
+            retry: None,
+        };
+        let later = |code, reason, seconds: f64| Row {
+            code,
+            reason,
+            field: None,
+            retry: Some(Duration::from_secs_f64(seconds)),
+        };
+        match self {
+            ServiceError::Field { field, .. } => of_field("INVALID_FIELD", field),
+            ServiceError::Image { field, source } => match source {
+                ImagingError::TooLarge { .. } => of_field("IMAGE_TOO_LARGE", field),
+                _ => of_field("INVALID_IMAGE", field),
+            },
+            ServiceError::Policy(PolicyError::OutOfRange { field, .. }) => {
+                of_field("GATE_NOT_ALLOWED", &format!("options.{field}"))
+            }
+            ServiceError::Policy(PolicyError::Both { .. }) => of_field("GATE_NOT_ALLOWED", "options.gate"),
+            ServiceError::Engine(error) => match error {
+                EngineError::UnknownModel { .. } => plain(Code::NotFound, "UNKNOWN_MODEL"),
+                EngineError::Channels { .. } | EngineError::Imaging(_) => of_field("INVALID_IMAGE", "image"),
+                EngineError::NotReady { .. } => later(Code::Unavailable, "MODEL_NOT_READY", 1.0),
+                EngineError::Stopping => plain(Code::Unavailable, "SHUTTING_DOWN"),
+                EngineError::QueueFull { retry_seconds, .. } => {
+                    later(Code::ResourceExhausted, "QUEUE_FULL", *retry_seconds)
+                }
+                EngineError::TooLargeForQueue { .. } => plain(Code::ResourceExhausted, "IMAGE_TOO_LARGE"),
+                EngineError::OutOfMemory { .. } => later(Code::ResourceExhausted, "OUT_OF_MEMORY", 1.0),
+                EngineError::DeadlineExceeded => plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+                EngineError::Panicked => plain(Code::Internal, "MODEL_FAILED"),
+                EngineError::Model(_)
+                | EngineError::Checkpoint(_)
+                | EngineError::NoImage
+                | EngineError::MixedSizes { .. }
+                | EngineError::Thread(_)
+                | EngineError::Network(_)
+                | EngineError::Scores(_)
+                | EngineError::Torch(_) => plain(Code::Internal, "MODEL_FAILED"),
+            },
+            ServiceError::Wire { code, reason, .. } => plain(*code, reason),
+            ServiceError::Cancelled => plain(Code::Cancelled, "CANCELLED"),
+            ServiceError::Internal => plain(Code::Internal, "INTERNAL"),
+        }
+    }
+
+    /// gRPC's code for it.
+    pub fn code(&self) -> Code {
+        self.row().code
+    }
+
+    /// A constant for it, as `google.rpc.ErrorInfo` has it. Holds nothing of the request.
+    pub fn reason(&self) -> &'static str {
+        self.row().reason
+    }
+
+    /// What the caller may know of it in words: libtorch's own words stay in the log.
+    fn message(&self) -> String {
+        match self {
+            ServiceError::Engine(error) if self.code() == Code::Internal => match error {
+                EngineError::Panicked => error.to_string(),
+                _ => "the model failed on this image; the server's log has more".into(),
+            },
+            _ => self.to_string(),
+        }
+    }
+
+    /// The status that a call ends with.
+    pub fn status(&self) -> Status {
+        let row = self.row();
+        let message = self.message();
+        let mut details = ErrorDetails::new();
+        details.set_error_info(row.reason, DOMAIN, []);
+        if let Some(field) = row.field {
+            details.add_bad_request_violation(field, message.clone());
+        }
+        if let Some(retry) = row.retry {
+            details.set_retry_info(Some(retry));
+        }
+        Status::with_error_details(row.code, message, details)
+    }
+
+    /// The same for one image of a stream.
+    pub fn failure(&self) -> v1::Failure {
+        let row = self.row();
+        v1::Failure {
+            code: row.code as u32,
+            message: self.message(),
+            reason: row.reason.into(),
+            field: row.field.unwrap_or_default(),
+            retry_after_seconds: row.retry.map(|retry| retry.as_secs_f64()),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! One image, looked into: the decision first, then each part as it is ready.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+use super::arrival::{Arrived, arrive, aside};
+use super::deadline::in_time;
+use super::error::ServiceError;
+use super::order::{self, LayerForm, Order};
+use super::picture::Sent;
+use super::segment::{Outcome, encode, segment_bytes, timing};
+use super::service::{Answers, Context};
+use super::{answer, v1};
+use crate::engine::{Event, Plan, Ready, Scored};
+use crate::telemetry::{Call, ImageCall, Phases};
+
+type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
+
+/// The answers of `Interpret`. A caller that stops listening stops the work.
+pub(super) fn answers(
+    context: Arc<Context>,
+    request: v1::InterpretRequest,
+    deadline: Option<Instant>,
+    call: Call,
+    begun: Instant,
+) -> Answers<v1::InterpretResponse> {
+    // One message waits to be sent; what the model has ready beyond it was counted when the image was admitted.
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let work = interpret(&context, request, deadline, call.image(), &sender, begun);
+        tokio::select! {
+            // Dropping the work takes the image out of the queue, or stops the model's thread after the part it is at.
+            () = sender.closed() => {}
+            result = work => match result {
+                Ok(()) => call.finish(Code::Ok),
+                Err(error) => {
+                    call.finish(error.code());
+                    let _ = sender.send(Err(error.status())).await;
+                }
+            },
+        }
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+async fn interpret(
+    context: &Context,
+    request: v1::InterpretRequest,
+    deadline: Option<Instant>,
+    mut call: ImageCall,
+    sender: &Sender,
+    begun: Instant,
+) -> Result<(), ServiceError> {
+    let mut phases = Phases::begin();
+    let work = run(context, request, deadline, &mut call, &mut phases, sender, begun);
+    match in_time(deadline, work).await {
+        Ok(outcome) => {
+            call.decided(outcome.record(phases));
+            Ok(())
+        }
+        Err(error) => {
+            call.failed(error.code(), error.reason(), phases);
+            Err(error)
+        }
+    }
+}
+
+async fn run(
+    context: &Context,
+    request: v1::InterpretRequest,
+    deadline: Option<Instant>,
+    call: &mut ImageCall,
+    phases: &mut Phases,
+    sender: &Sender,
+    begun: Instant,
+) -> Result<Outcome, ServiceError> {
+    context.open()?;
+    let request_id = order::request_id(request.request_id)?;
+    call.request_id(&request_id);
+    let order = order::order(request.options, &context.engine, &context.policy)?;
+    call.model(order.hosted.contract().id());
+    let classes = order.hosted.contract().manifest().classes.len();
+    let (plan, layer_form) = order::plan(request.layers, request.units, classes)?;
+    let sent = Sent::new(request.image)?;
+    let kept = |ready: &Ready, classes| {
+        segment_bytes(ready, classes, order.form) + plan_bytes(ready, classes, &plan)
+    };
+    let Arrived {
+        ready,
+        place,
+        hash,
+        spacing,
+    } = arrive(context, &order, sent, phases, call, kept).await?;
+    let hosted = &order.hosted;
+    let mut events = hosted.interpret(ready, plan, place.clone(), deadline)?;
+    let mut outcome = None;
+    let mut layers = 0;
+    while let Some(event) = events.next().await? {
+        let part = match event {
+            Event::Scored(scored) => {
+                let (segmentation, seen) = first(*scored, &order, hash.clone(), spacing, phases).await?;
+                outcome = Some(seen);
+                v1::interpret_response::Part::Segmentation(segmentation)
+            }
+            Event::Layer(view) => {
+                layers += 1;
+                let form: LayerForm = layer_form;
+                v1::interpret_response::Part::Layer(aside(move || answer::layer(&view, form)).await?)
+            }
+            Event::Units(plan, view) => {
+                v1::interpret_response::Part::Units(aside(move || answer::units(plan, &view)).await?)
+            }
+            Event::Done(took) => v1::interpret_response::Part::Summary(v1::InterpretationSummary {
+                layers,
+                total_seconds: begun.elapsed().as_secs_f64(),
+                sam_seconds: took.as_secs_f64(),
+            }),
+        };
+        let message = v1::InterpretResponse { part: Some(part) };
+        if sender.send(Ok(message)).await.is_err() {
+            return Err(ServiceError::Cancelled);
+        }
+    }
+    outcome.ok_or(ServiceError::Internal)
+}
+
+/// The first message.
+async fn first(
+    scored: Scored,
+    order: &Order,
+    hash: String,
+    spacing: [f64; 2],
+    phases: &mut Phases,
+) -> Result<(v1::Segmentation, Outcome), ServiceError> {
+    let begun = Instant::now();
+    let (hosted, policy, form) = (order.hosted.clone(), order.policy, order.form);
+    let (segmentation, outcome) = aside(move || encode(&scored, &hosted, &policy, form, spacing)).await?;
+    let mut segmentation = segmentation?;
+    outcome.add_phases(phases, begun);
+    segmentation.image_hash = hash;
+    segmentation.timing = Some(timing(phases, outcome.timing.images));
+    Ok((segmentation, outcome))
+}
+
+/// Bytes that SAMs and units take until they are sent: each probability and label on the model's grid.
+fn plan_bytes(ready: &Ready, classes: u64, plan: &Plan) -> u64 {
+    let pixels: u64 = ready.size().iter().map(|&side| side as u64).product();
+    let layers = plan.layers.len() as u64 * (4 * classes + 1);
+    let units: u64 = plan
+        .units
+        .iter()
+        .map(|it| (it.count as u64).min(1 << 16) + 4)
+        .sum();
+    pixels.saturating_mul(layers + units)
+}

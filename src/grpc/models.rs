@@ -1,0 +1,112 @@
+//! What is told of the models that answer.
+
+use super::v1;
+use crate::engine::{Contract, Engine, Hosted};
+use crate::gate::{Calibration, Policy, dice_at_coverage};
+use crate::imaging::Plane;
+use crate::nn::layers::LAYERS;
+
+/// Steps of the calibration curve.
+const CURVE_STEPS: usize = 20;
+
+/// One line about a model.
+pub(super) fn summary(hosted: &Hosted, engine: &Engine) -> v1::ModelSummary {
+    let contract = hosted.contract();
+    v1::ModelSummary {
+        model: Some(version(contract)),
+        description: contract.manifest().description.clone(),
+        ready: hosted.is_ready(),
+        default: contract.id() == engine.default_model(),
+        calibrated: contract.calibration().is_some(),
+    }
+}
+
+/// Which model, exactly.
+pub(super) fn version(contract: &Contract) -> v1::ModelVersion {
+    v1::ModelVersion {
+        name: contract.id().name.clone(),
+        version: contract.id().version,
+        content_hash: contract.hash().into(),
+    }
+}
+
+/// Everything about a model. `policy` is what the settings ask of the gate.
+pub(super) fn whole(hosted: &Hosted, engine: &Engine, policy: &Policy) -> v1::GetModelResponse {
+    let contract = hosted.contract();
+    let manifest = contract.manifest();
+    v1::GetModelResponse {
+        summary: Some(summary(hosted, engine)),
+        contract: Some(terms(contract)),
+        layers: LAYERS
+            .iter()
+            .map(|layer| v1::NetworkLayer {
+                layer: layer.number as u32,
+                name: layer.name.into(),
+                group: layer.group.to_string(),
+                units: layer.channels(manifest.architecture.base_width) as u32,
+                downsampling: layer.downsampling as u32,
+            })
+            .collect(),
+        calibration: contract.calibration().map(|it| calibration(it, policy)),
+        licence: manifest.licence.clone(),
+        provenance: manifest.provenance.data.clone(),
+    }
+}
+
+fn terms(contract: &Contract) -> v1::ModelContract {
+    let manifest = contract.manifest();
+    let input = &manifest.input;
+    let size = |size: Option<[usize; 2]>| -> Vec<u32> {
+        let sides = size.into_iter().flatten();
+        sides
+            .map(|side| u32::try_from(side).unwrap_or(u32::MAX))
+            .collect()
+    };
+    let plane = match input.plane {
+        None => "",
+        Some(Plane::Sagittal) => "sagittal",
+        Some(Plane::Coronal) => "coronal",
+        Some(Plane::Axial) => "axial",
+    };
+    v1::ModelContract {
+        channels: input.channels.clone(),
+        plane: plane.into(),
+        intensity_range: input.range.into_iter().flatten().collect(),
+        min_size: size(input.min_size),
+        max_size: size(input.max_size),
+        classes: manifest
+            .classes
+            .iter()
+            .map(|class| v1::ObjectClass {
+                name: class.name.clone(),
+                colour: class.colour.iter().map(|&it| it.into()).collect(),
+            })
+            .collect(),
+        mu_layers: manifest.mu.layers.iter().map(|&layer| layer as u32).collect(),
+        base_width: manifest.architecture.base_width as u32,
+    }
+}
+
+fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibration {
+    let pairs: Option<Vec<(f64, f64)>> = calibration
+        .entries
+        .iter()
+        .map(|entry| Some((entry.mu, entry.dice?)))
+        .collect();
+    let point = |step: usize| {
+        let coverage = step as f64 / CURVE_STEPS as f64;
+        v1::CalibrationPoint {
+            coverage,
+            threshold: calibration.threshold(coverage),
+            mean_dice: pairs.as_ref().and_then(|pairs| dice_at_coverage(pairs, coverage)),
+        }
+    };
+    v1::ModelCalibration {
+        data: calibration.data.clone(),
+        created: calibration.created.clone(),
+        images: calibration.entries.len() as u32,
+        coverage: calibration.coverage,
+        threshold: calibration.threshold(policy.coverage.unwrap_or(calibration.coverage)),
+        curve: (0..=CURVE_STEPS).rev().map(point).collect(),
+    }
+}

@@ -1,0 +1,203 @@
+//! A request, checked: which model, what of the gate, which form of answer. Nothing is decoded yet.
+
+use std::sync::Arc;
+
+use super::error::ServiceError;
+use super::v1;
+use crate::engine::{Engine, Hosted, Plan, Resolution, UnitChoice, UnitPlan};
+use crate::gate::Policy;
+use crate::nn::layers::{LAYER_COUNT, LAYERS};
+
+/// Longest request id.
+const LONGEST_ID: usize = 128;
+
+/// What an answer shall hold beside the decision.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub mask: v1::MaskForm,
+    pub probabilities: bool,
+}
+
+/// Who shall look at an image, and how.
+pub(super) struct Order {
+    pub hosted: Arc<Hosted>,
+    pub policy: Policy,
+    pub form: Form,
+}
+
+/// What is shown of an interpretation's layers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LayerForm {
+    pub probability: v1::ProbabilityForm,
+    pub labels: bool,
+}
+
+/// Checks the options of a request.
+///
+/// # Errors
+/// The first field that is wrong, or a model that is not there.
+pub(super) fn order(
+    options: Option<v1::SegmentationOptions>,
+    engine: &Engine,
+    settings: &Policy,
+) -> Result<Order, ServiceError> {
+    let options = options.unwrap_or_default();
+    let (coverage, threshold) = match options.gate {
+        None => (None, None),
+        Some(v1::segmentation_options::Gate::Coverage(coverage)) => (Some(coverage), None),
+        Some(v1::segmentation_options::Gate::Threshold(threshold)) => (None, Some(threshold)),
+    };
+    Ok(Order {
+        hosted: model(options.model.as_ref(), engine)?.clone(),
+        policy: settings.with_request(coverage, threshold)?,
+        form: Form {
+            mask: known("options.mask_form", options.mask_form)?,
+            probabilities: options.probabilities,
+        },
+    })
+}
+
+/// The model that is asked for.
+///
+/// # Errors
+/// There is none of that name and version.
+pub(super) fn model<'a>(
+    reference: Option<&v1::ModelReference>,
+    engine: &'a Engine,
+) -> Result<&'a Arc<Hosted>, ServiceError> {
+    let (name, version) = reference.map_or(("", 0), |it| (it.name.as_str(), it.version));
+    Ok(engine.find(name, (version > 0).then_some(version))?)
+}
+
+/// Checks a request id; an empty one is replaced by a new one.
+///
+/// # Errors
+/// It is too long, or has characters that logs and labels are better without.
+pub(super) fn request_id(id: String) -> Result<String, ServiceError> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.:/".contains(&it);
+    if id.is_empty() {
+        return Ok(format!("{:032x}", rand::random::<u128>()));
+    }
+    if id.len() > LONGEST_ID || !id.bytes().all(plain) {
+        // The id itself is not repeated: what does not keep to the rule may hold anything.
+        let is = format!("{} bytes long, or holds other characters", id.len());
+        let right = format!("at most {LONGEST_ID} of A-Z, a-z, 0-9, '-', '_', '.', ':' and '/'");
+        return Err(ServiceError::field("request_id", is, right));
+    }
+    Ok(id)
+}
+
+/// Checks what an interpretation shall show.
+///
+/// # Errors
+/// The first field that is wrong.
+pub(super) fn plan(
+    layers: Option<v1::LayerOptions>,
+    units: Vec<v1::UnitOptions>,
+    classes: usize,
+) -> Result<(Plan, LayerForm), ServiceError> {
+    let options = layers.unwrap_or_default();
+    let mut numbers = Vec::new();
+    for (index, &layer) in options.layers.iter().enumerate() {
+        let number = layer_number(&format!("layers.layers[{index}]"), layer)?;
+        if numbers.contains(&number) {
+            let field = format!("layers.layers[{index}]");
+            return Err(ServiceError::field(
+                field,
+                format!("{number} once more"),
+                "a layer that was not named before",
+            ));
+        }
+        numbers.push(number);
+    }
+    if options.skip && !numbers.is_empty() {
+        let is = format!("{} layers, with layers.skip", numbers.len());
+        return Err(ServiceError::field(
+            "layers.layers",
+            is,
+            "empty, or layers.skip false",
+        ));
+    }
+    if numbers.is_empty() && !options.skip {
+        numbers = LAYERS.iter().map(|layer| layer.number).collect();
+    }
+    numbers.sort_unstable();
+    let form = LayerForm {
+        probability: known("layers.probability", options.probability)?,
+        labels: options.labels,
+    };
+    let resolution = match known("layers.resolution", options.resolution)? {
+        v1::Resolution::Layer => Resolution::Layer,
+        v1::Resolution::Unspecified | v1::Resolution::Image => Resolution::Image,
+    };
+    if units.len() > LAYER_COUNT {
+        let is = format!("{} entries", units.len());
+        return Err(ServiceError::field("units", is, format!("at most {LAYER_COUNT}")));
+    }
+    let mut plans: Vec<UnitPlan> = Vec::new();
+    for (index, options) in units.into_iter().enumerate() {
+        let plan = unit_plan(index, &options, classes)?;
+        if plans
+            .iter()
+            .any(|it| (it.layer, it.class) == (plan.layer, plan.class))
+        {
+            let is = format!("layer {} and class {} once more", plan.layer, plan.class);
+            return Err(ServiceError::field(
+                format!("units[{index}]"),
+                is,
+                "another layer or class",
+            ));
+        }
+        plans.push(plan);
+    }
+    let plan = Plan {
+        layers: numbers,
+        resolution,
+        units: plans,
+    };
+    Ok((plan, form))
+}
+
+fn unit_plan(index: usize, options: &v1::UnitOptions, classes: usize) -> Result<UnitPlan, ServiceError> {
+    let class = options.class.max(1) as usize;
+    if class > classes {
+        let field = format!("units[{index}].class");
+        return Err(ServiceError::field(
+            field,
+            class,
+            format!("a class of the model, 1 to {classes}"),
+        ));
+    }
+    Ok(UnitPlan {
+        layer: layer_number(&format!("units[{index}].layer"), options.layer)?,
+        class,
+        count: options.count as usize,
+        choice: match known(&format!("units[{index}].choice"), options.choice)? {
+            v1::UnitChoice::Spread => UnitChoice::Spread,
+            v1::UnitChoice::Unspecified | v1::UnitChoice::Best => UnitChoice::Best,
+        },
+        average: options.average,
+    })
+}
+
+fn layer_number(field: &str, layer: u32) -> Result<usize, ServiceError> {
+    let number = layer as usize;
+    if (1..=LAYER_COUNT).contains(&number) {
+        Ok(number)
+    } else {
+        Err(ServiceError::field(
+            field,
+            layer,
+            format!("a layer, 1 to {LAYER_COUNT}"),
+        ))
+    }
+}
+
+/// An enumeration's value, if this version of the protocol knows it.
+///
+/// # Errors
+/// It does not.
+pub(super) fn known<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, ServiceError> {
+    E::try_from(value)
+        .map_err(|_| ServiceError::field(field, value, "a value that sagate.v1 names for this field"))
+}

@@ -1,0 +1,149 @@
+//! One image, one answer.
+
+use std::time::Instant;
+
+use super::arrival::{Arrived, arrive, aside};
+use super::deadline::in_time;
+use super::error::ServiceError;
+use super::order::{self, Form, Order};
+use super::picture::Sent;
+use super::service::Context;
+use super::{answer, models, v1};
+use crate::engine::{Hosted, Ready, Scored, Timing};
+use crate::gate::{Decision, Policy};
+use crate::telemetry::{Decided, ImageCall, Phase, Phases};
+
+/// `Segment`.
+///
+/// # Errors
+/// Whatever is wrong with the request, or went wrong on its way.
+pub(super) async fn segment(
+    context: &Context,
+    request: v1::SegmentRequest,
+    deadline: Option<Instant>,
+    mut call: ImageCall,
+) -> Result<v1::SegmentResponse, ServiceError> {
+    let mut phases = Phases::begin();
+    let work = run(context, request, deadline, &mut call, &mut phases);
+    match in_time(deadline, work).await {
+        Ok((answer, outcome)) => {
+            call.decided(outcome.record(phases));
+            Ok(answer)
+        }
+        Err(error) => {
+            call.failed(error.code(), error.reason(), phases);
+            Err(error)
+        }
+    }
+}
+
+async fn run(
+    context: &Context,
+    request: v1::SegmentRequest,
+    deadline: Option<Instant>,
+    call: &mut ImageCall,
+    phases: &mut Phases,
+) -> Result<(v1::SegmentResponse, Outcome), ServiceError> {
+    context.open()?;
+    let request_id = order::request_id(request.request_id)?;
+    call.request_id(&request_id);
+    let order = order::order(request.options, &context.engine, &context.policy)?;
+    call.model(order.hosted.contract().id());
+    let sent = Sent::new(request.image)?;
+    let kept = |ready: &Ready, classes| segment_bytes(ready, classes, order.form);
+    let Arrived {
+        ready,
+        place,
+        hash,
+        spacing,
+    } = arrive(context, &order, sent, phases, call, kept).await?;
+    let Order { hosted, policy, form } = order;
+    let scored = hosted.segment(ready, place.clone(), deadline)?.wait().await?;
+    let begun = Instant::now();
+    let encoder = hosted.clone();
+    let (answer, outcome) = aside(move || encode(&scored, &encoder, &policy, form, spacing)).await?;
+    let mut segmentation = answer?;
+    outcome.add_phases(phases, begun);
+    segmentation.image_hash = hash;
+    segmentation.timing = Some(timing(phases, outcome.timing.images));
+    drop(place);
+    let answer = v1::SegmentResponse {
+        request_id,
+        segmentation: Some(segmentation),
+    };
+    Ok((answer, outcome))
+}
+
+/// Decides, and puts the answer into its form.
+pub(super) fn encode(
+    scored: &Scored,
+    hosted: &Hosted,
+    policy: &Policy,
+    form: Form,
+    spacing: [f64; 2],
+) -> (Result<v1::Segmentation, ServiceError>, Outcome) {
+    let result = &scored.segmentation;
+    let decision = hosted.contract().decide(result, policy);
+    let answer = answer::segmentation(result, &decision, form, spacing).map(|answer| v1::Segmentation {
+        model: Some(models::version(hosted.contract())),
+        ..answer
+    });
+    let outcome = Outcome {
+        decision,
+        pixels: result.labels.len() as u64,
+        timing: scored.timing,
+    };
+    (answer, outcome)
+}
+
+/// What telemetry is told of an answer.
+pub(super) struct Outcome {
+    decision: Decision,
+    pixels: u64,
+    pub timing: Timing,
+}
+
+impl Outcome {
+    /// Adds the phases from the queue on; encoding began at `encoding` and ends now.
+    pub fn add_phases(&self, phases: &mut Phases, encoding: Instant) {
+        let timing = &self.timing;
+        phases.add(Phase::Queue, timing.queued, timing.begun);
+        phases.add(Phase::Forward, timing.begun, timing.forwarded);
+        phases.add(Phase::Qc, timing.forwarded, timing.scored);
+        phases.add(Phase::Encode, encoding, Instant::now());
+    }
+
+    /// The record of it.
+    pub fn record(self, phases: Phases) -> Decided {
+        Decided {
+            accept: self.decision.accept,
+            mu: self.decision.mu,
+            coverage: self.decision.coverage,
+            pixels: self.pixels,
+            reasons: self.decision.reasons,
+            phases,
+            batch: self.timing.images,
+        }
+    }
+}
+
+/// Where the time went, as the protocol has it.
+pub(super) fn timing(phases: &Phases, images: usize) -> v1::Timing {
+    let seconds = |phase| phases.duration(phase).as_secs_f64();
+    v1::Timing {
+        decode_seconds: seconds(Phase::Decode),
+        preprocess_seconds: seconds(Phase::Preprocess),
+        queue_seconds: seconds(Phase::Queue),
+        forward_seconds: seconds(Phase::Forward),
+        qc_seconds: seconds(Phase::Qc),
+        encode_seconds: seconds(Phase::Encode),
+        batch_images: images as u32,
+    }
+}
+
+/// Bytes that the answer takes until it is sent: probabilities and labels of the result, and what of it is asked for.
+pub(super) fn segment_bytes(ready: &Ready, classes: u64, form: Form) -> u64 {
+    let pixels: u64 = ready.original_size().iter().map(|&side| side as u64).product();
+    let probabilities = 4 * classes * if form.probabilities { 2 } else { 1 };
+    pixels * (probabilities + 2)
+}

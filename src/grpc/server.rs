@@ -1,0 +1,189 @@
+//! The server: it listens, answers until it is told to stop, and ends in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::server::HealthReporter;
+use tower::util::{MapRequestLayer, MapResponseLayer};
+
+use super::service::Service;
+use super::v1::quality_control_server::QualityControlServer;
+use super::{health, v1, wire};
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::telemetry::{Telemetry, admin};
+
+/// How long a connection has to answer whether it still lives.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Most calls at once on one connection; more wait on the caller's side.
+const CALLS_A_CONNECTION: u32 = 1024;
+
+/// A server that has its ports but does not answer yet.
+pub struct Serving {
+    listener: TcpListener,
+    admin: TcpListener,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that was taken was answered.
+    Answered,
+    /// So many calls were still being worked on when the time was up.
+    CutOff(u64),
+}
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} (setting {setting}): {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The setting that names it.
+        setting: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The socket was lost.
+    #[error("the server's socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+    /// gRPC's transport failed.
+    #[error("the gRPC transport failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The descriptors of the protocol are damaged.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+impl Serving {
+    /// Takes the ports.
+    ///
+    /// # Errors
+    /// One of them is taken or not allowed.
+    pub async fn bind(settings: &crate::config::Server) -> Result<Serving, ServerError> {
+        let bind = async |address: SocketAddr, setting| {
+            TcpListener::bind(address)
+                .await
+                .map_err(|source| ServerError::Listen {
+                    address,
+                    setting,
+                    source,
+                })
+        };
+        Ok(Serving {
+            listener: bind(settings.listen, "server.listen").await?,
+            admin: bind(settings.admin, "server.admin").await?,
+        })
+    }
+
+    /// Where gRPC is answered, and where `/metrics` is.
+    ///
+    /// # Errors
+    /// The sockets were lost.
+    pub fn addresses(&self) -> Result<[SocketAddr; 2], ServerError> {
+        Ok([self.listener.local_addr()?, self.admin.local_addr()?])
+    }
+
+    /// Answers until `stop` ends, then takes nothing more and waits, for as long as the settings give it, until what was taken is
+    /// answered. `ready` is told whether every model answers.
+    ///
+    /// # Errors
+    /// The transport failed.
+    pub async fn run(
+        self,
+        engine: Arc<Engine>,
+        telemetry: Telemetry,
+        settings: &Settings,
+        ready: watch::Sender<bool>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Ended, ServerError> {
+        let (drain, draining) = watch::channel(false);
+        let reporter = HealthReporter::new();
+        let health_service = health::server(reporter.clone(), draining.clone());
+        let followed = tokio::spawn(health::follow(
+            engine.clone(),
+            reporter,
+            draining.clone(),
+            ready.clone(),
+        ));
+        let most = settings.server.max_message_bytes;
+        let service = QualityControlServer::new(Service::new(
+            engine.clone(),
+            telemetry.clone(),
+            settings,
+            draining.clone(),
+        ))
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(usize::MAX)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Gzip);
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let drained = |mut draining: watch::Receiver<bool>| async move {
+            // The sender lives until the server has ended.
+            let _ = draining.wait_for(|&draining| draining).await;
+        };
+        let server = Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(settings.server.keepalive_seconds)))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(CALLS_A_CONNECTION)
+            .layer(MapRequestLayer::new(wire::pack_as_asked))
+            .layer(MapResponseLayer::new(move |answer| {
+                wire::explain_answer(answer, most)
+            }))
+            .add_service(health_service)
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?)
+            .add_service(service)
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(self.listener).with_nodelay(Some(true)),
+                drained(draining.clone()),
+            );
+        let admin_stop = Arc::new(tokio::sync::Notify::new());
+        let admin = {
+            let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());
+            tokio::spawn(admin::serve(self.admin, telemetry, ready, async move {
+                stop.notified().await;
+            }))
+        };
+        tokio::pin!(server);
+        let ended = tokio::select! {
+            // It ends by itself only where the socket fails.
+            ended = &mut server => ended.map(|()| Ended::Answered),
+            () = stop => {
+                drain.send_replace(true);
+                let limit = Duration::from_secs(settings.server.shutdown_seconds);
+                let answered = tokio::select! {
+                    ended = &mut server => ended.map(|()| ()),
+                    () = tokio::time::sleep(limit) => Ok(()),
+                };
+                answered.map(|()| match telemetry.in_flight() {
+                    0 => Ended::Answered,
+                    left => Ended::CutOff(left),
+                })
+            }
+        };
+        admin_stop.notify_one();
+        let _ = admin.await;
+        followed.abort();
+        Ok(ended?)
+    }
+}

@@ -1,0 +1,182 @@
+//! `sagate.v1.QualityControl`: each call from its request to its answer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_stream::Stream;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use super::deadline::deadline;
+use super::error::ServiceError;
+use super::v1::quality_control_server::QualityControl;
+use super::{interpret, models, order, segment, status, stream, v1};
+use crate::config::{Server, Settings};
+use crate::engine::{Engine, EngineError};
+use crate::gate::Policy;
+use crate::imaging::Limits;
+use crate::telemetry::{Rpc, Telemetry};
+
+/// A stream of answers.
+pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What every call works with.
+pub(super) struct Context {
+    pub engine: Arc<Engine>,
+    pub telemetry: Telemetry,
+    /// What the settings ask of the gate.
+    pub policy: Policy,
+    pub limits: Limits,
+    pub settings: Server,
+    /// How many images are decoded at once: no more than there are cores, whatever waits.
+    pub decoders: Arc<Semaphore>,
+    /// Becomes true when the server takes nothing more.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// The service.
+#[derive(Clone)]
+pub(super) struct Service(Arc<Context>);
+
+impl Service {
+    pub fn new(
+        engine: Arc<Engine>,
+        telemetry: Telemetry,
+        settings: &Settings,
+        draining: watch::Receiver<bool>,
+    ) -> Service {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Service(Arc::new(Context {
+            engine,
+            telemetry,
+            policy: settings.gate.policy(),
+            limits: Limits {
+                max_pixels: settings.limits.max_pixels,
+                max_bytes: settings.limits.max_bytes,
+            },
+            settings: settings.server,
+            decoders: Arc::new(Semaphore::new(cores)),
+            draining,
+        }))
+    }
+}
+
+impl Context {
+    /// Whether a new request is still taken.
+    ///
+    /// # Errors
+    /// The server is shutting down.
+    pub fn open(&self) -> Result<(), ServiceError> {
+        if *self.draining.borrow() {
+            return Err(EngineError::Stopping.into());
+        }
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl QualityControl for Service {
+    async fn segment(
+        &self,
+        request: Request<v1::SegmentRequest>,
+    ) -> Result<Response<v1::SegmentResponse>, Status> {
+        let call = self.0.telemetry.call(Rpc::Segment, request.metadata());
+        let answer = match deadline(request.metadata()) {
+            Ok(deadline) => segment::segment(&self.0, request.into_inner(), deadline, call.image()).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(answer) => {
+                call.finish(Code::Ok);
+                Ok(Response::new(answer))
+            }
+            Err(error) => {
+                call.finish(error.code());
+                Err(error.status())
+            }
+        }
+    }
+
+    type SegmentStreamStream = Answers<v1::SegmentStreamResponse>;
+
+    async fn segment_stream(
+        &self,
+        request: Request<Streaming<v1::SegmentStreamRequest>>,
+    ) -> Result<Response<Self::SegmentStreamStream>, Status> {
+        let call = self.0.telemetry.call(Rpc::SegmentStream, request.metadata());
+        let opened = self.0.open().and_then(|()| deadline(request.metadata()));
+        match opened {
+            Ok(deadline) => {
+                let answers = stream::answers(self.0.clone(), request.into_inner(), deadline, call);
+                Ok(Response::new(answers))
+            }
+            Err(error) => {
+                call.finish(error.code());
+                Err(error.status())
+            }
+        }
+    }
+
+    type InterpretStream = Answers<v1::InterpretResponse>;
+
+    async fn interpret(
+        &self,
+        request: Request<v1::InterpretRequest>,
+    ) -> Result<Response<Self::InterpretStream>, Status> {
+        let begun = Instant::now();
+        let call = self.0.telemetry.call(Rpc::Interpret, request.metadata());
+        match deadline(request.metadata()) {
+            Ok(deadline) => {
+                let answers = interpret::answers(self.0.clone(), request.into_inner(), deadline, call, begun);
+                Ok(Response::new(answers))
+            }
+            Err(error) => {
+                call.finish(error.code());
+                Err(error.status())
+            }
+        }
+    }
+
+    async fn list_models(
+        &self,
+        request: Request<v1::ListModelsRequest>,
+    ) -> Result<Response<v1::ListModelsResponse>, Status> {
+        let call = self.0.telemetry.call(Rpc::ListModels, request.metadata());
+        let engine = &self.0.engine;
+        let models = engine
+            .models()
+            .map(|hosted| models::summary(hosted, engine))
+            .collect();
+        call.finish(Code::Ok);
+        Ok(Response::new(v1::ListModelsResponse { models }))
+    }
+
+    async fn get_model(
+        &self,
+        request: Request<v1::GetModelRequest>,
+    ) -> Result<Response<v1::GetModelResponse>, Status> {
+        let call = self.0.telemetry.call(Rpc::GetModel, request.metadata());
+        let engine = &self.0.engine;
+        match order::model(request.get_ref().model.as_ref(), engine) {
+            Ok(hosted) => {
+                call.finish(Code::Ok);
+                Ok(Response::new(models::whole(hosted, engine, &self.0.policy)))
+            }
+            Err(error) => {
+                call.finish(error.code());
+                Err(error.status())
+            }
+        }
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let call = self.0.telemetry.call(Rpc::GetStatus, request.metadata());
+        let status = status::status(&self.0);
+        call.finish(Code::Ok);
+        Ok(Response::new(status))
+    }
+}

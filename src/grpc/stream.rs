@@ -1,0 +1,134 @@
+//! Images as they come, answers as each is done.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+use super::error::ServiceError;
+use super::segment::segment;
+use super::service::{Answers, Context};
+use super::{v1, wire};
+use crate::engine::EngineError;
+use crate::telemetry::Call;
+
+type Sender = mpsc::Sender<Result<v1::SegmentStreamResponse, Status>>;
+
+/// The answers of `SegmentStream`. A caller that does not read them is not read from either: an image is taken off the wire only when
+/// one of the window's places is free, and a place is free again only when its answer has been handed over.
+pub(super) fn answers(
+    context: Arc<Context>,
+    images: Streaming<v1::SegmentStreamRequest>,
+    deadline: Option<Instant>,
+    call: Call,
+) -> Answers<v1::SegmentStreamResponse> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let call = Arc::new(call);
+        let mut work = JoinSet::new();
+        let ended = tokio::select! {
+            // Dropping the work gives up every image of the stream.
+            () = sender.closed() => Err(ServiceError::Cancelled),
+            ended = read(&context, images, deadline, &call, &sender, &mut work) => ended,
+        };
+        if let Err(ServiceError::Cancelled) = ended {
+            work.shutdown().await;
+        }
+        let Some(call) = Arc::into_inner(call) else {
+            return;
+        };
+        match ended {
+            Ok(()) => call.finish(Code::Ok),
+            Err(error) => {
+                call.finish(error.code());
+                let _ = sender.send(Err(error.status())).await;
+            }
+        }
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+/// Reads images until the caller has no more, and waits until each has its answer.
+///
+/// # Errors
+/// What cannot be read off the wire, or the server shutting down; what was taken before is answered first.
+async fn read(
+    context: &Arc<Context>,
+    mut images: Streaming<v1::SegmentStreamRequest>,
+    deadline: Option<Instant>,
+    call: &Arc<Call>,
+    sender: &Sender,
+    work: &mut JoinSet<()>,
+) -> Result<(), ServiceError> {
+    let window = Arc::new(Semaphore::new(context.settings.stream_window));
+    let mut draining = context.draining.clone();
+    let ended = loop {
+        let place = window
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| ServiceError::Internal)?;
+        while work.try_join_next().is_some() {}
+        let next = tokio::select! {
+            next = images.message() => next,
+            _ = draining.wait_for(|&draining| draining) => break Err(EngineError::Stopping.into()),
+        };
+        let message = match next {
+            Ok(Some(message)) => message,
+            Ok(None) => break Ok(()),
+            Err(status) => break Err(broken(&status, context.settings.max_message_bytes)),
+        };
+        let (context, call, sender) = (context.clone(), call.clone(), sender.clone());
+        work.spawn(async move {
+            let answer = one(&context, message, deadline, &call).await;
+            // Nobody may listen any more; then the whole stream is being given up.
+            let _ = sender.send(Ok(answer)).await;
+            drop((place, call));
+        });
+    };
+    while work.join_next().await.is_some() {}
+    ended
+}
+
+/// One image of the stream; what is wrong with it ends only this image.
+async fn one(
+    context: &Context,
+    message: v1::SegmentStreamRequest,
+    deadline: Option<Instant>,
+    call: &Call,
+) -> v1::SegmentStreamResponse {
+    let request = message.request.unwrap_or_default();
+    // Repeated as it came, so that the caller knows which request is refused.
+    let request_id = request.request_id.clone();
+    let answer = if request_id.is_empty() {
+        let right = "an id, as answers come in any order";
+        let error = ServiceError::field("request.request_id", "empty", right);
+        call.image()
+            .failed(error.code(), error.reason(), crate::telemetry::Phases::begin());
+        Err(error)
+    } else {
+        segment(context, request, deadline, call.image()).await
+    };
+    let outcome = match answer {
+        Ok(answer) => answer
+            .segmentation
+            .map(v1::segment_stream_response::Outcome::Segmentation),
+        Err(error) => Some(v1::segment_stream_response::Outcome::Failure(error.failure())),
+    };
+    v1::SegmentStreamResponse { request_id, outcome }
+}
+
+/// Why the stream cannot be read on.
+fn broken(status: &Status, max_message_bytes: usize) -> ServiceError {
+    wire::explain(status, max_message_bytes).unwrap_or_else(|| match status.code() {
+        Code::Cancelled => ServiceError::Cancelled,
+        code => ServiceError::Wire {
+            code,
+            reason: "STREAM_BROKEN",
+            message: status.message().to_owned(),
+        },
+    })
+}
