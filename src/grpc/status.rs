@@ -2,29 +2,49 @@
 
 use super::service::Context;
 use super::{models, v1};
+use crate::engine::Hosted;
+use crate::telemetry::{Telemetry, WindowView};
 
 /// A snapshot.
 pub(super) fn status(context: &Context) -> v1::GetStatusResponse {
     let telemetry = &context.telemetry;
-    let uptime = telemetry.uptime();
-    let of_model = |hosted: &std::sync::Arc<crate::engine::Hosted>| {
-        let window = telemetry.window(hosted.contract().id());
-        let usage = hosted.usage();
-        v1::ModelStatus {
-            model: Some(models::version(hosted.contract())),
-            ready: hosted.is_ready(),
-            queue_entries: usage.entries as u64,
-            queue_bytes: usage.bytes,
-            window_images: window.images,
-            ..Default::default()
-        }
-    };
+    let models: Vec<_> = context
+        .engine
+        .models()
+        .map(|hosted| (hosted, telemetry.window(hosted.contract().id())))
+        .collect();
     v1::GetStatusResponse {
         server_version: env!("CARGO_PKG_VERSION").into(),
-        uptime_seconds: uptime.as_secs_f64(),
-        window_seconds: telemetry.window_span().as_secs_f64(),
+        uptime_seconds: telemetry.uptime().as_secs_f64(),
+        window_seconds: models.first().map_or(0.0, |(_, window)| window.seconds),
         draining: *context.draining.borrow(),
         requests_in_flight: telemetry.in_flight(),
-        models: context.engine.models().map(of_model).collect(),
+        models: models
+            .into_iter()
+            .map(|(hosted, window)| of_model(hosted, window, telemetry))
+            .collect(),
+    }
+}
+
+fn of_model(hosted: &Hosted, window: WindowView, telemetry: &Telemetry) -> v1::ModelStatus {
+    let usage = hosted.usage();
+    let counts = telemetry.counts(hosted.contract().id());
+    v1::ModelStatus {
+        model: Some(models::version(hosted.contract())),
+        ready: hosted.is_ready(),
+        accepted: counts.accepted,
+        rejected: counts.rejected,
+        failed: counts.failed,
+        queue_entries: usage.entries as u64,
+        queue_bytes: usage.bytes,
+        window_images_per_second: window.images_per_second,
+        window_megapixels_per_second: window.megapixels_per_second,
+        window_images: window.images,
+        window_mean_mu: window.mean_mu,
+        window_accepted_share: window.accepted_share,
+        window_coverage: window.coverage,
+        window_mu_histogram: window.mu_histogram.to_vec(),
+        window_p50_seconds: window.p50_seconds,
+        window_p99_seconds: window.p99_seconds,
     }
 }

@@ -1,7 +1,237 @@
-//! What sagate says about itself while it runs: logs. No image content and no patient data ever goes in.
+//! What sagate says about itself while it runs: logs, metrics and traces. No image content and no patient data ever goes in.
+//!
+//! - [`Telemetry`]: begins with the server, hears of every call, image and change in the engine, and answers what `/metrics` and
+//!   `GetStatus` ask.
+//! - [`Call`], [`ImageCall`]: one call and one image on their way.
+//! - [`admin`]: the plain HTTP port.
+//! - [`Window`]: what happened within the last minutes.
+//!
+//! `docs/metrics.md` lists every metric and span.
 
+pub mod admin;
+mod call;
+mod instruments;
 pub mod logs;
+mod models;
+mod otlp;
 pub mod phases;
-mod stub;
+mod process;
+mod rpc;
+mod traces;
+mod window;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tonic::metadata::MetadataMap;
+
+pub use call::{Call, Decided, ImageCall};
+pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
-pub use stub::*;
+pub use rpc::Rpc;
+pub use window::{Judged, Window, WindowView};
+
+use crate::config;
+use crate::engine::{Contract, ModelId, Observer};
+use call::InFlight;
+use instruments::Instruments;
+use models::Models;
+use traces::Traces;
+
+/// The longest that the last exports may take.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Metrics and traces of one server. Clones are the same.
+#[derive(Clone)]
+pub struct Telemetry(Arc<Inner>);
+
+struct Inner {
+    models: Arc<Models>,
+    in_flight: Arc<InFlight>,
+    instruments: Instruments,
+    traces: Option<Traces>,
+    meters: SdkMeterProvider,
+    registry: prometheus::Registry,
+}
+
+/// Why there is no telemetry.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// A collector's URL that cannot be one.
+    #[error(
+        "telemetry.otlp is {url:?}: it must be the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\" ({source})"
+    )]
+    Collector {
+        /// The setting.
+        url: String,
+        /// What the exporter said.
+        source: ExporterBuildError,
+    },
+    /// The thread that begins it runs no async runtime.
+    #[error("telemetry must be started inside a tokio runtime: {0}")]
+    NoRuntime(#[from] tokio::runtime::TryCurrentError),
+    /// Metrics cannot be collected.
+    #[error("cannot collect metrics: {0}")]
+    Collect(#[from] OTelSdkError),
+    /// Metrics cannot be written in Prometheus' form.
+    #[error("cannot write metrics as text: {0}")]
+    Text(#[from] prometheus::Error),
+}
+
+impl Telemetry {
+    /// Begins to count, for these models; where the settings name a collector, also to send it metrics and traces. To be called
+    /// inside a tokio runtime. Then [`Telemetry::shutdown`] must end it, or what was not yet sent is lost.
+    ///
+    /// # Errors
+    /// No runtime, or a collector's URL that cannot be one. That a collector does not answer is no error: exports are tried again.
+    pub fn start(
+        settings: &config::Telemetry,
+        models: &[Arc<Contract>],
+    ) -> Result<Telemetry, TelemetryError> {
+        let runtime = Handle::try_current()?;
+        let registry = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .without_target_info()
+            // Instruments have their full names.
+            .without_units()
+            .without_counter_suffixes()
+            .build()?;
+        let traces = otlp::tracers(settings)?.map(Traces::new);
+        let meters = otlp::meters(settings, exporter)?;
+        let meter = meters.meter("sagate");
+        let ids = models.iter().map(|contract| contract.id().clone());
+        let models = Arc::new(Models::new(ids, Duration::from_secs(settings.window_seconds)));
+        let in_flight = Arc::new(InFlight::default());
+        let instruments = Instruments::new(&meter, &models);
+        instruments::observe(&meter, &models, &in_flight, runtime);
+        process::observe(&meter);
+        Ok(Telemetry(Arc::new(Inner {
+            models,
+            in_flight,
+            instruments,
+            traces,
+            meters,
+            registry,
+        })))
+    }
+
+    /// A call begins. Its span hangs under the one that the headers `traceparent` and `tracestate` name.
+    pub fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Call {
+        Call::begin(self, rpc, metadata)
+    }
+
+    /// What a model decided within the window.
+    pub fn window(&self, model: &ModelId) -> WindowView {
+        let models = &self.0.models;
+        let now = models.now();
+        models.get(model).window().view(now)
+    }
+
+    /// A model's images since the start, and whether it answers.
+    pub fn counts(&self, model: &ModelId) -> Counts {
+        self.0.models.get(model).counts()
+    }
+
+    /// What waits for a model or runs, as the engine said last.
+    pub fn queue(&self, model: &ModelId) -> Queue {
+        self.0.models.get(model).queue()
+    }
+
+    /// Since [`Telemetry::start`].
+    pub fn uptime(&self) -> Duration {
+        self.0.models.now()
+    }
+
+    /// Calls that are being worked on.
+    pub fn in_flight(&self) -> u64 {
+        self.0.in_flight.total()
+    }
+
+    /// Every metric in Prometheus' text form.
+    ///
+    /// # Errors
+    /// A metric that cannot be written.
+    pub fn render(&self) -> Result<String, TelemetryError> {
+        Ok(prometheus::TextEncoder::new().encode_to_string(&self.0.registry.gather())?)
+    }
+
+    /// Sends what is still to be sent and stops; gives up after a few seconds. Metrics cannot be read afterwards.
+    pub async fn shutdown(&self) {
+        let (ended, mut all_ended) = mpsc::channel::<()>(1);
+        // Threads of their own: providers block while they send, and a runtime's end would wait for its own blocking threads.
+        let meters = self.0.meters.clone();
+        self.end(&ended, move || meters.shutdown());
+        if let Some(traces) = &self.0.traces {
+            let provider = traces.provider.clone();
+            self.end(&ended, move || provider.shutdown_with_timeout(SHUTDOWN));
+        }
+        drop(ended);
+        if tokio::time::timeout(SHUTDOWN, all_ended.recv()).await.is_err() {
+            tracing::warn!("the OTLP collector did not take the last metrics and traces in time");
+        }
+    }
+
+    fn end(
+        &self,
+        ended: &mpsc::Sender<()>,
+        stop: impl FnOnce() -> Result<(), OTelSdkError> + Send + 'static,
+    ) {
+        let ended = ended.clone();
+        let stop = move || {
+            if let Err(error) = stop() {
+                tracing::debug!(%error, "telemetry did not end well");
+            }
+            drop(ended);
+        };
+        if let Err(error) = std::thread::Builder::new()
+            .name("telemetry-end".into())
+            .spawn(stop)
+        {
+            tracing::warn!(%error, "no thread to send the last metrics and traces");
+        }
+    }
+}
+
+impl Observer for Telemetry {
+    fn queue(&self, model: &ModelId, entries: usize, bytes: u64) {
+        let served = self.0.models.get(model);
+        served.queue_entries.store(entries as u64, Relaxed);
+        served.queue_bytes.store(bytes, Relaxed);
+    }
+
+    fn batch_begins(&self, model: &ModelId, images: usize) {
+        let labels = &self.0.models.get(model).labels;
+        self.0
+            .instruments
+            .batch_images
+            .record(images as u64, &labels.model);
+    }
+
+    fn batch_ended(&self, model: &ModelId, forward: Duration, qc: Duration) {
+        let served = self.0.models.get(model);
+        served.forward.add(forward);
+        served.qc.add(qc);
+        served.window().batch(self.0.models.now(), forward, qc);
+    }
+
+    fn sams(&self, model: &ModelId, took: Duration) {
+        self.0.models.get(model).sam.add(took);
+    }
+
+    fn ready(&self, model: &ModelId, ready: bool) {
+        self.0.models.get(model).ready.store(ready, Relaxed);
+    }
+
+    fn panicked(&self, model: &ModelId) {
+        self.0.models.get(model).restarts.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,226 @@
+//! Calls and images on their way: begun, then ended exactly once, by a word or by being dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Instant, SystemTime};
+
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::Span;
+use tonic::Code;
+use tonic::metadata::MetadataMap;
+
+use super::models::Served;
+use super::phases::{Phase, Phases};
+use super::rpc::{Rpc, names};
+use super::traces::{ImageFacts, Traces};
+use super::window::Judged;
+use super::{Inner, Telemetry};
+use crate::engine::ModelId;
+use crate::gate::Reason;
+
+/// Calls in flight, by method.
+#[derive(Default)]
+pub(super) struct InFlight([AtomicU64; Rpc::ALL.len()]);
+
+impl InFlight {
+    pub(super) fn of(&self, rpc: Rpc) -> u64 {
+        self.0[rpc as usize].load(Relaxed)
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        Rpc::ALL.iter().map(|&rpc| self.of(rpc)).sum()
+    }
+}
+
+/// One gRPC call in flight: counted, and a span where traces are sent. Dropped without [`Call::finish`] it was cancelled.
+pub struct Call {
+    telemetry: Arc<Inner>,
+    rpc: Rpc,
+    begun: Instant,
+    span: Option<Span>,
+    code: Code,
+}
+
+impl Call {
+    pub(super) fn begin(telemetry: &Telemetry, rpc: Rpc, metadata: &MetadataMap) -> Call {
+        let inner = Arc::clone(&telemetry.0);
+        inner.in_flight.0[rpc as usize].fetch_add(1, Relaxed);
+        Call {
+            span: inner.traces.as_ref().map(|traces| traces.call(rpc, metadata)),
+            telemetry: inner,
+            rpc,
+            begun: Instant::now(),
+            code: Code::Cancelled,
+        }
+    }
+
+    /// The call has ended.
+    pub fn finish(mut self, code: Code) {
+        self.code = code;
+    }
+
+    /// One image of the call begins: the only one, or one of a stream's. It may outlive the call.
+    pub fn image(&self) -> ImageCall {
+        ImageCall {
+            parent: self.span.as_ref().and_then(Traces::under),
+            served: Arc::clone(self.telemetry.models.unknown()),
+            telemetry: Arc::clone(&self.telemetry),
+            begun: Instant::now(),
+            begun_at: SystemTime::now(),
+            facts: ImageFacts::default(),
+            ended: false,
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let inner = &self.telemetry;
+        inner.in_flight.0[self.rpc as usize].fetch_sub(1, Relaxed);
+        let method = KeyValue::new("method", self.rpc.name());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        inner
+            .instruments
+            .request_seconds
+            .record(seconds, std::slice::from_ref(&method));
+        let code = KeyValue::new("code", names(self.code).0);
+        inner.instruments.requests.add(1, &[method, code]);
+        if let Some(span) = &mut self.span {
+            Traces::end_call(span, self.code);
+        }
+    }
+}
+
+/// What the gate said of an image, and how it came to be.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// Whether the image was let through.
+    pub accept: bool,
+    /// Its score.
+    pub mu: f64,
+    /// The coverage that was asked for; `None` where a threshold was.
+    pub coverage: Option<f64>,
+    /// Its height times its width.
+    pub pixels: u64,
+    /// Everything that spoke against it.
+    pub reasons: Vec<Reason>,
+    /// When it went through each phase.
+    pub phases: Phases,
+    /// Images that the network saw at once, this one counted.
+    pub batch: usize,
+}
+
+/// One image on its way: counted, and a span with one for each of its phases where traces are sent. Dropped without an end it was
+/// cancelled.
+pub struct ImageCall {
+    telemetry: Arc<Inner>,
+    parent: Option<Context>,
+    served: Arc<Served>,
+    begun: Instant,
+    begun_at: SystemTime,
+    facts: ImageFacts,
+    ended: bool,
+}
+
+impl ImageCall {
+    /// The model that is asked. One that is not served is counted as `unknown`.
+    pub fn model(&mut self, model: &ModelId) {
+        self.served = Arc::clone(self.telemetry.models.get(model));
+        self.facts.model = self.served.id.clone();
+    }
+
+    /// The caller's name for the image. What the protocol does not allow is left out.
+    pub fn request_id(&mut self, id: &str) {
+        if self.parent.is_some() {
+            self.facts.set_request_id(id);
+        }
+    }
+
+    /// SHA-256 of the image, 64 hexadecimal digits; anything else is left out.
+    pub fn image_hash(&mut self, hash: &str) {
+        if self.parent.is_some() {
+            self.facts.set_image_hash(hash);
+        }
+    }
+
+    /// The image got a decision.
+    pub fn decided(mut self, decided: Decided) {
+        self.ended = true;
+        let (inner, served) = (&self.telemetry, &self.served);
+        let (count, outcome) = if decided.accept {
+            (&served.accepted, &served.labels.accept)
+        } else {
+            (&served.rejected, &served.labels.reject)
+        };
+        count.fetch_add(1, Relaxed);
+        let judged = Judged {
+            accept: decided.accept,
+            mu: decided.mu,
+            coverage: decided.coverage,
+            pixels: decided.pixels,
+            took: decided.phases.begun().elapsed(),
+        };
+        served.window().judged(inner.models.now(), &judged);
+        let instruments = &inner.instruments;
+        instruments.images.add(1, outcome);
+        instruments.pixels.add(decided.pixels, &served.labels.model);
+        if decided.mu.is_finite() {
+            instruments.mu.record(decided.mu, &served.labels.model);
+        }
+        for &reason in &decided.reasons {
+            instruments.rejected_images.add(1, served.labels.reason(reason));
+        }
+        self.record_phases(&decided.phases);
+        if let (Some(traces), Some(parent)) = (&inner.traces, &self.parent) {
+            traces.decided(parent, self.span(Some(&decided.phases)), &self.facts, &decided);
+        }
+    }
+
+    /// The image got no decision. `reason` is a constant of the protocol, like `QUEUE_FULL`.
+    pub fn failed(mut self, code: Code, reason: &'static str, phases: Phases) {
+        self.fail(code, Some(reason), Some(&phases));
+    }
+
+    fn fail(&mut self, code: Code, reason: Option<&'static str>, phases: Option<&Phases>) {
+        self.ended = true;
+        let (inner, served) = (&self.telemetry, &self.served);
+        served.failed.fetch_add(1, Relaxed);
+        inner
+            .instruments
+            .images
+            .add(1, &served.labels.outcome(names(code).1));
+        if let Some(phases) = phases {
+            self.record_phases(phases);
+        }
+        if let (Some(traces), Some(parent)) = (&inner.traces, &self.parent) {
+            traces.failed(parent, self.span(phases), &self.facts, code, reason, phases);
+        }
+    }
+
+    fn record_phases(&self, phases: &Phases) {
+        for phase in Phase::ALL {
+            let took = phases.duration(phase);
+            if !took.is_zero() {
+                let instrument = &self.telemetry.instruments.phase_seconds;
+                instrument.record(took.as_secs_f64(), self.served.labels.phase(phase));
+            }
+        }
+    }
+
+    /// From when to when: around all phases, even where the clock was set in between.
+    fn span(&self, phases: Option<&Phases>) -> [SystemTime; 2] {
+        let mut span = [self.begun_at, self.begun_at + self.begun.elapsed()];
+        for (_, from, to) in phases.into_iter().flat_map(Phases::on_the_clock) {
+            span = [span[0].min(from), span[1].max(to)];
+        }
+        span
+    }
+}
+
+impl Drop for ImageCall {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.fail(Code::Cancelled, None, None);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Every metric of sagate's own: what is recorded as it happens, and what is read when a reader asks. `docs/metrics.md` lists them.
+//! Their names are Prometheus', also over OTLP, so that one query fits both.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+use tokio::runtime::Handle;
+
+use super::call::InFlight;
+use super::models::{Models, Served};
+use super::rpc::Rpc;
+use super::window::MU_BINS;
+use crate::gate::Reason;
+
+const REQUEST_SECONDS: [f64; 16] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
+const PHASE_SECONDS: [f64; 17] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    30.0,
+];
+const BATCH_IMAGES: [f64; 15] = [
+    1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
+];
+
+/// What is recorded as it happens.
+pub(super) struct Instruments {
+    pub(super) requests: Counter<u64>,
+    pub(super) request_seconds: Histogram<f64>,
+    pub(super) images: Counter<u64>,
+    pub(super) rejected_images: Counter<u64>,
+    pub(super) pixels: Counter<u64>,
+    pub(super) phase_seconds: Histogram<f64>,
+    pub(super) mu: Histogram<f64>,
+    pub(super) batch_images: Histogram<u64>,
+}
+
+impl Instruments {
+    pub(super) fn new(meter: &Meter, models: &Models) -> Instruments {
+        let counter = |name, unit, help| {
+            let builder = meter.u64_counter(name).with_unit(unit).with_description(help);
+            builder.build()
+        };
+        let histogram = |name, unit, help, bounds: &[f64]| {
+            let builder = meter.f64_histogram(name).with_unit(unit).with_description(help);
+            builder.with_boundaries(bounds.to_vec()).build()
+        };
+        let twentieths: Vec<f64> = (1..=MU_BINS).map(|bin| bin as f64 / MU_BINS as f64).collect();
+        let instruments = Instruments {
+            requests: counter(
+                "sagate_requests_total",
+                "{request}",
+                "gRPC calls that ended, by status code.",
+            ),
+            request_seconds: histogram(
+                "sagate_request_duration_seconds",
+                "s",
+                "gRPC calls from their first byte to their end.",
+                &REQUEST_SECONDS,
+            ),
+            images: counter("sagate_images_total", "{image}", "Images, by how they ended."),
+            rejected_images: counter(
+                "sagate_rejected_images_total",
+                "{image}",
+                "Rejected images, under each of their reasons.",
+            ),
+            pixels: counter(
+                "sagate_pixels_total",
+                "{pixel}",
+                "Pixels of the images that got a decision.",
+            ),
+            phase_seconds: histogram(
+                "sagate_phase_duration_seconds",
+                "s",
+                "How long images stayed in each phase.",
+                &PHASE_SECONDS,
+            ),
+            mu: histogram(
+                "sagate_mu",
+                "1",
+                "Mean SA score of the images that got a decision.",
+                &twentieths,
+            ),
+            batch_images: meter
+                .u64_histogram("sagate_batch_images")
+                .with_unit("{image}")
+                .with_description("Images that the network saw at once.")
+                .with_boundaries(BATCH_IMAGES.to_vec())
+                .build(),
+        };
+        instruments.begin_at_zero(models);
+        instruments
+    }
+
+    /// A counter that is there from the start shows its first step, too.
+    fn begin_at_zero(&self, models: &Models) {
+        for served in models.iter() {
+            let labels = &served.labels;
+            self.images.add(0, &labels.accept);
+            self.images.add(0, &labels.reject);
+            self.pixels.add(0, &labels.model);
+            for reason in Reason::ALL {
+                self.rejected_images.add(0, labels.reason(reason));
+            }
+        }
+    }
+}
+
+/// What is read of every served model: whether it only grows, name, unit, meaning, and how it is read at this time.
+type OfModel = (
+    bool,
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&Served, Duration) -> Option<f64>,
+);
+
+const OF_MODELS: [OfModel; 10] = [
+    (
+        false,
+        "sagate_accepted_ratio",
+        "1",
+        "Share of the window's decisions that let the image through.",
+        |served, now| served.window().view(now).accepted_share,
+    ),
+    (
+        false,
+        "sagate_coverage_ratio",
+        "1",
+        "Mean coverage that the window's images asked for.",
+        |served, now| served.window().view(now).coverage,
+    ),
+    (
+        false,
+        "sagate_qc_ratio",
+        "1",
+        "Share of prototypes, scores and mu in the window's time of network and scores.",
+        |served, now| served.window().view(now).qc_share,
+    ),
+    (
+        false,
+        "sagate_queue_entries",
+        "{image}",
+        "Images that wait for the model or run.",
+        |served, _| Some(served.queue().entries as f64),
+    ),
+    (
+        false,
+        "sagate_queue_bytes",
+        "By",
+        "Bytes that waiting and running images take.",
+        |served, _| Some(served.queue().bytes as f64),
+    ),
+    (
+        false,
+        "sagate_model_ready",
+        "1",
+        "1 where the model answers, else 0.",
+        |served, _| Some(f64::from(u8::from(served.ready.load(Relaxed)))),
+    ),
+    (
+        true,
+        "sagate_model_restarts_total",
+        "{restart}",
+        "How often the model's thread panicked and was replaced.",
+        |served, _| Some(served.restarts.load(Relaxed) as f64),
+    ),
+    (
+        true,
+        "sagate_forward_seconds_total",
+        "s",
+        "Time of the network.",
+        |served, _| Some(served.forward.seconds()),
+    ),
+    (
+        true,
+        "sagate_qc_seconds_total",
+        "s",
+        "Time of prototypes, scores, mu and masks.",
+        |served, _| Some(served.qc.seconds()),
+    ),
+    (
+        true,
+        "sagate_sam_seconds_total",
+        "s",
+        "Time of the SAMs and unit scores of interpretations.",
+        |served, _| Some(served.sam.seconds()),
+    ),
+];
+
+/// Registers what is read when a reader asks.
+pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFlight>, runtime: Handle) {
+    for (grows, name, unit, help, read) in OF_MODELS {
+        let models = Arc::clone(models);
+        let callback = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<f64>| {
+            let now = models.now();
+            for served in models.iter() {
+                if let Some(value) = read(served, now) {
+                    observer.observe(value, &served.labels.model);
+                }
+            }
+        };
+        if grows {
+            let builder = meter.f64_observable_counter(name).with_unit(unit);
+            builder.with_description(help).with_callback(callback).build();
+        } else {
+            let builder = meter.f64_observable_gauge(name).with_unit(unit);
+            builder.with_description(help).with_callback(callback).build();
+        }
+    }
+    let in_flight = Arc::clone(in_flight);
+    meter
+        .u64_observable_gauge("sagate_requests_in_flight")
+        .with_unit("{request}")
+        .with_description("gRPC calls that are being worked on.")
+        .with_callback(move |observer| {
+            for rpc in Rpc::ALL {
+                observer.observe(in_flight.of(rpc), &[KeyValue::new("method", rpc.name())]);
+            }
+        })
+        .build();
+    meter
+        .u64_observable_gauge("sagate_runtime_tasks")
+        .with_unit("{task}")
+        .with_description("Tasks of the async runtime that are alive.")
+        .with_callback(move |observer| observer.observe(runtime.metrics().num_alive_tasks() as u64, &[]))
+        .build();
+    let build = [
+        KeyValue::new("version", env!("CARGO_PKG_VERSION")),
+        KeyValue::new("libtorch", env!("SAGATE_BUILD_LIBTORCH")),
+        KeyValue::new("rustc", env!("SAGATE_BUILD_RUSTC")),
+    ];
+    meter
+        .u64_observable_gauge("sagate_build_info")
+        .with_unit("1")
+        .with_description("Always 1; the labels say what runs.")
+        .with_callback(move |observer| observer.observe(1, &build))
+        .build();
+}

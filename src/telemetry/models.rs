@@ -1,0 +1,197 @@
+//! What is counted of each served model, and its labels, made once. Whatever names no served model shares one `unknown`, so that a
+//! caller cannot add labels.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::{KeyValue, Value};
+
+use super::phases::Phase;
+use super::window::Window;
+use crate::engine::ModelId;
+use crate::gate::Reason;
+
+const UNKNOWN: &str = "unknown";
+
+/// Images of one model since the start, and whether it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Whether the model answers now.
+    pub ready: bool,
+    /// Images that were let through.
+    pub accepted: u64,
+    /// Images that were rejected.
+    pub rejected: u64,
+    /// Images that got no decision.
+    pub failed: u64,
+}
+
+/// What waits for one model or runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Queue {
+    /// Images.
+    pub entries: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+}
+
+/// Every served model.
+pub(super) struct Models {
+    served: BTreeMap<ModelId, Arc<Served>>,
+    unknown: Arc<Served>,
+    pub(super) started: Instant,
+}
+
+/// One of them.
+pub(super) struct Served {
+    /// `None` for whatever is not served.
+    pub(super) id: Option<ModelId>,
+    pub(super) labels: Labels,
+    pub(super) accepted: AtomicU64,
+    pub(super) rejected: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) ready: AtomicBool,
+    pub(super) restarts: AtomicU64,
+    pub(super) queue_entries: AtomicU64,
+    pub(super) queue_bytes: AtomicU64,
+    pub(super) forward: Clock,
+    pub(super) qc: Clock,
+    pub(super) sam: Clock,
+    window: Mutex<Window>,
+}
+
+/// Time that adds up.
+#[derive(Default)]
+pub(super) struct Clock(AtomicU64);
+
+/// A model's labels, alone and with what they often go with.
+pub(super) struct Labels {
+    pub(super) model: Vec<KeyValue>,
+    pub(super) accept: Vec<KeyValue>,
+    pub(super) reject: Vec<KeyValue>,
+    phases: Vec<Vec<KeyValue>>,
+    reasons: Vec<Vec<KeyValue>>,
+}
+
+impl Models {
+    pub(super) fn new(ids: impl IntoIterator<Item = ModelId>, span: Duration) -> Models {
+        let served = |id: ModelId| (id.clone(), Arc::new(Served::new(Some(id), span)));
+        Models {
+            served: ids.into_iter().map(served).collect(),
+            unknown: Arc::new(Served::new(None, span)),
+            started: Instant::now(),
+        }
+    }
+
+    /// The model, or the one that stands for all that are not served.
+    pub(super) fn get(&self, id: &ModelId) -> &Arc<Served> {
+        self.served.get(id).unwrap_or(&self.unknown)
+    }
+
+    pub(super) fn unknown(&self) -> &Arc<Served> {
+        &self.unknown
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.served.values()
+    }
+
+    /// The time as windows count it.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl Served {
+    fn new(id: Option<ModelId>, span: Duration) -> Served {
+        Served {
+            labels: Labels::new(id.as_ref()),
+            id,
+            accepted: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
+            restarts: AtomicU64::new(0),
+            queue_entries: AtomicU64::new(0),
+            queue_bytes: AtomicU64::new(0),
+            forward: Clock::default(),
+            qc: Clock::default(),
+            sam: Clock::default(),
+            window: Mutex::new(Window::new(span)),
+        }
+    }
+
+    /// The window, held for a few additions only. A panic in between leaves counts, which are no worse for it.
+    pub(super) fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.load(Relaxed),
+            accepted: self.accepted.load(Relaxed),
+            rejected: self.rejected.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+        }
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        Queue {
+            entries: self.queue_entries.load(Relaxed),
+            bytes: self.queue_bytes.load(Relaxed),
+        }
+    }
+}
+
+impl Clock {
+    pub(super) fn add(&self, took: Duration) {
+        self.0.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.0.load(Relaxed)).as_secs_f64()
+    }
+}
+
+impl Labels {
+    fn new(id: Option<&ModelId>) -> Labels {
+        let shared = |text: String| Value::from(Arc::<str>::from(text));
+        let (name, version) = match id {
+            Some(id) => (shared(id.name.clone()), shared(id.version.to_string())),
+            None => (UNKNOWN.into(), UNKNOWN.into()),
+        };
+        let model = vec![KeyValue::new("model", name), KeyValue::new("version", version)];
+        let with = |key: &'static str, value: Value| {
+            let mut labels = model.clone();
+            labels.push(KeyValue::new(key, value));
+            labels
+        };
+        Labels {
+            accept: with("outcome", "accept".into()),
+            reject: with("outcome", "reject".into()),
+            phases: Phase::ALL.map(|phase| with("phase", phase.name().into())).into(),
+            reasons: Reason::ALL
+                .map(|reason| with("reason", shared(reason.to_string())))
+                .into(),
+            model,
+        }
+    }
+
+    /// With how an image without a decision ended.
+    pub(super) fn outcome(&self, outcome: &'static str) -> Vec<KeyValue> {
+        let mut labels = self.model.clone();
+        labels.push(KeyValue::new("outcome", outcome));
+        labels
+    }
+
+    pub(super) fn phase(&self, phase: Phase) -> &[KeyValue] {
+        &self.phases[phase as usize]
+    }
+
+    pub(super) fn reason(&self, reason: Reason) -> &[KeyValue] {
+        let index = Reason::ALL.iter().position(|it| *it == reason);
+        &self.reasons[index.expect("Reason::ALL holds every reason")]
+    }
+}

@@ -1,0 +1,68 @@
+//! The way to an OTLP/gRPC collector, and the providers that metrics and spans come from.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_prometheus::PrometheusExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use super::TelemetryError;
+use crate::config;
+
+/// A collector that takes longer for one export does not get it.
+const EXPORT: Duration = Duration::from_secs(3);
+
+/// Metrics for Prometheus, and for the collector where there is one.
+pub(super) fn meters(
+    settings: &config::Telemetry,
+    prometheus: PrometheusExporter,
+) -> Result<SdkMeterProvider, TelemetryError> {
+    let mut builder = SdkMeterProvider::builder()
+        .with_resource(resource())
+        .with_reader(prometheus);
+    if !settings.otlp.is_empty() {
+        let exporter = MetricExporter::builder()
+            .with_tonic()
+            .with_endpoint(&settings.otlp)
+            .with_timeout(EXPORT)
+            .build()
+            .map_err(|source| refused(settings, source))?;
+        let interval = Duration::from_secs(settings.otlp_interval_seconds);
+        builder = builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
+    }
+    Ok(builder.build())
+}
+
+/// Spans for the collector, where there is one. A caller's wish that its call be traced or not is kept; what has no caller's wish is
+/// traced, unless OpenTelemetry's own variable `OTEL_TRACES_SAMPLER` says otherwise.
+pub(super) fn tracers(settings: &config::Telemetry) -> Result<Option<SdkTracerProvider>, TelemetryError> {
+    if settings.otlp.is_empty() {
+        return Ok(None);
+    }
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(&settings.otlp)
+        .with_timeout(EXPORT)
+        .build()
+        .map_err(|source| refused(settings, source))?;
+    let builder = SdkTracerProvider::builder().with_resource(resource());
+    Ok(Some(builder.with_batch_exporter(exporter).build()))
+}
+
+fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    Resource::builder()
+        .with_service_name("sagate")
+        .with_attribute(version)
+        .build()
+}
+
+fn refused(settings: &config::Telemetry, source: ExporterBuildError) -> TelemetryError {
+    TelemetryError::Collector {
+        url: settings.otlp.clone(),
+        source,
+    }
+}

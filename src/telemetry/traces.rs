@@ -1,0 +1,194 @@
+//! Spans: one for a call, under the caller's own where its headers name one; one for each image of it; one for each phase of the
+//! image. What goes in is listed in `docs/metrics.md`: no file name, no header, no error text, nothing of a patient.
+
+use std::time::SystemTime;
+
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
+};
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use tonic::Code;
+use tonic::metadata::MetadataMap;
+
+use super::call::Decided;
+use super::phases::Phases;
+use super::rpc::{Rpc, servers_fault};
+use crate::engine::ModelId;
+
+const SERVICE: &str = "sagate.v1.QualityControl";
+const STATUS_CODE: &str = "rpc.grpc.status_code";
+
+/// Makes spans.
+pub(super) struct Traces {
+    pub(super) provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    propagator: TraceContextPropagator,
+}
+
+/// What is known of an image beside its end.
+#[derive(Debug, Default)]
+pub(super) struct ImageFacts {
+    pub(super) model: Option<ModelId>,
+    pub(super) request_id: Option<String>,
+    pub(super) image_hash: Option<String>,
+}
+
+struct Headers<'a>(&'a MetadataMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        // The propagator asks by name.
+        Vec::new()
+    }
+}
+
+impl Traces {
+    pub(super) fn new(provider: SdkTracerProvider) -> Traces {
+        Traces {
+            tracer: provider.tracer("sagate"),
+            propagator: TraceContextPropagator::new(),
+            provider,
+        }
+    }
+
+    /// A call's span, open.
+    pub(super) fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Span {
+        // Out of an empty context: what runs on this thread now has nothing to do with the caller.
+        let parent = self
+            .propagator
+            .extract_with_context(&Context::new(), &Headers(metadata));
+        let builder = SpanBuilder::from_name(rpc.span_name())
+            .with_kind(SpanKind::Server)
+            .with_attributes([
+                KeyValue::new("rpc.system", "grpc"),
+                KeyValue::new("rpc.service", SERVICE),
+                KeyValue::new("rpc.method", rpc.name()),
+            ]);
+        self.tracer.build_with_context(builder, &parent)
+    }
+
+    /// Ends a call's span.
+    pub(super) fn end_call(span: &mut Span, code: Code) {
+        span.set_attribute(KeyValue::new(STATUS_CODE, code as i64));
+        set_status(span, code);
+        span.end();
+    }
+
+    /// What the spans of a call's images hang under; `None` where nobody wants them.
+    pub(super) fn under(span: &Span) -> Option<Context> {
+        let context = span.span_context();
+        let sampled = context.is_valid() && context.is_sampled();
+        sampled.then(|| Context::new().with_remote_span_context(context.clone()))
+    }
+
+    /// An image that got a decision.
+    pub(super) fn decided(
+        &self,
+        parent: &Context,
+        span: [SystemTime; 2],
+        facts: &ImageFacts,
+        decided: &Decided,
+    ) {
+        let mut attributes = facts.attributes();
+        let decision = if decided.accept { "ACCEPT" } else { "REJECT" };
+        attributes.push(KeyValue::new("sagate.decision", decision));
+        if decided.mu.is_finite() {
+            attributes.push(KeyValue::new("sagate.mu", decided.mu));
+        }
+        if !decided.reasons.is_empty() {
+            let reasons = decided.reasons.iter().map(|it| StringValue::from(it.to_string()));
+            let reasons = Value::Array(Array::String(reasons.collect()));
+            attributes.push(KeyValue::new("sagate.reasons", reasons));
+        }
+        attributes.push(KeyValue::new("sagate.batch_images", decided.batch as i64));
+        self.image(parent, span, attributes, Some(&decided.phases), Code::Ok);
+    }
+
+    /// An image that got none.
+    pub(super) fn failed(
+        &self,
+        parent: &Context,
+        span: [SystemTime; 2],
+        facts: &ImageFacts,
+        code: Code,
+        reason: Option<&'static str>,
+        phases: Option<&Phases>,
+    ) {
+        let mut attributes = facts.attributes();
+        attributes.push(KeyValue::new(STATUS_CODE, code as i64));
+        attributes.extend(reason.map(|reason| KeyValue::new("sagate.failure", reason)));
+        self.image(parent, span, attributes, phases, code);
+    }
+
+    fn image(
+        &self,
+        parent: &Context,
+        [from, to]: [SystemTime; 2],
+        attributes: Vec<KeyValue>,
+        phases: Option<&Phases>,
+        code: Code,
+    ) {
+        let builder = SpanBuilder::from_name("image")
+            .with_start_time(from)
+            .with_attributes(attributes);
+        let mut image = self.tracer.build_with_context(builder, parent);
+        let under = Context::new().with_remote_span_context(image.span_context().clone());
+        for (phase, from, to) in phases.into_iter().flat_map(Phases::on_the_clock) {
+            let builder = SpanBuilder::from_name(phase.name()).with_start_time(from);
+            self.tracer
+                .build_with_context(builder, &under)
+                .end_with_timestamp(to);
+        }
+        set_status(&mut image, code);
+        image.end_with_timestamp(to);
+    }
+}
+
+/// A caller's mistake is no error of this server's. No text: it could repeat what was sent.
+fn set_status(span: &mut Span, code: Code) {
+    if servers_fault(code) {
+        span.set_status(Status::error(""));
+    }
+}
+
+impl ImageFacts {
+    /// Takes a request's id where it keeps to the protocol.
+    pub(super) fn set_request_id(&mut self, id: &str) {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
+        if (1..=128).contains(&id.len()) && id.bytes().all(allowed) {
+            self.request_id = Some(id.into());
+        }
+    }
+
+    /// Takes an image's hash where it is one.
+    pub(super) fn set_image_hash(&mut self, hash: &str) {
+        if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.image_hash = Some(hash.into());
+        }
+    }
+
+    fn attributes(&self) -> Vec<KeyValue> {
+        let mut attributes = Vec::with_capacity(8);
+        if let Some(model) = &self.model {
+            attributes.push(KeyValue::new("sagate.model", model.name.clone()));
+            attributes.push(KeyValue::new("sagate.version", i64::from(model.version)));
+        }
+        let id = self
+            .request_id
+            .clone()
+            .map(|id| KeyValue::new("sagate.request_id", id));
+        let hash = self
+            .image_hash
+            .clone()
+            .map(|hash| KeyValue::new("sagate.image_hash", hash));
+        attributes.extend(id.into_iter().chain(hash));
+        attributes
+    }
+}

@@ -1,0 +1,246 @@
+//! What one model decided within the last minutes: a ring of sixty slots, each a sixtieth of the span, so that memory and time do not
+//! grow with the traffic. The time comes in as an argument, counted from the start of the server.
+
+use std::time::Duration;
+
+const SLOTS: u64 = 60;
+/// Latencies are counted in buckets whose bounds grow by the fourth root of two from 100 us: 80 of them reach 105 s.
+const LATENCY_BOUNDS: usize = 81;
+const FASTEST: f64 = 1e-4;
+const BOUNDS_A_DOUBLING: f64 = 4.0;
+/// mu is counted in twentieths of [0, 1].
+pub(super) const MU_BINS: usize = 20;
+
+/// A decision as the window sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// Whether the image was let through.
+    pub accept: bool,
+    /// Its score; what is not finite is left out of means and histograms.
+    pub mu: f64,
+    /// The coverage that was asked for, where one was.
+    pub coverage: Option<f64>,
+    /// Pixels of the image.
+    pub pixels: u64,
+    /// From the first byte of the image to its answer.
+    pub took: Duration,
+}
+
+/// What happened within a window.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WindowView {
+    /// Seconds that the window covers: what has passed since the start, at most the window's span (less a sixtieth at worst).
+    pub seconds: f64,
+    /// Decisions.
+    pub images: u64,
+    /// Decisions a second.
+    pub images_per_second: f64,
+    /// Megapixels a second that got a decision.
+    pub megapixels_per_second: f64,
+    /// Mean mu; `None` without a decision whose mu is finite.
+    pub mean_mu: Option<f64>,
+    /// Share of the decisions that let the image through; `None` without a decision.
+    pub accepted_share: Option<f64>,
+    /// Mean coverage that was asked for; `None` where none was.
+    pub coverage: Option<f64>,
+    /// How often mu fell into each twentieth of [0, 1]; the last includes 1.
+    pub mu_histogram: [u64; MU_BINS],
+    /// Seconds of the median image; `None` without a decision.
+    pub p50_seconds: Option<f64>,
+    /// Seconds that 99 % of the images stayed below; `None` without a decision.
+    pub p99_seconds: Option<f64>,
+    /// What the scores took, as a share of network and scores together; `None` without a batch.
+    pub qc_share: Option<f64>,
+}
+
+/// The ring. See the module.
+#[derive(Debug, Clone)]
+pub struct Window {
+    slot: Duration,
+    newest: u64,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    /// Which sixtieth since the start this is; another one under the same place in the ring is too old to count.
+    epoch: u64,
+    tally: Tally,
+}
+
+#[derive(Debug, Clone)]
+struct Tally {
+    images: u64,
+    accepted: u64,
+    pixels: u64,
+    mu_sum: f64,
+    mu: [u64; MU_BINS],
+    coverage_sum: f64,
+    with_coverage: u64,
+    latency: [u64; LATENCY_BOUNDS + 1],
+    slowest: f64,
+    forward: f64,
+    qc: f64,
+}
+
+impl Window {
+    /// An empty window that looks back over `span`, which is taken as a second at least.
+    pub fn new(span: Duration) -> Window {
+        let empty = Slot {
+            epoch: 0,
+            tally: Tally::new(),
+        };
+        Window {
+            slot: span.max(Duration::from_secs(1)) / SLOTS as u32,
+            newest: 0,
+            slots: vec![empty; SLOTS as usize],
+        }
+    }
+
+    /// Counts a decision made at `now`.
+    pub fn judged(&mut self, now: Duration, judged: &Judged) {
+        self.tally(now).judged(judged);
+    }
+
+    /// Counts a batch that ended at `now`: what network and scores took.
+    pub fn batch(&mut self, now: Duration, forward: Duration, qc: Duration) {
+        let tally = self.tally(now);
+        tally.forward += forward.as_secs_f64();
+        tally.qc += qc.as_secs_f64();
+    }
+
+    /// What happened until `now`, within the span.
+    pub fn view(&self, now: Duration) -> WindowView {
+        let newest = self.epoch(now);
+        let oldest = newest.saturating_sub(SLOTS - 1);
+        let mut total = Tally::new();
+        let within = self.slots.iter().filter(|slot| slot.epoch >= oldest);
+        within.for_each(|slot| total.merge(&slot.tally));
+        let begun = self.slot.as_secs_f64() * oldest as f64;
+        total.view((now.as_secs_f64() - begun).max(0.0))
+    }
+
+    /// Threads may come with times that are a little out of order: what is late counts as now.
+    fn epoch(&self, now: Duration) -> u64 {
+        ((now.as_nanos() / self.slot.as_nanos()) as u64).max(self.newest)
+    }
+
+    fn tally(&mut self, now: Duration) -> &mut Tally {
+        self.newest = self.epoch(now);
+        let slot = &mut self.slots[(self.newest % SLOTS) as usize];
+        if slot.epoch != self.newest {
+            *slot = Slot {
+                epoch: self.newest,
+                tally: Tally::new(),
+            };
+        }
+        &mut slot.tally
+    }
+}
+
+impl Tally {
+    fn new() -> Tally {
+        Tally {
+            images: 0,
+            accepted: 0,
+            pixels: 0,
+            mu_sum: 0.0,
+            mu: [0; MU_BINS],
+            coverage_sum: 0.0,
+            with_coverage: 0,
+            latency: [0; LATENCY_BOUNDS + 1],
+            slowest: 0.0,
+            forward: 0.0,
+            qc: 0.0,
+        }
+    }
+
+    fn judged(&mut self, judged: &Judged) {
+        self.images += 1;
+        self.accepted += u64::from(judged.accept);
+        self.pixels += judged.pixels;
+        if judged.mu.is_finite() {
+            self.mu_sum += judged.mu;
+            self.mu[((judged.mu.max(0.0) * MU_BINS as f64) as usize).min(MU_BINS - 1)] += 1;
+        }
+        if let Some(coverage) = judged.coverage {
+            self.coverage_sum += coverage;
+            self.with_coverage += 1;
+        }
+        let took = judged.took.as_secs_f64();
+        self.latency[bucket(took)] += 1;
+        self.slowest = self.slowest.max(took);
+    }
+
+    fn merge(&mut self, other: &Tally) {
+        self.images += other.images;
+        self.accepted += other.accepted;
+        self.pixels += other.pixels;
+        self.mu_sum += other.mu_sum;
+        self.coverage_sum += other.coverage_sum;
+        self.with_coverage += other.with_coverage;
+        self.slowest = self.slowest.max(other.slowest);
+        self.forward += other.forward;
+        self.qc += other.qc;
+        for (sum, count) in self.mu.iter_mut().zip(&other.mu) {
+            *sum += count;
+        }
+        for (sum, count) in self.latency.iter_mut().zip(&other.latency) {
+            *sum += count;
+        }
+    }
+
+    fn view(&self, seconds: f64) -> WindowView {
+        // In the first second a rate would be of next to nothing.
+        let over = seconds.max(1.0);
+        WindowView {
+            seconds,
+            images: self.images,
+            images_per_second: self.images as f64 / over,
+            megapixels_per_second: self.pixels as f64 / 1e6 / over,
+            mean_mu: share(self.mu_sum, self.mu.iter().sum::<u64>() as f64),
+            accepted_share: share(self.accepted as f64, self.images as f64),
+            coverage: share(self.coverage_sum, self.with_coverage as f64),
+            mu_histogram: self.mu,
+            p50_seconds: self.quantile(0.5),
+            p99_seconds: self.quantile(0.99),
+            qc_share: share(self.qc, self.forward + self.qc),
+        }
+    }
+
+    /// The latency below which a share of the images stayed, interpolated within its bucket: at most a fourth root of two off.
+    fn quantile(&self, share: f64) -> Option<f64> {
+        let rank = share * self.images as f64;
+        let mut below = 0;
+        for (index, &count) in self.latency.iter().enumerate().filter(|(_, count)| **count > 0) {
+            if (below + count) as f64 >= rank {
+                let within = (rank - below as f64) / count as f64;
+                return Some(interpolate(index, within).min(self.slowest));
+            }
+            below += count;
+        }
+        None
+    }
+}
+
+fn share(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+fn bound(index: usize) -> f64 {
+    FASTEST * (index as f64 / BOUNDS_A_DOUBLING).exp2()
+}
+
+/// The first bucket whose bound is not below `seconds`; the last one has no bound.
+fn bucket(seconds: f64) -> usize {
+    let index = (BOUNDS_A_DOUBLING * (seconds / FASTEST).log2()).ceil();
+    (index.max(0.0) as usize).min(LATENCY_BOUNDS)
+}
+
+fn interpolate(index: usize, within: f64) -> f64 {
+    match index {
+        0 => FASTEST * within,
+        LATENCY_BOUNDS => f64::INFINITY,
+        _ => bound(index - 1) * (within / BOUNDS_A_DOUBLING).exp2(),
+    }
+}
