@@ -332,6 +332,16 @@ impl Settings {
         &self.entries
     }
 
+    /// Whether someone said what a key is to be, in a file, the environment or a flag.
+    pub fn named(&self, key: &str) -> bool {
+        let origin = self
+            .entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.origin);
+        origin.is_some_and(|origin| *origin != Origin::Default)
+    }
+
     /// Whether programs, not people, read what is printed.
     pub fn json(&self) -> bool {
         self.output.format == OutputFormat::Json

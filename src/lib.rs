@@ -12,10 +12,12 @@
 //! | 3 | [`model`] | a model as a folder, and the repository of them |
 //! | 4 | [`engine`] | images become results: one pass through network, scores and gate |
 //! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
+//! | 6 | [`client`] | a client of the service, in the library's own types |
 //! | 6 | [`cli`] | the command line |
 //! | beside | [`config`], [`telemetry`] | settings; logs, metrics, traces |
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod data;
 pub mod engine;

@@ -118,7 +118,7 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
     for (coverage, threshold) in thresholds {
         table.add_row([
             format!("{:.0} %", coverage * 100.0),
-            super::segment::threshold(Some(threshold)),
+            super::words::threshold(Some(threshold)),
         ]);
     }
     Ok(out::print(&table)?)

@@ -86,9 +86,10 @@ fn name(path: &Path) -> String {
 /// # Errors
 /// The first image that the model cannot take, or whose true mask has labels that the model has not, by name.
 pub fn segment(pass: &Pass, examples: &[Example]) -> anyhow::Result<Vec<Segmentation>> {
+    let (classes, model) = (pass.manifest().classes.len(), pass.manifest().reference());
     for example in examples {
         if let Some(truth) = &example.truth {
-            check_labels(truth, &example.name, pass.manifest())?;
+            check_labels(truth, &example.name, classes, &model)?;
         }
     }
     let ready: Vec<Ready> = examples

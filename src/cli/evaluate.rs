@@ -186,7 +186,7 @@ fn round(pass: &Pass, policy: &Policy, data: &Dataset, damage: Option<Damage>) -
             mu: decision.mu,
             dice: example.truth.as_ref().map(|truth| result.dice(truth)),
             accept: decision.accept,
-            reasons: super::segment::reasons(&decision),
+            reasons: super::words::reasons(&decision),
         }
     };
     Ok(examples.iter().zip(&results).map(score).collect())

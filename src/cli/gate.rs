@@ -1,5 +1,6 @@
 //! The flags that set the gate for one run.
 
+use crate::client::GateAsk;
 use crate::config::Settings;
 use crate::gate::Policy;
 
@@ -33,5 +34,14 @@ impl GateArgs {
             .policy()
             .with_request(self.coverage, self.threshold)
             .map_err(|error| UsageError(error.to_string()))
+    }
+
+    /// What a server is asked for: what the flags say, else a coverage that this side's settings name.
+    pub fn asked(&self, settings: &Settings) -> Option<GateAsk> {
+        let named = settings.gate.coverage.filter(|_| settings.named("gate.coverage"));
+        match (self.coverage, self.threshold) {
+            (None, Some(threshold)) => Some(GateAsk::Threshold(threshold)),
+            (coverage, _) => coverage.or(named).map(GateAsk::Coverage),
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use ndarray::Array2;
 
+use super::subject::Subject;
 use crate::config::Settings;
 use crate::imaging::{self, Image, Picture, Plane, Volume};
-use crate::model::Manifest;
 
 /// Endings of the files that can be read.
 const ENDINGS: [&str; 7] = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
@@ -112,7 +112,7 @@ pub fn truths(
     folder: &Path,
     input: &Input,
     slices: &[Slice],
-    manifest: &Manifest,
+    subject: &Subject,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Option<Array2<u8>>>> {
     let stem = stem(&input.path);
@@ -128,7 +128,7 @@ pub fn truths(
         path,
     };
     let file = truth.path.display();
-    let masks = truth.slices(manifest)?;
+    let masks = truth.slices(subject)?;
     if masks.len() != slices.len() {
         bail!(
             "{file}: the true mask has {} slices; it must have {}, as its image {} has",
@@ -154,7 +154,7 @@ pub fn truths(
                 slice.name
             );
         }
-        check_labels(&labels, &mask.name, manifest)?;
+        check_labels(&labels, &mask.name, subject.classes.len(), &subject.reference)?;
         Ok(Some(labels))
     };
     masks.iter().zip(slices).map(mask).collect()
@@ -163,13 +163,11 @@ pub fn truths(
 /// Refuses a true mask with labels that the model has no class for: against those, Dice would say nothing.
 ///
 /// # Errors
-/// The first such label; `name` is what the message calls the mask.
-pub fn check_labels(labels: &Array2<u8>, name: &str, manifest: &Manifest) -> anyhow::Result<()> {
-    let classes = manifest.classes.len();
+/// The first such label; `name` is what the message calls the mask, `model` the model.
+pub fn check_labels(labels: &Array2<u8>, name: &str, classes: usize, model: &str) -> anyhow::Result<()> {
     if let Some(label) = labels.iter().find(|&&label| usize::from(label) > classes) {
         bail!(
-            "{name}: the true mask holds label {label}; model {} has the labels 0 (background) to {classes}",
-            manifest.reference()
+            "{name}: the true mask holds label {label}; model {model} has the labels 0 (background) to {classes}"
         );
     }
     Ok(())
@@ -179,8 +177,8 @@ pub fn check_labels(labels: &Array2<u8>, name: &str, manifest: &Manifest) -> any
 ///
 /// # Errors
 /// A volume of many slices for a model that names no plane.
-pub fn plane(volume: &Volume, manifest: &Manifest) -> anyhow::Result<Plane> {
-    match volume.single_plane().or(manifest.input.plane) {
+pub fn plane(volume: &Volume, subject: &Subject) -> anyhow::Result<Plane> {
+    match volume.single_plane().or(subject.plane) {
         Some(plane) => Ok(plane),
         None => bail!(
             "the volume has {} x {} x {} voxels, and model {} does not say in which plane it sees slices \
@@ -188,7 +186,7 @@ pub fn plane(volume: &Volume, manifest: &Manifest) -> anyhow::Result<Plane> {
             volume.voxels.dim().1,
             volume.voxels.dim().2,
             volume.voxels.dim().3,
-            manifest.reference()
+            subject.reference
         ),
     }
 }
@@ -198,7 +196,7 @@ impl Input {
     ///
     /// # Errors
     /// A volume that the model cannot cut.
-    pub fn slices(&self, manifest: &Manifest) -> anyhow::Result<Vec<Slice>> {
+    pub fn slices(&self, subject: &Subject) -> anyhow::Result<Vec<Slice>> {
         let file = self.path.display();
         match &self.picture {
             Picture::Image(image) => Ok(vec![Slice {
@@ -207,7 +205,7 @@ impl Input {
                 image: image.clone(),
             }]),
             Picture::Volume(volume) => {
-                let plane = plane(volume, manifest).with_context(|| file.to_string())?;
+                let plane = plane(volume, subject).with_context(|| file.to_string())?;
                 let name = |index: usize| format!("{file}#{index}");
                 let slice = |index| Slice {
                     name: name(index),

@@ -25,10 +25,14 @@ pub fn pass(settings: &Settings) -> anyhow::Result<Pass> {
     let pass =
         Pass::load(&model, device).with_context(|| format!("model {}", model.manifest().reference()))?;
     if pass.calibration().is_none() {
-        tracing::warn!(
-            "model {} has no calibration (calibration.json): make one with `sagate calibrate`",
-            model.manifest().reference()
-        );
+        warn_of_no_calibration(&pass.manifest().reference());
     }
     Ok(pass)
+}
+
+/// Says that every image will be rejected, and what would change that.
+pub fn warn_of_no_calibration(reference: &str) {
+    tracing::warn!(
+        "model {reference} has no calibration (calibration.json): make one with `sagate calibrate`"
+    );
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its `Args` and a `run` that says how it went as an [`Exit`].
 
+mod backend;
 pub mod bench;
 pub mod calibrate;
 pub mod completions;
@@ -9,6 +10,7 @@ mod dataset;
 pub mod evaluate;
 pub mod exit;
 mod gate;
+pub mod health;
 mod inputs;
 pub mod interpret;
 mod loading;
@@ -18,8 +20,12 @@ pub mod out;
 pub mod protoseg;
 pub mod segment;
 pub mod serve;
+mod server;
+mod subject;
+pub mod top;
 pub mod train;
 pub mod version;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -84,6 +90,10 @@ enum Command {
     Interpret(interpret::Args),
     /// Answer over gRPC: segment, score and gate for others
     Serve(serve::Args),
+    /// Ask whether a server answers
+    Health(health::Args),
+    /// Watch how a server is doing
+    Top(top::Args),
     /// Find a model's thresholds: mu over a set of images
     Calibrate(calibrate::Args),
     /// Try the gate on images whose truth is known, clean and damaged
@@ -114,6 +124,8 @@ impl Command {
             Command::Segment(args) => segment::run(args, settings),
             Command::Interpret(args) => interpret::run(args, settings),
             Command::Serve(_) => serve::run(settings),
+            Command::Health(args) => health::run(args, settings),
+            Command::Top(args) => top::run(args, settings),
             Command::Calibrate(args) => calibrate::run(args, settings),
             Command::Evaluate(args) => evaluate::run(args, settings),
             Command::Protoseg(args) => protoseg::run(args, settings),

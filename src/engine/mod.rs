@@ -30,5 +30,5 @@ pub use observer::Observer;
 pub use pass::{Forward, Pass};
 pub use place::{Bounds, Place, Usage};
 pub use pool::{Engine, Setup};
-pub use segmentation::{LayerScore, Segmentation};
+pub use segmentation::{LayerScore, Segmentation, dice};
 pub use task::{Event, Plan, Scored, Timing, UnitChoice, UnitPlan};

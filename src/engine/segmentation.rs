@@ -60,27 +60,30 @@ impl Segmentation {
     /// # Panics
     /// Where the truth's shape is not the image's.
     pub fn dice(&self, truth: &Array2<u8>) -> f64 {
-        assert_eq!(
-            self.labels.dim(),
-            truth.dim(),
-            "the truth lies on the image's grid"
-        );
-        let classes = self.probability.len_of(Axis(0)) as u8;
-        let scores: Vec<f64> = (1..=classes)
-            .filter_map(|class| {
-                let (mut both, mut either) = (0u64, 0u64);
-                for (&found, &wanted) in self.labels.iter().zip(truth) {
-                    both += u64::from(found == class && wanted == class);
-                    either += u64::from(found == class) + u64::from(wanted == class);
-                }
-                (either > 0).then(|| 2.0 * both as f64 / either as f64)
-            })
-            .collect();
-        if scores.is_empty() {
-            1.0
-        } else {
-            scores.iter().sum::<f64>() / scores.len() as f64
-        }
+        dice(&self.labels, truth, self.probability.len_of(Axis(0)))
+    }
+}
+
+/// Dice of labels against the truth, as [`Segmentation::dice`], for a model of so many object classes.
+///
+/// # Panics
+/// Where the shapes differ.
+pub fn dice(labels: &Array2<u8>, truth: &Array2<u8>, classes: usize) -> f64 {
+    assert_eq!(labels.dim(), truth.dim(), "the truth lies on the image's grid");
+    let scores: Vec<f64> = (1..=classes as u8)
+        .filter_map(|class| {
+            let (mut both, mut either) = (0u64, 0u64);
+            for (&found, &wanted) in labels.iter().zip(truth) {
+                both += u64::from(found == class && wanted == class);
+                either += u64::from(found == class) + u64::from(wanted == class);
+            }
+            (either > 0).then(|| 2.0 * both as f64 / either as f64)
+        })
+        .collect();
+    if scores.is_empty() {
+        1.0
+    } else {
+        scores.iter().sum::<f64>() / scores.len() as f64
     }
 }
 

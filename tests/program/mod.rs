@@ -86,17 +86,24 @@ impl Place {
 
     /// `sagate ARGUMENTS` with the tiny model, one thread, no settings from outside.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let model = [
+            "--models",
+            "models",
+            "--model",
+            tiny_model::NAME,
+            "--threads",
+            "1",
+        ];
+        let mut command = self.bare(arguments);
+        command.args(model);
+        command
+    }
+
+    /// `sagate ARGUMENTS` and nothing else, no settings from outside.
+    pub fn bare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sagate"));
         command
             .args(arguments)
-            .args([
-                "--models",
-                "models",
-                "--model",
-                tiny_model::NAME,
-                "--threads",
-                "1",
-            ])
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

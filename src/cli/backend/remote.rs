@@ -1,0 +1,103 @@
+//! A model on a server.
+
+use std::time::Duration;
+
+use super::Seen;
+use crate::cli::UsageError;
+use crate::cli::inputs::Slice;
+use crate::cli::loading;
+use crate::cli::subject::Subject;
+use crate::client::{
+    Answer, Ask, BlockingClient, ClientError, GateAsk, LayerSeen, Look, OnItsWay, Part, ServerUrl,
+};
+use crate::config::Settings;
+use crate::imaging::Image;
+
+/// Images that are on their way at once: enough that the server is never idle while one travels.
+pub const AT_ONCE: usize = 4;
+
+/// A served model with the gate of this run.
+pub struct Remote {
+    pub subject: Subject,
+    client: BlockingClient,
+    ask: Ask,
+}
+
+impl Remote {
+    pub fn open(url: &ServerUrl, gate: Option<GateAsk>, settings: &Settings) -> anyhow::Result<Remote> {
+        let wanted = match settings.named("models.default") {
+            true => Some(settings.models.default.parse()?),
+            false => None,
+        };
+        let client = BlockingClient::connect(url, AT_ONCE)?;
+        let model = client.model(wanted.as_ref())?;
+        let subject = Subject::of_served(&model);
+        if !model.calibrated {
+            loading::warn_of_no_calibration(&subject.reference);
+        }
+        // The model is asked for by its version from here on, so that all of a run is one model's.
+        Ok(Remote {
+            subject,
+            client,
+            ask: Ask {
+                model: model.id,
+                gate,
+            },
+        })
+    }
+
+    pub fn begin(&self, image: &Image) -> OnItsWay {
+        self.client.start(image, &self.ask)
+    }
+
+    pub fn finish(&self, image: OnItsWay) -> anyhow::Result<(Answer, Duration)> {
+        self.client.finish(image).map_err(usage)
+    }
+
+    pub fn interpret(
+        &self,
+        slice: &Slice,
+        look: &Look,
+        mut show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Seen> {
+        let count = self.subject.units.get(look.units_of - 1).copied().unwrap_or(0);
+        let look = Look {
+            units: look.units.min(count),
+            ..look.clone()
+        };
+        let named = |error| usage(error).context(slice.name.clone());
+        let parts = self
+            .client
+            .interpret(&slice.image, &self.ask, &look)
+            .map_err(named)?;
+        let (mut answer, mut layers, mut units) = (None, Vec::new(), None);
+        for part in parts {
+            match part.map_err(named)? {
+                Part::Answer(part) => answer = Some(part),
+                Part::Layer(layer) => {
+                    show(&layer)?;
+                    layers.push(layer);
+                }
+                Part::Units(part) => units = Some(part),
+                Part::End => {}
+            }
+        }
+        let missing = |field| ClientError::Answer {
+            field,
+            message: "was not among the parts".into(),
+        };
+        Ok(Seen {
+            answer: answer.ok_or_else(|| missing("segmentation"))?,
+            layers,
+            units: units.ok_or_else(|| missing("units"))?,
+        })
+    }
+}
+
+/// A gate that the server's settings do not allow is the command line's fault, here as in a local run.
+fn usage(error: ClientError) -> anyhow::Error {
+    match &error {
+        ClientError::Refused(refusal) if refusal.is_about("options") => UsageError(error.to_string()).into(),
+        _ => error.into(),
+    }
+}

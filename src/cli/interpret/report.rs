@@ -1,0 +1,126 @@
+//! The numbers of an interpretation.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::backend::Seen;
+use crate::cli::inputs::Slice;
+use crate::cli::subject::Subject;
+use crate::cli::{out, words};
+use crate::client::LayerSeen;
+use crate::config::Settings;
+use crate::gate::Decision;
+use crate::imaging::atomic;
+use crate::protoseg::UnitSplit;
+
+/// `report.json`.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    image: &'a str,
+    model: &'a str,
+    model_hash: &'a str,
+    decision: &'a Decision,
+    verdict: &'static str,
+    object_fraction: f64,
+    layers: Vec<LayerReport>,
+    units_of_layer: usize,
+    class: &'a str,
+    unit_scores: &'a [f64],
+    active_units: &'a [usize],
+    active_threshold: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct LayerReport {
+    layer: usize,
+    name: &'static str,
+    group: String,
+    resolution: String,
+    sa_score: f64,
+}
+
+impl<'a> Report<'a> {
+    /// What was seen of a slice.
+    pub fn new(
+        subject: &'a Subject,
+        slice: &'a Slice,
+        seen: &'a Seen,
+        split: &'a UnitSplit,
+        class: &'a str,
+        units_of: usize,
+    ) -> Report<'a> {
+        let answer = &seen.answer;
+        Report {
+            image: &slice.name,
+            model: &subject.reference,
+            model_hash: &subject.hash,
+            decision: &answer.decision,
+            verdict: answer.decision.word(),
+            object_fraction: answer.object_fraction,
+            layers: seen.layers.iter().map(layer_report).collect(),
+            units_of_layer: units_of,
+            class,
+            unit_scores: &seen.units.scores,
+            active_units: &split.active,
+            active_threshold: split.threshold,
+        }
+    }
+
+    /// Writes `report.json`.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        Ok(atomic::write(
+            &folder.join("report.json"),
+            &serde_json::to_vec_pretty(self)?,
+        )?)
+    }
+
+    /// Prints it, as a table or as it is written.
+    pub fn print(&self, folder: &Path, settings: &Settings) -> anyhow::Result<()> {
+        if settings.json() {
+            return out::json(self);
+        }
+        let decision = self.decision;
+        out::line(&format!(
+            "{}: {} mu {:.3}, threshold {} {}",
+            self.image,
+            self.verdict,
+            decision.mu,
+            words::threshold(decision.threshold),
+            words::reasons(decision)
+        ))?;
+        let mut table = out::table(&["layer", "name", "group", "resolution", "SA score"]);
+        for layer in &self.layers {
+            table.add_row([
+                layer.layer.to_string(),
+                layer.name.into(),
+                layer.group.clone(),
+                layer.resolution.clone(),
+                format!("{:.3}", layer.sa_score),
+            ]);
+        }
+        out::print(&table)?;
+        Ok(out::line(&format!(
+            "layer {}: {} of {} units active; pictures and report.json in {}",
+            self.units_of_layer,
+            self.active_units.len(),
+            self.unit_scores.len(),
+            folder.display()
+        ))?)
+    }
+}
+
+fn layer_report(seen: &LayerSeen) -> LayerReport {
+    let layer = seen.layer;
+    let resolution = match layer.downsampling {
+        1 => "1".into(),
+        factor => format!("1/{factor}"),
+    };
+    LayerReport {
+        layer: layer.number,
+        name: layer.name,
+        group: layer.group.to_string(),
+        resolution,
+        sa_score: seen.score,
+    }
+}

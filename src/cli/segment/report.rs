@@ -1,0 +1,93 @@
+//! What `sagate segment` prints.
+
+use serde::Serialize;
+
+use crate::cli::subject::Subject;
+use crate::cli::{out, words};
+use crate::config::Settings;
+use crate::gate::Decision;
+
+/// What is printed of one image.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    pub image: String,
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// `ACCEPT` or `REJECT`.
+    pub verdict: &'static str,
+    /// Share of the image's pixels that are object.
+    pub object_fraction: f64,
+    /// Dice against the truth, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dice: Option<f64>,
+    /// Why there is no score, in words.
+    pub fault: Option<String>,
+    pub milliseconds: f64,
+    /// The files of its mask.
+    pub mask: Vec<String>,
+}
+
+/// A file from which nothing came.
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    pub file: String,
+    pub error: String,
+}
+
+/// Prints the rows, and how many files failed.
+///
+/// # Errors
+/// Stdout cannot be written.
+pub fn print(
+    subject: &Subject,
+    rows: &[Row],
+    failures: &[Failure],
+    settings: &Settings,
+) -> anyhow::Result<()> {
+    if settings.json() {
+        return out::json(&serde_json::json!({
+            "model": subject.reference, "model_hash": subject.hash, "images": rows, "failed": failures,
+        }));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let with_truth = rows.iter().any(|row| row.dice.is_some());
+    let mut headings = vec![
+        "image",
+        "decision",
+        "mu",
+        "threshold",
+        "object",
+        "Dice",
+        "reasons",
+    ];
+    headings.retain(|heading| with_truth || *heading != "Dice");
+    let mut table = out::table(&headings);
+    for row in rows {
+        let mut cells = vec![
+            row.image.clone(),
+            row.verdict.into(),
+            format!("{:.3}", row.decision.mu),
+            words::threshold(row.decision.threshold),
+            format!("{:.1} %", row.object_fraction * 100.0),
+        ];
+        if with_truth {
+            cells.push(row.dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")));
+        }
+        cells.push(words::reasons(&row.decision));
+        table.add_row(cells);
+    }
+    out::print(&table)?;
+    let accepted = rows.iter().filter(|row| row.decision.accept).count();
+    let failed = if failures.is_empty() {
+        String::new()
+    } else {
+        format!(", {} failed", failures.len())
+    };
+    Ok(out::line(&format!(
+        "{accepted} of {} images accepted by {}{failed}",
+        rows.len(),
+        subject.reference
+    ))?)
+}

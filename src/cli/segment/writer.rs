@@ -1,0 +1,129 @@
+//! The files of one input: masks in the form that was asked for, and overlays.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array3};
+
+use super::MaskForm;
+use super::report::Row;
+use crate::cli::inputs::{self, Input, Slice};
+use crate::cli::subject::Subject;
+use crate::client::Answer;
+use crate::imaging::figure::{self, Cell};
+use crate::imaging::{Picture, Volume, atomic, mask};
+
+/// Writes what one input gave.
+pub struct Writer<'a> {
+    pub folder: &'a Path,
+    pub input: &'a Input,
+    pub subject: &'a Subject,
+    pub mask: MaskForm,
+}
+
+impl Writer<'_> {
+    /// Writes the masks and tells each row its files.
+    pub fn masks(&self, slices: &[Slice], results: &[Answer], rows: &mut [Row]) -> anyhow::Result<()> {
+        let form = match (self.mask, &self.input.picture) {
+            (MaskForm::Auto, Picture::Volume(_)) => MaskForm::Nifti,
+            (MaskForm::Auto, Picture::Image(_)) => MaskForm::Png,
+            (form, _) => form,
+        };
+        if let (MaskForm::Nifti, Picture::Volume(volume)) = (form, &self.input.picture) {
+            let path = self.folder.join(format!("{}.mask.nii.gz", self.input.stem));
+            mask::write_nifti(&path, &self.joined(volume, results)?, volume)?;
+            rows.iter_mut()
+                .for_each(|row| row.mask.push(path.display().to_string()));
+            return Ok(());
+        }
+        for ((slice, result), row) in slices.iter().zip(results).zip(rows) {
+            let files = self.mask(form, slice, result)?;
+            row.mask = files.iter().map(|file| file.display().to_string()).collect();
+        }
+        Ok(())
+    }
+
+    /// Slices of labels as the volume that they were cut from.
+    fn joined(&self, volume: &Volume, results: &[Answer]) -> anyhow::Result<Array3<u8>> {
+        let plane = inputs::plane(volume, self.subject)?;
+        let (_, x, y, z) = volume.voxels.dim();
+        let mut labels = Array3::zeros((x, y, z));
+        for (index, result) in results.iter().enumerate() {
+            plane.slice_mut(labels.view_mut(), index).assign(&result.labels);
+        }
+        Ok(labels)
+    }
+
+    fn mask(&self, form: MaskForm, slice: &Slice, result: &Answer) -> anyhow::Result<Vec<PathBuf>> {
+        let stem = self.stem(slice);
+        let labels = &result.labels;
+        let classes = 1..=self.subject.classes.len() as u8;
+        let path = |ending: &str| self.folder.join(format!("{stem}.mask{ending}"));
+        Ok(match form {
+            MaskForm::None => Vec::new(),
+            MaskForm::Auto | MaskForm::Png => {
+                mask::write_png(&path(".png"), labels)?;
+                vec![path(".png")]
+            }
+            MaskForm::Nifti => {
+                atomic::write(
+                    &path(".nii.gz"),
+                    &mask::encode_nifti_image(labels, slice.image.spacing, true)?,
+                )?;
+                vec![path(".nii.gz")]
+            }
+            MaskForm::Rle => {
+                let runs: Vec<_> = classes
+                    .map(|class| mask::Rle::of_class(labels.view(), class))
+                    .collect();
+                atomic::write(&path(".rle.json"), &serde_json::to_vec(&runs)?)?;
+                vec![path(".rle.json")]
+            }
+            MaskForm::Packed => {
+                let write = |class: u8| -> anyhow::Result<PathBuf> {
+                    let ending = format!("-{class}-{}x{}.bits", labels.nrows(), labels.ncols());
+                    atomic::write(&path(&ending), &mask::pack(labels.view(), class))?;
+                    Ok(path(&ending))
+                };
+                classes.map(write).collect::<anyhow::Result<_>>()?
+            }
+        })
+    }
+
+    /// Writes an overlay a slice, and gives them back as cells of the overview.
+    pub fn overlays(
+        &self,
+        slices: &[Slice],
+        results: &[Answer],
+        truths: &[Option<Array2<u8>>],
+        rows: &[Row],
+    ) -> anyhow::Result<Vec<Cell>> {
+        let mut cells = Vec::with_capacity(slices.len());
+        for (((slice, result), truth), row) in slices.iter().zip(results).zip(truths).zip(rows) {
+            let dice = row
+                .dice
+                .map_or_else(String::new, |dice| format!(" Dice {dice:.3}"));
+            let caption = format!("{} mu {:.3}{dice}", row.verdict, row.decision.mu);
+            let picture = figure::overlay(
+                &slice.image,
+                &result.labels,
+                truth.as_ref(),
+                &self.subject.classes,
+                &caption,
+            )?;
+            let stem = self.stem(slice);
+            figure::write_png(&self.folder.join(format!("{stem}.overlay.png")), &picture)?;
+            cells.push(Cell {
+                title: format!("{stem}: {caption}"),
+                picture,
+            });
+        }
+        Ok(cells)
+    }
+
+    fn stem(&self, slice: &Slice) -> String {
+        match slice.index {
+            Some(index) => format!("{}-{index:04}", self.input.stem),
+            None => self.input.stem.clone(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What commands must know of a model, wherever it runs.
+
+use crate::client::ServedModel;
+use crate::engine::Pass;
+use crate::imaging::Plane;
+use crate::imaging::figure::ClassStyle;
+use crate::model::Class;
+use crate::nn::layers::LAYERS;
+
+/// A model as results name it, volumes are cut for it, and figures show its classes.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// `NAME@VERSION`.
+    pub reference: String,
+    /// The content hash of its folder.
+    pub hash: String,
+    /// Plane in which volumes are cut, where the model cares.
+    pub plane: Option<Plane>,
+    /// Its object classes, in the order of their labels.
+    pub classes: Vec<ClassStyle>,
+    /// Units of each of its layers, layer 1 first.
+    pub units: Vec<usize>,
+}
+
+impl Subject {
+    /// A model that was loaded here.
+    pub fn of_pass(pass: &Pass) -> Subject {
+        let manifest = pass.manifest();
+        let width = manifest.architecture.base_width;
+        Subject {
+            reference: manifest.reference(),
+            hash: pass.hash().into(),
+            plane: manifest.input.plane,
+            classes: manifest.classes.iter().map(style).collect(),
+            units: LAYERS
+                .iter()
+                .map(|layer| layer.channels(width) as usize)
+                .collect(),
+        }
+    }
+
+    /// A model that a server has.
+    pub fn of_served(model: &ServedModel) -> Subject {
+        Subject {
+            reference: model.id.to_string(),
+            hash: model.hash.clone(),
+            plane: model.plane,
+            classes: model.classes.iter().map(style).collect(),
+            units: model.units.clone(),
+        }
+    }
+}
+
+fn style(class: &Class) -> ClassStyle {
+    ClassStyle {
+        name: class.name.clone(),
+        colour: class.colour,
+    }
+}

@@ -1,0 +1,136 @@
+//! The screen, kept up to date: one thread draws and listens to keys, another asks the server.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::screen;
+use super::view::View;
+use crate::client::{Client, ClientError, ServerStatus, ServerUrl};
+
+/// How long a key is waited for before the screen is drawn again.
+const BLINK: Duration = Duration::from_millis(100);
+/// How long a server may take to answer before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the thread that asks has to tell.
+enum Update {
+    Seen(ServerStatus),
+    Missed(String),
+    /// The process is told to end.
+    Stop,
+}
+
+/// Shows the screen until a key or a signal ends it. The terminal is given back as it was, after a panic too.
+pub fn run(url: &ServerUrl, interval: Duration) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("the thread that asks the server cannot be started")?;
+    let (updates, received) = mpsc::channel();
+    let (pace, paced) = watch::channel(interval);
+    runtime.spawn(follow(url.clone(), paced, updates.clone()));
+    runtime.spawn(stop_when_told(updates));
+    let shown = ratatui::try_init().and_then(|mut terminal| {
+        show(
+            &mut terminal,
+            View::new(url.to_string(), interval),
+            &received,
+            &pace,
+        )
+    });
+    ratatui::restore();
+    runtime.shutdown_background();
+    shown.context("the terminal cannot be drawn on")
+}
+
+fn show(
+    terminal: &mut DefaultTerminal,
+    mut view: View,
+    received: &mpsc::Receiver<Update>,
+    pace: &watch::Sender<Duration>,
+) -> std::io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        terminal.draw(|frame| screen::draw(frame, &view))?;
+        if event::poll(BLINK)?
+            && let Event::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+        {
+            match key {
+                key if ends(key) => return Ok(()),
+                KeyEvent {
+                    code: KeyCode::Char('+'),
+                    ..
+                } => view.slower(),
+                KeyEvent {
+                    code: KeyCode::Char('-'),
+                    ..
+                } => view.faster(),
+                _ => {}
+            }
+            pace.send_if_modified(|pace| std::mem::replace(pace, view.interval) != view.interval);
+        }
+        for update in received.try_iter() {
+            match update {
+                Update::Seen(status) => view.saw(status, begun.elapsed()),
+                Update::Missed(why) => view.missed(why),
+                Update::Stop => return Ok(()),
+            }
+        }
+    }
+}
+
+fn ends(key: KeyEvent) -> bool {
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => true,
+        KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
+        _ => false,
+    }
+}
+
+/// Asks the server again and again, also after it went away.
+async fn follow(url: ServerUrl, mut pace: watch::Receiver<Duration>, updates: mpsc::Sender<Update>) {
+    let mut client = None;
+    loop {
+        let update = match timeout(PATIENCE, ask(&url, &mut client)).await {
+            Ok(Ok(status)) => Update::Seen(status),
+            Ok(Err(error)) => Update::Missed(error.to_string()),
+            Err(_) => Update::Missed(format!("{url} gave no answer within {} s", PATIENCE.as_secs())),
+        };
+        if matches!(update, Update::Missed(_)) {
+            client = None;
+        }
+        if updates.send(update).is_err() {
+            return;
+        }
+        let interval = *pace.borrow_and_update();
+        tokio::select! {
+            () = sleep(interval) => {}
+            _ = pace.changed() => {}
+        }
+    }
+}
+
+async fn ask(url: &ServerUrl, client: &mut Option<Client>) -> Result<ServerStatus, ClientError> {
+    let client = match client {
+        Some(client) => client,
+        None => client.insert(Client::connect(url).await?),
+    };
+    client.status().await
+}
+
+async fn stop_when_told(updates: mpsc::Sender<Update>) {
+    // Where the signal cannot be listened to, it ends the process as it always does.
+    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        terminate.recv().await;
+        let _ = updates.send(Update::Stop);
+    }
+}

@@ -1,0 +1,19 @@
+//! What the gate says, as people read it.
+
+use crate::gate::Decision;
+
+/// A threshold.
+pub fn threshold(threshold: Option<f64>) -> String {
+    match threshold {
+        None => "-".into(),
+        Some(threshold) if threshold == f64::INFINITY => "none passes".into(),
+        Some(threshold) if threshold == f64::NEG_INFINITY => "all pass".into(),
+        Some(threshold) => format!("{threshold:.3}"),
+    }
+}
+
+/// The reasons of a decision.
+pub fn reasons(decision: &Decision) -> String {
+    let words: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
+    words.join(" ")
+}

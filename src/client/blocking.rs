@@ -1,0 +1,131 @@
+//! The client for programs that do not run on tokio.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
+use super::connection::{Client, Parts};
+use super::convert;
+use super::error::ClientError;
+use super::url::ServerUrl;
+use crate::imaging::Image;
+use crate::model::Reference;
+
+/// One connection, and the thread that images travel on while the caller reads the next.
+#[derive(Debug)]
+pub struct BlockingClient {
+    client: Client,
+    places: Arc<Semaphore>,
+    runtime: Runtime,
+}
+
+/// An image that was sent and whose answer was not yet fetched.
+#[derive(Debug)]
+pub struct OnItsWay(JoinHandle<(Result<Answer, ClientError>, Duration)>);
+
+impl BlockingClient {
+    /// Connects. At most `at_once` images are on their way at once.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect(url: &ServerUrl, at_once: usize) -> Result<BlockingClient, ClientError> {
+        let runtime = runtime()?;
+        Ok(BlockingClient {
+            client: runtime.block_on(Client::connect(url))?,
+            places: Arc::new(Semaphore::new(at_once)),
+            runtime,
+        })
+    }
+
+    /// [`Client::model`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn model(&self, wanted: Option<&Reference>) -> Result<ServedModel, ClientError> {
+        self.runtime.block_on(self.client.model(wanted))
+    }
+
+    /// Sends an image, after waiting for a place among those that are on their way.
+    pub fn start(&self, image: &Image, ask: &Ask) -> OnItsWay {
+        let place = self.runtime.block_on(Arc::clone(&self.places).acquire_owned());
+        let (client, request) = (self.client.clone(), convert::segment_request(image, ask));
+        OnItsWay(self.runtime.spawn(async move {
+            let _place = place;
+            let begin = Instant::now();
+            (client.send(request).await, begin.elapsed())
+        }))
+    }
+
+    /// Waits for an answer, and says how long it took from sending.
+    ///
+    /// # Errors
+    /// As [`Client::segment`].
+    ///
+    /// # Panics
+    /// Where the sending itself panicked.
+    pub fn finish(&self, image: OnItsWay) -> Result<(Answer, Duration), ClientError> {
+        let (answer, took) = self
+            .runtime
+            .block_on(image.0)
+            .expect("sending an image does not panic and is not cancelled");
+        Ok((answer?, took))
+    }
+
+    /// [`Client::interpret`], its parts as they arrive.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn interpret(&self, image: &Image, ask: &Ask, look: &Look) -> Result<BlockingParts<'_>, ClientError> {
+        Ok(BlockingParts {
+            parts: Some(self.runtime.block_on(self.client.interpret(image, ask, look))?),
+            runtime: &self.runtime,
+        })
+    }
+
+    /// [`Client::status`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn status(&self) -> Result<ServerStatus, ClientError> {
+        self.runtime.block_on(self.client.status())
+    }
+
+    /// [`Client::health`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn health(url: &ServerUrl, service: &str, patience: Duration) -> Result<Serving, ClientError> {
+        runtime()?.block_on(Client::health(url, service, patience))
+    }
+}
+
+/// The parts of an interpretation up to its end, which is not given out, or up to an error.
+#[derive(Debug)]
+pub struct BlockingParts<'a> {
+    parts: Option<Parts>,
+    runtime: &'a Runtime,
+}
+
+impl Iterator for BlockingParts<'_> {
+    type Item = Result<Part, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = self.runtime.block_on(self.parts.as_mut()?.next());
+        if matches!(part, Ok(Part::End) | Err(_)) {
+            self.parts = None;
+        }
+        match part {
+            Ok(Part::End) => None,
+            part => Some(part),
+        }
+    }
+}
+
+/// One thread beside the caller's: what was sent goes on while the caller is busy.
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}

@@ -1,0 +1,163 @@
+//! One connection to a server.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tonic::Streaming;
+use tonic::codec::CompressionEncoding::{Gzip, Zstd};
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
+use super::convert;
+use super::error::{ClientError, innermost};
+use super::retry::patiently;
+use super::url::ServerUrl;
+use crate::grpc::v1;
+use crate::grpc::v1::quality_control_client::QualityControlClient;
+use crate::imaging::Image;
+use crate::model::Reference;
+
+/// How long a server is given to accept a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The largest answer that is read: masks and SAMs of the largest images stay well below.
+const LARGEST_ANSWER: usize = 1 << 30;
+
+/// One connection to a server. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    url: ServerUrl,
+    channel: Channel,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] where nobody listens.
+    pub async fn connect(url: &ServerUrl) -> Result<Client, ClientError> {
+        let endpoint = Endpoint::from(url.uri().clone()).connect_timeout(CONNECT);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| ClientError::Unreachable {
+                url: url.clone(),
+                reason: innermost(&error),
+            })?;
+        Ok(Client {
+            url: url.clone(),
+            channel,
+        })
+    }
+
+    /// A model that the server serves; `None`: its default.
+    ///
+    /// # Errors
+    /// A model that is not served, or a server that does not answer.
+    pub async fn model(&self, wanted: Option<&Reference>) -> Result<ServedModel, ClientError> {
+        let request = v1::GetModelRequest {
+            model: wanted.map(convert::reference),
+        };
+        let call = || async { self.stub().get_model(request.clone()).await };
+        let answer = patiently(call).await.map_err(|status| self.error(&status))?;
+        convert::model(answer.into_inner())
+    }
+
+    /// Segments one image.
+    ///
+    /// # Errors
+    /// What the server refuses, or a server that does not answer.
+    pub async fn segment(&self, image: &Image, ask: &Ask) -> Result<Answer, ClientError> {
+        self.send(convert::segment_request(image, ask)).await
+    }
+
+    pub(super) async fn send(&self, request: v1::SegmentRequest) -> Result<Answer, ClientError> {
+        let call = || async { self.stub().segment(request.clone()).await };
+        let answer = patiently(call).await.map_err(|status| self.error(&status))?;
+        convert::answer(answer.into_inner().segmentation)
+    }
+
+    /// Segments one image and shows what the network sees in it, part by part.
+    ///
+    /// # Errors
+    /// As [`Client::segment`].
+    pub async fn interpret(&self, image: &Image, ask: &Ask, look: &Look) -> Result<Parts, ClientError> {
+        let request = convert::interpret_request(image, ask, look);
+        let call = || async { self.stub().interpret(request.clone()).await };
+        let parts = patiently(call).await.map_err(|status| self.error(&status))?;
+        Ok(Parts {
+            url: self.url.clone(),
+            parts: parts.into_inner(),
+        })
+    }
+
+    /// How the server is doing.
+    ///
+    /// # Errors
+    /// A server that does not answer.
+    pub async fn status(&self) -> Result<ServerStatus, ClientError> {
+        let answer = self.stub().get_status(v1::GetStatusRequest {}).await;
+        let answer = answer.map_err(|status| self.error(&status))?;
+        Ok(convert::status(answer.into_inner()))
+    }
+
+    /// Whether a service answers; the empty name stands for the server as a whole.
+    ///
+    /// # Errors
+    /// A server that does not answer within `patience`, the time to connect counted in.
+    pub async fn health(url: &ServerUrl, service: &str, patience: Duration) -> Result<Serving, ClientError> {
+        let check = async {
+            let client = Client::connect(url).await?;
+            let request = HealthCheckRequest {
+                service: service.into(),
+            };
+            match HealthClient::new(client.channel.clone()).check(request).await {
+                Ok(answer) => Ok(convert::serving(answer.into_inner().status())),
+                Err(status) if status.code() == tonic::Code::NotFound => Ok(Serving::ServiceUnknown),
+                Err(status) => Err(client.error(&status)),
+            }
+        };
+        timeout(patience, check).await.unwrap_or_else(|_| {
+            Err(ClientError::Silent {
+                url: url.clone(),
+                after: patience,
+            })
+        })
+    }
+
+    fn stub(&self) -> QualityControlClient<Channel> {
+        QualityControlClient::new(self.channel.clone())
+            .accept_compressed(Gzip)
+            .accept_compressed(Zstd)
+            .max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    fn error(&self, status: &tonic::Status) -> ClientError {
+        ClientError::of(status, &self.url)
+    }
+}
+
+/// The parts of an interpretation. Dropping it stops the server's work.
+#[derive(Debug)]
+pub struct Parts {
+    url: ServerUrl,
+    parts: Streaming<v1::InterpretResponse>,
+}
+
+impl Parts {
+    /// Waits for the next part.
+    ///
+    /// # Errors
+    /// What the server refuses, or a stream that ends before [`Part::End`].
+    pub async fn next(&mut self) -> Result<Part, ClientError> {
+        let next = self.parts.message().await;
+        match next.map_err(|status| ClientError::of(&status, &self.url))? {
+            Some(message) => convert::part(message),
+            None => Err(ClientError::Answer {
+                field: "part",
+                message: "was missing: the stream ended before its summary".into(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Between the protocol's messages and the library's types. What a server sends is checked as any input is.
+
+use ndarray::Array2;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use super::answer::{
+    Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
+};
+use super::error::ClientError;
+use crate::engine::{ModelId, UnitView};
+use crate::gate::{Decision, Reason};
+use crate::grpc::v1;
+use crate::grpc::v1::image::Source;
+use crate::grpc::v1::interpret_response::Part as PbPart;
+use crate::grpc::v1::segmentation_options::Gate;
+use crate::imaging::{Image, Plane, mask};
+use crate::model::{Class, Reference};
+use crate::nn::layers::Layer;
+use crate::protoseg::Fault;
+
+fn senseless<T>(field: &'static str, message: impl Into<String>) -> Result<T, ClientError> {
+    Err(ClientError::Answer {
+        field,
+        message: message.into(),
+    })
+}
+
+fn present<T>(field: &'static str, value: Option<T>) -> Result<T, ClientError> {
+    value.map_or_else(|| senseless(field, "is missing"), Ok)
+}
+
+pub(super) fn reference(wanted: &Reference) -> v1::ModelReference {
+    v1::ModelReference {
+        name: wanted.name.clone(),
+        version: wanted.version.unwrap_or(0),
+    }
+}
+
+pub(super) fn segment_request(image: &Image, ask: &Ask) -> v1::SegmentRequest {
+    v1::SegmentRequest {
+        request_id: String::new(),
+        image: Some(tensor(image)),
+        options: Some(options(ask)),
+    }
+}
+
+pub(super) fn interpret_request(image: &Image, ask: &Ask, look: &Look) -> v1::InterpretRequest {
+    v1::InterpretRequest {
+        request_id: String::new(),
+        image: Some(tensor(image)),
+        options: Some(options(ask)),
+        layers: Some(v1::LayerOptions {
+            layers: look.layers.iter().map(|&layer| layer as u32).collect(),
+            probability: v1::ProbabilityForm::None.into(),
+            labels: true,
+            resolution: v1::Resolution::Image.into(),
+            skip: false,
+        }),
+        units: vec![v1::UnitOptions {
+            layer: look.units_of as u32,
+            class: look.class as u32,
+            count: look.units as u32,
+            choice: v1::UnitChoice::Spread.into(),
+            average: true,
+        }],
+    }
+}
+
+/// The values as they are, so that the server sees what a local run would see, to the bit.
+fn tensor(image: &Image) -> v1::Image {
+    let (channels, height, width) = image.pixels.dim();
+    let data: Vec<u8> = image
+        .pixels
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    v1::Image {
+        source: Some(Source::Tensor(v1::Tensor {
+            data_type: v1::DataType::Float32.into(),
+            shape: vec![channels as u32, height as u32, width as u32],
+            data: data.into(),
+            spacing: image.spacing.to_vec(),
+        })),
+    }
+}
+
+fn options(ask: &Ask) -> v1::SegmentationOptions {
+    v1::SegmentationOptions {
+        model: Some(v1::ModelReference {
+            name: ask.model.name.clone(),
+            version: ask.model.version,
+        }),
+        gate: ask.gate.map(|gate| match gate {
+            GateAsk::Coverage(coverage) => Gate::Coverage(coverage),
+            GateAsk::Threshold(threshold) => Gate::Threshold(threshold),
+        }),
+        mask_form: v1::MaskForm::Bits.into(),
+        probabilities: false,
+    }
+}
+
+pub(super) fn model(answer: v1::GetModelResponse) -> Result<ServedModel, ClientError> {
+    let summary = present("summary", answer.summary)?;
+    let version = present("summary.model", summary.model)?;
+    let contract = present("contract", answer.contract)?;
+    Ok(ServedModel {
+        id: ModelId {
+            name: version.name,
+            version: version.version,
+        },
+        hash: version.content_hash,
+        plane: plane(&contract.plane)?,
+        classes: contract
+            .classes
+            .into_iter()
+            .map(class)
+            .collect::<Result<_, _>>()?,
+        units: answer.layers.iter().map(|layer| layer.units as usize).collect(),
+        calibrated: answer.calibration.is_some(),
+    })
+}
+
+fn plane(name: &str) -> Result<Option<Plane>, ClientError> {
+    Ok(Some(match name {
+        "" => return Ok(None),
+        "sagittal" => Plane::Sagittal,
+        "coronal" => Plane::Coronal,
+        "axial" => Plane::Axial,
+        other => {
+            let message = format!("is `{other}`; it should be sagittal, coronal, axial or empty");
+            return senseless("contract.plane", message);
+        }
+    }))
+}
+
+fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
+    let colour: Option<Vec<u8>> = class.colour.iter().map(|&it| u8::try_from(it).ok()).collect();
+    match colour.and_then(|it| <[u8; 3]>::try_from(it).ok()) {
+        Some(colour) => Ok(Class {
+            name: class.name,
+            colour,
+        }),
+        None => {
+            let message = format!("is {:?}; it should be three numbers from 0 to 255", class.colour);
+            senseless("contract.classes.colour", message)
+        }
+    }
+}
+
+pub(super) fn answer(segmentation: Option<v1::Segmentation>) -> Result<Answer, ClientError> {
+    let segmentation = present("segmentation", segmentation)?;
+    let decision = decision(&segmentation)?;
+    Ok(Answer {
+        fault: fault(&decision, segmentation.object_fraction),
+        object_fraction: segmentation.object_fraction,
+        labels: labels(present("segmentation.mask", segmentation.mask)?)?,
+        decision,
+    })
+}
+
+/// Accepted is only what the server plainly accepts.
+fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
+    let reasons: Vec<Reason> = segmentation.reasons().map(reason).collect::<Result<_, _>>()?;
+    let accept = segmentation.decision() == v1::Decision::Accept;
+    if accept != reasons.is_empty() {
+        let message = format!(
+            "is {:?}, but the reasons are {reasons:?}",
+            segmentation.decision()
+        );
+        return senseless("segmentation.decision", message);
+    }
+    Ok(Decision {
+        accept,
+        mu: segmentation.mu,
+        threshold: segmentation.threshold,
+        coverage: segmentation.coverage,
+        reasons,
+    })
+}
+
+fn reason(reason: v1::Reason) -> Result<Reason, ClientError> {
+    Ok(match reason {
+        v1::Reason::BelowThreshold => Reason::BelowThreshold,
+        v1::Reason::EmptyPrediction => Reason::EmptyPrediction,
+        v1::Reason::FullPrediction => Reason::FullPrediction,
+        v1::Reason::NotFinite => Reason::NotFinite,
+        v1::Reason::NotCalibrated => Reason::NotCalibrated,
+        v1::Reason::InputOutOfRange => Reason::InputOutOfRange,
+        v1::Reason::Unspecified => {
+            return senseless("segmentation.reasons", "holds one that this client does not know");
+        }
+    })
+}
+
+/// Why there is no score. The reasons say it, unless the server's settings let empty predictions pass; then the object does.
+fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
+    let says = |reason| decision.reasons.contains(&reason);
+    if says(Reason::NotFinite) {
+        Some(Fault::NotFinite)
+    } else if says(Reason::EmptyPrediction) || object_fraction == 0.0 {
+        Some(Fault::EmptyPrediction)
+    } else if says(Reason::FullPrediction) || object_fraction == 1.0 {
+        Some(Fault::FullPrediction)
+    } else {
+        None
+    }
+}
+
+/// Packed bits, a mask a class, as labels.
+fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
+    if packed.form() != v1::MaskForm::Bits || packed.data.len() > usize::from(u8::MAX) {
+        let message = format!(
+            "is {:?} with {} entries; BITS were asked for",
+            packed.form(),
+            packed.data.len()
+        );
+        return senseless("segmentation.mask", message);
+    }
+    let size = [packed.height as usize, packed.width as usize];
+    let mut labels: Option<Array2<u8>> = None;
+    for (bits, class) in packed.data.iter().zip(1u8..) {
+        let object = mask::unpack(bits, size)
+            .or_else(|error| senseless("segmentation.mask.data", format!("does not fit: {error}")))?;
+        let labels = labels.get_or_insert_with(|| Array2::zeros(object.dim()));
+        labels.zip_mut_with(&object, |label, &bit| {
+            if bit == 1 {
+                *label = class;
+            }
+        });
+    }
+    present("segmentation.mask.data", labels)
+}
+
+pub(super) fn part(message: v1::InterpretResponse) -> Result<Part, ClientError> {
+    Ok(match present("part", message.part)? {
+        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation))?),
+        PbPart::Layer(layer) => Part::Layer(LayerSeen {
+            layer: present("layer.layer", Layer::by_number(layer.layer as usize))?,
+            score: layer.sa_score,
+            sam: map("layer.labels", layer.labels, v1::DataType::Uint8, |[byte]| byte)?,
+        }),
+        PbPart::Units(units) => Part::Units(self::units(units)?),
+        PbPart::Summary(_) => Part::End,
+    })
+}
+
+fn units(units: v1::LayerUnits) -> Result<UnitView, ClientError> {
+    let sam = |unit: v1::UnitSam| match unit.unit as usize {
+        index if index < units.sa_scores.len() => {
+            let labels = map("units.sams.labels", unit.labels, v1::DataType::Uint8, |[byte]| {
+                byte
+            })?;
+            Ok((index, labels))
+        }
+        index => senseless(
+            "units.sams.unit",
+            format!("is {index}; there are {} scores", units.sa_scores.len()),
+        ),
+    };
+    Ok(UnitView {
+        sams: units.sams.into_iter().map(sam).collect::<Result<_, _>>()?,
+        average: map(
+            "units.average",
+            units.average,
+            v1::DataType::Float32,
+            f32::from_le_bytes,
+        )?,
+        scores: units.sa_scores,
+    })
+}
+
+/// A tensor `[height, width]` of one type as an array.
+fn map<T, const SIZE: usize>(
+    field: &'static str,
+    tensor: Option<v1::Tensor>,
+    kind: v1::DataType,
+    read: impl Fn([u8; SIZE]) -> T,
+) -> Result<Array2<T>, ClientError> {
+    let tensor = present(field, tensor)?;
+    let (values, rest) = tensor.data.as_chunks::<SIZE>();
+    let values = values.iter().map(|&value| read(value)).collect();
+    let array = match tensor.shape[..] {
+        [height, width] if tensor.data_type() == kind && rest.is_empty() => {
+            Array2::from_shape_vec((height as usize, width as usize), values).ok()
+        }
+        _ => None,
+    };
+    array.map_or_else(
+        || {
+            let (found, shape, bytes) = (tensor.data_type(), &tensor.shape, tensor.data.len());
+            let message =
+                format!("is {found:?} {shape:?} in {bytes} bytes; it should be {kind:?} [height, width]");
+            senseless(field, message)
+        },
+        Ok,
+    )
+}
+
+pub(super) fn status(answer: v1::GetStatusResponse) -> ServerStatus {
+    ServerStatus {
+        version: answer.server_version,
+        uptime_seconds: answer.uptime_seconds,
+        window_seconds: answer.window_seconds,
+        draining: answer.draining,
+        in_flight: answer.requests_in_flight,
+        models: answer.models.into_iter().map(model_status).collect(),
+    }
+}
+
+fn model_status(model: v1::ModelStatus) -> ModelStatus {
+    let version = model.model.unwrap_or_default();
+    ModelStatus {
+        model: format!("{}@{}", version.name, version.version),
+        ready: model.ready,
+        accepted: model.accepted,
+        rejected: model.rejected,
+        failed: model.failed,
+        queue_entries: model.queue_entries,
+        queue_bytes: model.queue_bytes,
+        images_per_second: model.window_images_per_second,
+        megapixels_per_second: model.window_megapixels_per_second,
+        images: model.window_images,
+        mean_mu: model.window_mean_mu,
+        accepted_share: model.window_accepted_share,
+        coverage: model.window_coverage,
+        mu_histogram: model.window_mu_histogram,
+        p50_seconds: model.window_p50_seconds,
+        p99_seconds: model.window_p99_seconds,
+    }
+}
+
+pub(super) fn serving(status: ServingStatus) -> Serving {
+    match status {
+        ServingStatus::Serving => Serving::Serving,
+        ServingStatus::NotServing => Serving::NotServing,
+        ServingStatus::ServiceUnknown => Serving::ServiceUnknown,
+        ServingStatus::Unknown => Serving::Unknown,
+    }
+}

@@ -1,0 +1,145 @@
+//! Why a server gave no answer, in a sentence.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::url::ServerUrl;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers at the URL.
+    #[error("no server answers at {url}: {reason} (`sagate serve` starts one, --server URL names another)")]
+    Unreachable {
+        /// The URL.
+        url: ServerUrl,
+        /// What the system said.
+        reason: String,
+    },
+    /// The connection broke under a request.
+    #[error("the connection to {url} broke: {reason}")]
+    Lost {
+        /// The URL.
+        url: ServerUrl,
+        /// What the system said.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("{url} gave no answer within {} s", after.as_secs_f64())]
+    Silent {
+        /// The URL.
+        url: ServerUrl,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server answered that it will not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The answer makes no sense.
+    #[error("the server's answer makes no sense: {field} {message}")]
+    Answer {
+        /// Field of the answer, as the protocol names it.
+        field: &'static str,
+        /// What it is, and what it should be.
+        message: String,
+    },
+    /// The system gave no thread to work on.
+    #[error("cannot start the client: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+impl ClientError {
+    /// What a failed call means: the connection, or the server's own word.
+    pub(super) fn of(status: &Status, url: &ServerUrl) -> ClientError {
+        // A server's own word has no cause on this side.
+        if status.source().is_some() {
+            return ClientError::Lost {
+                url: url.clone(),
+                reason: innermost(status),
+            };
+        }
+        ClientError::Refused(Refusal::of(status))
+    }
+}
+
+/// What a server said instead of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The gRPC status code.
+    pub code: Code,
+    /// What was wrong and what would be right, in the server's words.
+    pub message: String,
+    /// The request's field that was wrong, like `image.tensor.shape`.
+    pub field: Option<String>,
+    /// After what time trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Whether the server refused a value within this field of the request, like `options`.
+    pub fn is_about(&self, field: &str) -> bool {
+        let invalid = matches!(self.code, Code::InvalidArgument | Code::OutOfRange);
+        let within = |it: &String| {
+            it.strip_prefix(field)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        invalid && self.field.as_ref().is_some_and(within)
+    }
+
+    fn of(status: &Status) -> Refusal {
+        let violation = status
+            .get_details_bad_request()
+            .and_then(|it| it.field_violations.into_iter().next());
+        Refusal {
+            code: status.code(),
+            message: status.message().to_owned(),
+            field: violation.map(|it| it.field).filter(|field| !field.is_empty()),
+            retry_after: status.get_details_retry_info().and_then(|it| it.retry_delay),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server {}", in_words(self.code))?;
+        if let Some(field) = self.field.as_ref().filter(|field| !self.message.contains(*field)) {
+            write!(f, " ({field})")?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        match self.retry_after {
+            Some(wait) => write!(f, "; try again in {} s", wait.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Refusal {}
+
+/// A status code as what the server does.
+fn in_words(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "says that all is well",
+        Code::Cancelled => "cancelled the request",
+        Code::InvalidArgument | Code::OutOfRange => "refuses the request",
+        Code::DeadlineExceeded => "ran out of time",
+        Code::NotFound => "does not have what was asked for",
+        Code::PermissionDenied | Code::Unauthenticated => "does not allow the request",
+        Code::ResourceExhausted => "has no room for the request",
+        Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => "cannot do it as things are",
+        Code::Unimplemented => "does not know the request",
+        Code::Unavailable => "is not available",
+        Code::Internal | Code::Unknown | Code::DataLoss => "failed",
+    }
+}
+
+/// The innermost cause, which is what the system said.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let last = std::iter::successors(Some(error), |&it| it.source()).last();
+    last.map_or_else(String::new, ToString::to_string)
+}

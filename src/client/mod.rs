@@ -1,0 +1,22 @@
+//! A client of a sagate server: the protocol `sagate.v1` in the library's own types.
+//!
+//! - [`ServerUrl`]: where a server listens.
+//! - [`Client`]: one connection, for programs that run on tokio; it waits and asks again where the server says so.
+//! - [`BlockingClient`]: the same for programs that do not, with a bounded number of images on their way at once.
+//! - [`ClientError`]: why there is no answer, in a sentence.
+
+mod answer;
+mod blocking;
+mod connection;
+mod convert;
+mod error;
+mod retry;
+mod url;
+
+pub use answer::{
+    Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
+};
+pub use blocking::{BlockingClient, BlockingParts, OnItsWay};
+pub use connection::{Client, Parts};
+pub use error::{ClientError, Refusal};
+pub use url::{DEFAULT_SERVER, ServerUrl};

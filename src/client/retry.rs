@@ -1,0 +1,42 @@
+//! Asks again where a server says that it makes sense.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// How often a request is sent at most.
+const ATTEMPTS: usize = 6;
+/// The longest time that is waited before asking again; a server that wants more is told of at once.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Sends a request, and again after the time that the server hints at while it has no room for it or is not available.
+///
+/// # Errors
+/// What the last attempt gave.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
+    mut call: impl FnMut() -> F,
+) -> Result<T, Status> {
+    let mut attempt = 1;
+    loop {
+        let status = match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(status) => status,
+        };
+        match hint(&status) {
+            Some(wait) if attempt < ATTEMPTS && wait <= LONGEST_WAIT => {
+                tracing::debug!("attempt {attempt}: {}; again in {wait:?}", status.message());
+                tokio::time::sleep(wait).await;
+                attempt += 1;
+            }
+            _ => return Err(status),
+        }
+    }
+}
+
+/// After what time the server wants to be asked again.
+fn hint(status: &Status) -> Option<Duration> {
+    let passing = matches!(status.code(), Code::ResourceExhausted | Code::Unavailable);
+    let hint = status.get_details_retry_info().filter(|_| passing)?;
+    hint.retry_delay
+}

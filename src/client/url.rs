@@ -1,0 +1,46 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tonic::transport::Uri;
+
+/// Where `sagate serve` listens unless it is told otherwise.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
+
+/// The URL of a server: `http://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUrl(Uri);
+
+impl ServerUrl {
+    pub(super) fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
+
+impl FromStr for ServerUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ServerUrl, String> {
+        let refuse = |why: &str| format!("{why}; write http://HOST:PORT, like {DEFAULT_SERVER}");
+        let uri: Uri = text.parse().map_err(|error| refuse(&format!("{error}")))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(refuse("TLS is not spoken")),
+            _ => return Err(refuse("it does not begin with http://")),
+        }
+        if uri.port_u16().is_none() {
+            return Err(refuse("it names no port"));
+        }
+        if uri.path_and_query().is_some_and(|path| path != "/") {
+            return Err(refuse("there is something behind the port"));
+        }
+        Ok(ServerUrl(uri))
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_string().trim_end_matches('/'))
+    }
+}
