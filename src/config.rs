@@ -428,7 +428,7 @@ impl Settings {
                 (1..=1_000_000).contains(&self.engine.queue_entries),
             ),
             ("engine.queue_bytes", self.engine.queue_bytes >= 1),
-            ("engine.max_batch", (1..=1024).contains(&self.engine.max_batch)),
+            ("engine.max_batch", self.engine.max_batch <= 1024),
             (
                 "server.max_message_bytes",
                 (1024..=i32::MAX as usize).contains(&self.server.max_message_bytes),
