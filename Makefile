@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron prometheus build demo test lint bench docs models clean
+.PHONY: help libtorch libtorch-cuda mricron prometheus python-client build demo test lint bench docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,13 +25,16 @@ mricron: ## Install Debian's mricron-data, the MRI volumes that data sets and te
 prometheus: ## Unpack Debian's promtool, which the tests check /metrics with, into .tools if it is missing
 	@.ci/prometheus
 
+python-client: ## Put what the Python client and its test need into target/python-client
+	@.ci/python-client
+
 build: libtorch ## Build the binary, target/release/sagate
 	cargo build --release --locked
 
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus ## Run every test
+test: libtorch mricron prometheus python-client ## Run every test
 	cargo test --release --locked --no-fail-fast
 
 lint: libtorch ## Check formatting, lints, and the dependencies' licences, sources and doubles

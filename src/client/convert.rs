@@ -160,7 +160,11 @@ pub(super) fn answer(segmentation: Option<v1::Segmentation>) -> Result<Answer, C
 
 /// Accepted is only what the server plainly accepts.
 fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
-    let reasons: Vec<Reason> = segmentation.reasons().map(reason).collect::<Result<_, _>>()?;
+    let reasons: Vec<Reason> = segmentation
+        .reasons
+        .iter()
+        .map(|&it| reason(it))
+        .collect::<Result<_, _>>()?;
     let accept = segmentation.decision() == v1::Decision::Accept;
     if accept != reasons.is_empty() {
         let message = format!(
@@ -178,16 +182,18 @@ fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
     })
 }
 
-fn reason(reason: v1::Reason) -> Result<Reason, ClientError> {
-    Ok(match reason {
-        v1::Reason::BelowThreshold => Reason::BelowThreshold,
-        v1::Reason::EmptyPrediction => Reason::EmptyPrediction,
-        v1::Reason::FullPrediction => Reason::FullPrediction,
-        v1::Reason::NotFinite => Reason::NotFinite,
-        v1::Reason::NotCalibrated => Reason::NotCalibrated,
-        v1::Reason::InputOutOfRange => Reason::InputOutOfRange,
-        v1::Reason::Unspecified => {
-            return senseless("segmentation.reasons", "holds one that this client does not know");
+/// A reason that this client does not know is none to pass over.
+fn reason(number: i32) -> Result<Reason, ClientError> {
+    Ok(match v1::Reason::try_from(number) {
+        Ok(v1::Reason::BelowThreshold) => Reason::BelowThreshold,
+        Ok(v1::Reason::EmptyPrediction) => Reason::EmptyPrediction,
+        Ok(v1::Reason::FullPrediction) => Reason::FullPrediction,
+        Ok(v1::Reason::NotFinite) => Reason::NotFinite,
+        Ok(v1::Reason::NotCalibrated) => Reason::NotCalibrated,
+        Ok(v1::Reason::InputOutOfRange) => Reason::InputOutOfRange,
+        Ok(v1::Reason::Unspecified) | Err(_) => {
+            let message = format!("holds {number}, which this client does not know");
+            return senseless("segmentation.reasons", message);
         }
     })
 }

@@ -1,0 +1,70 @@
+"""A client in Python: sends an image and prints the decision, then sends several as a stream.
+
+    pip install -r examples/python/requirements.txt
+    sagate serve &
+    python examples/python/client.py 127.0.0.1:50051 samples/t1-brain/images/*.png
+
+The stubs are made from proto/ at each start. A program that is shipped makes them once:
+
+    python -m grpc_tools.protoc -I proto --python_out=. --grpc_python_out=. proto/sagate/v1/*.proto
+"""
+
+import pathlib
+import sys
+import tempfile
+
+import grpc
+from grpc_tools import protoc
+
+PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
+
+
+def make_stubs():
+    """Makes the stubs in a folder that goes away with the program, and imports them."""
+    folder = tempfile.TemporaryDirectory()
+    files = sorted(str(path) for path in (PROTO / "sagate" / "v1").glob("*.proto"))
+    arguments = ["protoc", f"-I{PROTO}", f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
+    if protoc.main(arguments + files) != 0:
+        raise SystemExit(f"the stubs cannot be made from {PROTO}")
+    sys.path.insert(0, folder.name)
+    from sagate.v1 import quality_control_pb2, quality_control_pb2_grpc, segmentation_pb2
+
+    return folder, quality_control_pb2, quality_control_pb2_grpc, segmentation_pb2
+
+
+def main(server, paths):
+    _folder, messages, services, segmentation = make_stubs()
+
+    def request(path):
+        # The server recognises the file by its content. Without options: its default model, its own gate, no mask.
+        ask = messages.SegmentRequest(request_id=pathlib.Path(path).name)
+        ask.image.file.data = pathlib.Path(path).read_bytes()
+        return ask
+
+    def tell(name, answer):
+        # Whatever is not ACCEPT is to be seen by a human.
+        verdict = "ACCEPT" if answer.decision == segmentation.DECISION_ACCEPT else "REJECT"
+        reasons = [segmentation.Reason.Name(reason).removeprefix("REASON_") for reason in answer.reasons]
+        print(name, verdict, f"mu {answer.mu:.6f}", *reasons)
+
+    unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(server, options=unlimited) as channel:
+        client = services.QualityControlStub(channel)
+        tell("one:", client.Segment(request(paths[0]), timeout=60).segmentation)
+
+        # Answers come as each is done: their id says whose they are. One that failed does not end the stream.
+        stream = (messages.SegmentStreamRequest(request=request(path)) for path in paths)
+        for answer in client.SegmentStream(stream, timeout=60):
+            if answer.WhichOneof("outcome") == "failure":
+                print(answer.request_id, "failed:", answer.failure.message)
+            else:
+                tell(answer.request_id, answer.segmentation)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        raise SystemExit(f"usage: {sys.argv[0]} HOST:PORT IMAGE...")
+    try:
+        main(sys.argv[1], sys.argv[2:])
+    except grpc.RpcError as error:
+        raise SystemExit(f"{error.code().name}: {error.details()}")
