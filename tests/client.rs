@@ -279,12 +279,11 @@ async fn senseless_answers_are_refused() {
                 height: 3,
                 ..whole.clone()
             }),
-            "segmentation.mask.data",
+            "segmentation.mask",
         ),
         (
             mask(v1::Mask {
-                height: u32::MAX,
-                width: u32::MAX,
+                data: vec![vec![0; 3].into()],
                 ..whole.clone()
             }),
             "segmentation.mask.data",

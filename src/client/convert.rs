@@ -147,13 +147,22 @@ fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
     }
 }
 
-pub(super) fn answer(segmentation: Option<v1::Segmentation>) -> Result<Answer, ClientError> {
+/// Height and width of an image, which its mask must have.
+pub(super) fn size(image: &Image) -> [usize; 2] {
+    let (_, height, width) = image.pixels.dim();
+    [height, width]
+}
+
+pub(super) fn answer(
+    segmentation: Option<v1::Segmentation>,
+    size: [usize; 2],
+) -> Result<Answer, ClientError> {
     let segmentation = present("segmentation", segmentation)?;
     let decision = decision(&segmentation)?;
     Ok(Answer {
         fault: fault(&decision, segmentation.object_fraction),
         object_fraction: segmentation.object_fraction,
-        labels: labels(present("segmentation.mask", segmentation.mask)?)?,
+        labels: labels(present("segmentation.mask", segmentation.mask)?, size)?,
         decision,
     })
 }
@@ -213,7 +222,7 @@ fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
 }
 
 /// Packed bits, a mask a class, as labels.
-fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
+fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError> {
     if packed.form() != v1::MaskForm::Bits || packed.data.len() > usize::from(u8::MAX) {
         let message = format!(
             "is {:?} with {} entries; BITS were asked for",
@@ -222,7 +231,11 @@ fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
         );
         return senseless("segmentation.mask", message);
     }
-    let size = [packed.height as usize, packed.width as usize];
+    let found = [packed.height as usize, packed.width as usize];
+    if found != size {
+        let message = format!("is {found:?} pixels (height, width); its image has {size:?}");
+        return senseless("segmentation.mask", message);
+    }
     let mut labels: Option<Array2<u8>> = None;
     for (bits, class) in packed.data.iter().zip(1u8..) {
         let object = mask::unpack(bits, size)
@@ -237,9 +250,9 @@ fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
     present("segmentation.mask.data", labels)
 }
 
-pub(super) fn part(message: v1::InterpretResponse) -> Result<Part, ClientError> {
+pub(super) fn part(message: v1::InterpretResponse, size: [usize; 2]) -> Result<Part, ClientError> {
     Ok(match present("part", message.part)? {
-        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation))?),
+        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation), size)?),
         PbPart::Layer(layer) => Part::Layer(LayerSeen {
             layer: present("layer.layer", Layer::by_number(layer.layer as usize))?,
             score: layer.sa_score,
