@@ -37,16 +37,18 @@ demo: build ## Segment, score and gate real MRI slices with the bundled models; 
 test: libtorch mricron prometheus python-client ## Run every test
 	cargo test --release --locked --no-fail-fast
 
-lint: libtorch ## Check formatting, lints, and the dependencies' licences, sources and doubles
+lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources and doubles
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	@# Advisories are left to whoever can fetch the RustSec database: .ci/cargo-deny check advisories
+	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 
 bench: build ## Time network, mu and SAMs at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
 	$(SAGATE) bench network --base 16 --size 256 --batch 1
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
+	$(SAGATE) bench serve
 
 docs: build ## Write the library's pages to target/doc and the man pages to target/man
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps

@@ -44,7 +44,10 @@ const KEYS: &[(&str, &str)] = &[
     ("gate.accept_uncalibrated", "true or false"),
     ("engine.queue_entries", "a whole number from 1 to 1000000"),
     ("engine.queue_bytes", "a whole number of at least 1"),
-    ("engine.max_batch", "a whole number from 1 to 1024"),
+    (
+        "engine.max_batch",
+        "a whole number from 0 (as suits the device) to 1024",
+    ),
     (
         "server.listen",
         "an address with a port, like \"127.0.0.1:50051\"; port 0 takes a free one",
@@ -135,7 +138,7 @@ pub struct Engine {
     pub queue_entries: usize,
     /// Most bytes that those images take, what is kept for their answers counted in.
     pub queue_bytes: u64,
-    /// Most images that the network sees at once.
+    /// Most images that the network sees at once; 0 leaves it to [`Engine::largest_batch`].
     pub max_batch: usize,
 }
 
@@ -468,6 +471,18 @@ impl Gate {
             allowed_threshold: self.allowed_threshold,
             accept_empty: self.accept_empty,
             accept_uncalibrated: self.accept_uncalibrated,
+        }
+    }
+}
+
+impl Engine {
+    /// Most images that the network sees at once on a device. On a CPU one image already keeps every core busy, and the feature maps
+    /// of several fall out of its caches (`sagate bench serve` prints the rate of each batch); a GPU is filled only by many.
+    pub fn largest_batch(&self, device: tch::Device) -> usize {
+        match (self.max_batch, device) {
+            (0, tch::Device::Cpu) => 2,
+            (0, _) => 16,
+            (most, _) => most,
         }
     }
 }

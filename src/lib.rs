@@ -14,7 +14,7 @@
 //! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
 //! | 6 | [`cli`] | the command line |
-//! | beside | [`config`], [`telemetry`] | settings; logs |
+//! | beside | [`config`], [`telemetry`] | settings; logs, metrics, traces |
 
 pub mod cli;
 pub mod client;

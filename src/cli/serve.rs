@@ -78,7 +78,7 @@ async fn serve(
         bounds: Bounds {
             entries: settings.engine.queue_entries,
             bytes: settings.engine.queue_bytes,
-            max_batch: settings.engine.max_batch,
+            max_batch: settings.engine.largest_batch(device),
         },
     };
     announce(settings, listen, admin, &contracts, &default, device)?;
@@ -151,6 +151,7 @@ fn announce(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
+    let batch = settings.engine.largest_batch(device);
     let device = match device {
         tch::Device::Cpu => "cpu".to_owned(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
@@ -167,7 +168,7 @@ fn announce(
                 "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": format!("http://{listen}"),
                 "admin": format!("http://{admin}"), "models": names, "default": default.to_string(), "device": device,
                 "threads": threads, "max_message_bytes": server.max_message_bytes,
-                "queue_entries": engine.queue_entries, "queue_bytes": engine.queue_bytes, "max_batch": engine.max_batch,
+                "queue_entries": engine.queue_entries, "queue_bytes": engine.queue_bytes, "max_batch": batch,
             })
             .to_string(),
         )?);
@@ -181,7 +182,7 @@ fn announce(
     ))?;
     Ok(out::line(&format!(
         "limits   {} bytes a message; a model's queue {} images, {} bytes; {} images a batch",
-        server.max_message_bytes, engine.queue_entries, engine.queue_bytes, engine.max_batch
+        server.max_message_bytes, engine.queue_entries, engine.queue_bytes, batch
     ))?)
 }
 

@@ -172,7 +172,7 @@ impl Serving {
                 drain.send_replace(true);
                 let limit = Duration::from_secs(settings.server.shutdown_seconds);
                 let answered = tokio::select! {
-                    ended = &mut server => ended.map(|()| ()),
+                    ended = &mut server => ended,
                     () = tokio::time::sleep(limit) => Ok(()),
                 };
                 answered.map(|()| match telemetry.in_flight() {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter};
 use tokio::runtime::Handle;
 
 use super::call::InFlight;
@@ -109,81 +109,73 @@ impl Instruments {
     }
 }
 
-/// What is read of every served model: whether it only grows, name, unit, meaning, and how it is read at this time.
+/// What is read of every served model: name, unit, meaning, and how it is read at this time.
 type OfModel = (
-    bool,
     &'static str,
     &'static str,
     &'static str,
     fn(&Served, Duration) -> Option<f64>,
 );
 
-const OF_MODELS: [OfModel; 10] = [
+const GAUGES: [OfModel; 6] = [
     (
-        false,
         "sagate_accepted_ratio",
         "1",
         "Share of the window's decisions that let the image through.",
         |served, now| served.window().view(now).accepted_share,
     ),
     (
-        false,
         "sagate_coverage_ratio",
         "1",
         "Mean coverage that the window's images asked for.",
         |served, now| served.window().view(now).coverage,
     ),
     (
-        false,
         "sagate_qc_ratio",
         "1",
         "Share of prototypes, scores and mu in the window's time of network and scores.",
         |served, now| served.window().view(now).qc_share,
     ),
     (
-        false,
         "sagate_queue_entries",
         "{image}",
         "Images that wait for the model or run.",
         |served, _| Some(served.queue().entries as f64),
     ),
     (
-        false,
         "sagate_queue_bytes",
         "By",
         "Bytes that waiting and running images take.",
         |served, _| Some(served.queue().bytes as f64),
     ),
     (
-        false,
         "sagate_model_ready",
         "1",
         "1 where the model answers, else 0.",
         |served, _| Some(f64::from(u8::from(served.ready.load(Relaxed)))),
     ),
+];
+
+const COUNTERS: [OfModel; 4] = [
     (
-        true,
         "sagate_model_restarts_total",
         "{restart}",
         "How often the model's thread panicked and was replaced.",
         |served, _| Some(served.restarts.load(Relaxed) as f64),
     ),
     (
-        true,
         "sagate_forward_seconds_total",
         "s",
         "Time of the network.",
         |served, _| Some(served.forward.seconds()),
     ),
     (
-        true,
         "sagate_qc_seconds_total",
         "s",
         "Time of prototypes, scores, mu and masks.",
         |served, _| Some(served.qc.seconds()),
     ),
     (
-        true,
         "sagate_sam_seconds_total",
         "s",
         "Time of the SAMs and unit scores of interpretations.",
@@ -193,23 +185,15 @@ const OF_MODELS: [OfModel; 10] = [
 
 /// Registers what is read when a reader asks.
 pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFlight>, runtime: Handle) {
-    for (grows, name, unit, help, read) in OF_MODELS {
-        let models = Arc::clone(models);
-        let callback = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<f64>| {
-            let now = models.now();
-            for served in models.iter() {
-                if let Some(value) = read(served, now) {
-                    observer.observe(value, &served.labels.model);
-                }
-            }
-        };
-        if grows {
-            let builder = meter.f64_observable_counter(name).with_unit(unit);
-            builder.with_description(help).with_callback(callback).build();
-        } else {
-            let builder = meter.f64_observable_gauge(name).with_unit(unit);
-            builder.with_description(help).with_callback(callback).build();
-        }
+    for (name, unit, help, read) in GAUGES {
+        let builder = meter.f64_observable_gauge(name).with_unit(unit);
+        let builder = builder.with_description(help);
+        builder.with_callback(of_each(models, read)).build();
+    }
+    for (name, unit, help, read) in COUNTERS {
+        let builder = meter.f64_observable_counter(name).with_unit(unit);
+        let builder = builder.with_description(help);
+        builder.with_callback(of_each(models, read)).build();
     }
     let in_flight = Arc::clone(in_flight);
     meter
@@ -239,4 +223,20 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .with_description("Always 1; the labels say what runs.")
         .with_callback(move |observer| observer.observe(1, &build))
         .build();
+}
+
+/// Reads every served model's value, under the model's labels.
+fn of_each(
+    models: &Arc<Models>,
+    read: fn(&Served, Duration) -> Option<f64>,
+) -> impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static {
+    let models = Arc::clone(models);
+    move |observer| {
+        let now = models.now();
+        for served in models.iter() {
+            if let Some(value) = read(served, now) {
+                observer.observe(value, &served.labels.model);
+            }
+        }
+    }
 }

@@ -167,37 +167,33 @@ impl Telemetry {
     /// Sends what is still to be sent and stops; gives up after a few seconds. Metrics cannot be read afterwards.
     pub async fn shutdown(&self) {
         let (ended, mut all_ended) = mpsc::channel::<()>(1);
-        // Threads of their own: providers block while they send, and a runtime's end would wait for its own blocking threads.
         let meters = self.0.meters.clone();
-        self.end(&ended, move || meters.shutdown());
+        end_apart(&ended, move || meters.shutdown());
         if let Some(traces) = &self.0.traces {
             let provider = traces.provider.clone();
-            self.end(&ended, move || provider.shutdown_with_timeout(SHUTDOWN));
+            end_apart(&ended, move || provider.shutdown_with_timeout(SHUTDOWN));
         }
         drop(ended);
         if tokio::time::timeout(SHUTDOWN, all_ended.recv()).await.is_err() {
             tracing::warn!("the OTLP collector did not take the last metrics and traces in time");
         }
     }
+}
 
-    fn end(
-        &self,
-        ended: &mpsc::Sender<()>,
-        stop: impl FnOnce() -> Result<(), OTelSdkError> + Send + 'static,
-    ) {
-        let ended = ended.clone();
-        let stop = move || {
-            if let Err(error) = stop() {
-                tracing::debug!(%error, "telemetry did not end well");
-            }
-            drop(ended);
-        };
-        if let Err(error) = std::thread::Builder::new()
-            .name("telemetry-end".into())
-            .spawn(stop)
-        {
-            tracing::warn!(%error, "no thread to send the last metrics and traces");
+/// Ends a provider in a thread of its own: it blocks while it sends, and the runtime's end would wait for a blocking thread of its own.
+fn end_apart(ended: &mpsc::Sender<()>, stop: impl FnOnce() -> Result<(), OTelSdkError> + Send + 'static) {
+    let ended = ended.clone();
+    let stop = move || {
+        if let Err(error) = stop() {
+            tracing::debug!(%error, "telemetry did not end well");
         }
+        drop(ended);
+    };
+    if let Err(error) = std::thread::Builder::new()
+        .name("telemetry-end".into())
+        .spawn(stop)
+    {
+        tracing::warn!(%error, "no thread to send the last metrics and traces");
     }
 }
 

@@ -7,9 +7,12 @@ use opentelemetry::metrics::Meter;
 /// Ticks of `/proc/self/stat` a second: `USER_HZ`, which is 100 on every architecture that sagate runs on.
 const TICKS: f64 = 100.0;
 
+/// A gauge: name, unit, meaning, and how it is read.
+type OfProcess = (&'static str, &'static str, &'static str, fn() -> Option<f64>);
+
 /// Registers the metrics of this process.
 pub(super) fn observe(meter: &Meter) {
-    let gauges: [(&str, &str, &str, fn() -> Option<f64>); 5] = [
+    let gauges: [OfProcess; 5] = [
         (
             "process_resident_memory_bytes",
             "By",

@@ -1,7 +1,10 @@
-//! `sagate bench`: what the scores cost beside the network, as ratios of one run.
+//! `sagate bench`: what the scores cost beside the network and the service around both, as ratios of one run.
 
+mod load;
 mod memory;
 mod network;
+mod serve;
+mod subject;
 
 use super::Exit;
 use crate::config::Settings;
@@ -17,6 +20,8 @@ pub struct Args {
 enum What {
     /// The network's forms, mu and all SAMs, and the memory that they take
     Network(network::NetworkArgs),
+    /// The service around a model, over gRPC: throughput, latency, and what is lost on the way
+    Serve(serve::ServeArgs),
     /// Peak memory of one segmentation, in a process of its own (`network` starts it)
     #[command(hide = true)]
     Memory(memory::MemoryArgs),
@@ -29,6 +34,7 @@ enum What {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     match args.what {
         What::Network(args) => network::run(&args, settings),
+        What::Serve(args) => serve::run(&args, settings),
         What::Memory(args) => memory::run(&args, settings),
     }
 }

@@ -1,0 +1,116 @@
+//! A model with random weights that answers with a plausible mask, as a folder that can be served.
+
+use std::path::Path;
+
+use ndarray::Array3;
+use tch::{Device, Kind, Tensor, nn};
+
+use crate::imaging::Image;
+use crate::imaging::preprocess::Step;
+use crate::model::{Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, today, write_model};
+use crate::nn::checkpoint::Weights;
+use crate::nn::unet::{UNet, UNetConfig};
+
+/// The model's name in its repository.
+pub(super) const NAME: &str = "bench";
+
+/// A square image of 12-bit intensities: a bright disc that covers a tenth of it, on a ground with some texture.
+pub(super) fn image(size: usize, seed: usize) -> Image {
+    let middle = size as f32 / 2.0;
+    let pixels = Array3::from_shape_fn((1, size, size), |(_, row, column)| {
+        let (y, x) = (row as f32 - middle, column as f32 - middle);
+        let texture = ((row * 31 + column * 17 + seed * 13) as f32 * 12.9898).sin() * 40.0;
+        let disc = if y.hypot(x) < size as f32 * 0.18 {
+            1500.0
+        } else {
+            300.0
+        };
+        (disc + texture).round()
+    });
+    Image {
+        pixels,
+        spacing: [1.0, 1.0],
+    }
+}
+
+/// Writes `DIR/bench/1`, whose answer to [`image`] is about the disc.
+///
+/// # Errors
+/// libtorch failing, or a folder that cannot be written.
+pub(super) fn write(dir: &Path, base: i64, size: usize) -> anyhow::Result<Model> {
+    let config = UNetConfig {
+        in_channels: 1,
+        classes: 1,
+        base_width: base,
+    };
+    let folder = dir.join(NAME).join("1");
+    std::fs::create_dir_all(&folder)?;
+    Ok(write_model(
+        &folder,
+        &manifest(config)?,
+        &weights(&config, size)?,
+        false,
+    )?)
+}
+
+/// Random weights whose head is turned and shifted until the disc is object and the ground is not.
+fn weights(config: &UNetConfig, size: usize) -> anyhow::Result<Weights> {
+    let _no_grad = tch::no_grad_guard();
+    let store = nn::VarStore::new(Device::Cpu);
+    let net = UNet::new(&store.root(), config, 1)?;
+    let side = size as i64;
+    let pixels: Vec<f32> = image(size, 0).pixels.into_iter().collect();
+    let pixels = Tensor::f_from_slice(&pixels)?.f_view([1, 1, side, side])?;
+    let disc = pixels.f_gt(900.0)?.f_to_kind(Kind::Float)?;
+    let input = pixels
+        .f_sub(&pixels.f_mean(Kind::Float)?)?
+        .f_div(&pixels.f_std(true)?)?;
+    let logits = net.forward_t(&input, false)?.logits;
+    let mean = |weight: &Tensor| -> anyhow::Result<f64> {
+        let sum = logits.f_mul(weight)?.f_sum(Kind::Double)?;
+        Ok((sum / weight.f_sum(Kind::Double)?).f_double_value(&[])?)
+    };
+    let (inside, outside) = (mean(&disc)?, mean(&(1.0 - &disc))?);
+    let sign = if inside >= outside { 1.0 } else { -1.0 };
+    let variables = store.variables();
+    let mut weight = variables["head.weight"].shallow_clone();
+    let mut bias = variables["head.bias"].shallow_clone();
+    let middle = bias.f_sub_scalar((inside + outside) / 2.0)?.f_mul_scalar(sign)?;
+    let turned = weight.f_mul_scalar(sign)?;
+    weight.f_copy_(&turned)?;
+    bias.f_copy_(&middle)?;
+    Ok(Weights::from_store(&store)?)
+}
+
+fn manifest(config: UNetConfig) -> anyhow::Result<Manifest> {
+    Ok(Manifest {
+        format: FORMAT,
+        name: NAME.into(),
+        version: 1,
+        description: "random weights to measure with".into(),
+        licence: "MIT OR Apache-2.0".into(),
+        architecture: Architecture::unet2d(config),
+        input: Input {
+            channels: vec!["intensity".into()],
+            plane: None,
+            range: None,
+            min_size: None,
+            max_size: None,
+        },
+        preprocessing: vec![Step::ZScore],
+        classes: vec![Class {
+            name: "disc".into(),
+            colour: [200, 40, 0],
+        }],
+        mu: Mu { layers: vec![17, 18] },
+        provenance: Provenance {
+            data: "none".into(),
+            command: "sagate bench serve".into(),
+            seed: 1,
+            date: today(),
+            loss: "none".into(),
+            epochs: None,
+            validation_dice: None,
+        },
+    })
+}

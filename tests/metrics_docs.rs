@@ -1,0 +1,51 @@
+//! `docs/metrics.md` lists what `/metrics` holds: every metric, its type and its labels, and nothing else.
+
+mod telemetry_rig;
+mod tiny_model;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use telemetry_rig::{Admin, everything, families, start};
+
+type Listed = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// The rows of the table of metrics: name, type, labels.
+fn documented() -> Listed {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| name | type | labels |"));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let word = |cell: &str| cell.trim_matches('`').to_owned();
+        let labels = cells[3].split(", ").filter(|label| !label.is_empty()).map(word);
+        (word(cells[1]), (cells[2].to_owned(), labels.collect()))
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_what_is_served() {
+    let telemetry = start("");
+    everything(&telemetry);
+    let admin = Admin::start(telemetry).await;
+    let (_, _, text) = admin.get("/metrics");
+    let served: Listed = families(&text)
+        .into_iter()
+        .map(|(name, family)| (name, (family.kind, family.labels)))
+        .collect();
+    assert_eq!(documented(), served);
+    admin.stop().await;
+}
+
+#[tokio::test]
+async fn every_metric_says_what_it_is() {
+    let telemetry = start("");
+    everything(&telemetry);
+    for (name, family) in families(&telemetry.render().unwrap()) {
+        assert!(family.help.ends_with('.'), "{name}: {}", family.help);
+    }
+}
