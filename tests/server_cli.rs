@@ -359,7 +359,7 @@ fn top_prints_one_look() {
     for words in [
         "tiny@1",
         "ready",
-        "0 requests in flight",
+        "requests in flight",
         env!("CARGO_PKG_VERSION"),
         &server.url(),
     ] {

@@ -79,7 +79,7 @@ fn every_number_is_there() {
         &[
             "sagate 9.8.7 at http://127.0.0.1:50051",
             "up 1 h 2 min",
-            "4 requests in flight",
+            "requests in flight 4",
             "window 1 min 0 s",
             "brain@1 ready",
             "nuclei@2 ready",

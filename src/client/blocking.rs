@@ -52,11 +52,12 @@ impl BlockingClient {
     /// Sends an image, after waiting for a place among those that are on their way.
     pub fn start(&self, image: &Image, ask: &Ask) -> OnItsWay {
         let place = self.runtime.block_on(Arc::clone(&self.places).acquire_owned());
-        let (client, request) = (self.client.clone(), convert::segment_request(image, ask));
+        let (request, size) = (convert::segment_request(image, ask), convert::size(image));
+        let client = self.client.clone();
         OnItsWay(self.runtime.spawn(async move {
             let _place = place;
             let begin = Instant::now();
-            (client.send(request).await, begin.elapsed())
+            (client.send(request, size).await, begin.elapsed())
         }))
     }
 

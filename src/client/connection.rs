@@ -69,13 +69,19 @@ impl Client {
     /// # Errors
     /// What the server refuses, or a server that does not answer.
     pub async fn segment(&self, image: &Image, ask: &Ask) -> Result<Answer, ClientError> {
-        self.send(convert::segment_request(image, ask)).await
+        self.send(convert::segment_request(image, ask), convert::size(image))
+            .await
     }
 
-    pub(super) async fn send(&self, request: v1::SegmentRequest) -> Result<Answer, ClientError> {
+    /// [`Client::segment`] for a request whose image has this height and width.
+    pub(super) async fn send(
+        &self,
+        request: v1::SegmentRequest,
+        size: [usize; 2],
+    ) -> Result<Answer, ClientError> {
         let call = || async { self.stub().segment(request.clone()).await };
         let answer = patiently(call).await.map_err(|status| self.error(&status))?;
-        convert::answer(answer.into_inner().segmentation)
+        convert::answer(answer.into_inner().segmentation, size)
     }
 
     /// Segments one image and shows what the network sees in it, part by part.
@@ -88,6 +94,7 @@ impl Client {
         let parts = patiently(call).await.map_err(|status| self.error(&status))?;
         Ok(Parts {
             url: self.url.clone(),
+            size: convert::size(image),
             parts: parts.into_inner(),
         })
     }
@@ -142,6 +149,8 @@ impl Client {
 #[derive(Debug)]
 pub struct Parts {
     url: ServerUrl,
+    /// Height and width of the image.
+    size: [usize; 2],
     parts: Streaming<v1::InterpretResponse>,
 }
 
@@ -153,7 +162,7 @@ impl Parts {
     pub async fn next(&mut self) -> Result<Part, ClientError> {
         let next = self.parts.message().await;
         match next.map_err(|status| ClientError::of(&status, &self.url))? {
-            Some(message) => convert::part(message),
+            Some(message) => convert::part(message, self.size),
             None => Err(ClientError::Answer {
                 field: "part",
                 message: "was missing: the stream ended before its summary".into(),

@@ -147,20 +147,33 @@ fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
     }
 }
 
-pub(super) fn answer(segmentation: Option<v1::Segmentation>) -> Result<Answer, ClientError> {
+/// Height and width of an image, which its mask must have.
+pub(super) fn size(image: &Image) -> [usize; 2] {
+    let (_, height, width) = image.pixels.dim();
+    [height, width]
+}
+
+pub(super) fn answer(
+    segmentation: Option<v1::Segmentation>,
+    size: [usize; 2],
+) -> Result<Answer, ClientError> {
     let segmentation = present("segmentation", segmentation)?;
     let decision = decision(&segmentation)?;
     Ok(Answer {
         fault: fault(&decision, segmentation.object_fraction),
         object_fraction: segmentation.object_fraction,
-        labels: labels(present("segmentation.mask", segmentation.mask)?)?,
+        labels: labels(present("segmentation.mask", segmentation.mask)?, size)?,
         decision,
     })
 }
 
 /// Accepted is only what the server plainly accepts.
 fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
-    let reasons: Vec<Reason> = segmentation.reasons().map(reason).collect::<Result<_, _>>()?;
+    let reasons: Vec<Reason> = segmentation
+        .reasons
+        .iter()
+        .map(|&it| reason(it))
+        .collect::<Result<_, _>>()?;
     let accept = segmentation.decision() == v1::Decision::Accept;
     if accept != reasons.is_empty() {
         let message = format!(
@@ -178,16 +191,18 @@ fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
     })
 }
 
-fn reason(reason: v1::Reason) -> Result<Reason, ClientError> {
-    Ok(match reason {
-        v1::Reason::BelowThreshold => Reason::BelowThreshold,
-        v1::Reason::EmptyPrediction => Reason::EmptyPrediction,
-        v1::Reason::FullPrediction => Reason::FullPrediction,
-        v1::Reason::NotFinite => Reason::NotFinite,
-        v1::Reason::NotCalibrated => Reason::NotCalibrated,
-        v1::Reason::InputOutOfRange => Reason::InputOutOfRange,
-        v1::Reason::Unspecified => {
-            return senseless("segmentation.reasons", "holds one that this client does not know");
+/// A reason that this client does not know is none to pass over.
+fn reason(number: i32) -> Result<Reason, ClientError> {
+    Ok(match v1::Reason::try_from(number) {
+        Ok(v1::Reason::BelowThreshold) => Reason::BelowThreshold,
+        Ok(v1::Reason::EmptyPrediction) => Reason::EmptyPrediction,
+        Ok(v1::Reason::FullPrediction) => Reason::FullPrediction,
+        Ok(v1::Reason::NotFinite) => Reason::NotFinite,
+        Ok(v1::Reason::NotCalibrated) => Reason::NotCalibrated,
+        Ok(v1::Reason::InputOutOfRange) => Reason::InputOutOfRange,
+        Ok(v1::Reason::Unspecified) | Err(_) => {
+            let message = format!("holds {number}, which this client does not know");
+            return senseless("segmentation.reasons", message);
         }
     })
 }
@@ -207,7 +222,7 @@ fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
 }
 
 /// Packed bits, a mask a class, as labels.
-fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
+fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError> {
     if packed.form() != v1::MaskForm::Bits || packed.data.len() > usize::from(u8::MAX) {
         let message = format!(
             "is {:?} with {} entries; BITS were asked for",
@@ -216,7 +231,11 @@ fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
         );
         return senseless("segmentation.mask", message);
     }
-    let size = [packed.height as usize, packed.width as usize];
+    let found = [packed.height as usize, packed.width as usize];
+    if found != size {
+        let message = format!("is {found:?} pixels (height, width); its image has {size:?}");
+        return senseless("segmentation.mask", message);
+    }
     let mut labels: Option<Array2<u8>> = None;
     for (bits, class) in packed.data.iter().zip(1u8..) {
         let object = mask::unpack(bits, size)
@@ -231,9 +250,9 @@ fn labels(packed: v1::Mask) -> Result<Array2<u8>, ClientError> {
     present("segmentation.mask.data", labels)
 }
 
-pub(super) fn part(message: v1::InterpretResponse) -> Result<Part, ClientError> {
+pub(super) fn part(message: v1::InterpretResponse, size: [usize; 2]) -> Result<Part, ClientError> {
     Ok(match present("part", message.part)? {
-        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation))?),
+        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation), size)?),
         PbPart::Layer(layer) => Part::Layer(LayerSeen {
             layer: present("layer.layer", Layer::by_number(layer.layer as usize))?,
             score: layer.sa_score,

@@ -53,7 +53,7 @@ fn state(view: &View) -> Line<'_> {
         (None, None) => Line::styled("connecting", dim()),
         (None, Some(status)) => {
             let flight = format!(
-                "{} requests in flight   window {}",
+                "requests in flight {}   window {}",
                 status.in_flight,
                 span(status.window_seconds)
             );

@@ -12,7 +12,7 @@ pub fn print(url: &ServerUrl, status: &ServerStatus, settings: &Settings) -> any
     }
     let draining = if status.draining { ", shutting down" } else { "" };
     out::line(&format!(
-        "sagate {} at {url}, up {}, {} requests in flight{draining}",
+        "sagate {} at {url}, up {}, requests in flight: {}{draining}",
         status.version,
         span(status.uptime_seconds),
         status.in_flight
