@@ -62,7 +62,11 @@ impl QualityControl for Fake {
         &self,
         _: Request<v1::InterpretRequest>,
     ) -> Result<Response<Self::InterpretStream>, Status> {
-        let parts: Vec<_> = self.0.parts.iter().cloned().map(Ok).collect();
+        // A refusal comes in the stream, as the first thing in it.
+        let parts = match self.0.asked.fetch_add(1, Ordering::Relaxed) < self.0.refusals {
+            true => vec![Err(self.0.refusal.clone().unwrap())],
+            false => self.0.parts.iter().cloned().map(Ok).collect(),
+        };
         Ok(Response::new(tokio_stream::iter(parts)))
     }
 
@@ -109,6 +113,15 @@ fn ask() -> Ask {
     Ask { model, gate: None }
 }
 
+fn look() -> Look {
+    Look {
+        layers: vec![18],
+        units_of: 18,
+        class: 1,
+        units: 0,
+    }
+}
+
 /// An accepted image of 2 x 5 pixels, the first and the last of them object.
 fn accepted() -> v1::Segmentation {
     v1::Segmentation {
@@ -144,6 +157,21 @@ async fn it_asks_again_where_the_server_says_so() {
         let answer = client.segment(&waves_image(1, 2, 5), &ask()).await.unwrap();
         assert!(answer.decision.accept);
         assert_eq!(answer.labels, ndarray::array![[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]);
+        assert_eq!(script.asked.load(Ordering::Relaxed), 4);
+
+        let part = v1::interpret_response::Part::Segmentation(accepted());
+        let (client, script) = start(Script {
+            refusals: 3,
+            refusal: Some(busy(code, Some(Duration::from_millis(5)))),
+            parts: vec![v1::InterpretResponse { part: Some(part) }],
+            ..Default::default()
+        })
+        .await;
+        let mut parts = client
+            .interpret(&waves_image(1, 2, 5), &ask(), &look())
+            .await
+            .unwrap();
+        assert!(matches!(parts.next().await.unwrap(), Part::Answer(_)));
         assert_eq!(script.asked.load(Ordering::Relaxed), 4);
     }
 }
@@ -328,12 +356,6 @@ async fn an_interpretation_that_breaks_off_is_no_interpretation() {
             ..Default::default()
         }))
     };
-    let look = Look {
-        layers: vec![18],
-        units_of: 18,
-        class: 1,
-        units: 0,
-    };
     let script = |last: Vec<v1::InterpretResponse>| Script {
         parts: [vec![part(PbPart::Segmentation(accepted())), layer(18, 10)], last].concat(),
         ..Default::default()
@@ -346,7 +368,7 @@ async fn an_interpretation_that_breaks_off_is_no_interpretation() {
     ] {
         let (client, _) = start(script(last)).await;
         let mut parts = client
-            .interpret(&waves_image(1, 2, 5), &ask(), &look)
+            .interpret(&waves_image(1, 2, 5), &ask(), &look())
             .await
             .unwrap();
         assert!(matches!(parts.next().await.unwrap(), Part::Answer(_)));

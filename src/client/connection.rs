@@ -90,12 +90,17 @@ impl Client {
     /// As [`Client::segment`].
     pub async fn interpret(&self, image: &Image, ask: &Ask, look: &Look) -> Result<Parts, ClientError> {
         let request = convert::interpret_request(image, ask, look);
-        let call = || async { self.stub().interpret(request.clone()).await };
-        let parts = patiently(call).await.map_err(|status| self.error(&status))?;
+        // A server that has no room may say so in the stream: the first part belongs to the attempt.
+        let call = || async {
+            let mut parts = self.stub().interpret(request.clone()).await?.into_inner();
+            Ok((parts.message().await?, parts))
+        };
+        let (first, parts) = patiently(call).await.map_err(|status| self.error(&status))?;
         Ok(Parts {
             url: self.url.clone(),
             size: convert::size(image),
-            parts: parts.into_inner(),
+            first,
+            parts,
         })
     }
 
@@ -151,6 +156,7 @@ pub struct Parts {
     url: ServerUrl,
     /// Height and width of the image.
     size: [usize; 2],
+    first: Option<v1::InterpretResponse>,
     parts: Streaming<v1::InterpretResponse>,
 }
 
@@ -160,7 +166,10 @@ impl Parts {
     /// # Errors
     /// What the server refuses, or a stream that ends before [`Part::End`].
     pub async fn next(&mut self) -> Result<Part, ClientError> {
-        let next = self.parts.message().await;
+        let next = match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.parts.message().await,
+        };
         match next.map_err(|status| ClientError::of(&status, &self.url))? {
             Some(message) => convert::part(message, self.size),
             None => Err(ClientError::Answer {
