@@ -1,7 +1,7 @@
 //! The service over gRPC: `sagate.v1.QualityControl`, standard health and reflection.
 //!
-//! The way of a request: [`order`] checks what is asked for, [`arrival`] takes a place in the queue and brings the image into the form
-//! that the model takes, the engine answers, [`answer`] puts that into the protocol's messages. [`error`] is the one table from what can
+//! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
+//! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
 //! go wrong to gRPC's codes.
 
 mod answer;

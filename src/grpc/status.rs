@@ -18,7 +18,8 @@ pub(super) fn status(context: &Context) -> v1::GetStatusResponse {
         uptime_seconds: telemetry.uptime().as_secs_f64(),
         window_seconds: models.first().map_or(0.0, |(_, window)| window.seconds),
         draining: *context.draining.borrow(),
-        requests_in_flight: telemetry.in_flight(),
+        // This very call is left out.
+        requests_in_flight: telemetry.in_flight().saturating_sub(1),
         models: models
             .into_iter()
             .map(|(hosted, window)| of_model(hosted, window, telemetry))
