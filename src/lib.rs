@@ -10,8 +10,9 @@
 //! | 2 | [`nn`] | the U-Net in its training and inference forms, checkpoints |
 //! | 2 | [`gate`] | calibration, thresholds, the decision |
 //! | 3 | [`model`] | a model as a folder, and the repository of them |
-//! | 4 | [`engine`] | images become results: one pass through network, scores and gate |
+//! | 4 | [`engine`] | images become results: one pass through network, scores and gate; queues and a thread a model |
 //! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
+//! | 5 | [`grpc`] | the service: `sagate.v1`, health, reflection |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
 //! | 6 | [`cli`] | the command line |
 //! | beside | [`config`], [`telemetry`] | settings; logs, metrics, traces |

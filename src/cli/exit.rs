@@ -40,6 +40,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl Exit {
+    /// Ends the process without running what is registered for its end: libtorch's own would pull its state from under a thread that
+    /// is still at work.
+    pub fn at_once(self) -> ! {
+        // SAFETY: _exit takes any number and returns to nobody; what is printed was flushed line by line.
+        unsafe { libc::_exit(self as i32) }
+    }
+}
+
 /// A command line that parses but makes no sense; ends with [`Exit::Usage`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

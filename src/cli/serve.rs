@@ -54,10 +54,12 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     match ended? {
         Ended::Answered => Ok(Exit::Ok),
         Ended::CutOff(calls) => {
-            anyhow::bail!(
-                "{calls} calls were still being worked on after server.shutdown_seconds = {} and were cut off",
+            out::error(&format!(
+                "error: {calls} calls were still being worked on after server.shutdown_seconds = {} and were cut off",
                 settings.server.shutdown_seconds
-            )
+            ));
+            // The models' threads are still at work on them.
+            Exit::Error.at_once()
         }
     }
 }
@@ -206,7 +208,7 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
         tokio::spawn(async move {
             next(&mut terminate, &mut interrupt).await;
             out::error("error: a second signal: ending at once");
-            std::process::exit(Exit::Error as i32);
+            Exit::Error.at_once();
         });
     })
 }

@@ -58,7 +58,6 @@ impl Worker {
         match self.serve() {
             End::Stopped => self.hosted.stopped(),
             End::Panicked => {
-                self.hosted.panicked();
                 let hosted = self.hosted.clone();
                 if let Err(error) = self.start() {
                     tracing::error!(model = %hosted.contract().id(), %error, "the model's thread could not be replaced");
@@ -127,6 +126,10 @@ impl Worker {
             Err(_) => None,
         };
         let alive = failure.is_some();
+        if !alive {
+            // Before anybody hears of it: who is told of the panic must not find the model ready.
+            self.hosted.panicked();
+        }
         if batch.len() > 1 {
             self.hosted.queue.put_back(batch);
         } else {
