@@ -27,6 +27,9 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Most calls at once on one connection; more wait on the caller's side.
 const CALLS_A_CONNECTION: u32 = 1024;
 
+/// How long a peer that has all its answers is given to read them and to close its connection.
+const LINGER: Duration = Duration::from_secs(3);
+
 /// A server that has its ports but does not answer yet.
 pub struct Serving {
     listener: TcpListener,
@@ -173,6 +176,7 @@ impl Serving {
                 let limit = Duration::from_secs(settings.server.shutdown_seconds);
                 let answered = tokio::select! {
                     ended = &mut server => ended,
+                    () = answered(&telemetry) => Ok(()),
                     () = tokio::time::sleep(limit) => Ok(()),
                 };
                 answered.map(|()| match telemetry.in_flight() {
@@ -186,4 +190,13 @@ impl Serving {
         followed.abort();
         Ok(ended?)
     }
+}
+
+/// Waits until no call is being worked on, and then a little for the last answers to leave: a peer that holds on to its connection
+/// does not keep the server.
+async fn answered(telemetry: &Telemetry) {
+    while telemetry.in_flight() > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(LINGER).await;
 }
