@@ -13,6 +13,10 @@ use crate::imaging::ImagingError;
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "sagate";
 
+/// Longest message in bytes. It goes out in a header, twice and encoded, and clients take 16 KiB of those: a longer one would end the
+/// caller's whole connection in place of the call.
+const LONGEST_MESSAGE: usize = 1200;
+
 /// Why a request gets no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -151,7 +155,7 @@ impl ServiceError {
                 EngineError::Panicked => error.to_string(),
                 _ => "the model failed on this image; the server's log has more".into(),
             },
-            _ => self.to_string(),
+            _ => shortened(self.to_string()),
         }
     }
 
@@ -181,4 +185,15 @@ impl ServiceError {
             retry_after_seconds: row.retry.map(|retry| retry.as_secs_f64()),
         }
     }
+}
+
+/// Leaves out the middle of what repeats too much of a request: what is wrong stands at the beginning, what would be right at the end.
+fn shortened(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE {
+        return message;
+    }
+    let half = LONGEST_MESSAGE / 2;
+    let begin = &message[..message.floor_char_boundary(half)];
+    let end = &message[message.ceil_char_boundary(message.len() - half)..];
+    format!("{begin} [...] {end}")
 }

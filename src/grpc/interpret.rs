@@ -83,8 +83,8 @@ async fn run(
     call.request_id(&request_id);
     let order = order::order(request.options, &context.engine, &context.policy)?;
     call.model(order.hosted.contract().id());
-    let classes = order.hosted.contract().manifest().classes.len();
-    let (plan, layer_form) = order::plan(request.layers, request.units, classes)?;
+    let manifest = order.hosted.contract().manifest();
+    let (plan, layer_form) = order::plan(request.layers, request.units, manifest)?;
     let sent = Sent::new(request.image)?;
     let kept = |ready: &Ready, classes| {
         segment_bytes(ready, classes, order.form) + plan_bytes(ready, classes, &plan)
@@ -150,10 +150,6 @@ async fn first(
 fn plan_bytes(ready: &Ready, classes: u64, plan: &Plan) -> u64 {
     let pixels: u64 = ready.size().iter().map(|&side| side as u64).product();
     let layers = plan.layers.len() as u64 * (4 * classes + 1);
-    let units: u64 = plan
-        .units
-        .iter()
-        .map(|it| (it.count as u64).min(1 << 16) + 4)
-        .sum();
+    let units: u64 = plan.units.iter().map(|it| it.count as u64 + 4).sum();
     pixels.saturating_mul(layers + units)
 }

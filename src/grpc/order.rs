@@ -6,7 +6,8 @@ use super::error::ServiceError;
 use super::v1;
 use crate::engine::{Engine, Hosted, Plan, Resolution, UnitChoice, UnitPlan};
 use crate::gate::Policy;
-use crate::nn::layers::{LAYER_COUNT, LAYERS};
+use crate::model::Manifest;
+use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};
 
 /// Longest request id.
 const LONGEST_ID: usize = 128;
@@ -94,7 +95,7 @@ pub(super) fn request_id(id: String) -> Result<String, ServiceError> {
 pub(super) fn plan(
     layers: Option<v1::LayerOptions>,
     units: Vec<v1::UnitOptions>,
-    classes: usize,
+    manifest: &Manifest,
 ) -> Result<(Plan, LayerForm), ServiceError> {
     let options = layers.unwrap_or_default();
     let mut numbers = Vec::new();
@@ -136,7 +137,7 @@ pub(super) fn plan(
     }
     let mut plans: Vec<UnitPlan> = Vec::new();
     for (index, options) in units.into_iter().enumerate() {
-        let plan = unit_plan(index, &options, classes)?;
+        let plan = unit_plan(index, &options, manifest)?;
         if plans
             .iter()
             .any(|it| (it.layer, it.class) == (plan.layer, plan.class))
@@ -158,7 +159,12 @@ pub(super) fn plan(
     Ok((plan, form))
 }
 
-fn unit_plan(index: usize, options: &v1::UnitOptions, classes: usize) -> Result<UnitPlan, ServiceError> {
+fn unit_plan(
+    index: usize,
+    options: &v1::UnitOptions,
+    manifest: &Manifest,
+) -> Result<UnitPlan, ServiceError> {
+    let classes = manifest.classes.len();
     let class = options.class.max(1) as usize;
     if class > classes {
         let field = format!("units[{index}].class");
@@ -168,10 +174,14 @@ fn unit_plan(index: usize, options: &v1::UnitOptions, classes: usize) -> Result<
             format!("a class of the model, 1 to {classes}"),
         ));
     }
+    let layer = layer_number(&format!("units[{index}].layer"), options.layer)?;
+    // No more than there are, or the place in the queue would be taken for SAMs that never come.
+    let units =
+        Layer::by_number(layer).map_or(0, |layer| layer.channels(manifest.architecture.base_width) as usize);
     Ok(UnitPlan {
-        layer: layer_number(&format!("units[{index}].layer"), options.layer)?,
+        layer,
         class,
-        count: options.count as usize,
+        count: units.min(options.count as usize),
         choice: match known(&format!("units[{index}].choice"), options.choice)? {
             v1::UnitChoice::Spread => UnitChoice::Spread,
             v1::UnitChoice::Unspecified | v1::UnitChoice::Best => UnitChoice::Best,
