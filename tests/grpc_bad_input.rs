@@ -312,9 +312,8 @@ async fn interpretations_and_headers_that_make_no_sense() {
         let list = list.to_vec();
         interpretation(|it| it.layers.as_mut().unwrap().layers = list)
     };
-    let of_layers = |change: &dyn Fn(&mut v1::LayerOptions)| {
-        interpretation(|it| change(it.layers.as_mut().unwrap()))
-    };
+    let of_layers =
+        |change: &dyn Fn(&mut v1::LayerOptions)| interpretation(|it| change(it.layers.as_mut().unwrap()));
     let units = |layer, class, choice| v1::UnitOptions {
         layer,
         class,
@@ -355,7 +354,9 @@ async fn interpretations_and_headers_that_make_no_sense() {
     }
     for wrong in ["soon", "1", "S", "123456789S", "-1S", "1.5S", "1 S", "1s"] {
         let mut asked = tonic::Request::new(good.request("id"));
-        asked.metadata_mut().insert("grpc-timeout", wrong.parse().unwrap());
+        asked
+            .metadata_mut()
+            .insert("grpc-timeout", wrong.parse().unwrap());
         let status = within(client.segment(asked)).await.expect_err(wrong);
         assert_refused(
             &status,

@@ -159,11 +159,7 @@ pub(super) fn plan(
     Ok((plan, form))
 }
 
-fn unit_plan(
-    index: usize,
-    options: &v1::UnitOptions,
-    manifest: &Manifest,
-) -> Result<UnitPlan, ServiceError> {
+fn unit_plan(index: usize, options: &v1::UnitOptions, manifest: &Manifest) -> Result<UnitPlan, ServiceError> {
     let classes = manifest.classes.len();
     let class = options.class.max(1) as usize;
     if class > classes {
@@ -176,8 +172,9 @@ fn unit_plan(
     }
     let layer = layer_number(&format!("units[{index}].layer"), options.layer)?;
     // No more than there are, or the place in the queue would be taken for SAMs that never come.
-    let units =
-        Layer::by_number(layer).map_or(0, |layer| layer.channels(manifest.architecture.base_width) as usize);
+    let units = Layer::by_number(layer).map_or(0, |layer| {
+        layer.channels(manifest.architecture.base_width) as usize
+    });
     Ok(UnitPlan {
         layer,
         class,

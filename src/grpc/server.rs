@@ -12,6 +12,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
+use super::deadline::InTime;
 use super::service::Service;
 use super::v1::quality_control_server::QualityControlServer;
 use super::{health, v1, wire};
@@ -148,6 +149,7 @@ impl Serving {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(CALLS_A_CONNECTION)
+            .layer(tower::layer::layer_fn(InTime))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
             .layer(MapResponseLayer::new(move |answer| {
                 wire::explain_answer(answer, most)

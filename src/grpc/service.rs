@@ -82,7 +82,7 @@ impl QualityControl for Service {
         request: Request<v1::SegmentRequest>,
     ) -> Result<Response<v1::SegmentResponse>, Status> {
         let call = self.0.telemetry.call(Rpc::Segment, request.metadata());
-        let answer = match deadline(request.metadata()) {
+        let answer = match deadline(&request) {
             Ok(deadline) => segment::segment(&self.0, request.into_inner(), deadline, call.image()).await,
             Err(error) => Err(error),
         };
@@ -105,7 +105,7 @@ impl QualityControl for Service {
         request: Request<Streaming<v1::SegmentStreamRequest>>,
     ) -> Result<Response<Self::SegmentStreamStream>, Status> {
         let call = self.0.telemetry.call(Rpc::SegmentStream, request.metadata());
-        let opened = self.0.open().and_then(|()| deadline(request.metadata()));
+        let opened = self.0.open().and_then(|()| deadline(&request));
         match opened {
             Ok(deadline) => {
                 let answers = stream::answers(self.0.clone(), request.into_inner(), deadline, call);
@@ -126,7 +126,7 @@ impl QualityControl for Service {
     ) -> Result<Response<Self::InterpretStream>, Status> {
         let begun = Instant::now();
         let call = self.0.telemetry.call(Rpc::Interpret, request.metadata());
-        match deadline(request.metadata()) {
+        match deadline(&request) {
             Ok(deadline) => {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), deadline, call, begun);
                 Ok(Response::new(answers))

@@ -1,19 +1,23 @@
 //! Images as they come, answers as each is done.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
+use super::deadline::in_time;
 use super::error::ServiceError;
 use super::segment::segment;
 use super::service::{Answers, Context};
 use super::{v1, wire};
 use crate::engine::EngineError;
 use crate::telemetry::Call;
+
+/// How long images that are out of time are given to say so.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 type Sender = mpsc::Sender<Result<v1::SegmentStreamResponse, Status>>;
 
@@ -32,11 +36,14 @@ pub(super) fn answers(
         let ended = tokio::select! {
             // Dropping the work gives up every image of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = read(&context, images, deadline, &call, &sender, &mut work) => ended,
+            ended = in_time(deadline, read(&context, images, deadline, &call, &sender, &mut work)) => ended,
         };
-        if let Err(ServiceError::Cancelled) = ended {
-            work.shutdown().await;
+        if let Err(ServiceError::Engine(EngineError::DeadlineExceeded)) = ended {
+            // Its images are out of time as well, and say so each where the caller still listens.
+            let answered = async { while work.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(FAREWELL, answered).await;
         }
+        work.shutdown().await;
         let Some(call) = Arc::into_inner(call) else {
             return;
         };

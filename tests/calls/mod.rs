@@ -83,11 +83,7 @@ impl Known {
     pub fn assert_is(&self, answer: &v1::Segmentation) {
         assert_eq!((answer.mu, answer.decision()), (self.mu, self.decision));
         assert_eq!(
-            answer
-                .mask
-                .as_ref()
-                .expect("the mask that was asked for")
-                .data,
+            answer.mask.as_ref().expect("the mask that was asked for").data,
             self.bits
         );
     }
