@@ -23,13 +23,17 @@ pub struct Server {
     /// What it said of itself when it began to listen.
     pub announced: Value,
     log: Option<JoinHandle<String>>,
+    printed: Option<JoinHandle<String>>,
 }
 
 /// How a server ended.
 #[derive(Debug)]
 pub struct Stopped {
     pub code: i32,
+    /// stderr.
     pub log: String,
+    /// stdout, after the line that said that it was ready.
+    pub printed: String,
 }
 
 impl Server {
@@ -69,11 +73,12 @@ impl Server {
             }
         }
         // What it prints from now on is read, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
+        let printed = std::thread::spawn(move || lines.map_while(Result::ok).collect());
         let server = Server {
             child,
             announced,
             log: Some(log),
+            printed: Some(printed),
         };
         if server.announced.is_null() {
             panic!("the server did not start: {}", server.stop().log);
@@ -121,11 +126,12 @@ impl Server {
     /// Waits for the end.
     pub fn ended(mut self) -> Stopped {
         let code = wait(&mut self.child);
-        let log = self
-            .log
-            .take()
-            .map_or_else(String::new, |log| log.join().unwrap());
-        Stopped { code, log }
+        let text = |reader: Option<JoinHandle<String>>| reader.map_or_else(String::new, |it| it.join().unwrap());
+        Stopped {
+            code,
+            log: text(self.log.take()),
+            printed: text(self.printed.take()),
+        }
     }
 
     /// The value of a metric by its name and labels as they are printed, 0 where it is not there.
