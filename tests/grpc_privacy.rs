@@ -89,7 +89,13 @@ fn good_files() -> Vec<Vec<u8>> {
         r#"{{"__metadata__":{{"patient":"{NAME}"}},"image":{{"dtype":"U8","shape":[8,8],"data_offsets":[0,64]}}}}"#
     );
     let values: Vec<u8> = (0..64).map(|value| value * 3).collect();
-    vec![nifti(), gzip(&nifti()), png(), jpeg(), safetensors(&named, &values)]
+    vec![
+        nifti(),
+        gzip(&nifti()),
+        png(),
+        jpeg(),
+        safetensors(&named, &values),
+    ]
 }
 
 fn bad_files() -> Vec<Vec<u8>> {

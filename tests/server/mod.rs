@@ -126,7 +126,8 @@ impl Server {
     /// Waits for the end.
     pub fn ended(mut self) -> Stopped {
         let code = wait(&mut self.child);
-        let text = |reader: Option<JoinHandle<String>>| reader.map_or_else(String::new, |it| it.join().unwrap());
+        let text =
+            |reader: Option<JoinHandle<String>>| reader.map_or_else(String::new, |it| it.join().unwrap());
         Stopped {
             code,
             log: text(self.log.take()),

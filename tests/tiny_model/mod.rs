@@ -38,10 +38,21 @@ pub fn config(classes: i64) -> UNetConfig {
 
 /// Writes `DIR/tiny/1`, calibrated on the given scores where there are any, and returns its folder.
 pub fn write(dir: &Path, classes: i64, preprocessing: Vec<Step>, calibration: &[f64]) -> PathBuf {
+    write_as(NAME, dir, classes, preprocessing, calibration)
+}
+
+/// The same under another name.
+pub fn write_as(
+    name: &str,
+    dir: &Path,
+    classes: i64,
+    preprocessing: Vec<Step>,
+    calibration: &[f64],
+) -> PathBuf {
     let config = config(classes);
     let manifest = Manifest {
         format: FORMAT,
-        name: NAME.into(),
+        name: name.into(),
         version: 1,
         description: "random weights for tests".into(),
         licence: "MIT".into(),
@@ -71,7 +82,7 @@ pub fn write(dir: &Path, classes: i64, preprocessing: Vec<Step>, calibration: &[
             validation_dice: None,
         },
     };
-    let folder = dir.join(NAME).join("1");
+    let folder = dir.join(name).join("1");
     std::fs::create_dir_all(&folder).unwrap();
     write_model(&folder, &manifest, &weights(&config, 3), false).unwrap();
     if !calibration.is_empty() {
@@ -86,7 +97,7 @@ pub fn write(dir: &Path, classes: i64, preprocessing: Vec<Step>, calibration: &[
             .collect();
         let calibration = sagate::gate::Calibration {
             format: sagate::gate::FORMAT,
-            model: NAME.into(),
+            model: name.into(),
             model_version: 1,
             data: "made up".into(),
             created: "2026-01-01".into(),
