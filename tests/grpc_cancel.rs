@@ -99,8 +99,8 @@ async fn cancelled_after_each_part() {
     good.ask(client).await;
 }
 
-/// A call over a bare connection, whose client has no clock of its own that could end it before the server does. An empty message
-/// stands for a stream that stays open.
+/// A call over a bare connection, whose client has no clock of its own that could end it before the server does. Without a message it
+/// stays open.
 async fn raw(address: &str, method: &str, timeout: &str, message: &[u8]) -> Status {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
@@ -150,6 +150,9 @@ async fn out_of_time() {
         let calls = [
             ("Segment", request("hasty", image.clone()).encode_to_vec()),
             ("Interpret", look(&image).encode_to_vec()),
+            // Callers whose message never comes.
+            ("Segment", Vec::new()),
+            ("Interpret", Vec::new()),
             ("SegmentStream", Vec::new()),
         ];
         for (method, message) in calls {
