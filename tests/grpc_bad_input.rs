@@ -13,11 +13,11 @@ mod tiny_model;
 use bad_files::{
     Bad, absurd, bad, garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
-use calls::{Client, Known, serve, told, within};
+use calls::{Client, Known, assert_refused, refused_interpretation, told, within};
 use nifti_file::NiftiFile;
 use program::{Place, assert_sentence, safetensors, waves_image};
 use sagate::grpc::v1;
-use server::{request, tensor};
+use server::{request, serve, tensor};
 use tonic::{Code, Status};
 use v1::FileFormat;
 use v1::image::Source;
@@ -64,30 +64,10 @@ fn assert_words(bad: &Bad, message: &str) {
     assert_sentence(message, &words);
 }
 
-#[track_caller]
-fn assert_refused(status: &Status, expected: (Code, &str, &str), case: &str) {
-    let (code, reason, field) = told(status);
-    assert_eq!((code, &*reason, &*field), expected, "{case}: {status:?}");
-    assert!(
-        status.message().len() < 3000,
-        "{case}: {} bytes of message",
-        status.message().len()
-    );
-}
-
 async fn segment(client: &mut Client, asked: v1::SegmentRequest) -> Status {
     within(client.segment(asked))
         .await
         .expect_err("bad input is refused")
-}
-
-async fn interpret(client: &mut Client, asked: v1::InterpretRequest) -> Status {
-    let parts = within(client.interpret(asked)).await;
-    let mut parts = match parts {
-        Ok(parts) => parts.into_inner(),
-        Err(status) => return status,
-    };
-    within(parts.message()).await.expect_err("bad input is refused")
 }
 
 fn every_bad_file() -> Vec<Bad> {
@@ -142,7 +122,7 @@ async fn files_that_the_command_line_refuses() {
         image: Some(asked.clone()),
         ..Default::default()
     };
-    let status = interpret(client, looked_into).await;
+    let status = refused_interpretation(client, looked_into).await;
     assert_refused(
         &status,
         (Code::InvalidArgument, "INVALID_IMAGE", "image.file"),

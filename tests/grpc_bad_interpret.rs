@@ -8,31 +8,11 @@ mod program;
 mod server;
 mod tiny_model;
 
-use calls::{Client, Known, serve, told, within};
+use calls::{Known, assert_refused, refused_interpretation, within};
 use program::{Place, waves_image};
 use sagate::grpc::v1;
-use server::tensor;
-use tonic::{Code, Status};
-
-#[track_caller]
-fn assert_refused(status: &Status, expected: (Code, &str, &str), case: &str) {
-    let (code, reason, field) = told(status);
-    assert_eq!((code, &*reason, &*field), expected, "{case}: {status:?}");
-    assert!(
-        status.message().len() < 3000,
-        "{case}: {} bytes of message",
-        status.message().len()
-    );
-}
-
-async fn interpret(client: &mut Client, asked: v1::InterpretRequest) -> Status {
-    let parts = within(client.interpret(asked)).await;
-    let mut parts = match parts {
-        Ok(parts) => parts.into_inner(),
-        Err(status) => return status,
-    };
-    within(parts.message()).await.expect_err("bad input is refused")
-}
+use server::{serve, tensor};
+use tonic::Code;
 
 fn interpretation(change: impl FnOnce(&mut v1::InterpretRequest)) -> v1::InterpretRequest {
     let mut asked = v1::InterpretRequest {
@@ -91,7 +71,7 @@ async fn what_makes_no_sense() {
         ("a patient as id", interpretation(|it| it.request_id = "Jane Doe".into()), "request_id"),
     ];
     for (case, asked, field) in cases {
-        let status = interpret(client, asked).await;
+        let status = refused_interpretation(client, asked).await;
         assert_refused(&status, (Code::InvalidArgument, "INVALID_FIELD", field), case);
         assert!(!status.message().contains("Jane"), "{case}: {status:?}");
     }

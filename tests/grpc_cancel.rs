@@ -10,11 +10,11 @@ mod tiny_model;
 
 use std::time::Duration;
 
-use calls::{Known, quiet, retry, serve, status, told, within};
+use calls::{Known, quiet, retry, status, told, within};
 use program::{Place, waves_image};
 use prost::Message;
 use sagate::grpc::v1;
-use server::{request, tensor};
+use server::{request, serve, tensor};
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 
@@ -197,6 +197,21 @@ async fn flood(server: &server::Server, image: &v1::Image, count: usize) -> (usi
     (count - refused.len(), refused)
 }
 
+/// Each was refused as the queue was full, in a message with these words, with a hint when to come again.
+#[track_caller]
+fn assert_full(refused: &[Status], words: &[&str]) {
+    for status in refused {
+        assert_eq!(
+            told(status),
+            (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
+        );
+        assert!(retry(status).unwrap() > Duration::ZERO, "{status:?}");
+        for word in words {
+            assert!(status.message().contains(word), "{status:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_full_queue() {
     let place = place();
@@ -205,17 +220,7 @@ async fn a_full_queue() {
     let server = serve(&place, &[("ENGINE__QUEUE_ENTRIES", "2")], &[]);
     let (answered, refused) = flood(&server, &image, 40).await;
     assert!(answered >= 2 && !refused.is_empty(), "{answered} answered");
-    for status in refused {
-        assert_eq!(
-            told(&status),
-            (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
-        );
-        assert!(retry(&status).unwrap() > Duration::ZERO, "{status:?}");
-        assert!(
-            status.message().contains("of at most 2") && status.message().contains("tiny@1"),
-            "{status:?}"
-        );
-    }
+    assert_full(&refused, &["of at most 2", "tiny@1"]);
     quiet(&mut server.client()).await;
     good.ask(&mut server.client()).await;
 
@@ -223,17 +228,7 @@ async fn a_full_queue() {
     let server = serve(&place, &[("ENGINE__QUEUE_BYTES", "1200000")], &[]);
     let (answered, refused) = flood(&server, &image, 40).await;
     assert!(answered >= 1 && !refused.is_empty(), "{answered} answered");
-    for status in refused {
-        assert_eq!(
-            told(&status),
-            (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
-        );
-        assert!(retry(&status).unwrap() > Duration::ZERO, "{status:?}");
-        assert!(
-            status.message().contains("bytes of at most 1200000"),
-            "{status:?}"
-        );
-    }
+    assert_full(&refused, &["bytes of at most 1200000"]);
     let client = &mut server.client();
     quiet(client).await;
     // One that could never fit: before it is decoded, and once it is known what it becomes.

@@ -12,9 +12,9 @@ mod tiny_model;
 
 use std::time::Duration;
 
-use calls::{Known, serve, status, until, within};
+use calls::{Known, status, until, within};
 use program::{Place, waves_image};
-use server::{Server, request, tensor};
+use server::{Server, request, serve, tensor};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;

@@ -10,14 +10,14 @@ mod tiny_model;
 
 use std::time::{Duration, Instant};
 
-use calls::{Known, quiet, serve, within};
+use calls::{Known, quiet, within};
 use ndarray::{Array2, Array3};
 use program::{Place, floats, waves_image};
 use sagate::engine::{Interpretation, Resolution, UnitChoice};
 use sagate::grpc::v1;
 use sagate::imaging::Image;
 use sagate::protoseg::split_units;
-use server::{Server, tensor};
+use server::{Server, serve, tensor};
 use v1::interpret_response::Part;
 
 fn place() -> Place {

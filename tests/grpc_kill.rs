@@ -17,11 +17,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use calls::{Client, Known, quiet, serve, status, until, within};
+use calls::{Client, Known, quiet, status, until, within};
 use program::{Place, waves_image};
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_client::QualityControlClient;
-use server::{Server, request, tensor};
+use server::{Server, request, serve, tensor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 

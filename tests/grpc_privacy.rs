@@ -143,7 +143,7 @@ async fn no_name_comes_out() {
     let (collector, otlp) = Collector::start().await;
     let place = Place::new(1, &[0.1, 0.2]);
     let good = Known::new(&place, 9, 40, 40);
-    let server = calls::serve(&place, &[], &["--log", "trace", "--otlp", &otlp]);
+    let server = server::serve(&place, &[], &["--log", "trace", "--otlp", &otlp]);
     let mut client = server.client();
     for bytes in good_files() {
         assert!(

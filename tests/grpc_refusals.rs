@@ -4,6 +4,7 @@
 //! goes away and leaves its place taken; a shutdown that loses what was taken.
 
 mod bad_files;
+mod calls;
 mod nifti_file;
 mod program;
 mod server;
@@ -12,9 +13,10 @@ mod tiny_model;
 use std::time::Duration;
 
 use bad_files::{garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type};
+use calls::{quiet, status, told, until};
 use program::{Place, waves_image};
 use sagate::grpc::v1;
-use server::{Server, file, request, tensor};
+use server::{Server, file, request, serve, tensor};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -32,19 +34,8 @@ async fn good(server: &Server) -> f64 {
 
 #[track_caller]
 fn assert_field(status: &Status, code: Code, field: &str) {
-    let details = status.get_error_details();
-    let info = details
-        .error_info()
-        .unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
-    assert_eq!(
-        (status.code(), info.domain.as_str()),
-        (code, "sagate"),
-        "{status:?}"
-    );
-    let found = details
-        .bad_request()
-        .map(|it| it.field_violations[0].field.clone());
-    assert_eq!(found.unwrap_or_default(), field, "{status:?}");
+    let (found_code, _, found_field) = told(status);
+    assert_eq!((found_code, &*found_field), (code, field), "{status:?}");
 }
 
 #[tokio::test]
@@ -162,15 +153,7 @@ async fn fields_that_are_wrong() {
 #[tokio::test]
 async fn messages_above_the_limit() {
     let place = place();
-    let mut command = place.command(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--json",
-    ]);
-    let server = Server::with(command.env("SAGATE__SERVER__MAX_MESSAGE_BYTES", "20000"));
+    let server = serve(&place, &[("SERVER__MAX_MESSAGE_BYTES", "20000")], &[]);
     let status = server
         .client()
         .segment(request("big", tensor(&waves_image(1, 128, 128))))
@@ -204,21 +187,8 @@ async fn callers_that_go_away_leave_nothing() {
         // Whether it is done by then does not matter: what matters is what is left behind.
         let _ = tokio::time::timeout(Duration::from_millis(3 * wait), work).await;
     }
-    for _ in 0..600 {
-        let status = server
-            .client()
-            .get_status(v1::GetStatusRequest {})
-            .await
-            .unwrap()
-            .into_inner();
-        let model = &status.models[0];
-        if (model.queue_entries, model.queue_bytes, status.requests_in_flight) == (0, 0, 0) {
-            good(&server).await;
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("places are still taken a minute after their callers went away");
+    quiet(&mut server.client()).await;
+    good(&server).await;
 }
 
 #[tokio::test]
@@ -232,19 +202,11 @@ async fn what_was_taken_is_answered_at_the_end() {
         work.spawn(async move { client.segment(request("last", image)).await });
     }
     // All are in once none is on its way any more: the queue says so.
-    for _ in 0..6000 {
-        let status = server
-            .client()
-            .get_status(v1::GetStatusRequest {})
-            .await
-            .unwrap()
-            .into_inner();
-        let model = &status.models[0];
-        if model.accepted + model.rejected + model.queue_entries >= 30 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until("not all images came in", async || {
+        let model = status(&mut server.client()).await.models.remove(0);
+        model.accepted + model.rejected + model.queue_entries >= 30
+    })
+    .await;
     server.signal("TERM");
     while let Some(answer) = work.join_next().await {
         answer.unwrap().unwrap();

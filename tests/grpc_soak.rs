@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use calls::{Client, Known, quiet, serve, status, told, within};
+use calls::{Client, Known, quiet, status, told, within};
 use program::{Place, waves_image};
 use sagate::engine::Pass;
 use sagate::grpc::v1;
 use sagate::imaging::preprocess::Step;
 use sagate::model::Model;
-use server::{Server, file};
+use server::{Server, file, serve};
 use tokio::task::JoinSet;
 use tonic::Code;
 use v1::interpret_response::Part;

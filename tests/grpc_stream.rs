@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use calls::{Known, quiet, serve, status, until, within};
+use calls::{Known, quiet, status, until, within};
 use program::{Place, waves_image};
 use sagate::grpc::v1;
-use server::{file, request, tensor};
+use server::{file, request, serve, tensor};
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
 use v1::segment_stream_response::Outcome;

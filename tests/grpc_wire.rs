@@ -13,12 +13,12 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use axum::body::Body as Plain;
-use calls::{Client, Known, quiet, serve, told, within};
+use calls::{Client, Known, quiet, told, within};
 use http_body_util::BodyExt;
 use program::{Place, gzip, waves_image};
 use prost::Message;
 use sagate::grpc::v1;
-use server::{Server, request, tensor};
+use server::{Server, request, serve, tensor};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;

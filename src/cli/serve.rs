@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Exit, out};
+use super::{Exit, loading, out};
 use crate::config::Settings;
 use crate::engine::{Bounds, Contract, Engine, ModelId, Setup};
 use crate::grpc::{Ended, Serving};
@@ -40,8 +40,9 @@ pub struct Args {
 /// # Errors
 /// A model that cannot be used, an address that cannot be listened on, or calls that were cut off at the end.
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
-    let models = models(settings)?;
-    let default = default_model(settings, &models)?;
+    let repository = Repository::open(&settings.models.dir)?;
+    let models = models(&repository)?;
+    let default = default_model(settings, &repository)?;
     let device = settings.device.open()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -104,8 +105,7 @@ async fn serve(
 }
 
 /// Every model of the repository, checked.
-fn models(settings: &Settings) -> anyhow::Result<Vec<(Model, Arc<Contract>)>> {
-    let repository = Repository::open(&settings.models.dir)?;
+fn models(repository: &Repository) -> anyhow::Result<Vec<(Model, Arc<Contract>)>> {
     let (located, strangers) = repository.list()?;
     for stranger in strangers {
         tracing::warn!("{stranger}");
@@ -116,27 +116,19 @@ fn models(settings: &Settings) -> anyhow::Result<Vec<(Model, Arc<Contract>)>> {
             let model = it.open()?;
             let contract = Contract::new(&model)?;
             if contract.calibration().is_none() {
-                tracing::warn!(
-                    "model {} has no calibration (calibration.json): make one with `sagate calibrate`",
-                    contract.id()
-                );
+                loading::warn_of_no_calibration(&contract.id().to_string());
             }
             Ok((model, Arc::new(contract)))
         })
         .collect()
 }
 
-fn default_model(settings: &Settings, models: &[(Model, Arc<Contract>)]) -> anyhow::Result<ModelId> {
-    let located = Repository::open(&settings.models.dir)?.resolve(&settings.models.default)?;
-    let found = models
-        .iter()
-        .map(|(_, contract)| contract.id())
-        .find(|id| id.name == located.name && id.version == located.version);
-    found.cloned().with_context(|| {
-        format!(
-            "models.default is `{}`, which was not loaded",
-            settings.models.default
-        )
+/// The model that is meant when a request names none; the engine refuses one that it does not serve.
+fn default_model(settings: &Settings, repository: &Repository) -> anyhow::Result<ModelId> {
+    let located = repository.resolve(&settings.models.default)?;
+    Ok(ModelId {
+        name: located.name,
+        version: located.version,
     })
 }
 

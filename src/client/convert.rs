@@ -121,16 +121,16 @@ pub(super) fn model(answer: v1::GetModelResponse) -> Result<ServedModel, ClientE
 }
 
 fn plane(name: &str) -> Result<Option<Plane>, ClientError> {
-    Ok(Some(match name {
-        "" => return Ok(None),
-        "sagittal" => Plane::Sagittal,
-        "coronal" => Plane::Coronal,
-        "axial" => Plane::Axial,
-        other => {
-            let message = format!("is `{other}`; it should be sagittal, coronal, axial or empty");
-            return senseless("contract.plane", message);
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match Plane::ALL.into_iter().find(|plane| plane.name() == name) {
+        Some(plane) => Ok(Some(plane)),
+        None => {
+            let message = format!("is `{name}`; it should be sagittal, coronal, axial or empty");
+            senseless("contract.plane", message)
         }
-    }))
+    }
 }
 
 fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::nn::threads::use_threads;
+
 /// Section `device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
@@ -41,9 +43,7 @@ impl Device {
     /// # Errors
     /// `cuda` is demanded and libtorch has none, or no GPU answers.
     pub fn open(&self) -> Result<tch::Device, DeviceError> {
-        if let Ok(threads @ 1..) = i32::try_from(self.threads) {
-            tch::set_num_threads(threads);
-        }
+        use_threads(self.threads);
         if self.kind == DeviceKind::Cpu {
             return Ok(tch::Device::Cpu);
         }

@@ -13,6 +13,7 @@ use super::pass::Pass;
 use super::task::{Entry, Event, Plan, Scored, Task, Timing};
 use crate::imaging::Image;
 use crate::model::Model;
+use crate::nn::threads::use_threads;
 
 /// Side of the image that a model is warmed up with, within the sizes that it is for.
 const WARM_UP_SIDE: usize = 256;
@@ -50,11 +51,7 @@ impl Worker {
     }
 
     fn run(self) {
-        // A thread's first call takes over the process's last number of threads, which must not undo what is set here.
-        tch::get_num_threads();
-        if let Ok(threads @ 1..) = i32::try_from(self.threads) {
-            tch::set_num_threads(threads);
-        }
+        use_threads(self.threads);
         match self.serve() {
             End::Stopped => self.hosted.stopped(),
             End::Panicked => {

@@ -3,11 +3,30 @@
 use std::time::Instant;
 
 use super::error::ServiceError;
-use super::order::Order;
+use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
+use super::v1;
 use crate::engine::{Place, Ready};
 use crate::telemetry::{ImageCall, Phase, Phases};
+
+/// Takes a request in: its id, which model it is for and what is wanted of it.
+///
+/// # Errors
+/// The server takes nothing more, or the first field that is wrong.
+pub(super) fn enter(
+    context: &Context,
+    request_id: String,
+    options: Option<v1::SegmentationOptions>,
+    call: &mut ImageCall,
+) -> Result<(String, Order), ServiceError> {
+    context.open()?;
+    let request_id = order::request_id(request_id)?;
+    call.request_id(&request_id);
+    let order = order::order(options, &context.engine, &context.policy)?;
+    call.model(order.hosted.contract().id());
+    Ok((request_id, order))
+}
 
 /// An image that may wait for its model.
 pub(super) struct Arrived {

@@ -7,15 +7,15 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::arrival::{Arrived, arrive, aside};
+use super::arrival::{Arrived, arrive, aside, enter};
 use super::deadline::in_time;
 use super::error::ServiceError;
-use super::order::{self, LayerForm, Order};
+use super::order;
 use super::picture::Sent;
-use super::segment::{Outcome, encode, segment_bytes, timing};
+use super::segment::{Outcome, answered, segment_bytes};
 use super::service::{Answers, Context};
 use super::{answer, v1};
-use crate::engine::{Event, Plan, Ready, Scored};
+use crate::engine::{Event, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
@@ -78,11 +78,7 @@ async fn run(
     sender: &Sender,
     begun: Instant,
 ) -> Result<Outcome, ServiceError> {
-    context.open()?;
-    let request_id = order::request_id(request.request_id)?;
-    call.request_id(&request_id);
-    let order = order::order(request.options, &context.engine, &context.policy)?;
-    call.model(order.hosted.contract().id());
+    let (_, order) = enter(context, request.request_id, request.options, call)?;
     let manifest = order.hosted.contract().manifest();
     let (plan, layer_form) = order::plan(request.layers, request.units, manifest)?;
     let sent = Sent::new(request.image)?;
@@ -102,14 +98,13 @@ async fn run(
     while let Some(event) = events.next().await? {
         let part = match event {
             Event::Scored(scored) => {
-                let (segmentation, seen) = first(*scored, &order, hash.clone(), spacing, phases).await?;
+                let (segmentation, seen) = answered(*scored, &order, hash.clone(), spacing, phases).await?;
                 outcome = Some(seen);
                 v1::interpret_response::Part::Segmentation(segmentation)
             }
             Event::Layer(view) => {
                 layers += 1;
-                let form: LayerForm = layer_form;
-                v1::interpret_response::Part::Layer(aside(move || answer::layer(&view, form)).await?)
+                v1::interpret_response::Part::Layer(aside(move || answer::layer(&view, layer_form)).await?)
             }
             Event::Units(plan, view) => {
                 v1::interpret_response::Part::Units(aside(move || answer::units(plan, &view)).await?)
@@ -126,24 +121,6 @@ async fn run(
         }
     }
     outcome.ok_or(ServiceError::Internal)
-}
-
-/// The first message.
-async fn first(
-    scored: Scored,
-    order: &Order,
-    hash: String,
-    spacing: [f64; 2],
-    phases: &mut Phases,
-) -> Result<(v1::Segmentation, Outcome), ServiceError> {
-    let begun = Instant::now();
-    let (hosted, policy, form) = (order.hosted.clone(), order.policy, order.form);
-    let (segmentation, outcome) = aside(move || encode(&scored, &hosted, &policy, form, spacing)).await?;
-    let mut segmentation = segmentation?;
-    outcome.add_phases(phases, begun);
-    segmentation.image_hash = hash;
-    segmentation.timing = Some(timing(phases, outcome.timing.images));
-    Ok((segmentation, outcome))
 }
 
 /// Bytes that SAMs and units take until they are sent: each probability and label on the model's grid.

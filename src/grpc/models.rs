@@ -62,15 +62,9 @@ fn terms(contract: &Contract) -> v1::ModelContract {
             .map(|side| u32::try_from(side).unwrap_or(u32::MAX))
             .collect()
     };
-    let plane = match input.plane {
-        None => "",
-        Some(Plane::Sagittal) => "sagittal",
-        Some(Plane::Coronal) => "coronal",
-        Some(Plane::Axial) => "axial",
-    };
     v1::ModelContract {
         channels: input.channels.clone(),
-        plane: plane.into(),
+        plane: input.plane.map_or("", Plane::name).into(),
         intensity_range: input.range.into_iter().flatten().collect(),
         min_size: size(input.min_size),
         max_size: size(input.max_size),

@@ -8,9 +8,7 @@ use crate::engine::{Engine, Hosted, Plan, Resolution, UnitChoice, UnitPlan};
 use crate::gate::Policy;
 use crate::model::Manifest;
 use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};
-
-/// Longest request id.
-const LONGEST_ID: usize = 128;
+use crate::telemetry::{LONGEST_ID, is_request_id};
 
 /// What an answer shall hold beside the decision.
 #[derive(Debug, Clone, Copy)]
@@ -75,11 +73,10 @@ pub(super) fn model<'a>(
 /// # Errors
 /// It is too long, or has characters that logs and labels are better without.
 pub(super) fn request_id(id: String) -> Result<String, ServiceError> {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.:/".contains(&it);
     if id.is_empty() {
         return Ok(format!("{:032x}", rand::random::<u128>()));
     }
-    if id.len() > LONGEST_ID || !id.bytes().all(plain) {
+    if !is_request_id(&id) {
         // The id itself is not repeated: what does not keep to the rule may hold anything.
         let is = format!("{} bytes long, or holds other characters", id.len());
         let right = format!("at most {LONGEST_ID} of A-Z, a-z, 0-9, '-', '_', '.', ':' and '/'");

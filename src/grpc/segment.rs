@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::arrival::{Arrived, arrive, aside};
+use super::arrival::{Arrived, arrive, aside, enter};
 use super::deadline::in_time;
 use super::error::ServiceError;
-use super::order::{self, Form, Order};
+use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Hosted, Ready, Scored, Timing};
+use crate::engine::{Contract, Ready, Scored, Timing};
 use crate::gate::{Decision, Policy};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
@@ -44,11 +44,7 @@ async fn run(
     call: &mut ImageCall,
     phases: &mut Phases,
 ) -> Result<(v1::SegmentResponse, Outcome), ServiceError> {
-    context.open()?;
-    let request_id = order::request_id(request.request_id)?;
-    call.request_id(&request_id);
-    let order = order::order(request.options, &context.engine, &context.policy)?;
-    call.model(order.hosted.contract().id());
+    let (request_id, order) = enter(context, request.request_id, request.options, call)?;
     let sent = Sent::new(request.image)?;
     let kept = |ready: &Ready, classes| segment_bytes(ready, classes, order.form);
     let Arrived {
@@ -57,15 +53,8 @@ async fn run(
         hash,
         spacing,
     } = arrive(context, &order, sent, phases, call, kept).await?;
-    let Order { hosted, policy, form } = order;
-    let scored = hosted.segment(ready, place.clone(), deadline)?.wait().await?;
-    let begun = Instant::now();
-    let encoder = hosted.clone();
-    let (answer, outcome) = aside(move || encode(&scored, &encoder, &policy, form, spacing)).await?;
-    let mut segmentation = answer?;
-    outcome.add_phases(phases, begun);
-    segmentation.image_hash = hash;
-    segmentation.timing = Some(timing(phases, outcome.timing.images));
+    let pending = order.hosted.segment(ready, place.clone(), deadline)?;
+    let (segmentation, outcome) = answered(pending.wait().await?, &order, hash, spacing, phases).await?;
     drop(place);
     let answer = v1::SegmentResponse {
         request_id,
@@ -74,18 +63,40 @@ async fn run(
     Ok((answer, outcome))
 }
 
-/// Decides, and puts the answer into its form.
-pub(super) fn encode(
+/// Decides on what the model says, and puts it into the form that was asked for, with the time that every phase took.
+///
+/// # Errors
+/// A mask that does not fit into its form.
+pub(super) async fn answered(
+    scored: Scored,
+    order: &Order,
+    hash: String,
+    spacing: [f64; 2],
+    phases: &mut Phases,
+) -> Result<(v1::Segmentation, Outcome), ServiceError> {
+    let begun = Instant::now();
+    let (contract, policy, form) = (order.hosted.contract().clone(), order.policy, order.form);
+    let (segmentation, outcome) = aside(move || encode(&scored, &contract, &policy, form, spacing)).await?;
+    outcome.add_phases(phases, begun);
+    let segmentation = v1::Segmentation {
+        image_hash: hash,
+        timing: Some(timing(phases, outcome.timing.images)),
+        ..segmentation?
+    };
+    Ok((segmentation, outcome))
+}
+
+fn encode(
     scored: &Scored,
-    hosted: &Hosted,
+    contract: &Contract,
     policy: &Policy,
     form: Form,
     spacing: [f64; 2],
 ) -> (Result<v1::Segmentation, ServiceError>, Outcome) {
     let result = &scored.segmentation;
-    let decision = hosted.contract().decide(result, policy);
+    let decision = contract.decide(result, policy);
     let answer = answer::segmentation(result, &decision, form, spacing).map(|answer| v1::Segmentation {
-        model: Some(models::version(hosted.contract())),
+        model: Some(models::version(contract)),
         ..answer
     });
     let outcome = Outcome {
@@ -100,12 +111,12 @@ pub(super) fn encode(
 pub(super) struct Outcome {
     decision: Decision,
     pixels: u64,
-    pub timing: Timing,
+    timing: Timing,
 }
 
 impl Outcome {
     /// Adds the phases from the queue on; encoding began at `encoding` and ends now.
-    pub fn add_phases(&self, phases: &mut Phases, encoding: Instant) {
+    fn add_phases(&self, phases: &mut Phases, encoding: Instant) {
         let timing = &self.timing;
         phases.add(Phase::Queue, timing.queued, timing.begun);
         phases.add(Phase::Forward, timing.begun, timing.forwarded);
@@ -128,7 +139,7 @@ impl Outcome {
 }
 
 /// Where the time went, as the protocol has it.
-pub(super) fn timing(phases: &Phases, images: usize) -> v1::Timing {
+fn timing(phases: &Phases, images: usize) -> v1::Timing {
     let seconds = |phase| phases.duration(phase).as_secs_f64();
     v1::Timing {
         decode_seconds: seconds(Phase::Decode),

@@ -16,7 +16,7 @@ use crate::config::{Server, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::gate::Policy;
 use crate::imaging::Limits;
-use crate::telemetry::{Rpc, Telemetry};
+use crate::telemetry::{Call, Rpc, Telemetry};
 
 /// A stream of answers.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -86,16 +86,7 @@ impl QualityControl for Service {
             Ok(deadline) => segment::segment(&self.0, request.into_inner(), deadline, call.image()).await,
             Err(error) => Err(error),
         };
-        match answer {
-            Ok(answer) => {
-                call.finish(Code::Ok);
-                Ok(Response::new(answer))
-            }
-            Err(error) => {
-                call.finish(error.code());
-                Err(error.status())
-            }
-        }
+        concluded(call, answer)
     }
 
     type SegmentStreamStream = Answers<v1::SegmentStreamResponse>;
@@ -111,10 +102,7 @@ impl QualityControl for Service {
                 let answers = stream::answers(self.0.clone(), request.into_inner(), deadline, call);
                 Ok(Response::new(answers))
             }
-            Err(error) => {
-                call.finish(error.code());
-                Err(error.status())
-            }
+            Err(error) => concluded(call, Err(error)),
         }
     }
 
@@ -131,10 +119,7 @@ impl QualityControl for Service {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), deadline, call, begun);
                 Ok(Response::new(answers))
             }
-            Err(error) => {
-                call.finish(error.code());
-                Err(error.status())
-            }
+            Err(error) => concluded(call, Err(error)),
         }
     }
 
@@ -148,8 +133,7 @@ impl QualityControl for Service {
             .models()
             .map(|hosted| models::summary(hosted, engine))
             .collect();
-        call.finish(Code::Ok);
-        Ok(Response::new(v1::ListModelsResponse { models }))
+        concluded(call, Ok(v1::ListModelsResponse { models }))
     }
 
     async fn get_model(
@@ -158,16 +142,11 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::GetModelResponse>, Status> {
         let call = self.0.telemetry.call(Rpc::GetModel, request.metadata());
         let engine = &self.0.engine;
-        match order::model(request.get_ref().model.as_ref(), engine) {
-            Ok(hosted) => {
-                call.finish(Code::Ok);
-                Ok(Response::new(models::whole(hosted, engine, &self.0.policy)))
-            }
-            Err(error) => {
-                call.finish(error.code());
-                Err(error.status())
-            }
-        }
+        let hosted = order::model(request.get_ref().model.as_ref(), engine);
+        concluded(
+            call,
+            hosted.map(|hosted| models::whole(hosted, engine, &self.0.policy)),
+        )
     }
 
     async fn get_status(
@@ -176,7 +155,12 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let call = self.0.telemetry.call(Rpc::GetStatus, request.metadata());
         let status = status::status(&self.0);
-        call.finish(Code::Ok);
-        Ok(Response::new(status))
+        concluded(call, Ok(status))
     }
+}
+
+/// Ends a call that has its answer, or will have none.
+fn concluded<T>(call: Call, answer: Result<T, ServiceError>) -> Result<Response<T>, Status> {
+    call.finish(answer.as_ref().err().map_or(Code::Ok, ServiceError::code));
+    answer.map(Response::new).map_err(|error| error.status())
 }

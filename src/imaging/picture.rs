@@ -36,6 +36,18 @@ pub enum Plane {
 }
 
 impl Plane {
+    /// Every plane, in the order of the axes that they are perpendicular to.
+    pub const ALL: [Plane; 3] = [Plane::Sagittal, Plane::Coronal, Plane::Axial];
+
+    /// Its name: `sagittal`, `coronal` or `axial`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sagittal => "sagittal",
+            Self::Coronal => "coronal",
+            Self::Axial => "axial",
+        }
+    }
+
     /// The volume's axis that this plane is perpendicular to: 0 for x, 1 for y, 2 for z.
     pub fn axis(self) -> usize {
         match self {
@@ -111,8 +123,7 @@ impl Volume {
 
     /// The plane of a volume that is one slice thick along exactly one axis.
     pub fn single_plane(&self) -> Option<Plane> {
-        let planes = [Plane::Sagittal, Plane::Coronal, Plane::Axial];
-        let mut single = planes.into_iter().filter(|&plane| self.extent(plane) == 1);
+        let mut single = Plane::ALL.into_iter().filter(|&plane| self.extent(plane) == 1);
         single.next().filter(|_| single.next().is_none())
     }
 

@@ -5,10 +5,12 @@
 //! - [`inference`]: the form that serves.
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
 //! - [`layout`]: channels-last memory.
+//! - [`threads`]: how many CPU threads operations use.
 
 pub mod checkpoint;
 mod fused;
 pub mod inference;
 pub mod layers;
 pub mod layout;
+pub mod threads;
 pub mod unet;

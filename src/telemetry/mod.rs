@@ -16,6 +16,7 @@ mod models;
 mod otlp;
 pub mod phases;
 mod process;
+mod request_id;
 mod rpc;
 mod traces;
 mod window;
@@ -35,6 +36,7 @@ use tonic::metadata::MetadataMap;
 pub use call::{Call, Decided, ImageCall};
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
+pub use request_id::{LONGEST_ID, is_request_id};
 pub use rpc::Rpc;
 pub use window::{Judged, Window, WindowView};
 

@@ -2,6 +2,9 @@
 
 use tonic::Code;
 
+/// The service that all calls are of.
+pub(super) const SERVICE: &str = "sagate.v1.QualityControl";
+
 /// A call of `sagate.v1.QualityControl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rpc {
@@ -43,15 +46,8 @@ impl Rpc {
     }
 
     /// Its span's name: service and method.
-    pub(super) fn span_name(self) -> &'static str {
-        match self {
-            Rpc::Segment => "sagate.v1.QualityControl/Segment",
-            Rpc::SegmentStream => "sagate.v1.QualityControl/SegmentStream",
-            Rpc::Interpret => "sagate.v1.QualityControl/Interpret",
-            Rpc::ListModels => "sagate.v1.QualityControl/ListModels",
-            Rpc::GetModel => "sagate.v1.QualityControl/GetModel",
-            Rpc::GetStatus => "sagate.v1.QualityControl/GetStatus",
-        }
+    pub(super) fn span_name(self) -> String {
+        format!("{SERVICE}/{}", self.name())
     }
 }
 

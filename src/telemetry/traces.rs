@@ -15,10 +15,10 @@ use tonic::metadata::MetadataMap;
 
 use super::call::Decided;
 use super::phases::Phases;
-use super::rpc::{Rpc, servers_fault};
+use super::request_id::is_request_id;
+use super::rpc::{Rpc, SERVICE, servers_fault};
 use crate::engine::ModelId;
 
-const SERVICE: &str = "sagate.v1.QualityControl";
 const STATUS_CODE: &str = "rpc.grpc.status_code";
 
 /// Makes spans.
@@ -161,8 +161,7 @@ fn set_status(span: &mut Span, code: Code) {
 impl ImageFacts {
     /// Takes a request's id where it keeps to the protocol.
     pub(super) fn set_request_id(&mut self, id: &str) {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
-        if (1..=128).contains(&id.len()) && id.bytes().all(allowed) {
+        if is_request_id(id) {
             self.request_id = Some(id.into());
         }
     }

@@ -20,6 +20,7 @@ use super::validation::validate;
 use crate::imaging::atomic;
 use crate::nn::checkpoint::Weights;
 use crate::nn::layout::kernels_channels_last;
+use crate::nn::threads::use_threads;
 use crate::nn::unet::{UNet, UNetConfig};
 
 /// What to do where the folder holds a training already.
@@ -117,12 +118,7 @@ impl Files {
 /// (the last good state stays), or libtorch fails.
 pub fn run(job: &Job, observer: &mut dyn Observer) -> Result<Option<Finished>, TrainError> {
     job.recipe.check("recipe")?;
-    if let Ok(threads @ 1..) = i32::try_from(job.recipe.threads) {
-        // A thread's first use of libtorch takes over the number that was set last anywhere in the process, even after it
-        // has set its own; asking is such a use.
-        let _ = tch::get_num_threads();
-        tch::set_num_threads(threads);
-    }
+    use_threads(job.recipe.threads);
     let mut training = Training::open(job)?;
     let recipe = &job.recipe;
     let plan = Plan {

@@ -1,4 +1,4 @@
-//! What tests of a server under fire share: settings by environment, images whose answer is known, and the words of an error.
+//! What tests of a server under fire share: images whose answer is known, and the words of an error.
 
 #![allow(dead_code, reason = "every test file uses a part")]
 
@@ -14,30 +14,13 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::program::{Place, waves_image};
-use super::server::{Server, request, tensor};
+use super::server::{request, tensor};
 
 /// What takes longer hangs. Far above what anything takes, since machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client of the service.
 pub type Client = QualityControlClient<Channel>;
-
-/// Starts a server with some settings, like `("ENGINE__MAX_BATCH", "1")`.
-pub fn serve(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Server {
-    let own = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--json",
-    ];
-    let mut command = place.command(&[&own, arguments].concat());
-    for (name, value) in settings {
-        command.env(format!("SAGATE__{name}"), value);
-    }
-    Server::with(&mut command)
-}
 
 /// An image, and what the library says of it.
 #[derive(Clone)]
@@ -116,6 +99,28 @@ pub fn told(status: &Status) -> (Code, String, String) {
         it.field_violations[0].field.clone()
     });
     (status.code(), info.reason.clone(), field.unwrap_or_default())
+}
+
+/// A refusal of this code, reason and field, in a message that fits into a header.
+#[track_caller]
+pub fn assert_refused(status: &Status, expected: (Code, &str, &str), case: &str) {
+    let (code, reason, field) = told(status);
+    assert_eq!((code, &*reason, &*field), expected, "{case}: {status:?}");
+    assert!(
+        status.message().len() < 3000,
+        "{case}: {} bytes of message",
+        status.message().len()
+    );
+}
+
+/// How an interpretation is refused, at once or in its first message.
+pub async fn refused_interpretation(client: &mut Client, asked: v1::InterpretRequest) -> Status {
+    let parts = within(client.interpret(asked)).await;
+    let mut parts = match parts {
+        Ok(parts) => parts.into_inner(),
+        Err(status) => return status,
+    };
+    within(parts.message()).await.expect_err("bad input is refused")
 }
 
 /// Seconds after which an error says to try again.

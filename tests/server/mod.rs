@@ -39,18 +39,7 @@ pub struct Stopped {
 impl Server {
     /// Starts it with the models of a folder, and waits until it is ready.
     pub fn start(place: &Place, arguments: &[&str]) -> Server {
-        Server::with(
-            place
-                .command(&[
-                    "serve",
-                    "--listen",
-                    "127.0.0.1:0",
-                    "--admin",
-                    "127.0.0.1:0",
-                    "--json",
-                ])
-                .args(arguments),
-        )
+        serve(place, &[], arguments)
     }
 
     /// Starts it by a command that prints JSON, and waits until it is ready.
@@ -161,6 +150,23 @@ impl Server {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
     }
+}
+
+/// Starts a server with some settings, like `("ENGINE__MAX_BATCH", "1")`, and waits until it is ready.
+pub fn serve(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Server {
+    let own = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--json",
+    ];
+    let mut command = place.command(&[&own, arguments].concat());
+    for (name, value) in settings {
+        command.env(format!("SAGATE__{name}"), value);
+    }
+    Server::with(&mut command)
 }
 
 impl Drop for Server {

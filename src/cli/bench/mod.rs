@@ -38,3 +38,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         What::Memory(args) => memory::run(&args, settings),
     }
 }
+
+/// The middle of some values, the mean of the middle two where they are even; NaN without any.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let (lower, upper) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    match (values.get(lower), values.get(upper)) {
+        (Some(lower), Some(upper)) => (lower + upper) / 2.0,
+        _ => f64::NAN,
+    }
+}

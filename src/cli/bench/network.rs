@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor, nn};
 
+use super::median;
 use super::memory::{self, Taps};
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
@@ -237,16 +238,6 @@ fn memory(args: &NetworkArgs, settings: &Settings) -> anyhow::Result<MemoryRepor
 fn synchronize(device: Device) {
     if let Device::Cuda(index) = device {
         tch::Cuda::synchronize(index as i64);
-    }
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    if times.len() % 2 == 1 {
-        times[middle]
-    } else {
-        (times[middle - 1] + times[middle]) / 2.0
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::load::{self, Seen, closed_loop};
-use super::subject;
+use super::{median, subject};
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
 use crate::engine::Pass;
@@ -238,11 +238,6 @@ fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
         levels,
         own,
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {

@@ -103,7 +103,13 @@ async fn follow(url: ServerUrl, mut pace: watch::Receiver<Duration>, updates: mp
         let update = match timeout(PATIENCE, ask(&url, &mut client)).await {
             Ok(Ok(status)) => Update::Seen(status),
             Ok(Err(error)) => Update::Missed(error.to_string()),
-            Err(_) => Update::Missed(format!("{url} gave no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => {
+                let silent = ClientError::Silent {
+                    url: url.clone(),
+                    after: PATIENCE,
+                };
+                Update::Missed(silent.to_string())
+            }
         };
         if matches!(update, Update::Missed(_)) {
             client = None;

@@ -70,11 +70,7 @@ pub(super) enum Side {
 impl Recipe {
     /// What slice names begin with.
     pub fn plane_name(&self) -> &'static str {
-        match self.plane {
-            Plane::Sagittal => "sagittal",
-            Plane::Coronal => "coronal",
-            Plane::Axial => "axial",
-        }
+        self.plane.name()
     }
 
     fn object<'a>(&self, head: &'a Head) -> Option<&'a Array3<u8>> {
