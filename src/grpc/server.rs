@@ -31,6 +31,10 @@ const CALLS_A_CONNECTION: u32 = 1024;
 /// How long a peer that has all its answers is given to read them and to close its connection.
 const LINGER: Duration = Duration::from_secs(3);
 
+/// How long connections stay open at the end to refuse what comes in words: a call that meets a connection as it closes is told nothing
+/// but that it was cancelled, whoever watches health or reads the refusal turns elsewhere before.
+const REFUSING: Duration = Duration::from_millis(500);
+
 /// A server that has its ports but does not answer yet.
 pub struct Serving {
     listener: TcpListener,
@@ -139,9 +143,10 @@ impl Serving {
                 .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let drained = |mut draining: watch::Receiver<bool>| async move {
+        let closed = |mut draining: watch::Receiver<bool>| async move {
             // The sender lives until the server has ended.
             let _ = draining.wait_for(|&draining| draining).await;
+            tokio::time::sleep(REFUSING).await;
         };
         let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(settings.server.keepalive_seconds)))
@@ -160,7 +165,7 @@ impl Serving {
             .add_service(service)
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(self.listener).with_nodelay(Some(true)),
-                drained(draining.clone()),
+                closed(draining.clone()),
             );
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
