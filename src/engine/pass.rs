@@ -175,9 +175,9 @@ impl Pass {
         let numbers = &self.manifest().mu.layers;
         let (mut units, mut layers) = (Vec::new(), Vec::new());
         for number in numbers {
-            let (of_units, layer) = self.method.units_and_layer(&output.taps[number], reference)?;
+            let (of_units, scores) = self.method.units_and_score(&output.taps[number], reference)?;
             units.push(of_units);
-            layers.push(layer.score);
+            layers.push(scores);
         }
         let probability = output.crop(&output.probability);
         let mut results = Vec::with_capacity(forward.images.len());

@@ -172,7 +172,8 @@ fn floats(values: &Array3<f32>) -> v1::Tensor {
 /// Probabilities as 0 to 255.
 fn bytes_of(values: &Array3<f32>) -> v1::Tensor {
     let (classes, height, width) = values.dim();
-    let data = values.iter().map(|value| (value * 255.0).round() as u8).collect();
+    // None is negative, so that half a step more, cut off, is the nearest; `round` would be a call a value.
+    let data = values.iter().map(|value| (value * 255.0 + 0.5) as u8).collect();
     tensor(v1::DataType::Uint8, &[classes, height, width], data)
 }
 

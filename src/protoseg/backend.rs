@@ -51,6 +51,16 @@ pub trait Backend {
     /// The SAM of the whole feature.
     fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError>;
 
+    /// How the SAM of the whole feature meets the reference, `[B, K]`: the counts that [`Backend::maps`] gives.
+    fn map_counts(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        affine: &Affine,
+    ) -> Result<Vec<MapCounts>, ProtosegError> {
+        Ok(self.maps(feature, reference, affine)?.counts)
+    }
+
     /// The counts of each unit's own SAM.
     fn unit_counts(
         &self,

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::affine::Prototypes;
+use super::affine::{Affine, Prototypes};
 use super::backend::{BackendKind, MapCounts};
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};
@@ -43,16 +43,20 @@ impl ProtoSeg {
         self.units_of(feature, reference, &self.prototypes(feature, reference)?)
     }
 
-    /// [`ProtoSeg::units`] and [`ProtoSeg::layer`] of one feature, whose prototypes are taken once.
-    pub fn units_and_layer(
+    /// [`ProtoSeg::units`] and the scores `[B]` of [`ProtoSeg::layer`] of one feature: its prototypes are taken once, and no map is made.
+    pub fn units_and_score(
         &self,
         feature: &Tensor,
         reference: &Reference,
-    ) -> Result<(UnitScores, LayerSam), ProtosegError> {
+    ) -> Result<(UnitScores, Vec<f64>), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         let prototypes = self.prototypes(feature, reference)?;
         let units = self.units_of(feature, reference, &prototypes)?;
-        Ok((units, self.layer_of(feature, reference, &prototypes)?))
+        let affine = without_faulty(prototypes.affine(), &units.fault);
+        let backend = self.backend.on(feature.device());
+        let counts = backend.map_counts(feature, reference, &affine)?;
+        let scores = self.scores_of(reference, &units.fault, &counts);
+        Ok((units, scores))
     }
 
     fn prototypes(&self, feature: &Tensor, reference: &Reference) -> Result<Prototypes, ProtosegError> {
@@ -71,30 +75,31 @@ impl ProtoSeg {
         prototypes: &Prototypes,
     ) -> Result<LayerSam, ProtosegError> {
         let fault = faults(reference, prototypes);
-        let mut affine = prototypes.affine();
-        let classes = affine.classes;
-        for (image, _) in fault.iter().enumerate().filter(|(_, fault)| fault.is_some()) {
-            affine.direction[image * classes * affine.channels..(image + 1) * classes * affine.channels]
-                .fill(0.0);
-            affine.bias[image * classes..(image + 1) * classes].fill(f64::NEG_INFINITY);
-        }
-        let backend = self.backend.on(feature.device());
-        let maps = backend.maps(feature, reference, &affine)?;
-        let score = (0..reference.batch())
-            .map(|image| match fault[image] {
-                Some(_) => 0.0,
-                None => mean_over_classes(reference, image, |class| {
-                    let counts = maps.counts[image * classes + class];
-                    self.metric.score(confusion(reference, image, class, counts))
-                }),
-            })
-            .collect();
+        let affine = without_faulty(prototypes.affine(), &fault);
+        let maps = self
+            .backend
+            .on(feature.device())
+            .maps(feature, reference, &affine)?;
+        let score = self.scores_of(reference, &fault, &maps.counts);
         Ok(LayerSam {
             probability: maps.probability,
             sam: maps.sam,
             score,
             fault,
         })
+    }
+
+    /// The SA score of each image from its counts `[B, K]`.
+    fn scores_of(&self, reference: &Reference, fault: &[Option<Fault>], counts: &[MapCounts]) -> Vec<f64> {
+        let classes = reference.classes();
+        let score = |image: usize| match fault[image] {
+            Some(_) => 0.0,
+            None => mean_over_classes(reference, image, |class| {
+                let counts = counts[image * classes + class];
+                self.metric.score(confusion(reference, image, class, counts))
+            }),
+        };
+        (0..reference.batch()).map(score).collect()
     }
 
     fn units_of(
@@ -130,6 +135,16 @@ impl ProtoSeg {
             fault,
         })
     }
+}
+
+/// The affine scores with no class left to the images that have a fault.
+fn without_faulty(mut affine: Affine, fault: &[Option<Fault>]) -> Affine {
+    let (classes, channels) = (affine.classes, affine.channels);
+    for (image, _) in fault.iter().enumerate().filter(|(_, fault)| fault.is_some()) {
+        affine.direction[image * classes * channels..(image + 1) * classes * channels].fill(0.0);
+        affine.bias[image * classes..(image + 1) * classes].fill(f64::NEG_INFINITY);
+    }
+    affine
 }
 
 /// An image's own fault, or that its features are not finite.

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::error::{Fault, ProtosegError};
 use super::interpolation::{axes, pull_down};
-use super::native::LabelRuns;
+use super::native::{self, LabelRuns};
 
 /// The label of a pixel outside the validity mask.
 pub(super) const INVALID: u8 = u8::MAX;
@@ -106,7 +106,13 @@ impl Reference {
             None => labels,
         }
         .f_contiguous()?;
-        let counts = label_counts(&labels, classes)?;
+        let runs = OnceCell::new();
+        let counts = if labels.device() == Device::Cpu {
+            runs.get_or_init(|| LabelRuns::new(&labels, classes))
+                .counts(classes)
+        } else {
+            label_counts(&labels, classes)?
+        };
         let faults = finite
             .iter()
             .zip(&counts)
@@ -121,7 +127,7 @@ impl Reference {
             counts,
             faults,
             weights: RefCell::default(),
-            runs: OnceCell::new(),
+            runs,
         })
     }
 
@@ -222,7 +228,12 @@ impl Reference {
                 Tensor::f_cat(&[background, mask.shallow_clone()], 1)?.f_mul(&valid)?
             }
         };
-        let pulled = pull_down(&planes, &axes(cells, &self.size));
+        let axes = axes(cells, &self.size);
+        let pulled = if planes.device() == Device::Cpu {
+            native::pull_down(&planes, &axes)?
+        } else {
+            pull_down(&planes, &axes)
+        };
         let pulled = pulled
             .f_reshape([self.batch as i64, self.classes as i64 + 1, -1])?
             .f_contiguous()?;

@@ -5,8 +5,10 @@
 
 mod class_sums;
 mod isa;
+mod map_counts;
 mod maps;
 mod parallel;
+mod pull;
 mod runs;
 mod score;
 mod sums;
@@ -19,10 +21,11 @@ use std::cell::RefCell;
 use tch::Tensor;
 
 pub use isa::Isa;
+pub(super) use pull::pull_down;
 pub(super) use runs::LabelRuns;
 
 use super::affine::{Affine, Thresholds};
-use super::backend::{Backend, ClassSums, Maps, UnitCounts};
+use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
 use super::error::ProtosegError;
 use super::interpolation::axes;
 use super::reference::Reference;
@@ -86,6 +89,22 @@ impl Backend for Native {
                 reference,
                 affine,
             )
+        })
+    }
+
+    fn map_counts(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        affine: &Affine,
+    ) -> Result<Vec<MapCounts>, ProtosegError> {
+        let features = Features::new(feature)?;
+        let view = features.view();
+        SCORES.with_borrow_mut(|scores| {
+            scores.resize(view.batch * affine.classes * view.cells, 0.0);
+            self.scores(&view, affine, scores);
+            let axes = axes(&feature.size()[2..], reference.size());
+            Ok(self.count_map(scores, &axes, reference, affine))
         })
     }
 

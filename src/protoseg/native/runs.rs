@@ -41,6 +41,19 @@ impl LabelRuns {
             .collect();
         LabelRuns { labels: values, runs }
     }
+
+    /// Valid pixels of each label of each image, `[B][K + 1]`.
+    pub fn counts(&self, classes: usize) -> Vec<Vec<u64>> {
+        let of_image = |runs: &Vec<Run>| {
+            let mut counts = vec![0; classes + 2];
+            for run in runs {
+                counts[run.class as usize] += u64::from(run.length);
+            }
+            counts.truncate(classes + 1);
+            counts
+        };
+        self.runs.iter().map(of_image).collect()
+    }
 }
 
 fn runs(labels: &[u8], classes: usize) -> Vec<Run> {

@@ -126,12 +126,7 @@ pub(super) fn finish_row_of_classes(
     counts: &mut [(u32, u32)],
 ) {
     for (pixel, (sam, &label)) in sam.iter_mut().zip(labels).enumerate() {
-        let mut best = (0.0, 0u8);
-        for (class, row) in scores.iter().enumerate() {
-            if row[pixel] > best.0 {
-                best = (row[pixel], class as u8 + 1);
-            }
-        }
+        let best = nearest(scores, pixel);
         let mut whole = (-best.0).exp();
         for row in scores {
             whole += (row[pixel] - best.0).exp();
@@ -140,11 +135,38 @@ pub(super) fn finish_row_of_classes(
             probability[pixel] = ((row[pixel] - best.0).exp() / whole) as f32;
         }
         *sam = best.1;
-        if best.1 > 0 && label != invalid {
-            let counts = &mut counts[best.1 as usize - 1];
-            counts.1 += 1;
-            counts.0 += u32::from(label == best.1);
+        count_pixel(best.1, label, invalid, counts);
+    }
+}
+
+/// The counts of [`finish_row_of_classes`] without its maps.
+pub(super) fn count_row_of_classes(
+    scores: &[Vec<f64>],
+    labels: &[u8],
+    invalid: u8,
+    counts: &mut [(u32, u32)],
+) {
+    for (pixel, &label) in labels.iter().enumerate() {
+        count_pixel(nearest(scores, pixel).1, label, invalid, counts);
+    }
+}
+
+/// The highest score of a pixel and its class; 0 and the background where none is positive.
+fn nearest(scores: &[Vec<f64>], pixel: usize) -> (f64, u8) {
+    let mut best = (0.0, 0u8);
+    for (class, row) in scores.iter().enumerate() {
+        if row[pixel] > best.0 {
+            best = (row[pixel], class as u8 + 1);
         }
+    }
+    best
+}
+
+fn count_pixel(class: u8, label: u8, invalid: u8, counts: &mut [(u32, u32)]) {
+    if class > 0 && label != invalid {
+        let counts = &mut counts[class as usize - 1];
+        counts.1 += 1;
+        counts.0 += u32::from(label == class);
     }
 }
 
