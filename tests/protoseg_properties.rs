@@ -214,6 +214,17 @@ proptest! {
         }
     }
 
+    /// The short way that mu takes, without maps, must not tell another score than the SAM that is shown.
+    #[test]
+    fn scores_without_maps_are_those_of_the_maps(case in cases(3, 3)) {
+        let reference = case.reference();
+        for backend in BACKENDS {
+            let (units, scores) = method(backend).units_and_score(&case.feature(), &reference).unwrap();
+            prop_assert_eq!(&scores, &method(backend).layer(&case.feature(), &reference).unwrap().score);
+            prop_assert_eq!(&units, &method(backend).units(&case.feature(), &reference).unwrap());
+        }
+    }
+
     /// A unit's SAM is a threshold at a midpoint: its scale, sign and offset say nothing (but where a
     /// pixel lies on the midpoint, which rounding then puts on either side).
     #[test]
