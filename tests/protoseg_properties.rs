@@ -119,7 +119,7 @@ fn values(tensor: &Tensor) -> Vec<f64> {
 }
 
 /// Algorithm 1 for one image and some channels as it is written: features brought to the image's size, prototypes, squared distances, argmin.
-/// Gives the nearest class of each pixel and, where two are within `1e-9` of each other, that it is undecided.
+/// Gives the nearest class of each pixel and, where two are within `1e-9` of each other or no pixel is valid, that it is undecided.
 fn algorithm_1(case: &Case, image: usize, channels: std::ops::Range<usize>) -> Vec<Option<u8>> {
     let feature = case
         .feature()
@@ -171,8 +171,9 @@ fn algorithm_1(case: &Case, image: usize, channels: std::ops::Range<usize>) -> V
                 .filter_map(|(class, prototype)| Some((distance(prototype.as_ref()?), class as u8)))
                 .collect();
             distances.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let tied = distances.len() > 1 && (distances[0].0 - distances[1].0).abs() < 1e-9;
-            (!tied).then_some(distances[0].1)
+            let &(nearest, class) = distances.first()?;
+            let tied = distances.get(1).is_some_and(|next| (nearest - next.0).abs() < 1e-9);
+            (!tied).then_some(class)
         })
         .collect()
 }
