@@ -476,11 +476,12 @@ impl Gate {
 }
 
 impl Engine {
-    /// Most images that the network sees at once on a device. On a CPU one image already keeps every core busy, and the feature maps
-    /// of several fall out of its caches (`sagate bench serve` prints the rate of each batch); a GPU is filled only by many.
+    /// Most images that the network sees at once on a device. On a CPU one image already keeps every core busy: a few together save
+    /// what comes once a batch, more only make each other wait (`sagate bench serve` prints the rate of each batch). A GPU is filled
+    /// only by many.
     pub fn largest_batch(&self, device: tch::Device) -> usize {
         match (self.max_batch, device) {
-            (0, tch::Device::Cpu) => 2,
+            (0, tch::Device::Cpu) => 4,
             (0, _) => 16,
             (most, _) => most,
         }

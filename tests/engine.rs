@@ -154,9 +154,10 @@ fn every_layer_and_unit_can_be_seen() {
         assert!((0.0..=1.0).contains(&view.score));
         assert!(view.probability.iter().all(|p| (0.0..=1.0).contains(p)));
     }
-    let units = seen.units(18, 2, |scores| vec![0, scores.len() - 1]).unwrap();
+    let ends = |scores: &[f64]| vec![0, scores.len() - 1];
+    let units = seen.units(18, 2, ends, true).unwrap();
     assert_eq!(units.scores.len(), 4);
-    assert_eq!(units.average.dim(), (50, 70));
+    assert_eq!(units.average.unwrap().dim(), (50, 70));
     assert_eq!(
         units
             .sams

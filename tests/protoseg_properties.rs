@@ -6,8 +6,7 @@
 
 use proptest::prelude::*;
 use sagate::protoseg::{
-    BackendKind, Confusion, Fault, MaskKind, Metric, ProtoSeg, Reference, average_unit_sam, mean_sa,
-    split_units, unit_sams,
+    BackendKind, Confusion, Fault, MaskKind, Metric, ProtoSeg, Reference, mean_sa, split_units,
 };
 use tch::{Kind, Tensor};
 
@@ -172,7 +171,9 @@ fn algorithm_1(case: &Case, image: usize, channels: std::ops::Range<usize>) -> V
                 .collect();
             distances.sort_by(|a, b| a.0.total_cmp(&b.0));
             let &(nearest, class) = distances.first()?;
-            let tied = distances.get(1).is_some_and(|next| (nearest - next.0).abs() < 1e-9);
+            let tied = distances
+                .get(1)
+                .is_some_and(|next| (nearest - next.0).abs() < 1e-9);
             (!tied).then_some(class)
         })
         .collect()
@@ -425,10 +426,13 @@ fn unit_maps_are_those_that_were_scored() {
     let probability = Tensor::from_slice(&[0.9f32, 0.9, 0.1, 0.1]).view([1, 1, 4]);
     let feature = Tensor::from_slice(&[0.0f32, 0.0, 0.0, 0.0, 3.0, 3.0, 1.0, 1.0]).view([1, 2, 4]);
     let reference = Reference::new(&probability, None, MaskKind::Hard).unwrap();
-    let sams = unit_sams(&feature, &reference, 0, 1, &[1, 0]).unwrap();
-    assert_eq!(values(&sams), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    let average = average_unit_sam(&feature, &reference, 0, 1).unwrap();
-    assert_eq!(values(&average), [0.5, 0.5, 0.0, 0.0]);
+    for backend in BACKENDS {
+        let (scores, maps) = method(backend).units_and_maps(&feature, &reference).unwrap();
+        assert_eq!(scores.scores, [0.0, 1.0]);
+        let sams = maps.sams(0, 1, &[1, 0]).unwrap();
+        assert_eq!(values(&sams), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(values(&maps.average(0, 1).unwrap()), [0.5, 0.5, 0.0, 0.0]);
+    }
 }
 
 /// At the layer's own resolution a cell belongs to what covers more than half of it.

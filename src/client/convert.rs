@@ -278,12 +278,12 @@ fn units(units: v1::LayerUnits) -> Result<UnitView, ClientError> {
     };
     Ok(UnitView {
         sams: units.sams.into_iter().map(sam).collect::<Result<_, _>>()?,
-        average: map(
+        average: Some(map(
             "units.average",
             units.average,
             v1::DataType::Float32,
             f32::from_le_bytes,
-        )?,
+        )?),
         scores: units.sa_scores,
     })
 }

@@ -8,7 +8,7 @@ use super::segmentation::Segmentation;
 use super::tensors;
 use crate::nn::inference::{InferenceError, Output};
 use crate::nn::layers::Layer;
-use crate::protoseg::{self, ProtoSeg, Reference};
+use crate::protoseg::{ProtoSeg, Reference};
 
 /// One image with the feature maps that were asked for. What it shows lies on the prepared grid, which is the image's own unless
 /// the model resamples or pads.
@@ -48,8 +48,8 @@ pub struct LayerView {
 pub struct UnitView {
     /// Every unit's SA score.
     pub scores: Vec<f64>,
-    /// `[h, w]` in [0, 1]: the average of all units' SAMs (Fig. 9).
-    pub average: Array2<f32>,
+    /// `[h, w]` in [0, 1]: the average of all units' SAMs (Fig. 9), if it was asked for.
+    pub average: Option<Array2<f32>>,
     /// The SAMs that were asked for, by unit.
     pub sams: Vec<(usize, Array2<u8>)>,
 }
@@ -109,7 +109,7 @@ impl Interpretation {
     }
 
     /// What the units of a layer (1 to 18) see of an object class (1 to K), with the SAMs of those that `choose` names, given
-    /// all scores.
+    /// all scores, and the average of all of them if wanted.
     ///
     /// # Errors
     /// As [`Interpretation::layer`].
@@ -118,18 +118,21 @@ impl Interpretation {
         number: usize,
         class: usize,
         choose: impl FnOnce(&[f64]) -> Vec<usize>,
+        average: bool,
     ) -> Result<UnitView, EngineError> {
         let (_, tap) = self.tap(number)?;
-        let scores = self.method.units(tap, &self.reference)?.of(0).to_vec();
-        let average = protoseg::average_unit_sam(tap, &self.reference, 0, class)?;
-        let average =
-            tensors::to_array(&self.output.crop(&average).f_unsqueeze(0)?)?.index_axis_move(Axis(0), 0);
+        let (scores, maps) = self.method.units_and_maps(tap, &self.reference)?;
+        let scores = scores.of(0).to_vec();
+        let average = if average {
+            let map = self.output.crop(&maps.average(0, class)?).f_unsqueeze(0)?;
+            Some(tensors::to_array(&map)?.index_axis_move(Axis(0), 0))
+        } else {
+            None
+        };
         let chosen = choose(&scores);
         let mut sams = Vec::with_capacity(chosen.len());
         if !chosen.is_empty() {
-            let maps = self
-                .output
-                .crop(&protoseg::unit_sams(tap, &self.reference, 0, class, &chosen)?);
+            let maps = self.output.crop(&maps.sams(0, class, &chosen)?);
             for (index, unit) in chosen.into_iter().enumerate() {
                 sams.push((unit, tensors::to_labels(&maps.f_get(index as i64)?)?));
             }

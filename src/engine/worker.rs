@@ -227,7 +227,7 @@ impl Worker {
             }
             let from = Instant::now();
             let choose = |scores: &[f64]| units.choice.of(scores, units.count);
-            let view = seen.units(units.layer, units.class, choose)?;
+            let view = seen.units(units.layer, units.class, choose, units.average)?;
             took(from);
             let _ = events.send(Ok(Event::Units(*units, Box::new(view))));
         }

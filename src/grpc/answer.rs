@@ -1,7 +1,7 @@
 //! From what the engine and the gate say to the protocol's messages.
 
 use bytes::Bytes;
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array, Array2, Array3, ArrayView2, CowArray, Dimension};
 
 use super::error::ServiceError;
 use super::order::{Form, LayerForm};
@@ -132,13 +132,9 @@ pub(super) fn units(plan: UnitPlan, view: &UnitView) -> v1::LayerUnits {
         sa_score: view.scores[*unit],
         labels: Some(labels(sam.view())),
     };
-    let average = || {
-        let (height, width) = view.average.dim();
-        tensor(
-            v1::DataType::Float32,
-            &[height, width],
-            view.average.iter().flat_map(|it| it.to_le_bytes()).collect(),
-        )
+    let average = |average: &Array2<f32>| {
+        let (height, width) = average.dim();
+        tensor(v1::DataType::Float32, &[height, width], little_endian(average))
     };
     v1::LayerUnits {
         layer: plan.layer as u32,
@@ -147,7 +143,7 @@ pub(super) fn units(plan: UnitPlan, view: &UnitView) -> v1::LayerUnits {
         active_units: split.active.iter().map(|&unit| unit as u32).collect(),
         active_threshold: split.threshold,
         sams: view.sams.iter().map(sam).collect(),
-        average: plan.average.then(average),
+        average: view.average.as_ref().map(average),
     }
 }
 
@@ -156,25 +152,44 @@ fn labels(labels: ArrayView2<'_, u8>) -> v1::Tensor {
     tensor(
         v1::DataType::Uint8,
         &[height, width],
-        labels.iter().copied().collect(),
+        dense_values(&labels.as_standard_layout()).to_vec(),
     )
 }
 
 fn floats(values: &Array3<f32>) -> v1::Tensor {
     let (classes, height, width) = values.dim();
-    let mut data = Vec::with_capacity(values.len() * size_of::<f32>());
-    for value in values {
-        data.extend_from_slice(&value.to_le_bytes());
-    }
-    tensor(v1::DataType::Float32, &[classes, height, width], data)
+    tensor(
+        v1::DataType::Float32,
+        &[classes, height, width],
+        little_endian(values),
+    )
 }
 
 /// Probabilities as 0 to 255.
 fn bytes_of(values: &Array3<f32>) -> v1::Tensor {
     let (classes, height, width) = values.dim();
-    // None is negative, so that half a step more, cut off, is the nearest; `round` would be a call a value.
-    let data = values.iter().map(|value| (value * 255.0 + 0.5) as u8).collect();
+    // Beyond 2^23 a float32 has no fraction: the sum is rounded, and its integer stands in its low bits. `round` would be a
+    // call a value.
+    const ROUND: f32 = 8_388_608.0;
+    let byte = |value: &f32| (value * 255.0 + ROUND).to_bits() as u8;
+    let dense = values.as_standard_layout();
+    let data = dense_values(&dense).iter().map(byte).collect();
     tensor(v1::DataType::Uint8, &[classes, height, width], data)
+}
+
+fn little_endian<D: Dimension>(values: &Array<f32, D>) -> Vec<u8> {
+    let dense = values.as_standard_layout();
+    let mut data = vec![0; values.len() * size_of::<f32>()];
+    let (places, _) = data.as_chunks_mut();
+    for (place, value) in places.iter_mut().zip(dense_values(&dense)) {
+        *place = value.to_le_bytes();
+    }
+    data
+}
+
+/// A slice, over which loops vectorise.
+fn dense_values<'a, T, D: Dimension>(dense: &'a CowArray<'_, T, D>) -> &'a [T] {
+    dense.as_slice().expect("standard layout is one slice")
 }
 
 fn tensor(data_type: v1::DataType, shape: &[usize], data: Vec<u8>) -> v1::Tensor {

@@ -2,12 +2,12 @@
 
 use tch::Tensor;
 
-use super::affine::{Affine, Prototypes};
+use super::affine::{Affine, Prototypes, Thresholds};
 use super::backend::{BackendKind, MapCounts};
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};
 use super::reference::Reference;
-use super::unit::UnitScores;
+use super::unit::{UnitMaps, UnitScores};
 
 /// How to score: the metric, and the backend that does the passes. The default is Dice, on the backend where the tensor lies.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +40,21 @@ impl ProtoSeg {
     /// The SA score of each unit's own scalar SAM.
     pub fn units(&self, feature: &Tensor, reference: &Reference) -> Result<UnitScores, ProtosegError> {
         let _no_grad = tch::no_grad_guard();
-        self.units_of(feature, reference, &self.prototypes(feature, reference)?)
+        let prototypes = self.prototypes(feature, reference)?;
+        self.units_of(feature, reference, &prototypes, &prototypes.thresholds())
+    }
+
+    /// [`ProtoSeg::units`], and the maps that were scored.
+    pub fn units_and_maps<'a>(
+        &self,
+        feature: &'a Tensor,
+        reference: &'a Reference,
+    ) -> Result<(UnitScores, UnitMaps<'a>), ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        let prototypes = self.prototypes(feature, reference)?;
+        let thresholds = prototypes.thresholds();
+        let scores = self.units_of(feature, reference, &prototypes, &thresholds)?;
+        Ok((scores, UnitMaps::new(feature, reference, thresholds)))
     }
 
     /// [`ProtoSeg::units`] and the scores `[B]` of [`ProtoSeg::layer`] of one feature: its prototypes are taken once, and no map is made.
@@ -51,7 +65,7 @@ impl ProtoSeg {
     ) -> Result<(UnitScores, Vec<f64>), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         let prototypes = self.prototypes(feature, reference)?;
-        let units = self.units_of(feature, reference, &prototypes)?;
+        let units = self.units_of(feature, reference, &prototypes, &prototypes.thresholds())?;
         let affine = without_faulty(prototypes.affine(), &units.fault);
         let backend = self.backend.on(feature.device());
         let counts = backend.map_counts(feature, reference, &affine)?;
@@ -107,11 +121,11 @@ impl ProtoSeg {
         feature: &Tensor,
         reference: &Reference,
         prototypes: &Prototypes,
+        thresholds: &Thresholds,
     ) -> Result<UnitScores, ProtosegError> {
         let fault = faults(reference, prototypes);
-        let thresholds = prototypes.thresholds();
         let backend = self.backend.on(feature.device());
-        let counts = backend.unit_counts(feature, reference, &thresholds)?;
+        let counts = backend.unit_counts(feature, reference, thresholds)?;
         let (classes, channels) = (thresholds.classes, thresholds.channels);
         let mut scores = Vec::with_capacity(reference.batch() * channels);
         for (image, fault) in fault.iter().enumerate() {

@@ -35,4 +35,4 @@ pub use layer::{LayerSam, ProtoSeg};
 pub use metric::{Confusion, Metric};
 pub use reference::{MaskKind, Reference};
 pub use tensor::online_loss;
-pub use unit::{MeanSa, UnitScores, UnitSplit, average_unit_sam, mean_sa, split_units, unit_sams};
+pub use unit::{MeanSa, UnitMaps, UnitScores, UnitSplit, mean_sa, split_units};

@@ -1,6 +1,7 @@
 //! What the network answered for a batch of images: the mask that makes the prototypes, and what SAMs are held against.
 
 use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
@@ -35,6 +36,7 @@ pub struct Reference {
     faults: Vec<Option<Fault>>,
     /// Prototype weights pulled down, by the size of the layer that asked first.
     weights: RefCell<Vec<(Vec<i64>, Tensor)>>,
+    native_weights: RefCell<Vec<(Vec<i64>, Arc<native::Weights>)>>,
     runs: OnceCell<LabelRuns>,
 }
 
@@ -127,6 +129,7 @@ impl Reference {
             counts,
             faults,
             weights: RefCell::default(),
+            native_weights: RefCell::default(),
             runs,
         })
     }
@@ -228,18 +231,33 @@ impl Reference {
                 Tensor::f_cat(&[background, mask.shallow_clone()], 1)?.f_mul(&valid)?
             }
         };
-        let axes = axes(cells, &self.size);
-        let pulled = if planes.device() == Device::Cpu {
-            native::pull_down(&planes, &axes)?
-        } else {
-            pull_down(&planes, &axes)
-        };
-        let pulled = pulled
+        let pulled = pull_down(&planes, &axes(cells, &self.size))
             .f_reshape([self.batch as i64, self.classes as i64 + 1, -1])?
             .f_contiguous()?;
         self.weights
             .borrow_mut()
             .push((cells.to_vec(), pulled.shallow_clone()));
+        Ok(pulled)
+    }
+
+    /// [`Reference::weights`] as the native kernels read them.
+    pub(super) fn native_weights(&self, cells: &[i64]) -> Result<Arc<native::Weights>, ProtosegError> {
+        if let Some((_, pulled)) = self
+            .native_weights
+            .borrow()
+            .iter()
+            .find(|(size, _)| size == cells)
+        {
+            return Ok(pulled.clone());
+        }
+        let pulled = Arc::new(if self.is_hard() {
+            native::Weights::of_labels(self.runs(), &self.counts, &axes(cells, &self.size))
+        } else {
+            native::Weights::of_tensor(&self.weights(cells)?)?
+        });
+        self.native_weights
+            .borrow_mut()
+            .push((cells.to_vec(), pulled.clone()));
         Ok(pulled)
     }
 
@@ -359,6 +377,9 @@ fn check_valid(valid: &Tensor, batch: i64, size: &[i64]) -> Result<(), ProtosegE
 }
 
 fn finite_images(probability: &Tensor) -> Result<Vec<bool>, ProtosegError> {
+    if probability.device() == Device::Cpu && probability.kind() == Kind::Float {
+        return native::finite_images(probability);
+    }
     let finite = probability.f_isfinite()?.f_flatten(1, -1)?.f_all_dim(1, false)?;
     Ok(Vec::<bool>::try_from(finite.f_to_device(Device::Cpu)?)?)
 }

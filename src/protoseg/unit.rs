@@ -2,8 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::affine::{Prototypes, Thresholds};
-use super::backend::BackendKind;
+use super::affine::Thresholds;
 use super::error::{Fault, ProtosegError};
 use super::interpolation::{axes, upsample};
 use super::reference::Reference;
@@ -97,59 +96,49 @@ pub fn split_units(scores: &[f64]) -> UnitSplit {
     }
 }
 
-/// The SAMs `[U, *S]` uint8 of some units of one image for one object class (1..=K), each against the rest (Fig. 8).
-pub fn unit_sams(
-    feature: &Tensor,
-    reference: &Reference,
-    image: usize,
-    class: usize,
-    units: &[usize],
-) -> Result<Tensor, ProtosegError> {
-    let thresholds = thresholds(feature, reference)?;
-    let maps: Result<Vec<Tensor>, _> = units
-        .iter()
-        .map(|&unit| unit_sam(feature, reference, &thresholds, image, class, unit))
-        .collect();
-    Ok(Tensor::f_stack(&maps?, 0)?.f_to_kind(Kind::Uint8)?)
+/// What single units see: each unit's own SAM, made when it is asked for.
+pub struct UnitMaps<'a> {
+    feature: &'a Tensor,
+    reference: &'a Reference,
+    thresholds: Thresholds,
 }
 
-/// The average `[*S]` float32 in [0, 1] of all units' SAMs of one image for one object class (1..=K): the heat map of Fig. 9.
-pub fn average_unit_sam(
-    feature: &Tensor,
-    reference: &Reference,
-    image: usize,
-    class: usize,
-) -> Result<Tensor, ProtosegError> {
-    let thresholds = thresholds(feature, reference)?;
-    let mut sum = Tensor::f_zeros(reference.size(), (Kind::Float, feature.device()))?;
-    for unit in 0..thresholds.channels {
-        sum = sum.f_add(&unit_sam(feature, reference, &thresholds, image, class, unit)?)?;
+impl<'a> UnitMaps<'a> {
+    pub(super) fn new(feature: &'a Tensor, reference: &'a Reference, thresholds: Thresholds) -> UnitMaps<'a> {
+        UnitMaps {
+            feature,
+            reference,
+            thresholds,
+        }
     }
-    Ok(sum.f_div_scalar(thresholds.channels as f64)?)
-}
 
-fn thresholds(feature: &Tensor, reference: &Reference) -> Result<Thresholds, ProtosegError> {
-    reference.check_feature(feature)?;
-    let backend = BackendKind::Auto.on(feature.device());
-    Ok(Prototypes::new(backend.class_sums(feature, reference)?, reference).thresholds())
-}
+    /// The SAMs `[U, *S]` uint8 of some units of one image for one object class (1..=K), each against the rest (Fig. 8).
+    pub fn sams(&self, image: usize, class: usize, units: &[usize]) -> Result<Tensor, ProtosegError> {
+        let maps: Result<Vec<Tensor>, _> = units.iter().map(|&unit| self.sam(image, class, unit)).collect();
+        Ok(Tensor::f_stack(&maps?, 0)?.f_to_kind(Kind::Uint8)?)
+    }
 
-fn unit_sam(
-    feature: &Tensor,
-    reference: &Reference,
-    thresholds: &Thresholds,
-    image: usize,
-    class: usize,
-    unit: usize,
-) -> Result<Tensor, ProtosegError> {
-    let _no_grad = tch::no_grad_guard();
-    let place = (image * thresholds.classes + class - 1) * thresholds.channels + unit;
-    let plane = feature
-        .f_select(0, image as i64)?
-        .f_select(0, unit as i64)?
-        .f_to_kind(Kind::Double)?;
-    let plane = upsample(&plane, &axes(&plane.size(), reference.size()));
-    Ok(plane
-        .f_mul_scalar(thresholds.sign[place])?
-        .f_gt(thresholds.limit[place])?)
+    /// The average `[*S]` float32 in [0, 1] of all units' SAMs of one image for one object class (1..=K): the heat map of Fig. 9.
+    pub fn average(&self, image: usize, class: usize) -> Result<Tensor, ProtosegError> {
+        let channels = self.thresholds.channels;
+        let mut sum = Tensor::f_zeros(self.reference.size(), (Kind::Float, self.feature.device()))?;
+        for unit in 0..channels {
+            sum = sum.f_add(&self.sam(image, class, unit)?)?;
+        }
+        Ok(sum.f_div_scalar(channels as f64)?)
+    }
+
+    fn sam(&self, image: usize, class: usize, unit: usize) -> Result<Tensor, ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        let place = (image * self.thresholds.classes + class - 1) * self.thresholds.channels + unit;
+        let plane = self
+            .feature
+            .f_select(0, image as i64)?
+            .f_select(0, unit as i64)?
+            .f_to_kind(Kind::Double)?;
+        let plane = upsample(&plane, &axes(&plane.size(), self.reference.size()));
+        Ok(plane
+            .f_mul_scalar(self.thresholds.sign[place])?
+            .f_gt(self.thresholds.limit[place])?)
+    }
 }

@@ -58,9 +58,8 @@ impl Local {
             show(&layer)?;
             layers.push(layer);
         }
-        let units = seen.units(look.units_of, look.class, |scores| {
-            UnitChoice::Spread.of(scores, look.units)
-        })?;
+        let choose = |scores: &[f64]| UnitChoice::Spread.of(scores, look.units);
+        let units = seen.units(look.units_of, look.class, choose, true)?;
         let decision = self.pass.decide(&seen.segmentation, &self.policy);
         Ok(Seen {
             answer: answer(seen.segmentation, decision),

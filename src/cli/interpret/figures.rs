@@ -47,8 +47,10 @@ impl Figures<'_> {
         let title = format!("SA scores of the {count} units of layer {units_of}: {active} active");
         let curve = figure::sorted_scores(&units.scores, &title, Some(self.split.threshold));
         write("unit-scores.png", &curve)?;
-        let title = format!("Average SAM of the {count} units of layer {units_of}");
-        write("average.png", &figure::heat_map(units.average.view(), &title))?;
+        if let Some(average) = &units.average {
+            let title = format!("Average SAM of the {count} units of layer {units_of}");
+            write("average.png", &figure::heat_map(average.view(), &title))?;
+        }
         Ok(())
     }
 }

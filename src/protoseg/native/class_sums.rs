@@ -1,13 +1,10 @@
 //! The pass that makes the prototypes: sums of a feature over each class, cut into tasks.
 
-use tch::Tensor;
-
 use super::parallel::for_each;
 use super::sums;
 use super::view::{FeatureView, Layout};
-use super::{Native, cells_a_task, parts, runs_within};
+use super::{Native, Weights, cells_a_task, parts, runs_within};
 use crate::protoseg::backend::ClassSums;
-use crate::protoseg::error::ProtosegError;
 use crate::protoseg::reference::Reference;
 
 impl Native {
@@ -75,15 +72,10 @@ impl Native {
         }
     }
 
-    pub(super) fn sums_of_weights(
-        &self,
-        view: &FeatureView,
-        weights: &Tensor,
-        classes: usize,
-    ) -> Result<ClassSums, ProtosegError> {
+    pub(super) fn sums_of_weights(&self, view: &FeatureView, weights: &Weights, classes: usize) -> ClassSums {
         let rows = classes + 1;
-        let weights = Vec::<f64>::try_from(weights.f_flatten(0, -1)?)?;
-        let weights: Vec<&[f64]> = weights.chunks_exact(view.cells).collect();
+        let mass = weights.mass.clone();
+        let weights: Vec<&[f64]> = weights.values.chunks_exact(view.cells).collect();
         let mut values = vec![0.0; view.batch * rows * view.channels];
         match view.layout {
             Layout::Cells => {
@@ -126,11 +118,10 @@ impl Native {
                 }
             }
         }
-        let mass = weights.iter().map(|row| row.iter().sum()).collect();
-        Ok(ClassSums {
+        ClassSums {
             values,
             mass,
             channels: view.channels,
-        })
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The pass that makes a layer's SAM: scores at its own resolution, brought to the image's, cut into tasks.
 
-use tch::Tensor;
+use std::mem::MaybeUninit;
 
+use super::blank::{Blank, zeroed};
 use super::parallel::for_each;
 use super::view::{FeatureView, Layout};
 use super::{Native, cells_a_task, score};
@@ -55,8 +56,8 @@ impl Native {
         struct Task<'a> {
             image: usize,
             first: usize,
-            probability: Vec<&'a mut [f32]>,
-            sam: &'a mut [u8],
+            probability: Vec<&'a mut [MaybeUninit<f32>]>,
+            sam: &'a mut [MaybeUninit<u8>],
             counts: Vec<(u32, u32)>,
         }
         let (batch, classes) = (reference.batch(), affine.classes);
@@ -64,13 +65,15 @@ impl Native {
         let pixels = reference.size().iter().product::<i64>() as usize;
         let cells = scores.len() / (batch * classes);
         let rows = (16_384 / width).max(1);
-        let mut probability = vec![0.0f32; batch * classes * pixels];
-        let mut sam = vec![0u8; batch * pixels];
+        let size = |middle: &[i64]| [&[batch as i64], middle, reference.size()].concat();
+        let mut all_probability = Blank::<f32>::new(&size(&[classes as i64]))?;
+        let mut all_sam = Blank::<u8>::new(&size(&[]))?;
         let mut tasks = Vec::new();
-        for ((image, probability), sam) in probability
+        for ((image, probability), sam) in all_probability
+            .values()
             .chunks_exact_mut(classes * pixels)
             .enumerate()
-            .zip(sam.chunks_exact_mut(pixels))
+            .zip(all_sam.values().chunks_exact_mut(pixels))
         {
             let mut maps: Vec<_> = probability
                 .chunks_exact_mut(pixels)
@@ -89,6 +92,10 @@ impl Native {
         }
         let labels = &reference.runs().labels;
         for_each(&mut tasks, |task| {
+            // What an image without any class keeps; otherwise written once more while the cache has it.
+            let mut probability: Vec<&mut [f32]> =
+                task.probability.iter_mut().map(|map| zeroed(map)).collect();
+            let sam = zeroed(task.sam);
             if affine.bias[task.image * classes..][..classes]
                 .iter()
                 .all(|&bias| bias == f64::NEG_INFINITY)
@@ -97,22 +104,21 @@ impl Native {
             }
             let mut lines: Vec<Vec<f64>> = vec![vec![0.0; width]; classes];
             let mut source = score::Rows::new(axes);
-            for row in 0..task.sam.len() / width {
+            for row in 0..sam.len() / width {
                 for (class, line) in lines.iter_mut().enumerate() {
                     let cells = &scores[(task.image * classes + class) * cells..][..cells];
                     source.row(self.isa, cells, task.first + row, line);
                 }
                 let labels = &labels[task.image * pixels + (task.first + row) * width..][..width];
-                let sam = &mut task.sam[row * width..][..width];
+                let sam = &mut sam[row * width..][..width];
                 if classes == 1 {
-                    let probability = &mut task.probability[0][row * width..][..width];
+                    let probability = &mut probability[0][row * width..][..width];
                     let (both, all) =
                         score::finish_row(self.isa, &lines[0], labels, 1, INVALID, probability, sam);
                     task.counts[0].0 += both;
                     task.counts[0].1 += all;
                 } else {
-                    let mut probability: Vec<&mut [f32]> = task
-                        .probability
+                    let mut probability: Vec<&mut [f32]> = probability
                         .iter_mut()
                         .map(|map| &mut map[row * width..][..width])
                         .collect();
@@ -136,17 +142,9 @@ impl Native {
             }
         }
         drop(tasks);
-        let shape = |middle: &[i64]| -> Vec<i64> {
-            [batch as i64]
-                .iter()
-                .chain(middle)
-                .chain(reference.size())
-                .copied()
-                .collect()
-        };
         Ok(Maps {
-            probability: Tensor::f_from_slice(&probability)?.f_view(shape(&[classes as i64]).as_slice())?,
-            sam: Tensor::f_from_slice(&sam)?.f_view(shape(&[]).as_slice())?,
+            probability: all_probability.into_tensor(),
+            sam: all_sam.into_tensor(),
             counts,
         })
     }

@@ -3,6 +3,7 @@
 //! Results depend neither on the number of threads nor on the instruction set: work is cut into tasks by shape alone,
 //! partial sums are added in order, and every kernel does the same operations in the same order on any processor.
 
+mod blank;
 mod class_sums;
 mod isa;
 mod map_counts;
@@ -21,7 +22,7 @@ use std::cell::RefCell;
 use tch::Tensor;
 
 pub use isa::Isa;
-pub(super) use pull::pull_down;
+pub(super) use pull::Weights;
 pub(super) use runs::LabelRuns;
 
 use super::affine::{Affine, Thresholds};
@@ -69,11 +70,8 @@ impl Backend for Native {
         if reference.is_hard() && feature.size()[2..] == *reference.size() {
             Ok(self.sums_of_runs(&view, reference))
         } else {
-            self.sums_of_weights(
-                &view,
-                &reference.weights(&feature.size()[2..])?,
-                reference.classes(),
-            )
+            let weights = reference.native_weights(&feature.size()[2..])?;
+            Ok(self.sums_of_weights(&view, &weights, reference.classes()))
         }
     }
 
@@ -125,6 +123,19 @@ impl Backend for Native {
             self.count_planes(&view, reference, thresholds)
         })
     }
+}
+
+/// Which images `[B, ..]` of a tensor hold no NaN and no infinity.
+pub(super) fn finite_images(values: &Tensor) -> Result<Vec<bool>, ProtosegError> {
+    const EXPONENT: u32 = 0x7f80_0000;
+    let features = Features::new(values)?;
+    let view = features.view();
+    // Without a branch, so that it vectorises: all bits of the exponent are set in NaN and infinity only.
+    let finite = |image| {
+        let strange = |found, value: &f32| found | u32::from(value.to_bits() & EXPONENT == EXPONENT);
+        view.image(image).iter().fold(0, strange) == 0
+    };
+    Ok((0..view.batch).map(finite).collect())
 }
 
 /// Cells a task takes: enough to be worth it, few enough that all threads have some. By the shape alone.

@@ -57,19 +57,30 @@ impl LabelRuns {
 }
 
 fn runs(labels: &[u8], classes: usize) -> Vec<Run> {
+    let class_of = |label| {
+        if label == INVALID {
+            classes as u8 + 1
+        } else {
+            label
+        }
+    };
     let mut runs = Vec::new();
     for (index, cut) in labels.chunks(CUT).enumerate() {
         let mut start = 0;
+        // Most cuts hold one label, which is found faster without looking for where the next begins.
+        if cut.iter().fold(0, |other, label| other | (label ^ cut[0])) == 0 {
+            runs.push(Run {
+                start: (index * CUT) as u32,
+                length: cut.len() as u32,
+                class: class_of(cut[0]),
+            });
+            continue;
+        }
         for same in cut.chunk_by(|a, b| a == b) {
-            let class = if same[0] == INVALID {
-                classes as u8 + 1
-            } else {
-                same[0]
-            };
             runs.push(Run {
                 start: (index * CUT + start) as u32,
                 length: same.len() as u32,
-                class,
+                class: class_of(same[0]),
             });
             start += same.len();
         }

@@ -1,0 +1,40 @@
+//! A new tensor that kernels write where it lies, so that no map is copied into one.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use tch::kind::Element;
+use tch::{Device, TchError, Tensor};
+
+/// A dense CPU tensor of which nothing is written yet.
+pub(super) struct Blank<T> {
+    tensor: Tensor,
+    values: PhantomData<T>,
+}
+
+impl<T: Element> Blank<T> {
+    pub fn new(size: &[i64]) -> Result<Blank<T>, TchError> {
+        Ok(Blank {
+            tensor: Tensor::f_empty(size, (T::KIND, Device::Cpu))?,
+            values: PhantomData,
+        })
+    }
+
+    pub fn values(&mut self) -> &mut [MaybeUninit<T>] {
+        // SAFETY: a dense CPU tensor of `numel` values of `T` (made so in `new`) that nobody else has, kept alive and not to
+        // be touched otherwise by the borrow of `self`.
+        unsafe { std::slice::from_raw_parts_mut(self.tensor.data_ptr().cast(), self.tensor.numel()) }
+    }
+
+    /// The tensor, once every value is written.
+    pub fn into_tensor(self) -> Tensor {
+        self.tensor
+    }
+}
+
+/// A part of a [`Blank`], every value 0.
+pub(super) fn zeroed<T: Element + Copy>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
+    part.fill(MaybeUninit::new(T::ZERO));
+    // SAFETY: every value was just written, and `MaybeUninit<T>` lies in memory as `T` does.
+    unsafe { &mut *(&raw mut *part as *mut [T]) }
+}
