@@ -6,8 +6,8 @@
 mod program;
 mod tiny_model;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use program::{Place, segment, waves_image};
@@ -16,16 +16,23 @@ use sagate::engine::{
 };
 use sagate::model::Model;
 
-/// Panics on the thread of the model at the first batches, as many times as it is told.
+/// Panics on the thread of the model at the first batches of at least so many images, as many times as it is told.
 #[derive(Default)]
 struct Saboteur {
     left: AtomicUsize,
+    least: AtomicUsize,
     seen: AtomicUsize,
+    /// Held by a test that wants the model to wait before its next batch.
+    hold: Mutex<()>,
 }
 
 impl Observer for Saboteur {
     fn queue(&self, _: &ModelId, _: usize, _: u64) {}
-    fn batch_begins(&self, _: &ModelId, _: usize) {
+    fn batch_begins(&self, _: &ModelId, images: usize) {
+        drop(self.hold.lock().unwrap_or_else(PoisonError::into_inner));
+        if images < self.least.load(Ordering::SeqCst) {
+            return;
+        }
         let take = |left: usize| left.checked_sub(1);
         if self
             .left
@@ -92,6 +99,43 @@ async fn a_panic_costs_one_image_at_most() {
     assert_eq!(hosted.usage(), Usage::default());
     let refused = hosted.admit(1).map(drop);
     assert!(matches!(refused, Err(EngineError::Stopping)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_within_a_batch_costs_nobody_an_answer() {
+    let place = Place::new(1, &[0.5]);
+    let saboteur = Arc::new(Saboteur::default());
+    let engine = engine(&place, 64, 1 << 30, saboteur.clone());
+    let hosted = ready(&engine).await;
+    let pass = place.pass();
+    saboteur.least.store(2, Ordering::SeqCst);
+    saboteur.left.store(1, Ordering::SeqCst);
+
+    // All wait before the first is begun: they meet in batches.
+    let pending: Vec<_> = {
+        let _held = saboteur.hold.lock().unwrap();
+        let queue = |seed| {
+            let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
+            let place = hosted.admit(image.bytes()).unwrap();
+            hosted.segment(image, place, None).unwrap()
+        };
+        (0..7).map(queue).collect()
+    };
+    let mut batches = Vec::new();
+    for (seed, pending) in pending.into_iter().enumerate() {
+        let scored = pending.wait().await.unwrap();
+        let expected = segment(&pass, &waves_image(seed, 48, 48)).mean_sa.mu;
+        assert_eq!(scored.segmentation.mean_sa.mu, expected, "image {seed}");
+        batches.push(scored.timing.images);
+    }
+    assert_eq!(saboteur.seen.load(Ordering::SeqCst), 1, "one batch panicked");
+    let alone = batches.iter().filter(|&&images| images == 1).count();
+    assert!(
+        alone >= 2,
+        "those of the batch that panicked ran alone: {batches:?}"
+    );
+    engine.stop().await;
+    assert_eq!(hosted.usage(), Usage::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -334,7 +334,7 @@ fn a_mask_taken_to_the_prepared_grid_and_back_lies_where_it_was() {
     let result = prepared(head(48, 40), &all_steps());
     let there = result.prepare_labels(&labels).expect("the image's shape");
     assert_eq!(there.dim(), (64, 96));
-    let back = result.restore_probability(there.mapv(f32::from).insert_axis(Axis(0)).view());
+    let back = result.restore_probability(there.mapv(f32::from).insert_axis(Axis(0)));
     assert_eq!(back.dim(), (1, 48, 40));
     let back = back.mapv(|value| u8::from(value > 0.5));
     let both = back
@@ -359,10 +359,10 @@ proptest! {
             let mixed = (seed as usize).wrapping_add(channel * 7919 + row * 104_729 + column * 1_299_709);
             (mixed.wrapping_mul(2_654_435_761) >> 7 & 0xff) as f32 / 255.0
         });
-        let restored = result.restore_probability(noise.view());
+        let restored = result.restore_probability(noise.clone());
         prop_assert_eq!(restored.dim(), (2, height, width));
         prop_assert!(restored.iter().all(|value| (0.0..=1.0).contains(value)));
-        let constant = result.restore_probability(Array3::from_elem((1, rows + 3, columns + 2), 0.3).view());
+        let constant = result.restore_probability(Array3::from_elem((1, rows + 3, columns + 2), 0.3));
         prop_assert!(constant.iter().all(|&value| (value - 0.3f32).abs() < 1e-6));
     }
 
@@ -370,7 +370,7 @@ proptest! {
     fn padding_is_undone_exactly(height in 1usize..30, width in 1usize..30, down in 0usize..9, right in 0usize..9) {
         let pixels = head(height, width);
         let result = prepared(pixels.clone(), &[Step::PadTo { size: [height + down, width + right] }]);
-        prop_assert_eq!(result.restore_probability(result.pixels.view()), pixels);
+        prop_assert_eq!(result.restore_probability(result.pixels.clone()), pixels);
         let labels = Array2::from_shape_fn((height, width), |(row, column)| ((row * 5 + column) % 4) as u8);
         let padded = result.prepare_labels(&labels).expect("the image's shape");
         let counted = |wanted: u8| padded.iter().filter(|&&label| label == wanted).count();

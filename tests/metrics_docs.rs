@@ -1,11 +1,15 @@
 //! `docs/metrics.md` lists what `/metrics` holds: every metric, its type and its labels, and nothing else.
 
+mod program;
+mod server;
 mod telemetry_rig;
 mod tiny_model;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use program::{Place, waves_image};
+use server::{Server, request, tensor};
 use telemetry_rig::{Admin, everything, families, start};
 
 type Listed = BTreeMap<String, (String, BTreeSet<String>)>;
@@ -48,4 +52,24 @@ async fn every_metric_says_what_it_is() {
     for (name, family) in families(&telemetry.render().unwrap()) {
         assert!(family.help.ends_with('.'), "{name}: {}", family.help);
     }
+}
+
+#[tokio::test]
+async fn a_running_server_serves_nothing_else() {
+    let place = Place::new(1, &[0.1, 0.9]);
+    let server = Server::start(&place, &[]);
+    let asked = request("one", tensor(&waves_image(1, 32, 32)));
+    server.client().segment(asked).await.unwrap();
+    let (status, text) = server.get("/metrics");
+    assert_eq!(status, 200);
+    let (documented, served) = (documented(), families(&text));
+    assert!(served.contains_key("sagate_images_total"), "{text}");
+    for (name, family) in served {
+        assert_eq!(
+            documented.get(&name),
+            Some(&(family.kind, family.labels)),
+            "{name}"
+        );
+    }
+    assert_eq!(server.stop().code, 0);
 }

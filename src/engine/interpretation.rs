@@ -1,5 +1,8 @@
 //! A closer look at one image: the SAM of each layer, the scores and SAMs of single units.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::{Array2, Array3, Axis};
 use tch::Tensor;
 
@@ -8,7 +11,7 @@ use super::segmentation::Segmentation;
 use super::tensors;
 use crate::nn::inference::{InferenceError, Output};
 use crate::nn::layers::Layer;
-use crate::protoseg::{ProtoSeg, Reference};
+use crate::protoseg::{LayerSam, ProtoSeg, Reference};
 
 /// One image with the feature maps that were asked for. What it shows lies on the prepared grid, which is the image's own unless
 /// the model resamples or pads.
@@ -83,11 +86,10 @@ impl Interpretation {
     /// A layer that was not asked for, or libtorch failing.
     pub fn layer_at(&self, number: usize, resolution: Resolution) -> Result<LayerView, EngineError> {
         let (layer, tap) = self.tap(number)?;
-        let cells = &tap.size()[2..];
         let (sam, size) = match resolution {
             Resolution::Image => (self.method.layer(tap, &self.reference)?, self.output.size),
             Resolution::Layer => {
-                let reference = self.reference.at_resolution(cells)?;
+                let reference = self.reference.at_resolution(&tap.size()[2..])?;
                 let size = self
                     .output
                     .size
@@ -95,17 +97,49 @@ impl Interpretation {
                 (self.method.layer(tap, &reference)?, size)
             }
         };
-        let cut = |map: &Tensor| -> Result<Tensor, tch::TchError> {
-            map.f_get(0)?.f_narrow(-2, 0, size[0])?.f_narrow(-1, 0, size[1])
-        };
-        let probability = tensors::to_array(&cut(&sam.probability)?)?;
-        let labels = tensors::to_labels(&cut(&sam.sam)?)?;
-        Ok(LayerView {
-            layer,
-            score: sam.score[0],
-            probability,
-            sam: labels,
-        })
+        Ok(view(layer, &sam, size)?)
+    }
+
+    /// The SAMs of several layers (1 to 18), handed to `ready` in the order in which they are named, each as soon as it and those
+    /// before it are there. Nothing more is begun once `ready` says `false`. It may be called by any thread, by one at a time.
+    ///
+    /// # Errors
+    /// As [`Interpretation::layer`].
+    pub fn layers(
+        &self,
+        numbers: &[usize],
+        resolution: Resolution,
+        ready: &(dyn Fn(LayerView) -> bool + Sync),
+    ) -> Result<(), EngineError> {
+        if resolution == Resolution::Layer {
+            for &number in numbers {
+                if !ready(self.layer_at(number, resolution)?) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let found: Vec<_> = numbers
+            .iter()
+            .map(|&number| self.tap(number))
+            .collect::<Result<_, _>>()?;
+        let (layers, taps): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let (size, line, failed) = (self.output.size, Line::default(), Mutex::new(None));
+        self.method.layers(
+            &taps,
+            &self.reference,
+            &|place, sam| match view(layers[place], &sam, size) {
+                Ok(view) => line.hand_over(place, view, ready),
+                Err(error) => {
+                    failed.lock().expect("no holder panics").get_or_insert(error);
+                    false
+                }
+            },
+        )?;
+        match failed.into_inner().expect("no holder panics") {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
     }
 
     /// What the units of a layer (1 to 18) see of an object class (1 to K), with the SAMs of those that `choose` names, given
@@ -152,5 +186,47 @@ impl Interpretation {
             .get(&number)
             .ok_or(InferenceError::Layer(number))?;
         Ok((layer, tap))
+    }
+}
+
+/// A layer's SAM without what the network padded.
+fn view(layer: &'static Layer, sam: &LayerSam, size: [i64; 2]) -> Result<LayerView, tch::TchError> {
+    let cut = |map: &Tensor| -> Result<Tensor, tch::TchError> {
+        map.f_get(0)?.f_narrow(-2, 0, size[0])?.f_narrow(-1, 0, size[1])
+    };
+    Ok(LayerView {
+        layer,
+        score: sam.score[0],
+        probability: tensors::to_array(&cut(&sam.probability)?)?,
+        sam: tensors::to_labels(&cut(&sam.sam)?)?,
+    })
+}
+
+/// Layers that wait for those before them.
+#[derive(Default)]
+struct Line(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    views: BTreeMap<usize, LayerView>,
+    next: usize,
+    over: bool,
+}
+
+impl Line {
+    /// Hands over what is next in line; `false` once nobody wants more.
+    fn hand_over(&self, place: usize, view: LayerView, ready: &(dyn Fn(LayerView) -> bool + Sync)) -> bool {
+        // What `ready` does where it panics is the caller's: nothing here is left half done.
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.views.insert(place, view);
+        while !waiting.over {
+            let next = waiting.next;
+            let Some(view) = waiting.views.remove(&next) else {
+                break;
+            };
+            waiting.next += 1;
+            waiting.over = !ready(view);
+        }
+        !waiting.over
     }
 }

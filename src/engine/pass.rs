@@ -183,7 +183,7 @@ impl Pass {
         let mut results = Vec::with_capacity(forward.images.len());
         for ((index, image), mean_sa) in forward.images.iter().enumerate().zip(mean_sa(&units)) {
             let probability = tensors::to_array(&probability.f_get(index as i64)?)?;
-            let probability = image.prepared.restore_probability(probability.view());
+            let probability = image.prepared.restore_probability(probability);
             let labels = labels(&probability);
             let layers =
                 (numbers.iter().zip(&units).zip(&layers)).map(|((&layer, units), scores)| LayerScore {

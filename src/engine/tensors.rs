@@ -1,7 +1,8 @@
 //! Between arrays, in which pictures come and go, and tensors, on which the network works.
 
 use ndarray::{Array2, Array3};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::kind::Element;
+use tch::{Device, TchError, Tensor};
 
 /// `[C, H, W]` as a tensor on the CPU.
 pub(super) fn from_array(pixels: &Array3<f32>) -> Result<Tensor, TchError> {
@@ -21,23 +22,26 @@ pub(super) fn from_mask(mask: &Array2<u8>) -> Result<Tensor, TchError> {
 /// A tensor `[K, H, W]` as an array of float32.
 pub(super) fn to_array(tensor: &Tensor) -> Result<Array3<f32>, TchError> {
     let size: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-    let flat = tensor
-        .f_to_device(Device::Cpu)?
-        .f_to_kind(Kind::Float)?
-        .f_contiguous()?
-        .f_flatten(0, -1)?;
-    let values = Vec::<f32>::try_from(flat)?;
+    let values = to_vec(tensor)?;
     Ok(Array3::from_shape_vec((size[0], size[1], size[2]), values).expect("as many values as the size says"))
 }
 
 /// A tensor `[H, W]` as an array of uint8.
 pub(super) fn to_labels(tensor: &Tensor) -> Result<Array2<u8>, TchError> {
     let size: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-    let flat = tensor
+    Ok(Array2::from_shape_vec((size[0], size[1]), to_vec(tensor)?).expect("as many values as the size says"))
+}
+
+/// The values of a tensor, converted where it holds another type. tch's own way writes them twice, zeros first.
+fn to_vec<T: Element + Copy>(tensor: &Tensor) -> Result<Vec<T>, TchError> {
+    let dense = tensor
         .f_to_device(Device::Cpu)?
-        .f_to_kind(Kind::Uint8)?
-        .f_contiguous()?
-        .f_flatten(0, -1)?;
-    let values = Vec::<u8>::try_from(flat)?;
-    Ok(Array2::from_shape_vec((size[0], size[1]), values).expect("as many values as the size says"))
+        .f_to_kind(T::KIND)?
+        .f_contiguous()?;
+    let count = dense.numel();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: a dense CPU tensor of `count` values of `T`, alive and written by nobody in these lines.
+    Ok(unsafe { std::slice::from_raw_parts(dense.data_ptr().cast::<T>(), count) }.to_vec())
 }

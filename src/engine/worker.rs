@@ -201,8 +201,9 @@ impl Worker {
         events: &tokio::sync::mpsc::UnboundedSender<Result<Event, EngineError>>,
         begun: Instant,
     ) -> Result<(), EngineError> {
+        let deadline = entry.deadline;
         let still_wanted = || -> Result<bool, EngineError> {
-            if entry.has_expired(Instant::now()) {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(EngineError::DeadlineExceeded);
             }
             Ok(!events.is_closed())
@@ -212,14 +213,14 @@ impl Worker {
                 .observer
                 .sams(self.hosted.contract().id(), from.elapsed())
         };
-        for &layer in &plan.layers {
-            if !still_wanted()? {
-                break;
-            }
+        if still_wanted()? {
             let from = Instant::now();
-            let view = seen.layer_at(layer, plan.resolution)?;
+            let shown = seen.layers(&plan.layers, plan.resolution, &|view| {
+                let _ = events.send(Ok(Event::Layer(Box::new(view))));
+                still_wanted().unwrap_or(false)
+            });
             took(from);
-            let _ = events.send(Ok(Event::Layer(Box::new(view))));
+            shown?;
         }
         for units in &plan.units {
             if !still_wanted()? {
@@ -231,7 +232,9 @@ impl Worker {
             took(from);
             let _ = events.send(Ok(Event::Units(*units, Box::new(view))));
         }
-        let _ = events.send(Ok(Event::Done(begun.elapsed())));
+        if still_wanted()? {
+            let _ = events.send(Ok(Event::Done(begun.elapsed())));
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! An image's way in: a place in the queue, then from bytes to the form that the model takes, off the threads that serve others.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::error::ServiceError;
@@ -7,7 +8,7 @@ use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::v1;
-use crate::engine::{Place, Ready};
+use crate::engine::{EngineError, Hosted, Place, Ready};
 use crate::telemetry::{ImageCall, Phase, Phases};
 
 /// Takes a request in: its id, which model it is for and what is wanted of it.
@@ -28,9 +29,10 @@ pub(super) fn enter(
     Ok((request_id, order))
 }
 
-/// An image that may wait for its model.
-pub(super) struct Arrived {
-    pub ready: Ready,
+/// An image that waits for its model.
+pub(super) struct Arrived<T> {
+    /// What it is waited for with.
+    pub pending: T,
     pub place: Place,
     /// SHA-256 of the bytes as they were sent.
     pub hash: String,
@@ -38,19 +40,20 @@ pub(super) struct Arrived {
     pub spacing: [f64; 2],
 }
 
-/// Takes a place and decodes the image. `answer_bytes` says what its answer will take, given the prepared image and the number of
-/// classes.
+/// Takes a place, decodes the image and queues it. `answer_bytes` says what its answer will take, given the prepared image and the
+/// number of classes; `queue` puts it into the model's queue, from the thread that decoded it.
 ///
 /// # Errors
 /// The queue is full, or the image is wrong.
-pub(super) async fn arrive(
+pub(super) async fn arrive<T: Send + 'static>(
     context: &Context,
     order: &Order,
     sent: Sent,
     phases: &mut Phases,
     call: &mut ImageCall,
-    answer_bytes: impl FnOnce(&Ready, u64) -> u64,
-) -> Result<Arrived, ServiceError> {
+    answer_bytes: impl FnOnce(&Ready, u64) -> u64 + Send + 'static,
+    queue: impl FnOnce(&Hosted, Ready, Place) -> Result<T, EngineError> + Send + 'static,
+) -> Result<Arrived<T>, ServiceError> {
     let hosted = &order.hosted;
     let place = hosted.admit(sent.bytes())?;
     let decoders = context.decoders.clone();
@@ -58,43 +61,65 @@ pub(super) async fn arrive(
         .acquire_owned()
         .await
         .map_err(|_| ServiceError::Internal)?;
-    let (contract, limits) = (hosted.contract().clone(), context.limits);
-    let held = place.clone();
+    let (hosted, limits, held) = (hosted.clone(), context.limits, place.clone());
     let begun = Instant::now();
-    let decoding = tokio::task::spawn_blocking(move || {
+    let at_once = sent.values().is_some_and(|values| values <= DECODED_AT_ONCE);
+    let decode = move || {
         // Held until the work is done, even where nobody waits for it any more.
-        let _held = (decoder, held);
-        let hash = sent.hash();
+        let _held = decoder;
+        let bytes = sent.clone();
+        let contract = hosted.contract();
         let decoded = sent.decode(contract.manifest(), &limits).map(|image| {
             let decoded_at = Instant::now();
-            let ready = contract.prepare(&image).map_err(ServiceError::Engine);
-            (ready, image.spacing, decoded_at)
+            let ready = contract.prepare(&image);
+            let prepared_at = Instant::now();
+            let pending = ready.and_then(|ready| {
+                let classes = contract.manifest().classes.len() as u64;
+                held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
+                queue(&hosted, ready, held)
+            });
+            (pending, image.spacing, decoded_at, prepared_at)
         });
-        (hash, decoded)
-    });
-    let (hash, decoded) = decoding.await.map_err(|_| ServiceError::Internal)?;
+        // The model is at work already.
+        (bytes.hash(), decoded)
+    };
+    let (hash, decoded) = done(at_once, decode).await?;
     call.image_hash(&hash);
-    let (ready, spacing, decoded_at) = decoded?;
+    let (pending, spacing, decoded_at, prepared_at) = decoded?;
     phases.add(Phase::Decode, begun, decoded_at);
-    phases.add(Phase::Preprocess, decoded_at, Instant::now());
-    let ready = ready?;
-    let classes = hosted.contract().manifest().classes.len() as u64;
-    place.grow(ready.bytes() + answer_bytes(&ready, classes))?;
+    phases.add(Phase::Preprocess, decoded_at, prepared_at);
     Ok(Arrived {
-        ready,
+        pending: pending?,
         place,
         hash,
         spacing,
     })
 }
 
-/// Runs work that takes a while on a thread of its own.
+/// Values of a tensor that are prepared, and values that are turned into bytes, before whoever waits for the same thread would notice:
+/// a few tenths of a millisecond, and less than another thread takes to wake up and to answer.
+const DECODED_AT_ONCE: usize = 1 << 17;
+const ENCODED_AT_ONCE: usize = 1 << 19;
+
+/// Turns so many values into bytes: a few at once, more on a thread that nobody waits for.
 ///
 /// # Errors
 /// It panicked.
-pub(super) async fn aside<T: Send + 'static>(
+pub(super) async fn encoded<T: Send + 'static>(
+    values: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ServiceError> {
+    done(values <= ENCODED_AT_ONCE, work).await
+}
+
+/// Does work here, or on a thread that nobody waits for.
+async fn done<T: Send + 'static>(
+    at_once: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ServiceError> {
+    if at_once {
+        return catch_unwind(AssertUnwindSafe(work)).map_err(|_| ServiceError::Internal);
+    }
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| ServiceError::Internal)

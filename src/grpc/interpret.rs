@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::arrival::{Arrived, arrive, aside, enter};
+use super::arrival::{Arrived, arrive, encoded, enter};
 use super::deadline::in_time;
 use super::error::ServiceError;
 use super::order;
@@ -15,7 +15,7 @@ use super::picture::Sent;
 use super::segment::{Outcome, answered, segment_bytes};
 use super::service::{Answers, Context};
 use super::{answer, v1};
-use crate::engine::{Event, Plan, Ready};
+use crate::engine::{Event, Hosted, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
@@ -82,17 +82,19 @@ async fn run(
     let manifest = order.hosted.contract().manifest();
     let (plan, layer_form) = order::plan(request.layers, request.units, manifest)?;
     let sent = Sent::new(request.image)?;
-    let kept = |ready: &Ready, classes| {
-        segment_bytes(ready, classes, order.form) + plan_bytes(ready, classes, &plan)
+    let (form, planned) = (order.form, plan.clone());
+    let kept = move |ready: &Ready, classes| {
+        segment_bytes(ready, classes, form) + plan_bytes(ready, classes, &planned)
     };
+    let queue = move |hosted: &Hosted, ready, place| hosted.interpret(ready, plan, place, deadline);
+    let arrived = arrive(context, &order, sent, phases, call, kept, queue).await?;
+    // Its place is held until the last part is on its way.
     let Arrived {
-        ready,
-        place,
+        pending: mut events,
+        place: _place,
         hash,
         spacing,
-    } = arrive(context, &order, sent, phases, call, kept).await?;
-    let hosted = &order.hosted;
-    let mut events = hosted.interpret(ready, plan, place.clone(), deadline)?;
+    } = arrived;
     let mut outcome = None;
     let mut layers = 0;
     while let Some(event) = events.next().await? {
@@ -104,10 +106,15 @@ async fn run(
             }
             Event::Layer(view) => {
                 layers += 1;
-                v1::interpret_response::Part::Layer(aside(move || answer::layer(&view, layer_form)).await?)
+                let values = view.probability.len() + view.sam.len();
+                let layer = encoded(values, move || answer::layer(&view, layer_form)).await?;
+                v1::interpret_response::Part::Layer(layer)
             }
             Event::Units(plan, view) => {
-                v1::interpret_response::Part::Units(aside(move || answer::units(plan, &view)).await?)
+                let sams = view.sams.iter().map(|(_, sam)| sam.len()).sum::<usize>();
+                let values = sams + view.average.as_ref().map_or(0, |average| average.len());
+                let units = encoded(values, move || answer::units(plan, &view)).await?;
+                v1::interpret_response::Part::Units(units)
             }
             Event::Done(took) => v1::interpret_response::Part::Summary(v1::InterpretationSummary {
                 layers,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::ServiceError;
 use super::v1;
-use crate::engine::{Engine, Hosted, Plan, Resolution, UnitChoice, UnitPlan};
+use crate::engine::{Engine, Hosted, Plan, Resolution, Segmentation, UnitChoice, UnitPlan};
 use crate::gate::Policy;
 use crate::model::Manifest;
 use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};
@@ -15,6 +15,23 @@ use crate::telemetry::{LONGEST_ID, is_request_id};
 pub(super) struct Form {
     pub mask: v1::MaskForm,
     pub probabilities: bool,
+}
+
+impl Form {
+    /// How many values it takes to put a result into this form; no number is too high for a mask that is packed.
+    pub fn values(self, result: &Segmentation) -> usize {
+        let probabilities = if self.probabilities {
+            result.probability.len()
+        } else {
+            0
+        };
+        match self.mask {
+            v1::MaskForm::Unspecified | v1::MaskForm::None | v1::MaskForm::Bits => {
+                result.labels.len() + probabilities
+            }
+            v1::MaskForm::Rle | v1::MaskForm::Png | v1::MaskForm::Nifti => usize::MAX,
+        }
+    }
 }
 
 /// Who shall look at an image, and how.

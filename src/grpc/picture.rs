@@ -13,11 +13,13 @@ use crate::model::Manifest;
 const NAME: &str = "image";
 
 /// The bytes of an image as they were sent, with how they are to be read.
+#[derive(Clone)]
 pub(super) struct Sent {
     data: Bytes,
     reading: Reading,
 }
 
+#[derive(Clone)]
 enum Reading {
     Tensor {
         dtype: Dtype,
@@ -104,6 +106,14 @@ impl Sent {
     /// Bytes as they were sent.
     pub fn bytes(&self) -> u64 {
         self.data.len() as u64
+    }
+
+    /// How many values it holds, where that is known before it is decoded.
+    pub fn values(&self) -> Option<usize> {
+        match &self.reading {
+            Reading::Tensor { dtype, .. } => Some(self.data.len() / dtype.size()),
+            Reading::File { .. } => None,
+        }
     }
 
     /// SHA-256 of the bytes as they were sent.

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::arrival::{Arrived, arrive, aside, enter};
+use super::arrival::{Arrived, arrive, encoded, enter};
 use super::deadline::in_time;
 use super::error::ServiceError;
 use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Contract, Ready, Scored, Timing};
+use crate::engine::{Contract, Hosted, Ready, Scored, Timing};
 use crate::gate::{Decision, Policy};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
@@ -46,14 +46,15 @@ async fn run(
 ) -> Result<(v1::SegmentResponse, Outcome), ServiceError> {
     let (request_id, order) = enter(context, request.request_id, request.options, call)?;
     let sent = Sent::new(request.image)?;
-    let kept = |ready: &Ready, classes| segment_bytes(ready, classes, order.form);
+    let form = order.form;
+    let kept = move |ready: &Ready, classes| segment_bytes(ready, classes, form);
+    let queue = move |hosted: &Hosted, ready, place| hosted.segment(ready, place, deadline);
     let Arrived {
-        ready,
+        pending,
         place,
         hash,
         spacing,
-    } = arrive(context, &order, sent, phases, call, kept).await?;
-    let pending = order.hosted.segment(ready, place.clone(), deadline)?;
+    } = arrive(context, &order, sent, phases, call, kept, queue).await?;
     let (segmentation, outcome) = answered(pending.wait().await?, &order, hash, spacing, phases).await?;
     drop(place);
     let answer = v1::SegmentResponse {
@@ -76,7 +77,9 @@ pub(super) async fn answered(
 ) -> Result<(v1::Segmentation, Outcome), ServiceError> {
     let begun = Instant::now();
     let (contract, policy, form) = (order.hosted.contract().clone(), order.policy, order.form);
-    let (segmentation, outcome) = aside(move || encode(&scored, &contract, &policy, form, spacing)).await?;
+    let values = form.values(&scored.segmentation);
+    let encode = move || encode(&scored, &contract, &policy, form, spacing);
+    let (segmentation, outcome) = encoded(values, encode).await?;
     outcome.add_phases(phases, begun);
     let segmentation = v1::Segmentation {
         image_hash: hash,

@@ -25,6 +25,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Most bytes of a frame: an image comes in a few of them.
+const FRAME: u32 = 1 << 20;
 /// Most calls at once on one connection; more wait on the caller's side.
 const CALLS_A_CONNECTION: u32 = 1024;
 
@@ -154,6 +156,7 @@ impl Serving {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(CALLS_A_CONNECTION)
+            .max_frame_size(FRAME)
             .layer(tower::layer::layer_fn(InTime))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
             .layer(MapResponseLayer::new(move |answer| {

@@ -1,7 +1,6 @@
 //! From the sums over a feature to its prototypes, and from the prototypes to the affine score that is its SAM.
 
 use super::backend::ClassSums;
-use super::reference::Reference;
 
 /// Two prototypes closer than this share of their size are one: the difference is rounding in the sums.
 const SAME_PROTOTYPE: f64 = 1e-12;
@@ -50,9 +49,9 @@ pub struct Thresholds {
 }
 
 impl Prototypes {
-    /// From the sums over each class.
-    pub fn new(sums: ClassSums, reference: &Reference) -> Prototypes {
-        let (classes, channels) = (reference.classes(), sums.channels);
+    /// From the sums over each of so many object classes and the background.
+    pub fn new(sums: ClassSums, classes: usize) -> Prototypes {
+        let channels = sums.channels;
         let per_image = (classes + 1) * channels;
         let values = sums
             .values

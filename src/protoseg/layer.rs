@@ -1,11 +1,16 @@
 //! A layer's SAM and its SA score.
 
-use tch::Tensor;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tch::{Device, Tensor};
 
 use super::affine::{Affine, Prototypes, Thresholds};
-use super::backend::{BackendKind, MapCounts};
+use super::answer::Answer;
+use super::backend::{BackendKind, ClassSums, MapCounts, Maps};
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};
+use super::native;
 use super::reference::Reference;
 use super::unit::{UnitMaps, UnitScores};
 
@@ -34,7 +39,54 @@ impl ProtoSeg {
     /// The SAM of a feature map `[B, C, *s]` at the reference's resolution.
     pub fn layer(&self, feature: &Tensor, reference: &Reference) -> Result<LayerSam, ProtosegError> {
         let _no_grad = tch::no_grad_guard();
-        self.layer_of(feature, reference, &self.prototypes(feature, reference)?)
+        reference.check_feature(feature)?;
+        let backend = self.backend.on(feature.device());
+        let sums = backend.class_sums(feature, reference)?;
+        self.sam(reference.answer(), sums, |affine| {
+            backend.maps(feature, reference, affine)
+        })
+    }
+
+    /// [`ProtoSeg::layer`] of several feature maps. Each is handed to `ready`, with its place among them, as soon as it is there,
+    /// and nothing more is begun once that says `false`. With the native kernels every thread works on a feature map of its own:
+    /// `ready` is called by any of them, in any order.
+    pub fn layers(
+        &self,
+        features: &[&Tensor],
+        reference: &Reference,
+        ready: &(dyn Fn(usize, LayerSam) -> bool + Sync),
+    ) -> Result<(), ProtosegError> {
+        let _no_grad = tch::no_grad_guard();
+        let on_cpu = features.iter().all(|feature| feature.device() == Device::Cpu);
+        if self.backend == BackendKind::Tensor || !on_cpu {
+            for (place, feature) in features.iter().enumerate() {
+                if !ready(place, self.layer(feature, reference)?) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        for feature in features {
+            reference.check_feature(feature)?;
+        }
+        let (answer, over, failed) = (reference.answer(), AtomicBool::new(false), Mutex::new(None));
+        native::each_feature(features, reference, |place, passes| {
+            if over.load(Ordering::Relaxed) {
+                return;
+            }
+            let go_on = match self.sam(answer, passes.class_sums(), |affine| passes.maps(affine)) {
+                Ok(sam) => ready(place, sam),
+                Err(error) => {
+                    failed.lock().expect("no holder panics").get_or_insert(error);
+                    false
+                }
+            };
+            over.fetch_or(!go_on, Ordering::Relaxed);
+        })?;
+        match failed.into_inner().expect("no holder panics") {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// The SA score of each unit's own scalar SAM.
@@ -69,7 +121,7 @@ impl ProtoSeg {
         let affine = without_faulty(prototypes.affine(), &units.fault);
         let backend = self.backend.on(feature.device());
         let counts = backend.map_counts(feature, reference, &affine)?;
-        let scores = self.scores_of(reference, &units.fault, &counts);
+        let scores = self.scores_of(reference.answer(), &units.fault, &counts);
         Ok((units, scores))
     }
 
@@ -78,23 +130,21 @@ impl ProtoSeg {
         let backend = self.backend.on(feature.device());
         Ok(Prototypes::new(
             backend.class_sums(feature, reference)?,
-            reference,
+            reference.classes(),
         ))
     }
 
-    fn layer_of(
+    /// A layer's SAM, given the sums that make its prototypes and the pass that makes its maps.
+    fn sam(
         &self,
-        feature: &Tensor,
-        reference: &Reference,
-        prototypes: &Prototypes,
+        answer: Answer,
+        sums: ClassSums,
+        maps: impl FnOnce(&Affine) -> Result<Maps, ProtosegError>,
     ) -> Result<LayerSam, ProtosegError> {
-        let fault = faults(reference, prototypes);
-        let affine = without_faulty(prototypes.affine(), &fault);
-        let maps = self
-            .backend
-            .on(feature.device())
-            .maps(feature, reference, &affine)?;
-        let score = self.scores_of(reference, &fault, &maps.counts);
+        let prototypes = Prototypes::new(sums, answer.classes);
+        let fault = faults(answer, &prototypes);
+        let maps = maps(&without_faulty(prototypes.affine(), &fault))?;
+        let score = self.scores_of(answer, &fault, &maps.counts);
         Ok(LayerSam {
             probability: maps.probability,
             sam: maps.sam,
@@ -104,16 +154,15 @@ impl ProtoSeg {
     }
 
     /// The SA score of each image from its counts `[B, K]`.
-    fn scores_of(&self, reference: &Reference, fault: &[Option<Fault>], counts: &[MapCounts]) -> Vec<f64> {
-        let classes = reference.classes();
+    fn scores_of(&self, answer: Answer, fault: &[Option<Fault>], counts: &[MapCounts]) -> Vec<f64> {
         let score = |image: usize| match fault[image] {
             Some(_) => 0.0,
-            None => mean_over_classes(reference, image, |class| {
-                let counts = counts[image * classes + class];
-                self.metric.score(confusion(reference, image, class, counts))
+            None => mean_over_classes(&answer.counts[image], |class| {
+                let counts = counts[image * answer.classes + class];
+                self.metric.score(confusion(&answer.counts[image], class, counts))
             }),
         };
-        (0..reference.batch()).map(score).collect()
+        (0..answer.batch()).map(score).collect()
     }
 
     fn units_of(
@@ -123,7 +172,7 @@ impl ProtoSeg {
         prototypes: &Prototypes,
         thresholds: &Thresholds,
     ) -> Result<UnitScores, ProtosegError> {
-        let fault = faults(reference, prototypes);
+        let fault = faults(reference.answer(), prototypes);
         let backend = self.backend.on(feature.device());
         let counts = backend.unit_counts(feature, reference, thresholds)?;
         let (classes, channels) = (thresholds.classes, thresholds.channels);
@@ -132,13 +181,13 @@ impl ProtoSeg {
             for channel in 0..channels {
                 scores.push(match fault {
                     Some(_) => 0.0,
-                    None => mean_over_classes(reference, image, |class| {
+                    None => mean_over_classes(reference.counts(image), |class| {
                         let place = (image * classes + class) * channels + channel;
                         if thresholds.limit[place] == f64::INFINITY {
                             return 0.0;
                         }
                         self.metric
-                            .score(confusion(reference, image, class, counts[place]))
+                            .score(confusion(reference.counts(image), class, counts[place]))
                     }),
                 });
             }
@@ -162,19 +211,13 @@ fn without_faulty(mut affine: Affine, fault: &[Option<Fault>]) -> Affine {
 }
 
 /// An image's own fault, or that its features are not finite.
-fn faults(reference: &Reference, prototypes: &Prototypes) -> Vec<Option<Fault>> {
-    let of = |(image, &finite): (usize, &bool)| {
-        if finite {
-            reference.fault(image)
-        } else {
-            Some(Fault::NotFinite)
-        }
-    };
-    prototypes.finite.iter().enumerate().map(of).collect()
+fn faults(answer: Answer, prototypes: &Prototypes) -> Vec<Option<Fault>> {
+    let of = |(&fault, &finite): (&Option<Fault>, &bool)| if finite { fault } else { Some(Fault::NotFinite) };
+    answer.faults.iter().zip(&prototypes.finite).map(of).collect()
 }
 
-fn confusion(reference: &Reference, image: usize, class: usize, counts: MapCounts) -> Confusion {
-    let labels = reference.counts(image);
+/// How a class (0-based) meets the output, of whose labels there are so many pixels each.
+fn confusion(labels: &[u64], class: usize, counts: MapCounts) -> Confusion {
     Confusion {
         both: counts.both,
         sam: counts.sam,
@@ -184,11 +227,10 @@ fn confusion(reference: &Reference, image: usize, class: usize, counts: MapCount
 }
 
 /// The mean over the classes (0-based) that the output holds and does not fill; 0 where there is none.
-fn mean_over_classes(reference: &Reference, image: usize, score: impl Fn(usize) -> f64) -> f64 {
-    let labels = reference.counts(image);
+fn mean_over_classes(labels: &[u64], score: impl Fn(usize) -> f64) -> f64 {
     let pixels: u64 = labels.iter().sum();
     let (mut sum, mut present) = (0.0, 0u32);
-    for class in (0..reference.classes()).filter(|class| (1..pixels).contains(&labels[class + 1])) {
+    for class in (0..labels.len() - 1).filter(|class| (1..pixels).contains(&labels[class + 1])) {
         sum += score(class);
         present += 1;
     }

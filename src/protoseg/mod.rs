@@ -8,6 +8,7 @@
 //! ```text
 //! Reference::new(probability, valid, mask)      what the network answered: the prototypes' mask, and what SAMs are held against
 //! ProtoSeg::layer(feature, &reference)          the SAM of a layer, its probability map and SA score
+//! ProtoSeg::layers(features, &reference, ready) the same for several, each as it is ready
 //! ProtoSeg::units(feature, &reference)          the SA score of each unit's own scalar SAM
 //! mean_sa(&[units of layer 17, units of layer 18])   mu
 //! ```
@@ -18,6 +19,7 @@
 //! [`tensor`] operations (any device; [`tensor::online_loss`] is differentiable).
 
 mod affine;
+mod answer;
 mod backend;
 mod error;
 mod interpolation;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::answer::Answer;
 use super::error::{Fault, ProtosegError};
 use super::interpolation::{axes, pull_down};
 use super::native::{self, LabelRuns};
@@ -196,6 +197,16 @@ impl Reference {
     /// Why an image can have no score, if so.
     pub fn fault(&self, image: usize) -> Option<Fault> {
         self.faults[image]
+    }
+
+    /// Its plain numbers.
+    pub(super) fn answer(&self) -> Answer<'_> {
+        Answer {
+            classes: self.classes,
+            size: &self.size,
+            counts: &self.counts,
+            faults: &self.faults,
+        }
     }
 
     /// Whether the prototypes' mask is the output itself.

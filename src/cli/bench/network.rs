@@ -188,10 +188,8 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
             })?,
             time(&mut || {
                 let reference = Reference::new(&subject.probability, None, MaskKind::Hard)?;
-                for tap in taps.values() {
-                    method.layer(tap, &reference)?;
-                }
-                Ok(())
+                let taps: Vec<&Tensor> = taps.values().collect();
+                Ok(method.layers(&taps, &reference, &|_, _| true)?)
             })?,
         ];
         if round > 0 {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use ndarray::Array3;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -13,6 +14,8 @@ use crate::nn::unet::{UNet, UNetConfig};
 
 /// The model's name in its repository.
 pub(super) const NAME: &str = "bench";
+/// Logits of the disc and around it, plus and minus: sure, as trained networks are.
+const SHARPNESS: f64 = 6.0;
 
 /// A square image of 12-bit intensities: a bright disc that covers a tenth of it, on a ground with some texture.
 pub(super) fn image(size: usize, seed: usize) -> Image {
@@ -53,7 +56,8 @@ pub(super) fn write(dir: &Path, base: i64, size: usize) -> anyhow::Result<Model>
     )?)
 }
 
-/// Random weights whose head is turned and shifted until the disc is object and the ground is not.
+/// Random weights with a head that finds the disc: the least squares of the last layer's units, as the time of the scores depends on
+/// how often the answer changes from pixel to pixel, and a trained network's does so at edges only.
 fn weights(config: &UNetConfig, size: usize) -> anyhow::Result<Weights> {
     let _no_grad = tch::no_grad_guard();
     let store = nn::VarStore::new(Device::Cpu);
@@ -61,24 +65,33 @@ fn weights(config: &UNetConfig, size: usize) -> anyhow::Result<Weights> {
     let side = size as i64;
     let pixels: Vec<f32> = image(size, 0).pixels.into_iter().collect();
     let pixels = Tensor::f_from_slice(&pixels)?.f_view([1, 1, side, side])?;
-    let disc = pixels.f_gt(900.0)?.f_to_kind(Kind::Float)?;
     let input = pixels
         .f_sub(&pixels.f_mean(Kind::Float)?)?
         .f_div(&pixels.f_std(true)?)?;
-    let logits = net.forward_t(&input, false)?.logits;
-    let mean = |weight: &Tensor| -> anyhow::Result<f64> {
-        let sum = logits.f_mul(weight)?.f_sum(Kind::Double)?;
-        Ok((sum / weight.f_sum(Kind::Double)?).f_double_value(&[])?)
-    };
-    let (inside, outside) = (mean(&disc)?, mean(&(1.0 - &disc))?);
-    let sign = if inside >= outside { 1.0 } else { -1.0 };
+    let last = net.forward_t(&input, false)?.taps.pop().context("no layer")?;
+    let units = last.f_flatten(2, -1)?.f_squeeze_dim(0)?.f_to_kind(Kind::Double)?;
+    let units = Tensor::f_cat(&[&units.f_narrow(0, 0, 1)?.f_ones_like()?, &units], 0)?;
+    // 1 in the disc, -1 around it.
+    let wanted = pixels.f_flatten(0, -1)?.f_gt(900.0)?.f_to_kind(Kind::Double)?;
+    let wanted = wanted.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?.f_unsqueeze(1)?;
+    let squares = units.f_matmul(&units.f_transpose(0, 1)?)?;
+    // A unit that never responds has no weight of its own.
+    let ridge = squares.f_trace()?.f_mul_scalar(1e-9)?;
+    let eye = Tensor::f_eye(squares.size()[0], (Kind::Double, Device::Cpu))?;
+    let squares = squares.f_add(&eye.f_mul(&ridge)?)?;
+    let best = Tensor::f_linalg_solve(&squares, &units.f_matmul(&wanted)?, true)?;
+    let best = best.f_mul_scalar(SHARPNESS)?.f_to_kind(Kind::Float)?;
     let variables = store.variables();
-    let mut weight = variables["head.weight"].shallow_clone();
-    let mut bias = variables["head.bias"].shallow_clone();
-    let middle = bias.f_sub_scalar((inside + outside) / 2.0)?.f_mul_scalar(sign)?;
-    let turned = weight.f_mul_scalar(sign)?;
-    weight.f_copy_(&turned)?;
-    bias.f_copy_(&middle)?;
+    let (mut weight, mut bias) = (
+        variables["head.weight"].shallow_clone(),
+        variables["head.bias"].shallow_clone(),
+    );
+    let (_, _) = (weight.f_zero_()?, bias.f_zero_()?);
+    bias.f_get(1)?.f_copy_(&best.f_get(0)?.f_squeeze()?)?;
+    let object = best.f_narrow(0, 1, config.base_width)?;
+    weight
+        .f_get(1)?
+        .f_copy_(&object.f_view([config.base_width, 1, 1])?)?;
     Ok(Weights::from_store(&store)?)
 }
 

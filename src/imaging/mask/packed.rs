@@ -7,11 +7,13 @@ use crate::imaging::ImagingError;
 /// The pixels of one class as bits: row by row, the first pixel in the highest bit, zeros after the last (as
 /// `numpy.packbits` of the flattened mask).
 pub fn pack(labels: ArrayView2<'_, u8>, class: u8) -> Vec<u8> {
-    let mut bytes = vec![0u8; labels.len().div_ceil(8)];
-    for (index, _) in labels.iter().enumerate().filter(|&(_, &label)| label == class) {
-        bytes[index / 8] |= 0x80 >> (index % 8);
-    }
-    bytes
+    let dense = labels.as_standard_layout();
+    let labels = dense.as_slice().expect("standard layout is one slice");
+    let byte = |labels: &[u8]| {
+        let bit = |byte, (place, &label): (usize, &u8)| byte | u8::from(label == class) << (7 - place);
+        labels.iter().enumerate().fold(0, bit)
+    };
+    labels.chunks(8).map(byte).collect()
 }
 
 /// The way back: 1 where the bit is set, `[height, width]`.

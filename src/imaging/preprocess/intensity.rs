@@ -1,59 +1,71 @@
 //! Steps that change values, not the grid.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use std::borrow::Cow;
+
+use ndarray::ArrayView2;
 
 use super::Prepared;
 
 /// Clips each channel to two of its percentiles.
 pub(super) fn clip_percentiles(image: &mut Prepared, low: f64, high: f64) {
-    each_channel(image, |mut channel, mut values| {
-        let (low, high) = (percentile(&mut values, low), percentile(&mut values, high));
-        channel.mapv_inplace(|value| value.clamp(low, high));
-    });
+    let limits = |values: Cow<'_, [f32]>| {
+        let mut values = values.into_owned();
+        (percentile(&mut values, low), percentile(&mut values, high))
+    };
+    each_channel(image, limits, |&(low, high), value| value.clamp(low, high));
 }
 
 /// Brings each channel to mean 0, standard deviation 1; a constant one to 0.
 pub(super) fn z_score(image: &mut Prepared) {
-    each_channel(image, |mut channel, values| {
+    let spread = |values: Cow<'_, [f32]>| {
         let count = values.len() as f64;
-        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
-        let variance = values
-            .iter()
-            .map(|&value| (f64::from(value) - mean).powi(2))
-            .sum::<f64>()
-            / count;
+        let mean = sum(&values, |value| value) / count;
+        let variance = sum(&values, |value| (value - mean) * (value - mean)) / count;
         let (least, greatest) = range(&values);
-        if least < greatest {
-            let deviation = variance.sqrt();
-            channel.mapv_inplace(|value| ((f64::from(value) - mean) / deviation) as f32);
-        } else {
-            channel.fill(0.0);
-        }
+        (
+            mean,
+            if least < greatest {
+                1.0 / variance.sqrt()
+            } else {
+                0.0
+            },
+        )
+    };
+    each_channel(image, spread, |&(mean, scale), value| {
+        ((f64::from(value) - mean) * scale) as f32
     });
 }
 
 /// Brings each channel to 0..=1; a constant one to 0.
 pub(super) fn unit_range(image: &mut Prepared) {
-    each_channel(image, |mut channel, values| {
+    let span = |values: Cow<'_, [f32]>| {
         let (least, greatest) = range(&values);
-        if least < greatest {
-            let width = greatest - least;
-            channel.mapv_inplace(|value| (((f64::from(value) - least) / width) as f32).clamp(0.0, 1.0));
+        (least, greatest - least)
+    };
+    each_channel(image, span, |&(least, width), value| {
+        if width > 0.0 {
+            (((f64::from(value) - least) / width) as f32).clamp(0.0, 1.0)
         } else {
-            channel.fill(0.0);
+            0.0
         }
     });
 }
 
-/// Gives each channel to `change`, with those of its values that come from the image.
-fn each_channel(image: &mut Prepared, change: impl Fn(ArrayViewMut2<'_, f32>, Vec<f32>)) {
+/// Changes every value of a channel by what is measured of those of its values that come from the image.
+fn each_channel<M>(
+    image: &mut Prepared,
+    measure: impl Fn(Cow<'_, [f32]>) -> M,
+    change: impl Fn(&M, f32) -> f32,
+) {
     let valid = image.valid.as_ref();
-    for channel in image.pixels.outer_iter_mut() {
-        let values = match valid {
-            Some(valid) => counted(channel.view(), valid.view()),
-            None => channel.iter().copied().collect(),
+    for mut channel in image.pixels.outer_iter_mut() {
+        let values = match (valid, channel.as_slice()) {
+            (Some(valid), _) => Cow::Owned(counted(channel.view(), valid.view())),
+            (None, Some(values)) => Cow::Borrowed(values),
+            (None, None) => Cow::Owned(channel.iter().copied().collect()),
         };
-        change(channel, values);
+        let measured = measure(values);
+        channel.mapv_inplace(|value| change(&measured, value));
     }
 }
 
@@ -66,12 +78,34 @@ fn counted(channel: ArrayView2<'_, f32>, valid: ArrayView2<'_, u8>) -> Vec<f32> 
         .collect()
 }
 
+/// Values taken side by side: one after the other, each would wait for the one before.
+const LANES: usize = 16;
+
+fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (parts, rest) = values.as_chunks::<LANES>();
+    for part in parts.iter().map(|part| &part[..]).chain([rest]) {
+        for (lane, &value) in lanes.iter_mut().zip(part) {
+            *lane += of(f64::from(value));
+        }
+    }
+    lanes.iter().sum()
+}
+
 fn range(values: &[f32]) -> (f64, f64) {
-    values
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), &value| {
-            (least.min(f64::from(value)), greatest.max(f64::from(value)))
-        })
+    let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (parts, rest) = values.as_chunks::<LANES>();
+    for part in parts.iter().map(|part| &part[..]).chain([rest]) {
+        for ((least, greatest), &value) in least.iter_mut().zip(&mut greatest).zip(part) {
+            *least = if value < *least { value } else { *least };
+            *greatest = if value > *greatest { value } else { *greatest };
+        }
+    }
+    let (least, greatest) = (least.into_iter(), greatest.into_iter());
+    (
+        f64::from(least.fold(f32::INFINITY, f32::min)),
+        f64::from(greatest.fold(f32::NEG_INFINITY, f32::max)),
+    )
 }
 
 /// The value at rank `percent` / 100 (n - 1), linear between neighbours. Reorders the values.

@@ -1,6 +1,6 @@
 //! A prepared image, which knows the way back to the image's own grid.
 
-use ndarray::{Array2, Array3, ArrayView3, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, Array3, ArrayViewMut2, Axis, s};
 
 use super::resample;
 use crate::imaging::{Image, ImagingError};
@@ -91,13 +91,13 @@ impl Prepared {
     ///
     /// # Panics
     /// Where height and width are not those of [`Prepared::pixels`].
-    pub fn restore_probability(&self, probability: ArrayView3<'_, f32>) -> Array3<f32> {
+    pub fn restore_probability(&self, probability: Array3<f32>) -> Array3<f32> {
         assert_eq!(
             probability.shape()[1..],
             self.size(),
             "probabilities lie on the prepared grid"
         );
-        let mut restored = probability.as_standard_layout().into_owned();
+        let mut restored = probability;
         for step in self.moves.iter().rev() {
             restored = match *step {
                 Move::Resize { from, .. } => resample::linear(restored.view(), from),

@@ -31,10 +31,3 @@ impl<T: Element> Blank<T> {
         self.tensor
     }
 }
-
-/// A part of a [`Blank`], every value 0.
-pub(super) fn zeroed<T: Element + Copy>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
-    part.fill(MaybeUninit::new(T::ZERO));
-    // SAFETY: every value was just written, and `MaybeUninit<T>` lies in memory as `T` does.
-    unsafe { &mut *(&raw mut *part as *mut [T]) }
-}

@@ -3,15 +3,15 @@
 use super::parallel::for_each;
 use super::sums;
 use super::view::{FeatureView, Layout};
-use super::{Native, Weights, cells_a_task, parts, runs_within};
+use super::{LabelRuns, Native, Weights, cells_a_task, parts, runs_within};
+use crate::protoseg::answer::Answer;
 use crate::protoseg::backend::ClassSums;
-use crate::protoseg::reference::Reference;
 
 impl Native {
-    pub(super) fn sums_of_runs(&self, view: &FeatureView, reference: &Reference) -> ClassSums {
-        let classes = reference.classes();
+    pub(super) fn sums_of_runs(&self, view: &FeatureView, answer: Answer, labels: &LabelRuns) -> ClassSums {
+        let classes = answer.classes;
         let rows = classes + 2;
-        let runs = &reference.runs().runs;
+        let runs = &labels.runs;
         let mut values = vec![0.0; view.batch * (classes + 1) * view.channels];
         let mut add = |image: usize, class: usize, channel: usize, sum: f64| {
             if class <= classes {
@@ -61,8 +61,10 @@ impl Native {
                 }
             }
         }
-        let mass = (0..view.batch)
-            .flat_map(|image| reference.counts(image))
+        let mass = answer
+            .counts
+            .iter()
+            .flatten()
             .map(|&count| count as f64)
             .collect();
         ClassSums {

@@ -1,11 +1,12 @@
 //! How a layer's SAM meets the output, where its score is all that is wanted: no map is written.
 
 use super::parallel::for_each;
-use super::{Native, score};
+use super::{LabelRuns, Native, score};
 use crate::protoseg::affine::Affine;
+use crate::protoseg::answer::Answer;
 use crate::protoseg::backend::MapCounts;
 use crate::protoseg::interpolation::Axis;
-use crate::protoseg::reference::{INVALID, Reference};
+use crate::protoseg::reference::INVALID;
 
 impl Native {
     /// The counts `[B, K]` of the SAM that scores `[B, K, cells]` at the layer's own resolution make.
@@ -13,7 +14,8 @@ impl Native {
         &self,
         scores: &[f64],
         axes: &[Axis],
-        reference: &Reference,
+        answer: Answer,
+        labels: &LabelRuns,
         affine: &Affine,
     ) -> Vec<MapCounts> {
         struct Task {
@@ -22,9 +24,9 @@ impl Native {
             last: usize,
             counts: Vec<(u32, u32)>,
         }
-        let (batch, classes) = (reference.batch(), affine.classes);
+        let (batch, classes) = (answer.batch(), affine.classes);
         let width = axes[axes.len() - 1].pixels();
-        let pixels = reference.size().iter().product::<i64>() as usize;
+        let pixels = answer.pixels();
         let cells = scores.len() / (batch * classes);
         let (height, step) = (pixels / width, (16_384 / width).max(1));
         let mut tasks: Vec<Task> = (0..batch)
@@ -36,7 +38,7 @@ impl Native {
                 counts: vec![(0, 0); classes],
             })
             .collect();
-        let labels = &reference.runs().labels;
+        let labels = &labels.labels;
         for_each(&mut tasks, |task| {
             let bias = &affine.bias[task.image * classes..][..classes];
             if bias.iter().all(|&bias| bias == f64::NEG_INFINITY) {

@@ -2,15 +2,16 @@
 
 use std::mem::MaybeUninit;
 
-use super::blank::{Blank, zeroed};
-use super::parallel::for_each;
+use super::blank::Blank;
+use super::parallel::{for_each, for_each_backwards};
 use super::view::{FeatureView, Layout};
-use super::{Native, cells_a_task, score};
+use super::{LabelRuns, Native, cells_a_task, score};
 use crate::protoseg::affine::Affine;
+use crate::protoseg::answer::Answer;
 use crate::protoseg::backend::{MapCounts, Maps};
 use crate::protoseg::error::ProtosegError;
 use crate::protoseg::interpolation::Axis;
-use crate::protoseg::reference::{INVALID, Reference};
+use crate::protoseg::reference::INVALID;
 
 impl Native {
     /// Writes the affine scores `[B, K, cells]` at the layer's own resolution.
@@ -27,7 +28,7 @@ impl Native {
                     .map(move |(part, scores)| (map, part * step, scores))
             })
             .collect();
-        for_each(&mut tasks, |(map, first, scores)| {
+        for_each_backwards(&mut tasks, |(map, first, scores)| {
             let (image, bias) = (view.image(*map / classes), affine.bias[*map]);
             let direction = &affine.direction[*map * channels..][..channels];
             if bias == f64::NEG_INFINITY {
@@ -50,7 +51,8 @@ impl Native {
         &self,
         scores: &[f64],
         axes: &[Axis],
-        reference: &Reference,
+        answer: Answer,
+        labels: &LabelRuns,
         affine: &Affine,
     ) -> Result<Maps, ProtosegError> {
         struct Task<'a> {
@@ -60,12 +62,12 @@ impl Native {
             sam: &'a mut [MaybeUninit<u8>],
             counts: Vec<(u32, u32)>,
         }
-        let (batch, classes) = (reference.batch(), affine.classes);
+        let (batch, classes) = (answer.batch(), affine.classes);
         let width = axes[axes.len() - 1].pixels();
-        let pixels = reference.size().iter().product::<i64>() as usize;
+        let pixels = answer.pixels();
         let cells = scores.len() / (batch * classes);
         let rows = (16_384 / width).max(1);
-        let size = |middle: &[i64]| [&[batch as i64], middle, reference.size()].concat();
+        let size = |middle: &[i64]| [&[batch as i64], middle, answer.size].concat();
         let mut all_probability = Blank::<f32>::new(&size(&[classes as i64]))?;
         let mut all_sam = Blank::<u8>::new(&size(&[]))?;
         let mut tasks = Vec::new();
@@ -90,35 +92,36 @@ impl Native {
                 });
             }
         }
-        let labels = &reference.runs().labels;
+        let labels = &labels.labels;
         for_each(&mut tasks, |task| {
-            // What an image without any class keeps; otherwise written once more while the cache has it.
-            let mut probability: Vec<&mut [f32]> =
-                task.probability.iter_mut().map(|map| zeroed(map)).collect();
-            let sam = zeroed(task.sam);
             if affine.bias[task.image * classes..][..classes]
                 .iter()
                 .all(|&bias| bias == f64::NEG_INFINITY)
             {
+                task.sam.fill(MaybeUninit::new(0));
+                task.probability
+                    .iter_mut()
+                    .for_each(|map| map.fill(MaybeUninit::new(0.0)));
                 return;
             }
             let mut lines: Vec<Vec<f64>> = vec![vec![0.0; width]; classes];
             let mut source = score::Rows::new(axes);
-            for row in 0..sam.len() / width {
+            for row in 0..task.sam.len() / width {
                 for (class, line) in lines.iter_mut().enumerate() {
                     let cells = &scores[(task.image * classes + class) * cells..][..cells];
                     source.row(self.isa, cells, task.first + row, line);
                 }
                 let labels = &labels[task.image * pixels + (task.first + row) * width..][..width];
-                let sam = &mut sam[row * width..][..width];
+                let sam = &mut task.sam[row * width..][..width];
                 if classes == 1 {
-                    let probability = &mut probability[0][row * width..][..width];
+                    let probability = &mut task.probability[0][row * width..][..width];
                     let (both, all) =
                         score::finish_row(self.isa, &lines[0], labels, 1, INVALID, probability, sam);
                     task.counts[0].0 += both;
                     task.counts[0].1 += all;
                 } else {
-                    let mut probability: Vec<&mut [f32]> = probability
+                    let mut probability: Vec<_> = task
+                        .probability
                         .iter_mut()
                         .map(|map| &mut map[row * width..][..width])
                         .collect();

@@ -9,6 +9,7 @@ mod isa;
 mod map_counts;
 mod maps;
 mod parallel;
+mod passes;
 mod pull;
 mod runs;
 mod score;
@@ -17,26 +18,20 @@ mod unit_counts;
 mod units;
 mod view;
 
-use std::cell::RefCell;
-
 use tch::Tensor;
 
 pub use isa::Isa;
+pub(super) use passes::each_feature;
 pub(super) use pull::Weights;
 pub(super) use runs::LabelRuns;
 
 use super::affine::{Affine, Thresholds};
 use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
 use super::error::ProtosegError;
-use super::interpolation::axes;
 use super::reference::Reference;
+use passes::Passes;
 use runs::{CUT, Run};
-use view::{FeatureView, Features, Layout};
-
-thread_local! {
-    /// Scores at a layer's resolution, kept from call to call.
-    static SCORES: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
-}
+use view::{FeatureView, Features};
 
 /// The backend of native kernels.
 #[derive(Debug, Clone, Copy)]
@@ -66,28 +61,12 @@ impl Native {
 impl Backend for Native {
     fn class_sums(&self, feature: &Tensor, reference: &Reference) -> Result<ClassSums, ProtosegError> {
         let features = Features::new(feature)?;
-        let view = features.view();
-        if reference.is_hard() && feature.size()[2..] == *reference.size() {
-            Ok(self.sums_of_runs(&view, reference))
-        } else {
-            let weights = reference.native_weights(&feature.size()[2..])?;
-            Ok(self.sums_of_weights(&view, &weights, reference.classes()))
-        }
+        Ok(Passes::new(*self, &features, reference)?.class_sums())
     }
 
     fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError> {
         let features = Features::new(feature)?;
-        let view = features.view();
-        SCORES.with_borrow_mut(|scores| {
-            scores.resize(view.batch * affine.classes * view.cells, 0.0);
-            self.scores(&view, affine, scores);
-            self.finish(
-                scores,
-                &axes(&feature.size()[2..], reference.size()),
-                reference,
-                affine,
-            )
-        })
+        Passes::new(*self, &features, reference)?.maps(affine)
     }
 
     fn map_counts(
@@ -97,13 +76,7 @@ impl Backend for Native {
         affine: &Affine,
     ) -> Result<Vec<MapCounts>, ProtosegError> {
         let features = Features::new(feature)?;
-        let view = features.view();
-        SCORES.with_borrow_mut(|scores| {
-            scores.resize(view.batch * affine.classes * view.cells, 0.0);
-            self.scores(&view, affine, scores);
-            let axes = axes(&feature.size()[2..], reference.size());
-            Ok(self.count_map(scores, &axes, reference, affine))
-        })
+        Ok(Passes::new(*self, &features, reference)?.map_counts(affine))
     }
 
     fn unit_counts(
@@ -113,15 +86,7 @@ impl Backend for Native {
         thresholds: &Thresholds,
     ) -> Result<UnitCounts, ProtosegError> {
         let features = Features::new(feature)?;
-        let view = features.view();
-        Ok(if feature.size()[2..] != *reference.size() {
-            let axes = axes(&feature.size()[2..], reference.size());
-            self.count_interpolated(&view, reference, thresholds, &axes)
-        } else if view.layout == Layout::Cells {
-            self.count_cells(&view, reference, thresholds)
-        } else {
-            self.count_planes(&view, reference, thresholds)
-        })
+        Ok(Passes::new(*self, &features, reference)?.unit_counts(thresholds))
     }
 }
 

@@ -1,30 +1,89 @@
 //! The affine score of a feature at its own resolution, and what it becomes at the image's.
 
-use super::isa::{Isa, kernel};
-use super::sums::total;
+use std::mem::MaybeUninit;
+
+use super::isa::{Isa, fetch_after, kernel};
 use crate::protoseg::interpolation::Axis;
 
-/// Products of a cell summed side by side.
+/// Products of a cell summed side by side, and cells that are scored side by side.
 const LANES: usize = 8;
 
 kernel! {
     /// `direction . f + bias` of cells of a channels-last image, with float64 sums.
     fn score_cells(cells: &[f32], channels: usize, direction: &[f64], bias: f64, scores: &mut [f64]) {
-        for (score, cell) in scores.iter_mut().zip(cells.chunks_exact(channels)) {
-            let mut lanes = [0.0f64; LANES];
-            let (values, weights) = (cell.chunks_exact(LANES), direction.chunks_exact(LANES));
-            let rest = values.remainder().iter().zip(weights.remainder());
-            for (values, weights) in values.zip(weights) {
-                for lane in 0..LANES {
-                    lanes[lane] += f64::from(values[lane]) * weights[lane];
-                }
+        let (blocks, rest) = scores.as_chunks_mut::<LANES>();
+        let (together, apart) = cells.split_at(blocks.len() * LANES * channels);
+        for (block, scores) in together.chunks_exact(LANES * channels).zip(blocks) {
+            fetch_after(block);
+            let mut products = [[0.0f64; LANES]; LANES];
+            for (cell, products) in block.chunks_exact(channels).zip(&mut products) {
+                *products = multiply(cell, direction);
             }
-            for (lane, (&value, &weight)) in lanes.iter_mut().zip(rest) {
-                *lane += f64::from(value) * weight;
-            }
-            *score = total(&lanes) + bias;
+            *scores = totals(&products).map(|total| total + bias);
+        }
+        for (cell, score) in apart.chunks_exact(channels).zip(rest) {
+            let products = [multiply(cell, direction); LANES];
+            *score = totals(&products)[0] + bias;
         }
     }
+}
+
+/// The products of a cell and the direction in `LANES` sums.
+#[inline(always)]
+fn multiply(cell: &[f32], direction: &[f64]) -> [f64; LANES] {
+    let mut products = [0.0; LANES];
+    let ((values, last), (weights, last_weights)) =
+        (cell.as_chunks::<LANES>(), direction.as_chunks::<LANES>());
+    for (values, weights) in values.iter().zip(weights) {
+        for lane in 0..LANES {
+            products[lane] += f64::from(values[lane]) * weights[lane];
+        }
+    }
+    for ((product, &value), &weight) in products.iter_mut().zip(last).zip(last_weights) {
+        *product += f64::from(value) * weight;
+    }
+    products
+}
+
+/// The sum of each row, neighbours first: in the steps of a transposition, so that all rows are summed at once.
+#[inline(always)]
+fn totals(rows: &[[f64; LANES]; LANES]) -> [f64; LANES] {
+    let pairs = |a: &[f64; LANES], b: &[f64; LANES]| {
+        [
+            a[0] + a[1],
+            b[0] + b[1],
+            a[2] + a[3],
+            b[2] + b[3],
+            a[4] + a[5],
+            b[4] + b[5],
+            a[6] + a[7],
+            b[6] + b[7],
+        ]
+    };
+    let fours = |a: &[f64; LANES], b: &[f64; LANES]| {
+        [
+            a[0] + a[2],
+            a[1] + a[3],
+            b[0] + b[2],
+            b[1] + b[3],
+            a[4] + a[6],
+            a[5] + a[7],
+            b[4] + b[6],
+            b[5] + b[7],
+        ]
+    };
+    let first = fours(&pairs(&rows[0], &rows[1]), &pairs(&rows[2], &rows[3]));
+    let second = fours(&pairs(&rows[4], &rows[5]), &pairs(&rows[6], &rows[7]));
+    [
+        first[0] + first[4],
+        first[1] + first[5],
+        first[2] + first[6],
+        first[3] + first[7],
+        second[0] + second[4],
+        second[1] + second[5],
+        second[2] + second[6],
+        second[3] + second[7],
+    ]
 }
 
 kernel! {
@@ -64,16 +123,16 @@ kernel! {
         labels: &[u8],
         class: u8,
         invalid: u8,
-        probability: &mut [f32],
-        sam: &mut [u8],
+        probability: &mut [MaybeUninit<f32>],
+        sam: &mut [MaybeUninit<u8>],
     ) -> (u32, u32) {
         for (probability, &score) in probability.iter_mut().zip(score) {
-            *probability = sigmoid(score as f32);
+            *probability = MaybeUninit::new(sigmoid(score as f32));
         }
         let (mut both, mut all) = (0u32, 0u32);
         for ((sam, &score), &label) in sam.iter_mut().zip(score).zip(labels) {
             let object = u8::from(score > 0.0);
-            *sam = object;
+            *sam = MaybeUninit::new(object);
             both += u32::from(object & u8::from(label == class));
             all += u32::from(object & u8::from(label != invalid));
         }
@@ -121,8 +180,8 @@ pub(super) fn finish_row_of_classes(
     scores: &[Vec<f64>],
     labels: &[u8],
     invalid: u8,
-    probability: &mut [&mut [f32]],
-    sam: &mut [u8],
+    probability: &mut [&mut [MaybeUninit<f32>]],
+    sam: &mut [MaybeUninit<u8>],
     counts: &mut [(u32, u32)],
 ) {
     for (pixel, (sam, &label)) in sam.iter_mut().zip(labels).enumerate() {
@@ -132,9 +191,9 @@ pub(super) fn finish_row_of_classes(
             whole += (row[pixel] - best.0).exp();
         }
         for (row, probability) in scores.iter().zip(probability.iter_mut()) {
-            probability[pixel] = ((row[pixel] - best.0).exp() / whole) as f32;
+            probability[pixel] = MaybeUninit::new(((row[pixel] - best.0).exp() / whole) as f32);
         }
-        *sam = best.1;
+        *sam = MaybeUninit::new(best.1);
         count_pixel(best.1, label, invalid, counts);
     }
 }

@@ -1,18 +1,18 @@
 //! The pass that scores units: how many pixels each unit's own SAM holds, cut into tasks.
 
-use super::parallel::for_each;
+use super::parallel::{for_each, for_each_backwards};
 use super::view::{FeatureView, Layout};
-use super::{Native, cells_a_task, parts, runs_within, score, units};
+use super::{LabelRuns, Native, cells_a_task, parts, runs_within, score, units};
 use crate::protoseg::affine::Thresholds;
 use crate::protoseg::backend::{MapCounts, UnitCounts};
 use crate::protoseg::interpolation::Axis;
-use crate::protoseg::reference::{INVALID, Reference};
+use crate::protoseg::reference::INVALID;
 
 impl Native {
     pub(super) fn count_cells(
         &self,
         view: &FeatureView,
-        reference: &Reference,
+        labels: &LabelRuns,
         thresholds: &Thresholds,
     ) -> UnitCounts {
         struct Task {
@@ -33,8 +33,8 @@ impl Native {
                 rest: vec![0; classes * channels],
             })
             .collect();
-        let runs = &reference.runs().runs;
-        for_each(&mut tasks, |task| {
+        let runs = &labels.runs;
+        for_each_backwards(&mut tasks, |task| {
             let runs = runs_within(&runs[task.image], task.first, step);
             for class in 0..classes {
                 let own =
@@ -67,12 +67,12 @@ impl Native {
     pub(super) fn count_planes(
         &self,
         view: &FeatureView,
-        reference: &Reference,
+        labels: &LabelRuns,
         thresholds: &Thresholds,
     ) -> UnitCounts {
         let (classes, channels) = (thresholds.classes, view.channels);
         let (sign, limit) = in_float(thresholds);
-        let runs = &reference.runs().runs;
+        let runs = &labels.runs;
         let mut counts: Vec<(usize, MapCounts)> = (0..sign.len())
             .map(|place| (place, MapCounts::default()))
             .collect();
@@ -103,14 +103,14 @@ impl Native {
     pub(super) fn count_interpolated(
         &self,
         view: &FeatureView,
-        reference: &Reference,
+        labels: &LabelRuns,
         thresholds: &Thresholds,
         axes: &[Axis],
     ) -> UnitCounts {
         let (classes, channels) = (thresholds.classes, view.channels);
         let width = axes[axes.len() - 1].pixels();
-        let pixels = reference.size().iter().product::<i64>() as usize;
-        let labels = &reference.runs().labels;
+        let pixels = axes.iter().map(Axis::pixels).product::<usize>();
+        let labels = &labels.labels;
         let mut tasks: Vec<(usize, Vec<MapCounts>)> = (0..view.batch * channels)
             .map(|unit| (unit, vec![MapCounts::default(); classes]))
             .collect();

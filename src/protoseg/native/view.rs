@@ -54,6 +54,11 @@ impl Features {
         Ok(Features { tensor, layout })
     }
 
+    /// The size `*s`.
+    pub fn size(&self) -> Vec<i64> {
+        self.tensor.size()[2..].to_vec()
+    }
+
     pub fn view(&self) -> FeatureView<'_> {
         let size = self.tensor.size();
         // SAFETY: a dense CPU float32 tensor (made so in `new`), kept alive by `self`; nothing writes to it while it is
