@@ -221,7 +221,7 @@ proptest! {
     fn scores_without_maps_are_those_of_the_maps(case in cases(3, 3)) {
         let reference = case.reference();
         for backend in BACKENDS {
-            let (units, scores) = method(backend).units_and_score(&case.feature(), &reference).unwrap();
+            let (units, scores, _) = method(backend).units_and_score(&case.feature(), &reference).unwrap();
             prop_assert_eq!(&scores, &method(backend).layer(&case.feature(), &reference).unwrap().score);
             prop_assert_eq!(&units, &method(backend).units(&case.feature(), &reference).unwrap());
         }

@@ -11,7 +11,7 @@ use super::segmentation::Segmentation;
 use super::tensors;
 use crate::nn::inference::{InferenceError, Output};
 use crate::nn::layers::Layer;
-use crate::protoseg::{LayerSam, ProtoSeg, Reference};
+use crate::protoseg::{LayerSam, ProtoSeg, Prototypes, Reference};
 
 /// One image with the feature maps that were asked for. What it shows lies on the prepared grid, which is the image's own unless
 /// the model resamples or pads.
@@ -20,6 +20,8 @@ pub struct Interpretation {
     pub segmentation: Segmentation,
     output: Output,
     reference: Reference,
+    /// Of the layers that were scored already.
+    prototypes: BTreeMap<usize, Prototypes>,
     method: ProtoSeg,
 }
 
@@ -62,12 +64,14 @@ impl Interpretation {
         segmentation: Segmentation,
         output: Output,
         reference: Reference,
+        prototypes: BTreeMap<usize, Prototypes>,
         method: ProtoSeg,
     ) -> Interpretation {
         Interpretation {
             segmentation,
             output,
             reference,
+            prototypes,
             method,
         }
     }
@@ -123,7 +127,9 @@ impl Interpretation {
             .iter()
             .map(|&number| self.tap(number))
             .collect::<Result<_, _>>()?;
-        let (layers, taps): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let known = |layer: &Layer| self.prototypes.get(&layer.number);
+        let taps: Vec<_> = found.iter().map(|&(layer, tap)| (tap, known(layer))).collect();
+        let layers: Vec<_> = found.iter().map(|&(layer, _)| layer).collect();
         let (size, line, failed) = (self.output.size, Line::default(), Mutex::new(None));
         self.method.layers(
             &taps,

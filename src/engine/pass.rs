@@ -13,7 +13,7 @@ use crate::gate::{Calibration, Decision, Policy};
 use crate::imaging::Image;
 use crate::model::{Manifest, Model};
 use crate::nn::inference::{InferenceNet, Output};
-use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use crate::protoseg::{MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
 
 /// A model, loaded: network, scores and gate in one. Belongs to the thread that made it.
 pub struct Pass {
@@ -133,8 +133,8 @@ impl Pass {
     /// # Errors
     /// libtorch failing.
     pub fn assess(&self, forward: &Forward<'_>) -> Result<Vec<Segmentation>, EngineError> {
-        let assess = || self.assess_against(forward, &forward.reference()?);
-        assess().map_err(|error| error.or_memory(forward.images.len(), forward.size()))
+        let assess = || Ok(self.assess_against(forward, &forward.reference()?)?.0);
+        assess().map_err(|error: EngineError| error.or_memory(forward.images.len(), forward.size()))
     }
 
     /// The scores of a batch of one, and its taps for a closer look.
@@ -144,14 +144,16 @@ impl Pass {
     pub fn open(&self, forward: Forward<'_>) -> Result<Interpretation, EngineError> {
         let score = || {
             let reference = forward.reference()?;
-            Ok((self.assess_against(&forward, &reference)?.remove(0), reference))
+            Ok((self.assess_against(&forward, &reference)?, reference))
         };
-        let (segmentation, reference) =
+        let ((mut segmentations, prototypes), reference) =
             score().map_err(|error: EngineError| error.or_memory(forward.images.len(), forward.size()))?;
+        let numbers = self.manifest().mu.layers.iter().copied();
         Ok(Interpretation::new(
-            segmentation,
+            segmentations.remove(0),
             forward.output,
             reference,
+            numbers.zip(prototypes).collect(),
             self.method,
         ))
     }
@@ -166,18 +168,21 @@ impl Pass {
         Ok(output)
     }
 
+    /// The results, and the prototypes of each of mu's layers.
     fn assess_against(
         &self,
         forward: &Forward<'_>,
         reference: &Reference,
-    ) -> Result<Vec<Segmentation>, EngineError> {
+    ) -> Result<(Vec<Segmentation>, Vec<Prototypes>), EngineError> {
         let output = &forward.output;
         let numbers = &self.manifest().mu.layers;
-        let (mut units, mut layers) = (Vec::new(), Vec::new());
+        let (mut units, mut layers, mut prototypes) = (Vec::new(), Vec::new(), Vec::new());
         for number in numbers {
-            let (of_units, scores) = self.method.units_and_score(&output.taps[number], reference)?;
+            let (of_units, scores, of_classes) =
+                self.method.units_and_score(&output.taps[number], reference)?;
             units.push(of_units);
             layers.push(scores);
+            prototypes.push(of_classes);
         }
         let probability = output.crop(&output.probability);
         let mut results = Vec::with_capacity(forward.images.len());
@@ -199,7 +204,7 @@ impl Pass {
                 input_in_range: image.in_range,
             });
         }
-        Ok(results)
+        Ok((results, prototypes))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::{LayerView, Segmentation, UnitPlan, UnitView};
 use crate::gate::{Decision, Reason};
 use crate::imaging::mask;
 use crate::nn::layers::Group;
-use crate::protoseg::split_units;
+use crate::protoseg::{native, split_units};
 
 /// A segmentation with its decision, in the form that was asked for. Timing, model and hash are the caller's to fill in.
 ///
@@ -168,12 +168,7 @@ fn floats(values: &Array3<f32>) -> v1::Tensor {
 /// Probabilities as 0 to 255.
 fn bytes_of(values: &Array3<f32>) -> v1::Tensor {
     let (classes, height, width) = values.dim();
-    // Beyond 2^23 a float32 has no fraction: the sum is rounded, and its integer stands in its low bits. `round` would be a
-    // call a value.
-    const ROUND: f32 = 8_388_608.0;
-    let byte = |value: &f32| (value * 255.0 + ROUND).to_bits() as u8;
-    let dense = values.as_standard_layout();
-    let data = dense_values(&dense).iter().map(byte).collect();
+    let data = native::to_bytes(dense_values(&values.as_standard_layout()));
     tensor(v1::DataType::Uint8, &[classes, height, width], data)
 }
 

@@ -1,5 +1,6 @@
 //! A layer's SAM and its SA score.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,7 +8,7 @@ use tch::{Device, Tensor};
 
 use super::affine::{Affine, Prototypes, Thresholds};
 use super::answer::Answer;
-use super::backend::{BackendKind, ClassSums, MapCounts, Maps};
+use super::backend::{BackendKind, MapCounts, Maps};
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};
 use super::native;
@@ -41,40 +42,47 @@ impl ProtoSeg {
         let _no_grad = tch::no_grad_guard();
         reference.check_feature(feature)?;
         let backend = self.backend.on(feature.device());
-        let sums = backend.class_sums(feature, reference)?;
-        self.sam(reference.answer(), sums, |affine| {
+        let prototypes = self.prototypes(feature, reference)?;
+        self.sam(reference.answer(), &prototypes, |affine| {
             backend.maps(feature, reference, affine)
         })
     }
 
-    /// [`ProtoSeg::layer`] of several feature maps. Each is handed to `ready`, with its place among them, as soon as it is there,
+    /// [`ProtoSeg::layer`] of several feature maps, whose prototypes may be known already. Each is handed to `ready`, with its place among them, as soon as it is there,
     /// and nothing more is begun once that says `false`. With the native kernels every thread works on a feature map of its own:
     /// `ready` is called by any of them, in any order.
     pub fn layers(
         &self,
-        features: &[&Tensor],
+        features: &[(&Tensor, Option<&Prototypes>)],
         reference: &Reference,
         ready: &(dyn Fn(usize, LayerSam) -> bool + Sync),
     ) -> Result<(), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
-        let on_cpu = features.iter().all(|feature| feature.device() == Device::Cpu);
+        let on_cpu = features
+            .iter()
+            .all(|(feature, _)| feature.device() == Device::Cpu);
         if self.backend == BackendKind::Tensor || !on_cpu {
-            for (place, feature) in features.iter().enumerate() {
+            for (place, (feature, _)) in features.iter().enumerate() {
                 if !ready(place, self.layer(feature, reference)?) {
                     break;
                 }
             }
             return Ok(());
         }
-        for feature in features {
+        for (feature, _) in features {
             reference.check_feature(feature)?;
         }
+        let (features, known): (Vec<_>, Vec<_>) = features.iter().copied().unzip();
         let (answer, over, failed) = (reference.answer(), AtomicBool::new(false), Mutex::new(None));
-        native::each_feature(features, reference, |place, passes| {
+        native::each_feature(&features, reference, |place, passes| {
             if over.load(Ordering::Relaxed) {
                 return;
             }
-            let go_on = match self.sam(answer, passes.class_sums(), |affine| passes.maps(affine)) {
+            let prototypes = match known[place] {
+                Some(prototypes) => Cow::Borrowed(prototypes),
+                None => Cow::Owned(Prototypes::new(passes.class_sums(), answer.classes)),
+            };
+            let go_on = match self.sam(answer, &prototypes, |affine| passes.maps(affine)) {
                 Ok(sam) => ready(place, sam),
                 Err(error) => {
                     failed.lock().expect("no holder panics").get_or_insert(error);
@@ -110,11 +118,12 @@ impl ProtoSeg {
     }
 
     /// [`ProtoSeg::units`] and the scores `[B]` of [`ProtoSeg::layer`] of one feature: its prototypes are taken once, and no map is made.
+    /// They are given as well.
     pub fn units_and_score(
         &self,
         feature: &Tensor,
         reference: &Reference,
-    ) -> Result<(UnitScores, Vec<f64>), ProtosegError> {
+    ) -> Result<(UnitScores, Vec<f64>, Prototypes), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         let prototypes = self.prototypes(feature, reference)?;
         let units = self.units_of(feature, reference, &prototypes, &prototypes.thresholds())?;
@@ -122,7 +131,7 @@ impl ProtoSeg {
         let backend = self.backend.on(feature.device());
         let counts = backend.map_counts(feature, reference, &affine)?;
         let scores = self.scores_of(reference.answer(), &units.fault, &counts);
-        Ok((units, scores))
+        Ok((units, scores, prototypes))
     }
 
     fn prototypes(&self, feature: &Tensor, reference: &Reference) -> Result<Prototypes, ProtosegError> {
@@ -134,15 +143,14 @@ impl ProtoSeg {
         ))
     }
 
-    /// A layer's SAM, given the sums that make its prototypes and the pass that makes its maps.
+    /// A layer's SAM, given its prototypes and the pass that makes its maps.
     fn sam(
         &self,
         answer: Answer,
-        sums: ClassSums,
+        prototypes: &Prototypes,
         maps: impl FnOnce(&Affine) -> Result<Maps, ProtosegError>,
     ) -> Result<LayerSam, ProtosegError> {
-        let prototypes = Prototypes::new(sums, answer.classes);
-        let fault = faults(answer, &prototypes);
+        let fault = faults(answer, prototypes);
         let maps = maps(&without_faulty(prototypes.affine(), &fault))?;
         let score = self.scores_of(answer, &fault, &maps.counts);
         Ok(LayerSam {

@@ -188,7 +188,7 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
             })?,
             time(&mut || {
                 let reference = Reference::new(&subject.probability, None, MaskKind::Hard)?;
-                let taps: Vec<&Tensor> = taps.values().collect();
+                let taps: Vec<(&Tensor, _)> = taps.values().map(|tap| (tap, None)).collect();
                 Ok(method.layers(&taps, &reference, &|_, _| true)?)
             })?,
         ];

@@ -90,6 +90,13 @@ impl Backend for Native {
     }
 }
 
+/// Probabilities in [0, 1] as 0 to 255, rounded.
+pub fn to_bytes(probability: &[f32]) -> Vec<u8> {
+    let mut bytes = vec![0; probability.len()];
+    score::to_bytes(Native::detected().isa, probability, &mut bytes);
+    bytes
+}
+
 /// Which images `[B, ..]` of a tensor hold no NaN and no infinity.
 pub(super) fn finite_images(values: &Tensor) -> Result<Vec<bool>, ProtosegError> {
     const EXPONENT: u32 = 0x7f80_0000;

@@ -162,6 +162,18 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 }
 
 kernel! {
+    /// Probabilities as 0 to 255, rounded.
+    fn to_bytes(probability: &[f32], bytes: &mut [u8]) {
+        // Beyond 2^23 a float32 has no fraction: the sum is rounded, and its integer stands in its low bits. `round` would be a
+        // call a value.
+        const ROUND: f32 = 8_388_608.0;
+        for (byte, &value) in bytes.iter_mut().zip(probability) {
+            *byte = (value * 255.0 + ROUND).to_bits() as u8;
+        }
+    }
+}
+
+kernel! {
     /// The counts of one unit's own SAM in a row: `(both, sam)` over the valid pixels.
     fn count_row(row: &[f64], labels: &[u8], class: u8, invalid: u8, sign: f64, limit: f64) -> (u32, u32) {
         let (mut both, mut all) = (0u32, 0u32);
