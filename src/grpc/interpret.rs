@@ -18,6 +18,9 @@ use super::{answer, v1};
 use crate::engine::{Event, Hosted, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
 
+/// Messages that wait to be sent.
+const WAITING: usize = 4;
+
 type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
 
 /// The answers of `Interpret`. A caller that stops listening stops the work.
@@ -28,8 +31,8 @@ pub(super) fn answers(
     call: Call,
     begun: Instant,
 ) -> Answers<v1::InterpretResponse> {
-    // One message waits to be sent; what the model has ready beyond it was counted when the image was admitted.
-    let (sender, receiver) = mpsc::channel(1);
+    // A few messages wait to be sent, so that nobody waits for each of them to be taken; they were counted when the image was admitted.
+    let (sender, receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let work = interpret(&context, request, deadline, call.image(), &sender, begun);
         tokio::select! {

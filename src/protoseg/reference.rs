@@ -1,7 +1,7 @@
 //! What the network answered for a batch of images: the mask that makes the prototypes, and what SAMs are held against.
 
 use std::cell::{OnceCell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tch::{Device, Kind, Tensor};
 
@@ -37,7 +37,7 @@ pub struct Reference {
     faults: Vec<Option<Fault>>,
     /// Prototype weights pulled down, by the size of the layer that asked first.
     weights: RefCell<Vec<(Vec<i64>, Tensor)>>,
-    native_weights: RefCell<Vec<(Vec<i64>, Arc<native::Weights>)>>,
+    native_weights: RefCell<Vec<(Vec<i64>, Arc<OnceLock<native::Weights>>)>>,
     runs: OnceCell<LabelRuns>,
 }
 
@@ -251,8 +251,11 @@ impl Reference {
         Ok(pulled)
     }
 
-    /// [`Reference::weights`] as the native kernels read them.
-    pub(super) fn native_weights(&self, cells: &[i64]) -> Result<Arc<native::Weights>, ProtosegError> {
+    /// [`Reference::weights`] as the native kernels read them; where they are the labels', whoever needs them first pulls them down.
+    pub(super) fn native_weights(
+        &self,
+        cells: &[i64],
+    ) -> Result<Arc<OnceLock<native::Weights>>, ProtosegError> {
         if let Some((_, pulled)) = self
             .native_weights
             .borrow()
@@ -262,9 +265,9 @@ impl Reference {
             return Ok(pulled.clone());
         }
         let pulled = Arc::new(if self.is_hard() {
-            native::Weights::of_labels(self.runs(), &self.counts, &axes(cells, &self.size))
+            OnceLock::new()
         } else {
-            native::Weights::of_tensor(&self.weights(cells)?)?
+            OnceLock::from(native::Weights::of_tensor(&self.weights(cells)?)?)
         });
         self.native_weights
             .borrow_mut()

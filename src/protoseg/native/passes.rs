@@ -1,7 +1,7 @@
 //! The passes over one feature, on plain memory: the same by all threads on one feature, or by each thread on a feature of its own.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tch::Tensor;
 
@@ -26,8 +26,8 @@ pub(in crate::protoseg) struct Passes<'a> {
     view: FeatureView<'a>,
     answer: Answer<'a>,
     labels: &'a LabelRuns,
-    /// What makes the prototypes, where it is not the labels themselves.
-    weights: Option<Arc<Weights>>,
+    /// What makes the prototypes, where it is not the labels themselves; pulled down by the first pass that needs it.
+    weights: Option<Arc<OnceLock<Weights>>>,
     axes: Vec<Axis>,
 }
 
@@ -58,9 +58,12 @@ impl<'a> Passes<'a> {
     pub fn class_sums(&self) -> ClassSums {
         match &self.weights {
             None => self.native.sums_of_runs(&self.view, self.answer, self.labels),
-            Some(weights) => self
-                .native
-                .sums_of_weights(&self.view, weights, self.answer.classes),
+            Some(weights) => {
+                let pull = || Weights::of_labels(self.labels, self.answer.counts, &self.axes);
+                let (view, classes) = (&self.view, self.answer.classes);
+                self.native
+                    .sums_of_weights(view, weights.get_or_init(pull), classes)
+            }
         }
     }
 
