@@ -37,7 +37,7 @@ pub struct Reference {
     faults: Vec<Option<Fault>>,
     /// Prototype weights pulled down, by the size of the layer that asked first.
     weights: RefCell<Vec<(Vec<i64>, Tensor)>>,
-    native_weights: RefCell<Vec<(Vec<i64>, Arc<OnceLock<native::Weights>>)>>,
+    native_weights: RefCell<Vec<(Vec<i64>, native::SharedWeights)>>,
     runs: OnceCell<LabelRuns>,
 }
 
@@ -252,10 +252,7 @@ impl Reference {
     }
 
     /// [`Reference::weights`] as the native kernels read them; where they are the labels', whoever needs them first pulls them down.
-    pub(super) fn native_weights(
-        &self,
-        cells: &[i64],
-    ) -> Result<Arc<OnceLock<native::Weights>>, ProtosegError> {
+    pub(super) fn native_weights(&self, cells: &[i64]) -> Result<native::SharedWeights, ProtosegError> {
         if let Some((_, pulled)) = self
             .native_weights
             .borrow()

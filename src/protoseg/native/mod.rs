@@ -22,7 +22,7 @@ use tch::Tensor;
 
 pub use isa::Isa;
 pub(super) use passes::each_feature;
-pub(super) use pull::Weights;
+pub(super) use pull::{SharedWeights, Weights};
 pub(super) use runs::LabelRuns;
 
 use super::affine::{Affine, Thresholds};

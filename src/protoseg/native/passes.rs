@@ -1,13 +1,12 @@
 //! The passes over one feature, on plain memory: the same by all threads on one feature, or by each thread on a feature of its own.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
 
 use tch::Tensor;
 
 use super::parallel::in_turn;
 use super::view::{FeatureView, Features, Layout};
-use super::{LabelRuns, Native, Weights};
+use super::{LabelRuns, Native, SharedWeights, Weights};
 use crate::protoseg::affine::{Affine, Thresholds};
 use crate::protoseg::answer::Answer;
 use crate::protoseg::backend::{ClassSums, MapCounts, Maps, UnitCounts};
@@ -27,7 +26,7 @@ pub(in crate::protoseg) struct Passes<'a> {
     answer: Answer<'a>,
     labels: &'a LabelRuns,
     /// What makes the prototypes, where it is not the labels themselves; pulled down by the first pass that needs it.
-    weights: Option<Arc<OnceLock<Weights>>>,
+    weights: Option<SharedWeights>,
     axes: Vec<Axis>,
 }
 

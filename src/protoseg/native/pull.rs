@@ -1,5 +1,7 @@
 //! Prototype weights at a layer's resolution: the adjoint of the interpolation, two additions a value and axis.
 
+use std::sync::{Arc, OnceLock};
+
 use tch::{TchError, Tensor};
 
 use super::LabelRuns;
@@ -16,6 +18,9 @@ pub struct Weights {
     /// Total weight of each class, `[B, K + 1]`.
     pub mass: Vec<f64>,
 }
+
+/// Weights that whoever needs them first pulls down.
+pub type SharedWeights = Arc<OnceLock<Weights>>;
 
 impl Weights {
     /// From labels `[B, *S]`, each pixel's weight 1: `U^T` of each label's pixels. `counts` are those of the labels, `[B][K + 1]`.
