@@ -4,9 +4,13 @@
 //! Features here are small multiples of 1/8 and, where equal must mean equal, are brought to the image's size by a factor of 1 or 2,
 //! whose weights are quarters: sums, shifts, scalings and interpolations are then exact.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
 use sagate::protoseg::{
-    BackendKind, Confusion, Fault, MaskKind, Metric, ProtoSeg, Reference, mean_sa, split_units,
+    BackendKind, Confusion, Fault, LayerSam, MaskKind, Metric, ProtoSeg, Reference, mean_sa, split_units,
 };
 use tch::{Kind, Tensor};
 
@@ -224,6 +228,35 @@ proptest! {
             let (units, scores, _) = method(backend).units_and_score(&case.feature(), &reference).unwrap();
             prop_assert_eq!(&scores, &method(backend).layer(&case.feature(), &reference).unwrap().score);
             prop_assert_eq!(&units, &method(backend).units(&case.feature(), &reference).unwrap());
+        }
+    }
+
+    /// Whichever thread does a layer, whether its prototypes are known or not and whatever is done beside it: the same SAM. And nothing
+    /// more is begun once nobody wants it.
+    #[test]
+    fn layers_together_are_those_alone(case in cases(3, 3)) {
+        let reference = case.reference();
+        let feature = case.feature();
+        let negative = -case.feature();
+        for backend in BACKENDS {
+            let method = method(backend);
+            let (_, _, known) = method.units_and_score(&feature, &reference).unwrap();
+            let features = [(&feature, None), (&negative, None), (&feature, Some(&known)), (&negative, None)];
+            let seen = Mutex::new(BTreeMap::new());
+            let keep = |place, sam: LayerSam| seen.lock().unwrap().insert(place, sam).is_none();
+            method.layers(&features, &reference, &keep).unwrap();
+            let seen = seen.into_inner().unwrap();
+            prop_assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
+            for (place, sam) in seen {
+                let alone = method.layer(features[place].0, &reference).unwrap();
+                prop_assert_eq!(&sam.score, &alone.score, "{:?} layer {}", backend, place);
+                prop_assert!(sam.sam == alone.sam && sam.probability == alone.probability, "{:?} layer {}", backend, place);
+                prop_assert_eq!(&sam.fault, &alone.fault);
+            }
+            let many = vec![(&feature, None); 64];
+            let begun = AtomicUsize::new(0);
+            method.layers(&many, &reference, &|_, _| begun.fetch_add(1, Ordering::SeqCst) > 100).unwrap();
+            prop_assert!(begun.into_inner() <= tch::get_num_threads().max(1) as usize);
         }
     }
 
