@@ -123,7 +123,7 @@ fn results_lie_on_the_images_own_grid() {
     let ready = pass.prepare(&image).unwrap();
     assert_eq!(ready.size(), [80, 80]);
     let seen = pass.interpret(&ready, &(1..=18).collect::<Vec<_>>()).unwrap();
-    assert_eq!(seen.segmentation, result);
+    assert_eq!(*seen.segmentation, result);
 }
 
 /// Several classes: labels, one score a class, Dice over those that are there.

@@ -1,7 +1,7 @@
 //! A closer look at one image: the SAM of each layer, the scores and SAMs of single units.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, Array3, Axis};
 use tch::Tensor;
@@ -17,7 +17,7 @@ use crate::protoseg::{LayerSam, ProtoSeg, Prototypes, Reference};
 /// the model resamples or pads.
 pub struct Interpretation {
     /// The image's result, as [`super::Pass::segment`] gives it.
-    pub segmentation: Segmentation,
+    pub segmentation: Arc<Segmentation>,
     output: Output,
     reference: Reference,
     /// Of the layers that were scored already.
@@ -68,7 +68,7 @@ impl Interpretation {
         method: ProtoSeg,
     ) -> Interpretation {
         Interpretation {
-            segmentation,
+            segmentation: Arc::new(segmentation),
             output,
             reference,
             prototypes,

@@ -1,5 +1,6 @@
 //! What a caller asks of a model's thread, and what comes back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -32,8 +33,8 @@ pub(super) enum Task {
 /// A segmentation and how long it took.
 #[derive(Debug)]
 pub struct Scored {
-    /// What the model says.
-    pub segmentation: Segmentation,
+    /// What the model says; shared with the interpretation that goes on.
+    pub segmentation: Arc<Segmentation>,
     /// When it said so.
     pub timing: Timing,
 }

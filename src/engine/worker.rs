@@ -186,7 +186,7 @@ impl Worker {
         self.hosted
             .measured((scored - begun).as_secs_f64() / batch.len() as f64);
         let answers = batch.iter().zip(results).map(|(entry, segmentation)| Scored {
-            segmentation,
+            segmentation: Arc::new(segmentation),
             timing: timing(entry, scored),
         });
         Ok(Answers::Scored(answers.collect()))

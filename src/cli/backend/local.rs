@@ -1,5 +1,7 @@
 //! A model in this process.
 
+use std::sync::Arc;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -62,7 +64,7 @@ impl Local {
         let units = seen.units(look.units_of, look.class, choose, true)?;
         let decision = self.pass.decide(&seen.segmentation, &self.policy);
         Ok(Seen {
-            answer: answer(seen.segmentation, decision),
+            answer: answer(Arc::unwrap_or_clone(seen.segmentation), decision),
             layers,
             units,
         })
