@@ -19,8 +19,6 @@ use crate::model::Model;
 const IN_FLIGHT: [usize; 3] = [1, 4, 16];
 /// Batches that the model is tried with by itself.
 const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
-/// Interpretations a round.
-const INTERPRETATIONS: usize = 5;
 
 /// Arguments of `sagate bench serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -151,9 +149,12 @@ impl Round {
                 levels.push(closed_loop(url, &images, in_flight, span).await?);
             }
             let mut client = load::connect(url).await?;
-            let mut interpretations = Vec::with_capacity(INTERPRETATIONS);
-            for image in images.iter().cycle().take(INTERPRETATIONS) {
+            let (begun, mut interpretations) = (Instant::now(), Vec::new());
+            for image in images.iter().cycle() {
                 interpretations.push(load::interpret(&mut client, image.clone()).await?);
+                if begun.elapsed() >= span {
+                    break;
+                }
             }
             anyhow::Ok((levels, interpretations))
         })?;
