@@ -3,16 +3,22 @@
 //! [`Calibration`] holds mu of images that the model is known to fit, and turns a coverage into a threshold. [`Policy`]
 //! is what the operator and the request want. [`decide`] brings both to the [`Evidence`] of one image and fails closed:
 //! what cannot be judged is rejected, with a [`Reason`]. [`UnitScores`] keeps what every unit said of each calibration
-//! image, so that other scores can be fitted later without the images.
+//! image, so that other scores can be fitted later without the images. [`evaluation`] has the metrics that scores are judged
+//! with where the truth is known.
 
 mod calibration;
+mod confidence;
 mod decision;
-mod evaluation;
+mod drift;
+pub mod evaluation;
 mod policy;
+mod profile;
 mod unit_scores;
 
 pub use calibration::{Calibration, CalibrationError, Entry, FORMAT};
+pub use confidence::Confidence;
 pub use decision::{Decision, Evidence, Reason, decide};
-pub use evaluation::{dice_at_coverage, spearman};
+pub use drift::{kolmogorov_smirnov, usual_distance};
 pub use policy::{Policy, PolicyError};
+pub use profile::{LEAST_IMAGES, UnitProfile};
 pub use unit_scores::{UnitScores, UnitScoresError};

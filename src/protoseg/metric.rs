@@ -1,7 +1,7 @@
 //! The SA score: how well a SAM agrees with the reference.
 
 /// The pixel counts from which every metric follows. Pixels outside the validity mask count nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Confusion {
     /// Pixels that are object in both, |S and R|.
     pub both: u64,

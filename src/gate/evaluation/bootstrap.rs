@@ -1,0 +1,70 @@
+//! Intervals by drawing the images again.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// An interval that holds a quantity with a confidence of 95 %.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// Samples of images drawn with replacement (Efron 1979), always the same ones for a seed: statistics that are taken over the
+/// same draws can be compared draw by draw.
+#[derive(Debug, Clone)]
+pub struct Bootstrap {
+    draws: Vec<Vec<u32>>,
+}
+
+impl Bootstrap {
+    /// Draws whole groups: image `i` belongs to group `groups[i]`. Copies of one image, such as its damaged versions, are one
+    /// group, since they are no independent evidence; as many groups are drawn as there are.
+    pub fn new(groups: &[usize], draws: usize, seed: u64) -> Bootstrap {
+        let count = groups.iter().max().map_or(0, |last| last + 1);
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = || {
+            let mut times = vec![0u32; count];
+            (0..count).for_each(|_| times[random.gen_range(0..count)] += 1);
+            groups.iter().map(|&group| times[group]).collect()
+        };
+        Bootstrap {
+            draws: (0..draws).map(|_| draw()).collect(),
+        }
+    }
+
+    /// How often each image came, a draw at a time.
+    pub fn draws(&self) -> impl Iterator<Item = &[u32]> {
+        self.draws.iter().map(Vec::as_slice)
+    }
+
+    /// The 95 % interval of a statistic: from the 2.5th to the 97.5th percentile of its values over the draws, those without
+    /// a value left out. `None` where fewer than half of the draws have one.
+    pub fn interval(&self, statistic: impl FnMut(&[u32]) -> Option<f64>) -> Option<Interval> {
+        let mut values: Vec<f64> = self
+            .draws()
+            .filter_map(statistic)
+            .filter(|v| v.is_finite())
+            .collect();
+        if values.is_empty() || 2 * values.len() < self.draws.len() {
+            return None;
+        }
+        values.sort_by(f64::total_cmp);
+        Some(Interval {
+            low: percentile(&values, 0.025),
+            high: percentile(&values, 0.975),
+        })
+    }
+}
+
+/// The percentile at a share (0..=1) of ascending values, linear between them (Hyndman and Fan's type 7).
+///
+/// # Panics
+/// Without values.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let (below, above) = (place.floor() as usize, place.ceil() as usize);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+}
