@@ -111,3 +111,66 @@ fn wrong_grades_and_volumes_are_refused_in_a_sentence() {
     );
     assert!(!place.path().join("out").exists());
 }
+
+#[test]
+fn phantoms_are_drawn_by_family_with_a_picture_of_them() {
+    let place = tempfile::tempdir().unwrap();
+    let arguments = [
+        "phantom",
+        "--family",
+        "pancreas-like,brats-like",
+        "--out",
+        "tasks",
+        "--side",
+        "32",
+        "--train",
+        "2",
+        "--validation",
+        "1",
+        "--test",
+        "1",
+        "--pictures",
+        "phantoms.png",
+        "--json",
+    ];
+    let output = sagate(&arguments, place.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let families: Vec<&str> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["family"].as_str().unwrap())
+        .collect();
+    assert_eq!(families, ["brats-like", "pancreas-like"]);
+    let count = |dir: &str| std::fs::read_dir(place.path().join(dir)).unwrap().count();
+    assert_eq!(count("tasks"), 2);
+    assert_eq!(count("tasks/brats-like/train/images"), 2);
+    assert!(
+        place
+            .path()
+            .join("tasks/brats-like/test/images/brats-like-0000000.npy")
+            .is_file()
+    );
+    let picture = std::fs::read(place.path().join("phantoms.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
+    // Again: all is there already.
+    assert!(sagate(&arguments, place.path()).status.success());
+}
+
+#[test]
+fn phantoms_that_cannot_be_drawn_are_refused_by_flag() {
+    let place = tempfile::tempdir().unwrap();
+    for (family, side, said) in [
+        ("brats", "64", "brats-like, isic-like"),
+        ("all", "8", "--side is 8; it must be from 32 to 1024"),
+    ] {
+        let output = sagate(
+            &["phantom", "--family", family, "--side", side, "--out", "tasks"],
+            place.path(),
+        );
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}

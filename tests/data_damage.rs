@@ -17,12 +17,13 @@ fn example(position: usize, pixels: Array3<f32>) -> Example {
             spacing: [1.0, 2.0],
         },
         truth: Some(truth),
+        difficulty: None,
     }
 }
 
 /// A stack of three slices of one size with values as a 16-bit PNG has them.
 fn stack() -> impl Strategy<Value = Vec<Example>> {
-    (1_usize..=2, 4_usize..24, 4_usize..24).prop_flat_map(|size| {
+    (1_usize..=4, 4_usize..24, 4_usize..24).prop_flat_map(|size| {
         let (channels, height, width) = size;
         let values = prop::collection::vec(0_u16..=u16::MAX, 3 * channels * height * width);
         values.prop_map(move |values| {
@@ -177,6 +178,35 @@ fn seeds_differ_where_there_is_chance_and_only_there() {
         );
         assert_eq!((1..20).all(|seed| with(seed) == with(0)), fixed, "{kind}");
     }
+}
+
+#[test]
+fn each_channel_is_damaged_by_its_own_signal() {
+    let bright = head(0);
+    let dark = bright.image.pixels.mapv(|v| v / 8.0);
+    let both = ndarray::concatenate(ndarray::Axis(0), &[bright.image.pixels.view(), dark.view()]).unwrap();
+    let stack = [example(0, both)];
+    let damage = |kind| Damage {
+        kind,
+        grade: Grade::Moderate,
+        seed: 2,
+    };
+    let lost = apply(&damage(Kind::ContrastLoss), &stack, 0, &[]).unwrap();
+    for ((_, row, column), &v) in lost.image.pixels.slice(ndarray::s![..1, .., ..]).indexed_iter() {
+        let other = 8.0 * lost.image.pixels[[1, row, column]];
+        assert!(
+            (v - other).abs() <= v * 1e-5,
+            "{v} and {other} at {row}, {column}"
+        );
+    }
+    let noisy = apply(&damage(Kind::GaussianNoise), &stack, 0, &[]).unwrap();
+    let spread = |channel: usize| {
+        let noise = &noisy.image.pixels - &stack[0].image.pixels;
+        // The middle of the head: far from the ends that values are held to.
+        noise.slice(ndarray::s![channel, 20..44, 16..32]).std(0.0)
+    };
+    let ratio = spread(0) / spread(1);
+    assert!((6.0..10.5).contains(&ratio), "{ratio} should be near 8");
 }
 
 #[test]

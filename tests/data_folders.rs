@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Array3};
 use sagate::data::{
-    Damage, Grade, Kind, Split, Task, damage, file, folder, samples, write_image, write_mask,
+    Damage, Grade, Kind, Split, Task, damage, file, folder, image_extension, samples, write_image, write_mask,
 };
 use sagate::imaging::Image;
 
@@ -87,6 +87,36 @@ fn what_is_written_is_read_back() {
     .unwrap();
     let read = file(&path).unwrap().image.pixels;
     assert_eq!(read.iter().copied().collect::<Vec<_>>(), [0.0, 2.0, 65535.0]);
+}
+
+#[test]
+fn channels_that_png_cannot_hold_are_kept_in_npy() {
+    let place = tempfile::tempdir().unwrap();
+    for channels in 1..=5 {
+        let pixels = Array3::from_shape_fn((channels, 3, 5), |(channel, row, column)| {
+            (9000 * channel + 100 * row + column) as f32
+        });
+        let image = Image {
+            pixels,
+            spacing: [1.0, 1.0],
+        };
+        let extension = image_extension(&image);
+        assert_eq!(extension == "npy", ![1, 3].contains(&channels));
+        let path = place.path().join(format!("{channels}.{extension}"));
+        write_image(&path, &image).unwrap();
+        assert_eq!(file(&path).unwrap().image, image);
+        if extension == "npy" {
+            // Two bytes a value after a header that ends on a multiple of 64, as NumPy has it.
+            assert_eq!(fs::metadata(&path).unwrap().len(), 128 + 30 * channels as u64);
+            let message = write_image(&path.with_extension("png"), &image)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.contains("number of channels") && message.contains(".npy"),
+                "{message}"
+            );
+        }
+    }
 }
 
 #[test]

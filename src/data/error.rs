@@ -161,6 +161,78 @@ pub enum DataError {
         /// The least number of object pixels.
         minimum: usize,
     },
+    /// What phantoms to draw cannot be.
+    #[error("{field} is {was}; it must be {want}")]
+    Plan {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        was: String,
+        /// What would be right.
+        want: String,
+    },
+    /// A published data set does not lie where it was looked for.
+    #[error("{root}: does not hold {set}: looked there and in its folders for {missing}. Get it from {source_of}. Terms: {terms}", root = .root.display())]
+    NoDataSet {
+        /// Where it was looked for.
+        root: PathBuf,
+        /// The data set, in words.
+        set: &'static str,
+        /// What of it is missing.
+        missing: String,
+        /// Where to get it.
+        source_of: &'static str,
+        /// Its terms.
+        terms: &'static str,
+    },
+    /// Part of a data set is missing.
+    #[error("{path}: is not there; {why}", path = .path.display())]
+    Incomplete {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is needed for.
+        why: String,
+    },
+    /// A mask's axes run otherwise than its image's.
+    #[error("{mask}: by its header (sform, qform) its axes run otherwise than those of {image}; a mask must lie as its image does", mask = .mask.display(), image = .image.display())]
+    Orientation {
+        /// The mask.
+        mask: PathBuf,
+        /// The image.
+        image: PathBuf,
+    },
+    /// A setting of an import cannot be.
+    #[error("--{flag} is {was}; it must be {want}")]
+    Setting {
+        /// The setting, as its flag is called.
+        flag: &'static str,
+        /// What was given.
+        was: String,
+        /// What would be right.
+        want: &'static str,
+    },
+    /// There are too few subjects to make the splits of.
+    #[error("{path}: has {subjects} subject(s), too few to take {share} of them for {split} and leave one", path = .path.display())]
+    TooFew {
+        /// The data set's folder.
+        path: PathBuf,
+        /// How many there are.
+        subjects: usize,
+        /// The share that was to be taken.
+        share: f64,
+        /// What for.
+        split: &'static str,
+    },
+    /// A split of an imported data set kept no slice.
+    #[error("{path}: no slice for {split} shows the object (labels: {object}); check --object, or give --empty keep", path = .path.display())]
+    NoObject {
+        /// The data set's folder.
+        path: PathBuf,
+        /// The split.
+        split: &'static str,
+        /// The labels that make the object, in words.
+        object: String,
+    },
     /// A damage grade outside 1 to 3.
     #[error("the grade is '{was}'; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
     Grade {

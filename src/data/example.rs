@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use super::DataError;
+use super::{DataError, difficulty};
 use crate::imaging::{self, Image, Limits, Picture};
 
 /// What an image file may be called; the content decides what it is.
@@ -22,6 +22,8 @@ pub struct Example {
     pub image: Image,
     /// The ground truth, `[height, width]`: 0 background, 1.. the object classes.
     pub truth: Option<Array2<u8>>,
+    /// How hard the image was made, from 0 to 1, where that is known (see [`super::phantom`]).
+    pub difficulty: Option<f32>,
 }
 
 /// Reads a folder of 2D images in the order of their names: `DIR/images/*` when there is such a folder, else `DIR/*`.
@@ -30,9 +32,12 @@ pub struct Example {
 /// An image's position is the number after the last hyphen of its name (`sagittal-034`), and images come in its order;
 /// where not every name has one of its own, they are numbered from 0 in the order of their names.
 ///
+/// `DIR/difficulty.csv`, where it is there, says how hard each image was made.
+///
 /// # Errors
 /// When the folder is missing or holds no image, when a file cannot be read or holds a volume, when masks are kept and
-/// an image has none or a mask has no image, and when a mask's size is not its image's.
+/// an image has none or a mask has no image, when a mask's size is not its image's, and when difficulties are kept and
+/// one is outside 0 to 1, an image has none or an entry has no image.
 pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
     let inner = dir.join("images");
     let images = by_name(if inner.is_dir() { &inner } else { dir })?;
@@ -55,6 +60,7 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
             name: name.clone(),
         });
     }
+    let difficulties = difficulty::read(dir, images.keys().map(String::as_str))?;
     let mut examples = Vec::with_capacity(images.len());
     for (position, (name, path)) in images.into_iter().enumerate() {
         let image = read_image(&path)?;
@@ -74,6 +80,7 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
             position,
             image,
             truth,
+            difficulty: difficulties.as_ref().map(|all| all[position]),
         });
     }
     let told: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
@@ -100,6 +107,7 @@ pub fn file(path: &Path) -> Result<Example, DataError> {
         name,
         image: read_image(path)?,
         truth: None,
+        difficulty: None,
     })
 }
 
@@ -162,7 +170,7 @@ fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
 }
 
 /// The image files of a folder by their names without extension, sorted.
-fn by_name(dir: &Path) -> Result<BTreeMap<String, PathBuf>, DataError> {
+pub(super) fn by_name(dir: &Path) -> Result<BTreeMap<String, PathBuf>, DataError> {
     if !dir.is_dir() {
         return Err(DataError::NotAFolder { path: dir.to_owned() });
     }

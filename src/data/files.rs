@@ -1,4 +1,4 @@
-//! How data sets write their images and masks: grey PNG.
+//! How data sets write their images and masks: PNG, and `.npy` for images that PNG cannot hold.
 
 use std::path::Path;
 
@@ -7,13 +7,33 @@ use image::{ExtendedColorType, ImageEncoder};
 use ndarray::Array2;
 
 use super::DataError;
-use crate::imaging::{Image, atomic};
+use crate::imaging::{Image, atomic, encode_npy};
 
-/// Writes an image as a 16-bit PNG: one channel as grey, three as colour. Values are rounded and held to 0..65535.
+/// What a data set's image file ends in: `png` where its channels are grey or colour (one or three), `npy` otherwise.
+pub fn image_extension(image: &Image) -> &'static str {
+    match image.pixels.dim().0 {
+        1 | 3 => "png",
+        _ => "npy",
+    }
+}
+
+/// Writes an image of 16-bit values: as PNG, one channel as grey, three as colour, or, where the path ends in `.npy`, as
+/// a NumPy array `[channels, height, width]`. Values are rounded and held to 0..65535.
 ///
 /// # Errors
-/// When the image has another number of channels or holds NaN, and when the file cannot be written.
+/// When the image holds NaN or, for PNG, another number of channels, and when the file cannot be written.
 pub fn write_image(path: &Path, image: &Image) -> Result<(), DataError> {
+    if image.pixels.iter().any(|v| v.is_nan()) {
+        return Err(DataError::Field {
+            path: path.to_owned(),
+            field: "a pixel".to_owned(),
+            was: "NaN".to_owned(),
+            want: "a number to be written".to_owned(),
+        });
+    }
+    if path.extension().is_some_and(|extension| extension == "npy") {
+        return Ok(atomic::write(path, &encode_npy(&image.pixels.mapv(whole)))?);
+    }
     let (channels, height, width) = image.pixels.dim();
     let colour = match channels {
         1 => ExtendedColorType::L16,
@@ -23,24 +43,18 @@ pub fn write_image(path: &Path, image: &Image) -> Result<(), DataError> {
                 path: path.to_owned(),
                 field: "the number of channels".to_owned(),
                 was: channels.to_string(),
-                want: "1 or 3 to be written as PNG".to_owned(),
+                want: "1 or 3 to be written as PNG; others are written as .npy".to_owned(),
             });
         }
     };
-    if image.pixels.iter().any(|v| v.is_nan()) {
-        return Err(DataError::Field {
-            path: path.to_owned(),
-            field: "a pixel".to_owned(),
-            was: "NaN".to_owned(),
-            want: "a number to be written as PNG".to_owned(),
-        });
-    }
     let interleaved = image.pixels.view().permuted_axes([1, 2, 0]);
-    let bytes: Vec<u8> = interleaved
-        .iter()
-        .flat_map(|v| (v.round() as u16).to_ne_bytes())
-        .collect();
+    let bytes: Vec<u8> = interleaved.iter().flat_map(|&v| whole(v).to_ne_bytes()).collect();
     write_png(path, &bytes, width, height, colour)
+}
+
+/// The nearest value that 16 bits hold.
+fn whole(v: f32) -> u16 {
+    v.round() as u16
 }
 
 /// Writes labels as an 8-bit grey PNG.

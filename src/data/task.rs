@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::example::{folder, position};
 use super::{DataError, Example};
@@ -62,6 +63,24 @@ pub struct SourceFile {
     pub name: String,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
+}
+
+impl SourceFile {
+    /// Name and sum of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(path: &Path) -> Result<Self, DataError> {
+        let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
+        let sha256 = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(Self { name, sha256 })
+    }
 }
 
 /// Where a task came from.

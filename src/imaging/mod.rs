@@ -27,6 +27,7 @@ mod tensor;
 
 pub use error::ImagingError;
 pub use limits::Limits;
+pub use npy::encode as encode_npy;
 pub use picture::{Image, Picture, Plane, Volume};
 pub use read::{Format, decode, read, recognise};
 pub use samples::Dtype;

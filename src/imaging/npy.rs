@@ -47,6 +47,23 @@ pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Image,
     image(array, name)
 }
 
+/// `[channels, height, width]` as a `.npy` of 16-bit numbers without sign, in C order.
+pub fn encode(values: &Array3<u16>) -> Vec<u8> {
+    let (channels, height, width) = values.dim();
+    let shape = format!("({channels}, {height}, {width})");
+    let mut header = format!("{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}, }}");
+    // The values begin at a multiple of 64 bytes, as NumPy itself has it; magic, version and length take 10.
+    let padded = (10 + header.len() + 1).next_multiple_of(64) - 11;
+    header = format!("{header:padded$}\n");
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend([1, 0]);
+    // Three numbers of at most 20 digits: the header is far below 2^16.
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
 /// An array of two or three axes as an image of unknown spacing.
 pub(super) fn image(array: ArrayD<f32>, name: &str) -> Result<Image, ImagingError> {
     let shape = array.shape().to_vec();

@@ -116,6 +116,12 @@ impl Volume {
         }
     }
 
+    /// For x, y and z: which of its file's axes (0, 1, 2) ran along it, and whether the other way. Two files of one grid
+    /// that differ in this say different things about where their voxels lie.
+    pub fn orientation(&self) -> [(usize, bool); 3] {
+        self.geometry.orientation()
+    }
+
     /// How many slices there are along a plane.
     pub fn extent(&self, plane: Plane) -> usize {
         self.voxels.len_of(Axis(plane.axis() + 1))

@@ -7,9 +7,14 @@ use super::Grade;
 /// Standard deviation of the Gaussian in pixels, for each grade.
 const SPREAD: [f64; 3] = [1.0, 2.0, 4.0];
 
-/// Folds every channel with a Gaussian cut off at three standard deviations; beyond the edge the edge's pixel goes on.
+/// Blurs every channel.
 pub(super) fn blur(pixels: &mut Array3<f32>, grade: Grade) {
-    let spread = grade.of(SPREAD);
+    fold(pixels, grade.of(SPREAD));
+}
+
+/// Folds every channel with a Gaussian of this standard deviation in pixels (above 0), cut off at three of them; beyond
+/// the edge the edge's pixel goes on.
+pub(in crate::data) fn fold(pixels: &mut Array3<f32>, spread: f64) {
     let reach = (3.0 * spread).ceil() as i64;
     let bell: Vec<f64> = (-reach..=reach)
         .map(|d| (-0.5 * (d as f64 / spread).powi(2)).exp())

@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use super::{Damage, Kind, apply};
+use crate::data::difficulty::{self, Entry};
 use crate::data::files::replace_folder;
-use crate::data::{DataError, Example, write_image, write_mask};
+use crate::data::{DataError, Example, image_extension, write_image, write_mask};
 
-/// Damages every image of a stack and writes the copies as a data set folder: `out/images/NAME.png` (16 bit) and, for
-/// those with truth, `out/masks/NAME.png`. The folder appears when it is whole. `each` is called after each image.
+/// Damages every image of a stack and writes the copies as a data set folder: `out/images/NAME.png` (16 bit; `.npy` where
+/// there are neither one nor three channels), for those with truth `out/masks/NAME.png`, and, for those whose difficulty is
+/// known, `out/difficulty.csv` with that of the undamaged image. The folder appears when it is whole. `each` is called
+/// after each image.
 ///
-/// Where only some have truth, no mask is written, as a folder of masks must have one for every image.
+/// Where only some have truth, no mask is written, as a folder of masks must have one for every image; so with
+/// difficulties.
 ///
 /// # Errors
 /// As [`apply`], when a folder cannot be written, and, unless `force`, when `out` holds anything already.
@@ -33,15 +37,24 @@ pub fn write_copies(
         if with_truth {
             std::fs::create_dir(&masks).map_err(DataError::io("create the folder", &masks))?;
         }
+        let mut difficulties = Vec::with_capacity(stack.len());
         for index in 0..stack.len() {
             let copy = apply(damage, stack, index, other)?;
-            let name = format!("{}.png", copy.name);
-            write_image(&images.join(&name), &copy.image)?;
+            let file = format!("{}.{}", copy.name, image_extension(&copy.image));
+            write_image(&images.join(file), &copy.image)?;
             if let (true, Some(truth)) = (with_truth, &copy.truth) {
-                write_mask(&masks.join(&name), truth)?;
+                write_mask(&masks.join(format!("{}.png", copy.name)), truth)?;
             }
+            difficulties.push(copy.difficulty.map(|difficulty| Entry {
+                name: copy.name,
+                difficulty,
+                more: Vec::new(),
+            }));
             each();
         }
-        Ok(())
+        match difficulties.into_iter().collect::<Option<Vec<_>>>() {
+            Some(entries) => difficulty::write(fresh, &[], &entries),
+            None => Ok(()),
+        }
     })
 }

@@ -11,9 +11,14 @@ const RATIO: [f64; 3] = [2.0, 4.0, 8.0];
 /// What is left of each tissue's distance from the signal level.
 const CONTRAST: [f32; 3] = [0.6, 0.3, 0.1];
 
+/// Puts a bias field over the image.
+pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng) {
+    fade(pixels, grade.of(RATIO), random);
+}
+
 /// Multiplies every channel by one smooth gain field: the exponential of a random polynomial of second degree in row
 /// and column, scaled to run from 1 at its brightest to 1/ratio at its darkest.
-pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng) {
+pub(in crate::data) fn fade(pixels: &mut Array3<f32>, ratio: f64, random: &mut impl Rng) {
     let (_, height, width) = pixels.dim();
     let angle = random.gen_range(0.0..std::f64::consts::TAU);
     let curve: [f64; 3] = std::array::from_fn(|_| random.gen_range(-0.5..0.5));
@@ -37,7 +42,7 @@ pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng
         }
     }
     let scale = if high > low {
-        grade.of(RATIO).ln() / (high - low)
+        ratio.ln() / (high - low)
     } else {
         0.0
     };
@@ -46,17 +51,18 @@ pub(super) fn bias(pixels: &mut Array3<f32>, grade: Grade, random: &mut impl Rng
     }
 }
 
-/// Draws tissue towards the signal level. Pixels below a tenth of the level (air) stay, those above half of it keep the
-/// given share of their distance from it, and in between one goes smoothly over into the other; the order of brightness
-/// stays.
-pub(super) fn flatten(pixels: &mut Array3<f32>, level: f32, grade: Grade) {
-    if level <= 0.0 {
-        return;
-    }
+/// Draws each channel's tissue towards that channel's signal level. Pixels below a tenth of the level (air) stay, those
+/// above half of it keep the given share of their distance from it, and in between one goes smoothly over into the other;
+/// the order of brightness stays.
+pub(super) fn flatten(pixels: &mut Array3<f32>, levels: &[f32], grade: Grade) {
     let lost = 1.0 - grade.of(CONTRAST);
-    pixels.mapv_inplace(|v| {
-        let t = ((v / level - 0.1) / 0.4).clamp(0.0, 1.0);
-        let tissue = t * t * (3.0 - 2.0 * t);
-        v + tissue * lost * (level - v)
-    });
+    for (mut channel, &level) in pixels.outer_iter_mut().zip(levels) {
+        if level > 0.0 {
+            channel.mapv_inplace(|v| {
+                let t = ((v / level - 0.1) / 0.4).clamp(0.0, 1.0);
+                let tissue = t * t * (3.0 - 2.0 * t);
+                v + tissue * lost * (level - v)
+            });
+        }
+    }
 }

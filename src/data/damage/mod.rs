@@ -6,11 +6,11 @@
 //! [`range`]). `docs/data.md` has the table of kinds and what each grade means.
 
 mod bands;
-mod blur;
+pub(super) mod blur;
 mod copies;
-mod intensity;
+pub(super) mod intensity;
 mod motion;
-mod noise;
+pub(super) mod noise;
 mod orientation;
 mod species;
 mod stack;
@@ -18,7 +18,7 @@ mod stack;
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -198,16 +198,16 @@ pub fn apply(
         Kind::OtherSpecies => species::replace(example, other, grade)?,
         _ => example.clone(),
     };
-    let level = signal_level(&example.image.pixels);
+    let levels: Vec<f32> = example.image.pixels.outer_iter().map(signal_level).collect();
     let pixels = &mut damaged.image.pixels;
     let (low, high) = range(pixels);
     match kind {
-        Kind::GaussianNoise => noise::gaussian(pixels, level, grade, &mut random),
-        Kind::RicianNoise => noise::rician(pixels, level, grade, &mut random),
+        Kind::GaussianNoise => noise::spoil(pixels, &levels, grade, noise::gaussian, &mut random),
+        Kind::RicianNoise => noise::spoil(pixels, &levels, grade, noise::rician, &mut random),
         Kind::Blur => blur::blur(pixels, grade),
         Kind::Motion => motion::ghosts(pixels, grade, &mut random),
         Kind::BiasField => intensity::bias(pixels, grade, &mut random),
-        Kind::ContrastLoss => intensity::flatten(pixels, level, grade),
+        Kind::ContrastLoss => intensity::flatten(pixels, &levels, grade),
         Kind::MissingBand => bands::erase(pixels, low, grade, &mut random),
         Kind::WrongOrientation => orientation::turn(&mut damaged, grade, &mut random),
         Kind::ThickSlices | Kind::OtherSpecies => {}
@@ -229,12 +229,12 @@ pub fn range(pixels: &Array3<f32>) -> (f32, f32) {
     (low, high)
 }
 
-/// The signal that noise and contrast are measured against: the mean of all pixels above a tenth of the greatest, which
-/// is the mean over tissue where air is dark. 0 for an image without a positive pixel.
-fn signal_level(pixels: &Array3<f32>) -> f32 {
-    let top = pixels.iter().copied().fold(0.0, f32::max);
+/// The signal that noise and contrast of a channel are measured against: the mean of all its pixels above a tenth of the
+/// greatest, which is the mean over tissue where air is dark. 0 for a channel without a positive pixel.
+fn signal_level(channel: ArrayView2<'_, f32>) -> f32 {
+    let top = channel.iter().copied().fold(0.0, f32::max);
     let (mut sum, mut count) = (0.0_f64, 0_u64);
-    for &v in pixels.iter().filter(|&&v| v > top / 10.0) {
+    for &v in channel.iter().filter(|&&v| v > top / 10.0) {
         sum += f64::from(v);
         count += 1;
     }

@@ -9,19 +9,32 @@ use super::Grade;
 /// Standard deviation as a share of the signal level: a signal-to-noise ratio of 12, 6 and 3.
 const SHARE: [f32; 3] = [1.0 / 12.0, 1.0 / 6.0, 1.0 / 3.0];
 
-/// Adds normally distributed noise to every pixel.
-pub(super) fn gaussian(pixels: &mut Array3<f32>, level: f32, grade: Grade, random: &mut impl Rng) {
-    let sigma = level * grade.of(SHARE);
-    pixels.mapv_inplace(|v| v + sigma * random.sample::<f32, _>(StandardNormal));
+/// What becomes of a pixel under noise of a standard deviation.
+type Noise<R> = fn(f32, f32, &mut R) -> f32;
+
+/// Puts noise over each channel, in its share of that channel's signal level.
+pub(super) fn spoil<R: Rng>(
+    pixels: &mut Array3<f32>,
+    levels: &[f32],
+    grade: Grade,
+    noise: Noise<R>,
+    random: &mut R,
+) {
+    for (mut channel, level) in pixels.outer_iter_mut().zip(levels) {
+        let sigma = level * grade.of(SHARE);
+        channel.mapv_inplace(|v| noise(v, sigma, random));
+    }
 }
 
-/// Replaces every pixel by the magnitude of a complex signal of that size with noise of the same spread on its real and
-/// its imaginary part. The sign of a negative pixel is kept.
-pub(super) fn rician(pixels: &mut Array3<f32>, level: f32, grade: Grade, random: &mut impl Rng) {
-    let sigma = level * grade.of(SHARE);
-    pixels.mapv_inplace(|v| {
-        let real = v.abs() + sigma * random.sample::<f32, _>(StandardNormal);
-        let imaginary = sigma * random.sample::<f32, _>(StandardNormal);
-        real.hypot(imaginary).copysign(v)
-    });
+/// Adds normally distributed noise.
+pub(in crate::data) fn gaussian(v: f32, sigma: f32, random: &mut impl Rng) -> f32 {
+    v + sigma * random.sample::<f32, _>(StandardNormal)
+}
+
+/// The magnitude of a complex signal of the pixel's size with noise of the same spread on its real and its imaginary part.
+/// The sign of a negative pixel is kept.
+pub(in crate::data) fn rician(v: f32, sigma: f32, random: &mut impl Rng) -> f32 {
+    let real = v.abs() + sigma * random.sample::<f32, _>(StandardNormal);
+    let imaginary = sigma * random.sample::<f32, _>(StandardNormal);
+    real.hypot(imaginary).copysign(v)
 }

@@ -39,6 +39,7 @@ pub(super) fn replace(example: &Example, other: &[Example], grade: Grade) -> Res
         position: example.position,
         image,
         truth,
+        difficulty: theirs.difficulty,
     })
 }
 

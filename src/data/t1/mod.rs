@@ -4,11 +4,13 @@
 //! * `t1-nuclei`: one class of deep grey nuclei (AAL's caudate, putamen, pallidum, thalamus) in coronal half slices.
 //!
 //! The left hemisphere trains and validates, the right one tests, and a band around the middle belongs to neither. The
-//! macaque `inia19`, laid over the human head, gives each task its `other/`. `docs/data.md` has the details and the terms
+//! macaque `inia19`, laid over the human head, gives each task its `other/`. A second human head, the template MNI152, is
+//! a folder of test slices beside them ([`build_mni152`]). `docs/data.md` has the details and the terms
 //! under which the volumes come.
 
 mod anatomy;
 mod macaque;
+mod mni152;
 mod recipe;
 mod templates;
 mod volume;
@@ -16,9 +18,9 @@ mod volume;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis};
-use sha2::{Digest, Sha256};
 
 pub use anatomy::{AAL_NUCLEI, NEUROMAPS_NUCLEI, NEUROMAPS_RIGHT};
+pub use mni152::{MNI152_FILE, MNI152_NAME, MNI152_SCALE, build_mni152};
 pub use recipe::{BLOCK, BLOCKS, VALIDATION_BLOCK, VALUE_SCALE};
 pub use templates::{FOLDER, Templates, install};
 
@@ -52,7 +54,7 @@ pub fn build(templates: &Templates, out: &Path, force: bool) -> Result<Vec<Made>
     templates.check()?;
     let human = read_human(templates)?;
     let other = read_macaque(templates, &human)?;
-    let files: Vec<SourceFile> = templates.files().map(source_file).collect::<Result<_, _>>()?;
+    let files: Vec<SourceFile> = templates.files().map(SourceFile::of).collect::<Result<_, _>>()?;
     std::fs::create_dir_all(out).map_err(DataError::io("create the folder", out))?;
     [BRAIN, NUCLEI]
         .iter()
@@ -252,16 +254,4 @@ fn same_grid(path: &Path, volume: &Array3<f32>, other: &Path, want: &Array3<f32>
         other: other.to_owned(),
         want: want.dim().into(),
     })
-}
-
-fn source_file(path: &Path) -> Result<SourceFile, DataError> {
-    let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
-    let sha256 = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let name = path
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Ok(SourceFile { name, sha256 })
 }

@@ -88,6 +88,11 @@ impl Geometry {
         ))
     }
 
+    /// For x, y and z: the file's axis that runs along it, and whether it runs the other way.
+    pub(in crate::imaging) fn orientation(&self) -> [(usize, bool); 3] {
+        [0, 1, 2].map(|world| (self.axes[world], self.flipped[world]))
+    }
+
     /// Which of x, y, z (0, 1, 2) the file's axis runs along.
     pub(super) fn world_axis(&self, file_axis: usize) -> usize {
         self.axes
