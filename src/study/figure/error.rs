@@ -1,0 +1,34 @@
+//! What can be wrong with a figure.
+
+/// Why a figure could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum FigureError {
+    /// A part of the figure contradicts another.
+    #[error("figure '{figure}': {field} is {was}; it must be {want}")]
+    Field {
+        /// The figure's title.
+        figure: String,
+        /// The part, as a path such as `panels[0].series[1].y`.
+        field: String,
+        /// What it was.
+        was: String,
+        /// What would be right.
+        want: String,
+    },
+    /// The plotting library refused.
+    #[error("figure '{figure}': cannot be drawn: {message}")]
+    Drawing {
+        /// The figure's title.
+        figure: String,
+        /// What plotters said.
+        message: String,
+    },
+    /// The SVG could not be made into a PNG.
+    #[error("figure '{figure}': cannot be made a PNG: {message}")]
+    Raster {
+        /// The figure's title.
+        figure: String,
+        /// What the renderer said.
+        message: String,
+    },
+}

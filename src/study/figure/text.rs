@@ -1,0 +1,155 @@
+//! Widths of words in the built-in font, and lines broken or cut to fit.
+
+use std::sync::OnceLock;
+
+use skrifa::charmap::Charmap;
+use skrifa::instance::{LocationRef, Size};
+use skrifa::metrics::GlyphMetrics;
+use skrifa::{FontRef, MetadataProvider};
+
+/// What a viewer looks for; the first is the font that the widths are from, the second is as wide.
+pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
+
+/// How words are set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Font {
+    /// Height of the letters' square, in pixels.
+    pub size: f64,
+    pub bold: bool,
+}
+
+impl Font {
+    pub const TITLE: Self = Self::new(14.0, true);
+    pub const HEADING: Self = Self::new(11.5, true);
+    pub const LABEL: Self = Self::new(11.5, false);
+    pub const TICK: Self = Self::new(10.5, false);
+    pub const NOTE: Self = Self::new(10.5, false);
+    pub const SMALL: Self = Self::new(9.5, false);
+
+    const fn new(size: f64, bold: bool) -> Self {
+        Self { size, bold }
+    }
+
+    /// Pixels from one line to the next.
+    pub fn line(self) -> f64 {
+        (self.size * 1.3).round()
+    }
+
+    /// Pixels from the top of a line to the foot of its letters.
+    pub fn ascent(self) -> f64 {
+        self.size * 0.95
+    }
+
+    /// Pixels that a text of one line takes.
+    pub fn width(self, text: &str) -> f64 {
+        let face = face(self.bold);
+        let units: f64 = text.chars().map(|letter| face.advance(letter)).sum();
+        units * self.size
+    }
+
+    /// Breaks a text into lines no wider than `width`, between words where it can.
+    pub fn wrap(self, text: &str, width: f64) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            let joined = if line.is_empty() {
+                word.to_owned()
+            } else {
+                format!("{line} {word}")
+            };
+            if self.width(&joined) <= width {
+                line = joined;
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            for letter in word.chars() {
+                line.push(letter);
+                if line.chars().count() > 1 && self.width(&line) > width {
+                    line.pop();
+                    lines.push(std::mem::replace(&mut line, letter.to_string()));
+                }
+            }
+        }
+        if !line.is_empty() {
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// The text, or as much of its beginning as fits with an ellipsis.
+    pub fn fit(self, text: &str, width: f64) -> String {
+        if self.width(text) <= width {
+            return text.to_owned();
+        }
+        let mut kept = String::new();
+        for letter in text.chars() {
+            kept.push(letter);
+            if self.width(&kept) + self.width("…") > width {
+                kept.pop();
+                break;
+            }
+        }
+        format!("{}…", kept.trim_end())
+    }
+}
+
+/// One of the two weights of the font.
+struct Face {
+    letters: Charmap<'static>,
+    advances: GlyphMetrics<'static>,
+}
+
+impl Face {
+    fn new(bytes: &'static [u8]) -> Self {
+        let font = FontRef::new(bytes).expect("the built-in font is whole");
+        Self {
+            letters: font.charmap(),
+            advances: font.glyph_metrics(Size::new(1.0), LocationRef::default()),
+        }
+    }
+
+    /// Width of a letter in a font of one pixel; that of the sign for unknown letters where the font lacks it.
+    fn advance(&self, letter: char) -> f64 {
+        let glyph = self.letters.map(letter).unwrap_or_default();
+        f64::from(self.advances.advance_width(glyph).unwrap_or_default())
+    }
+}
+
+fn face(bold: bool) -> &'static Face {
+    static FACES: OnceLock<[Face; 2]> = OnceLock::new();
+    let faces = FACES.get_or_init(|| {
+        [
+            Face::new(dejavu::sans::regular()),
+            Face::new(dejavu::sans::bold()),
+        ]
+    });
+    &faces[usize::from(bold)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Font;
+
+    #[test]
+    fn widths_are_the_fonts() {
+        // DejaVu Sans: a digit is 1303 of 2048 units wide, bold 1425.
+        assert!((Font::LABEL.width("08") - 2.0 * 1303.0 / 2048.0 * 11.5).abs() < 1e-3);
+        assert!((Font::HEADING.width("0") - 1425.0 / 2048.0 * 11.5).abs() < 1e-3);
+    }
+
+    #[test]
+    fn lines_are_broken_or_cut_to_the_width() {
+        let text = "one two averyveryverylongwordwithoutend three";
+        let lines = Font::NOTE.wrap(text, 60.0);
+        assert!(
+            lines.iter().all(|line| Font::NOTE.width(line) <= 60.0),
+            "{lines:?}"
+        );
+        assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+        assert!(Font::NOTE.wrap("  ", 60.0).is_empty());
+        let cut = Font::NOTE.fit(text, 60.0);
+        assert!(cut.ends_with('…') && Font::NOTE.width(&cut) <= 60.0);
+    }
+}
