@@ -6,7 +6,9 @@
 //! connections by concatenation (`[up, skip]`), and a 1x1 convolution as the head. The 18 activations after the ReLUs are
 //! the taps; [`super::layers::LAYERS`] names them.
 
-use rand::SeedableRng;
+use std::cell::RefCell;
+
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
@@ -282,20 +284,67 @@ impl UNet {
     /// # Errors
     /// When the input's shape does not fit, or libtorch fails (out of memory).
     pub fn forward_t(&self, image: &Tensor, train: bool) -> Result<Forward, UNetError> {
+        self.run(image, train, &|_, map| Ok(map))
+    }
+
+    /// Runs the network with its running statistics and drops each channel of the outputs of encoder 4, of the bottleneck and of
+    /// decoder 4 with the probability `share`: a sample of Monte Carlo dropout (Gal and Ghahramani 2016), injected into a network
+    /// that was trained without.
+    ///
+    /// # Errors
+    /// As [`UNet::forward_t`].
+    pub fn forward_dropout(
+        &self,
+        image: &Tensor,
+        share: f64,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Forward, UNetError> {
+        let random = RefCell::new(random);
+        let drop_channels = |layer: usize, map: Tensor| {
+            if ![8, 10, 12].contains(&layer) {
+                return Ok(map);
+            }
+            let [batch, channels] = [map.size()[0], map.size()[1]];
+            let mut random = random.borrow_mut();
+            let kept: Vec<f32> = (0..batch * channels)
+                .map(|_| {
+                    if random.gen_bool(share) {
+                        0.0
+                    } else {
+                        1.0 / (1.0 - share as f32)
+                    }
+                })
+                .collect();
+            let kept = Tensor::f_from_slice(&kept)?.f_view([batch, channels, 1, 1])?;
+            map.f_mul(&kept.f_to_device(map.device())?)
+        };
+        self.run(image, false, &drop_channels)
+    }
+
+    /// `after` sees each block's output with its layer's number, and gives what goes on from there.
+    fn run(
+        &self,
+        image: &Tensor,
+        train: bool,
+        after: &dyn Fn(usize, Tensor) -> Result<Tensor, TchError>,
+    ) -> Result<Forward, UNetError> {
         self.check_input(image)?;
         let mut taps = Vec::with_capacity(super::layers::LAYER_COUNT);
         let mut skips = Vec::with_capacity(self.encoders.len());
         let mut current = image.shallow_clone();
         for encoder in &self.encoders {
             let skip = encoder.forward(&current, train, &mut taps)?;
+            let skip = after(taps.len(), skip)?;
             current = skip.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
             skips.push(skip);
         }
         current = self.bottleneck.forward(&current, train, &mut taps)?;
+        current = after(taps.len(), current)?;
         for ((up, decoder), skip) in self.decoders.iter().zip(skips.iter().rev()) {
             let (stride, none, one) = ([2, 2], [0, 0], [1, 1]);
             let up = current.f_conv_transpose2d(&up.weight, Some(&up.bias), stride, none, none, 1, one)?;
             current = decoder.forward(&Tensor::f_cat(&[&up, skip], 1)?, train, &mut taps)?;
+            current = after(taps.len(), current)?;
         }
         let head = &self.head;
         let logits = current.f_conv2d(&head.weight, Some(&head.bias), [1, 1], [0, 0], [1, 1], 1)?;

@@ -49,6 +49,8 @@ pub struct Job {
     pub folder: PathBuf,
     /// What to do where it holds a training already.
     pub start: Start,
+    /// Epochs, from 1, whose weights are kept in the folder besides the best, as `epoch-N.safetensors`.
+    pub snapshots: Vec<u32>,
 }
 
 /// One step that was made.
@@ -332,6 +334,10 @@ impl<'a> Training<'a> {
             // Before the state that calls them the best: a kill in between validates this epoch again, to the same end.
             Weights::from_store(&self.store)?.write(&self.files.best, false)?;
             self.position.best_epoch = Some(row.epoch);
+        }
+        if self.job.snapshots.contains(&row.epoch) {
+            let file = self.job.folder.join(format!("epoch-{}.safetensors", row.epoch));
+            Weights::from_store(&self.store)?.write(&file, false)?;
         }
         self.position.history.push(row.clone());
         self.position.epoch += 1;

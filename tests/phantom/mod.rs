@@ -72,6 +72,7 @@ pub fn job(recipe: Recipe, samples: &Arc<Samples>, classes: i64, folder: &Path, 
         device: tch::Device::Cpu,
         folder,
         start,
+        snapshots: Vec::new(),
     }
 }
 

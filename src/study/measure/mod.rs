@@ -1,0 +1,13 @@
+//! What is taken from a network and an image, once, for every table, figure and score.
+
+mod certainty;
+mod many_passes;
+mod one_pass;
+mod temperature;
+mod tensors;
+
+pub use certainty::Certainty;
+pub use many_passes::{ManyPasses, Networks, Sampling, many_passes};
+pub use one_pass::{LayerCounts, OnePass, one_pass};
+pub use temperature::fit_temperature;
+pub(super) use tensors::pixels;

@@ -1,0 +1,37 @@
+//! Between prepared samples and tensors.
+
+use tch::{Kind, TchError, Tensor};
+
+use crate::train::Sample;
+
+/// Samples of one size as `[B, C, H, W]` float32.
+pub(in crate::study) fn pixels(samples: &[&Sample]) -> Result<Tensor, TchError> {
+    let images: Result<Vec<Tensor>, TchError> = samples
+        .iter()
+        .map(|sample| {
+            let (channels, height, width) = sample.pixels.dim();
+            let values: Vec<f32> = sample.pixels.iter().copied().collect();
+            Tensor::f_from_slice(&values)?.f_view([channels as i64, height as i64, width as i64])
+        })
+        .collect();
+    Tensor::f_stack(&images?, 0)
+}
+
+/// Their truth as `[B, H, W]` uint8.
+pub(super) fn truth(samples: &[&Sample]) -> Result<Tensor, TchError> {
+    let images: Result<Vec<Tensor>, TchError> = samples
+        .iter()
+        .map(|sample| {
+            let (height, width) = sample.labels.dim();
+            let values: Vec<u8> = sample.labels.iter().copied().collect();
+            Tensor::f_from_slice(&values)?.f_view([height as i64, width as i64])
+        })
+        .collect();
+    Tensor::f_stack(&images?, 0)
+}
+
+/// Sums over all but the first dimension, a number an image.
+pub(super) fn sums(tensor: &Tensor) -> Result<Vec<f64>, TchError> {
+    let rows = tensor.f_flatten(1, -1)?.f_to_kind(Kind::Double)?;
+    Vec::<f64>::try_from(rows.f_sum_dim_intlist([1].as_slice(), false, Kind::Double)?)
+}

@@ -1,0 +1,169 @@
+//! What a study does, job by job.
+
+use super::network::{Network, Variant};
+use super::profile::Profile;
+use super::set::Set;
+use crate::train::Loss;
+
+/// One thing to be done and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Job {
+    /// Train a network.
+    Train(Network),
+    /// Take from a network all that one pass an image gives.
+    Records(Network),
+    /// Ask an ensemble, dropout, flips and gradients.
+    Passes(Network),
+    /// Add noise to the test images, ever more.
+    Noise(Network),
+    /// Remove the inertia units.
+    Prune(Network),
+    /// Time every score, alone.
+    Costs(Network),
+}
+
+/// Jobs that go at one pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Training; its work is counted in pixels times the squared base width.
+    Train,
+    /// One pass an image; in pixels.
+    Records,
+    /// Many passes an image; in pixels.
+    Passes,
+    /// Noise; in pixels.
+    Noise,
+    /// Pruning; in pixels.
+    Prune,
+    /// Timing; in pixels.
+    Costs,
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are done.
+    pub const ALL: [Kind; 6] = [
+        Kind::Train,
+        Kind::Records,
+        Kind::Passes,
+        Kind::Noise,
+        Kind::Prune,
+        Kind::Costs,
+    ];
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Kind::Train => "train networks",
+            Kind::Records => "score images with one pass",
+            Kind::Passes => "score images with many passes",
+            Kind::Noise => "add noise",
+            Kind::Prune => "remove inertia units",
+            Kind::Costs => "time the scores",
+        }
+    }
+
+    /// Seconds for a unit of work on one core, before any was measured: the order of magnitude, no more.
+    pub(super) fn guess(self) -> f64 {
+        match self {
+            Kind::Train => 1e-8,
+            Kind::Records => 3e-6,
+            Kind::Passes => 6e-6,
+            Kind::Noise | Kind::Prune => 2e-6,
+            Kind::Costs => 4e-4,
+        }
+    }
+}
+
+impl Job {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Job::Train(_) => Kind::Train,
+            Job::Records(_) => Kind::Records,
+            Job::Passes(_) => Kind::Passes,
+            Job::Noise(_) => Kind::Noise,
+            Job::Prune(_) => Kind::Prune,
+            Job::Costs(_) => Kind::Costs,
+        }
+    }
+
+    /// Its network.
+    pub fn network(&self) -> &Network {
+        match self {
+            Job::Train(network)
+            | Job::Records(network)
+            | Job::Passes(network)
+            | Job::Noise(network)
+            | Job::Prune(network)
+            | Job::Costs(network) => network,
+        }
+    }
+
+    /// What is done, in a few words.
+    pub fn words(&self) -> String {
+        let network = self.network();
+        let mut words = format!("{} {}", network.set.name(), network.loss());
+        if network.variant != Variant::Main {
+            words += &format!(", {}", network.variant.words());
+        }
+        if network.member > 0 {
+            words += &format!(", member {}", network.member + 1);
+        }
+        words
+    }
+}
+
+/// The losses, the paper's order.
+pub const LOSSES: [Loss; 2] = [Loss::Offline, Loss::Online];
+
+/// The variants of a profile: those whose width is the profile's are no variant.
+pub fn variants(profile: &Profile) -> Vec<Variant> {
+    let all = [
+        Variant::LambdaTenth,
+        Variant::LambdaTen,
+        Variant::Detached,
+        Variant::Width8,
+        Variant::Width16,
+        Variant::Width32,
+        Variant::Width64,
+    ];
+    let fits = |variant: &Variant| {
+        variant
+            .width()
+            .is_none_or(|width| width != profile.base_width && width <= profile.widest)
+    };
+    all.into_iter().filter(fits).collect()
+}
+
+/// Everything that a profile asks for, stage by stage: the jobs of a stage need those of the stages before.
+pub fn stages(profile: &Profile) -> Vec<Vec<Job>> {
+    let mains = || {
+        Set::ALL
+            .into_iter()
+            .flat_map(|set| LOSSES.map(|loss| Network::main(set, loss)))
+    };
+    let variants: Vec<Network> = profile
+        .variant_sets
+        .iter()
+        .flat_map(|&set| {
+            variants(profile).into_iter().map(move |variant| Network {
+                variant,
+                ..Network::main(set, Loss::Online)
+            })
+        })
+        .collect();
+    let members =
+        mains().flat_map(|network| (0..profile.members).map(move |member| Network { member, ..network }));
+    // The studied networks first, so that what needs them alone would be complete first.
+    let mut train: Vec<Network> = members.chain(variants.iter().copied()).collect();
+    train.sort_by_key(|network| (network.member, network.variant));
+    let records = mains().chain(variants);
+    vec![
+        train.into_iter().map(Job::Train).collect(),
+        records.map(Job::Records).collect(),
+        mains().map(Job::Passes).collect(),
+        mains().filter(|network| network.online).map(Job::Noise).collect(),
+        mains().filter(|network| network.online).map(Job::Prune).collect(),
+        vec![Job::Costs(Network::main(Set::IsicLike, Loss::Online))],
+    ]
+}

@@ -1,0 +1,362 @@
+//! A study under way: its jobs are done, or taken from the cache.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::cache::{Cache, Kept, StepId};
+use super::costs::{Costs, costs};
+use super::error::StudyError;
+use super::measure::{ManyPasses, Sampling};
+use super::network::{Network, Variant};
+use super::noise::{Noise, noise};
+use super::plan::{Job, Kind, stages};
+use super::pool::each;
+use super::profile::Profile;
+use super::progress::{Pace, Progress};
+use super::pruning::{Pruned, prune};
+use super::record::{Records, passes, records};
+use super::set::{Set, SetImages};
+use super::training::{Trained, snapshot_epochs, train};
+use crate::data::Damage;
+use crate::train::{Observer, Row, Step};
+
+/// Probability that a channel is dropped in a pass with dropout.
+const DROPOUT: f64 = 0.2;
+
+/// A study in a folder.
+pub struct Study {
+    /// Its sizes.
+    pub profile: Profile,
+    cache: Cache,
+    workers: usize,
+    images: BTreeMap<Set, SetImages>,
+    stop: AtomicBool,
+}
+
+impl Study {
+    /// A study whose outcomes lie in a cache, so many jobs side by side; makes or reads the images of every set.
+    ///
+    /// # Errors
+    /// As [`Set::images`].
+    pub fn open(profile: Profile, workers: usize, cache: Cache) -> Result<Study, StudyError> {
+        let images = each(&Set::ALL, workers, |set| set.images(&cache, &profile))?;
+        Ok(Study {
+            images: images.into_iter().map(|images| (images.set, images)).collect(),
+            profile,
+            cache,
+            workers,
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// Ends the run at the next step of a training or after the present job.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Jobs side by side.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The images of a set.
+    pub fn images(&self, set: Set) -> &SetImages {
+        &self.images[&set]
+    }
+
+    /// Does every job of the profile that is not kept already.
+    ///
+    /// # Errors
+    /// What a job fails with; [`StudyError::Stopped`] after [`Study::stop`].
+    pub fn run(&self, progress: &dyn Progress) -> Result<(), StudyError> {
+        let stages = stages(&self.profile);
+        let pace = Pace::new(self.workers);
+        let (mut all, mut left) = (Vec::new(), BTreeMap::new());
+        for job in stages.iter().flatten() {
+            let kept = self.holds(job)?;
+            all.push((*job, kept));
+            if !kept {
+                left.insert(*job, (job.kind(), self.work(job)?));
+            }
+        }
+        let left = Mutex::new(left);
+        let seconds_left = || pace.seconds(left.lock().expect("no holder panics").values().copied());
+        progress.plan(&all, seconds_left());
+        for stage in &stages {
+            each(stage, self.workers, |job| {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(StudyError::Stopped);
+                }
+                if !left.lock().expect("no holder panics").contains_key(job) {
+                    return Ok(());
+                }
+                let since = Instant::now();
+                progress.begin(job);
+                self.perform(job, progress)?;
+                if let Some((kind, work)) = left.lock().expect("no holder panics").remove(job) {
+                    pace.measured(kind, work, since.elapsed().as_secs_f64());
+                }
+                progress.end(job, seconds_left());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn perform(&self, job: &Job, progress: &dyn Progress) -> Result<(), StudyError> {
+        let advance = &mut |share: f64| progress.advance(job, share);
+        match job {
+            Job::Train(network) => self.trained_with(network, advance).map(drop),
+            Job::Records(network) => self.records_with(network, advance).map(drop),
+            Job::Passes(network) => self.passes_with(network, advance).map(drop),
+            Job::Noise(network) => self.noise_with(network, advance).map(drop),
+            Job::Prune(network) => self.pruned(network).map(drop),
+            Job::Costs(network) => self.costs(network).map(drop),
+        }
+    }
+
+    /// A network, trained.
+    ///
+    /// # Errors
+    /// What its training fails with.
+    pub fn trained(&self, network: &Network) -> Result<Kept<Trained>, StudyError> {
+        self.trained_with(network, &mut |_| ())
+    }
+
+    /// What one pass gives for each image of a network's set.
+    ///
+    /// # Errors
+    /// What measuring fails with.
+    pub fn records(&self, network: &Network) -> Result<Records, StudyError> {
+        Ok(self.records_with(network, &mut |_| ())?.value)
+    }
+
+    /// What many passes give for each image of [`Records::test`].
+    ///
+    /// # Errors
+    /// What measuring fails with.
+    pub fn passes(&self, network: &Network) -> Result<Vec<ManyPasses>, StudyError> {
+        Ok(self.passes_with(network, &mut |_| ())?.value)
+    }
+
+    /// What noise does to a network's layers.
+    ///
+    /// # Errors
+    /// What measuring fails with.
+    pub fn noise(&self, network: &Network) -> Result<Noise, StudyError> {
+        Ok(self.noise_with(network, &mut |_| ())?.value)
+    }
+
+    /// A network without its inertia units.
+    ///
+    /// # Errors
+    /// What pruning fails with.
+    pub fn pruned(&self, network: &Network) -> Result<Pruned, StudyError> {
+        let (images, trained) = (self.images(network.set), self.trained(network)?);
+        let records = self.records(network)?;
+        Ok(prune(
+            &self.cache,
+            &self.step(&Job::Prune(*network))?,
+            images,
+            &trained,
+            &records,
+        )?
+        .value)
+    }
+
+    /// What each kind of score costs, measured on a network.
+    ///
+    /// # Errors
+    /// What measuring fails with.
+    pub fn costs(&self, network: &Network) -> Result<Costs, StudyError> {
+        let (images, members) = (self.images(network.set), self.members(network)?);
+        let step = self.step(&Job::Costs(*network))?;
+        Ok(costs(&self.cache, &step, images, &members, &self.sampling())?.value)
+    }
+
+    /// The ensemble of a network, itself first.
+    fn members(&self, network: &Network) -> Result<Vec<Kept<Trained>>, StudyError> {
+        let member = |member| self.trained(&Network { member, ..*network });
+        (0..self.profile.members).map(member).collect()
+    }
+
+    fn trained_with(
+        &self,
+        network: &Network,
+        advance: &mut dyn FnMut(f64),
+    ) -> Result<Kept<Trained>, StudyError> {
+        let samples = &self.images(network.set).samples;
+        let recipe = network.recipe(&self.profile, samples.train.len());
+        let snapshots = self.snapshots(network, recipe.epochs);
+        let mut watcher = Watcher {
+            stop: &self.stop,
+            advance,
+        };
+        let step = self.step(&Job::Train(*network))?;
+        train(&self.cache, &step, &recipe, samples, &snapshots, &mut watcher)
+    }
+
+    /// The epochs whose weights the variance of gradients needs: of the studied networks only.
+    fn snapshots(&self, network: &Network, epochs: u32) -> Vec<u32> {
+        let studied = network.member == 0 && network.variant == Variant::Main;
+        snapshot_epochs(epochs, if studied { self.profile.snapshots } else { 0 })
+    }
+
+    fn records_with(
+        &self,
+        network: &Network,
+        advance: &mut dyn FnMut(f64),
+    ) -> Result<Kept<Records>, StudyError> {
+        let images = self.images(network.set);
+        let trained = self.trained(network)?;
+        let step = self.step(&Job::Records(*network))?;
+        records(
+            &self.cache,
+            &step,
+            images,
+            &trained,
+            &self.versions(network)?,
+            advance,
+        )
+    }
+
+    fn passes_with(
+        &self,
+        network: &Network,
+        advance: &mut dyn FnMut(f64),
+    ) -> Result<Kept<Vec<ManyPasses>>, StudyError> {
+        let images = self.images(network.set);
+        let members = self.members(network)?;
+        let (step, versions) = (self.step(&Job::Passes(*network))?, self.versions(network)?);
+        passes(
+            &self.cache,
+            &step,
+            images,
+            &members,
+            &versions,
+            &self.sampling(),
+            advance,
+        )
+    }
+
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            dropout_passes: self.profile.dropout_passes,
+            dropout_share: DROPOUT,
+            seed: self.profile.seed,
+        }
+    }
+
+    /// The ways in which a network's test images come: the networks that are studied see damage, variants of them do not.
+    fn versions(&self, network: &Network) -> Result<Vec<Option<Damage>>, StudyError> {
+        match network.variant {
+            Variant::Main => self
+                .images(network.set)
+                .versions(&self.profile.grades, self.profile.seed),
+            _ => Ok(vec![None]),
+        }
+    }
+
+    fn noise_with(&self, network: &Network, advance: &mut dyn FnMut(f64)) -> Result<Kept<Noise>, StudyError> {
+        let images = self.images(network.set);
+        let trained = self.trained(network)?;
+        let (levels, seed) = (&self.profile.noise, self.profile.seed);
+        let step = self.step(&Job::Noise(*network))?;
+        noise(&self.cache, &step, images, &trained, levels, seed, advance)
+    }
+
+    /// Everything that a job's outcome depends on.
+    fn step(&self, job: &Job) -> Result<StepId, StudyError> {
+        let network = *job.network();
+        let images = self.images(network.set);
+        let key = |job: Job| Ok::<_, StudyError>(self.step(&job)?.key());
+        let (prefix, inputs) = match job {
+            Job::Train(_) => {
+                let recipe = network.recipe(&self.profile, images.samples.train.len());
+                let snapshots = self.snapshots(&network, recipe.epochs);
+                ("train", json!([recipe, images.samples.fingerprint, snapshots]))
+            }
+            Job::Records(_) => {
+                let network_key = key(Job::Train(network))?;
+                (
+                    "records",
+                    json!([network_key, images.key, self.versions(&network)?]),
+                )
+            }
+            Job::Passes(_) | Job::Costs(_) => {
+                let member = |member| key(Job::Train(Network { member, ..network }));
+                let members: Vec<String> = (0..self.profile.members).map(member).collect::<Result<_, _>>()?;
+                let inputs = json!([members, images.key, self.versions(&network)?, self.sampling()]);
+                (
+                    if job.kind() == Kind::Passes {
+                        "passes"
+                    } else {
+                        "costs"
+                    },
+                    inputs,
+                )
+            }
+            Job::Prune(_) => ("prune", json!([key(Job::Records(network))?])),
+            Job::Noise(_) => {
+                let (levels, seed) = (&self.profile.noise, self.profile.seed);
+                (
+                    "noise",
+                    json!([key(Job::Train(network))?, images.key, levels, seed]),
+                )
+            }
+        };
+        Ok(StepId::new(format!("{prefix}-{}", network.name()), inputs))
+    }
+
+    fn holds(&self, job: &Job) -> Result<bool, StudyError> {
+        Ok(self.cache.holds(&self.step(job)?))
+    }
+
+    /// How much there is to do, in the unit of the job's kind.
+    fn work(&self, job: &Job) -> Result<f64, StudyError> {
+        let network = job.network();
+        let images = self.images(network.set);
+        let of = |count: usize| (count * images.pixels()) as f64;
+        Ok(match job {
+            Job::Train(_) => {
+                let train = images.samples.train.len();
+                let recipe = network.recipe(&self.profile, train);
+                let factor = if network.online { 1.3 } else { 1.0 };
+                of(train) * f64::from(recipe.epochs) * (recipe.base_width * recipe.base_width) as f64 * factor
+            }
+            Job::Records(_) => of(images.test.len() * self.versions(network)?.len()),
+            Job::Passes(_) => of(images.test.len() * self.versions(network)?.len()),
+            Job::Noise(_) => of(images.test.len() * (self.profile.noise.len() + 1)),
+            Job::Prune(_) => of(images.test.len()),
+            Job::Costs(_) => of(1),
+        })
+    }
+}
+
+/// Ends a training when the study is to stop, and passes on how far it is.
+struct Watcher<'a> {
+    stop: &'a AtomicBool,
+    advance: &'a mut dyn FnMut(f64),
+}
+
+impl Observer for Watcher<'_> {
+    fn begin(&mut self, step: u64, steps: u64) {
+        (self.advance)(step as f64 / steps as f64);
+    }
+
+    fn step(&mut self, step: &Step) -> ControlFlow<()> {
+        (self.advance)(step.step as f64 / step.steps as f64);
+        if self.stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn epoch(&mut self, _: &Row, _: bool) {}
+}
