@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron prometheus python-client build demo test lint bench docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus python-client build demo test lint bench docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ libtorch-cuda: ## Unpack its CUDA half into .libtorch-cuda: 2 GB to download (lo
 
 mricron: ## Install Debian's mricron-data, the MRI volumes that data sets and tests are made from, if it is missing
 	@.ci/mricron
+
+nilearn: ## Unpack the T1 template MNI152, a second head, from the PyPI wheel of nilearn into .tools: 11 MB to download, once
+	@.ci/nilearn
 
 prometheus: ## Unpack Debian's promtool, which the tests check /metrics with, into .tools if it is missing
 	@.ci/prometheus

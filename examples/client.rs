@@ -60,9 +60,11 @@ fn print(segmentation: &v1::Segmentation) {
     // Whatever is not ACCEPT is to be seen by a human.
     let accepted = segmentation.decision() == v1::Decision::Accept;
     println!(
-        "{} mu {:.6}",
+        "{} mu {:.6} soft Dice confidence {:.6} object confidence {:.6}",
         if accepted { "ACCEPT" } else { "REJECT" },
-        segmentation.mu
+        segmentation.mu,
+        segmentation.soft_dice_confidence,
+        segmentation.object_confidence
     );
     for reason in segmentation.reasons() {
         println!("{}", reason.as_str_name());

@@ -11,7 +11,7 @@
 //! | 2 | [`gate`] | calibration, thresholds, the decision |
 //! | 3 | [`model`] | a model as a folder, and the repository of them |
 //! | 4 | [`engine`] | images become results: one pass through network, scores and gate; queues and a thread a model |
-//! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
+//! | 4 | [`data`], [`train`], [`study`] | data sets, damage, the trainer, the paper's experiments |
 //! | 5 | [`grpc`] | the service: `sagate.v1`, health, reflection |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
 //! | 6 | [`cli`] | the command line |
@@ -28,5 +28,6 @@ pub mod imaging;
 pub mod model;
 pub mod nn;
 pub mod protoseg;
+pub mod study;
 pub mod telemetry;
 pub mod train;

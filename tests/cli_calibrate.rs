@@ -216,7 +216,8 @@ fn a_calibration_that_was_tampered_with_is_found() {
 fn lines(place: &Place, name: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(place.path(name)).unwrap();
     let mut lines = text.lines();
-    assert_eq!(lines.next().unwrap(), "image,damage,grade,mu,dice,accept,reasons");
+    let headings = "image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence";
+    assert_eq!(lines.next().unwrap(), headings);
     lines
         .map(|line| line.split(',').map(str::to_owned).collect())
         .collect()

@@ -82,6 +82,14 @@ fn every_layer_is_drawn_and_told() {
         told["object_fraction"].as_f64().unwrap(),
         expected.object_fraction()
     );
+    let confidence = expected.confidence;
+    for (field, score) in [
+        ("soft_dice_confidence", confidence.soft_dice),
+        ("object_confidence", confidence.object),
+    ] {
+        assert_eq!(told[field].as_f64().unwrap(), score, "{field}");
+        assert!(ended.stdout.contains(&format!("{score:.3}")), "{}", ended.stdout);
+    }
     assert_eq!(
         (&told["units_of_layer"], &told["class"]),
         (&18.into(), &"class 1".into())

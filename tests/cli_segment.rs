@@ -54,8 +54,10 @@ fn json_says_what_the_library_says() {
             "mask",
             "milliseconds",
             "mu",
+            "object_confidence",
             "object_fraction",
             "reasons",
+            "soft_dice_confidence",
             "threshold",
             "verdict",
         ];
@@ -70,6 +72,18 @@ fn json_says_what_the_library_says() {
         assert_eq!(
             row["object_fraction"].as_f64().unwrap(),
             expected.object_fraction()
+        );
+        assert_eq!(
+            row["soft_dice_confidence"].as_f64().unwrap(),
+            expected.confidence.soft_dice
+        );
+        assert_eq!(
+            row["object_confidence"].as_f64().unwrap(),
+            expected.confidence.object
+        );
+        assert!(
+            (0.5..1.0).contains(&expected.confidence.object),
+            "an object pixel is likelier than not"
         );
         assert_eq!((&row["coverage"], &row["threshold"]), (&0.5.into(), &0.2.into()));
         assert!(row["fault"].is_null() && row["mask"].as_array().unwrap().is_empty());
@@ -167,6 +181,14 @@ fn an_image_of_one_pixel_is_rejected() {
     };
     assert_eq!((code, &row["reasons"]), (3, &serde_json::json!([reason])));
     assert!(row["fault"].as_str().unwrap().contains(fault), "{row}");
+    for field in ["soft_dice_confidence", "object_confidence"] {
+        let confidence = row[field].as_f64().unwrap();
+        assert_eq!(
+            confidence == 0.0,
+            reason == "EMPTY_PREDICTION",
+            "{field} in {row}"
+        );
+    }
 }
 
 #[test]
@@ -178,7 +200,17 @@ fn the_table_has_a_row_an_image() {
     let headings: Vec<&str> = lines[0].split_whitespace().collect();
     assert_eq!(
         headings,
-        ["image", "decision", "mu", "threshold", "object", "reasons"]
+        [
+            "image",
+            "decision",
+            "mu",
+            "threshold",
+            "soft",
+            "Dice",
+            "confidence",
+            "object",
+            "reasons"
+        ]
     );
     for (line, file) in lines[2..5].iter().zip(&files) {
         let expected = place.expected(file);
@@ -187,6 +219,10 @@ fn the_table_has_a_row_an_image() {
             line.contains(&**file) && line.contains("ACCEPT") && line.contains(&mu),
             "{line}"
         );
+        let confidence = expected.confidence;
+        for score in [confidence.soft_dice, confidence.object] {
+            assert!(line.contains(&format!("{score:.3}")), "{score} in {line}");
+        }
         assert!(line.contains("all pass"), "{line}");
     }
     assert_eq!(lines[5..], ["3 of 3 images accepted by tiny@1"]);

@@ -128,6 +128,8 @@ fn accepted() -> v1::Segmentation {
         decision: v1::Decision::Accept.into(),
         mu: 0.5,
         object_fraction: 0.2,
+        soft_dice_confidence: 0.7,
+        object_confidence: 0.8,
         mask: Some(v1::Mask {
             form: v1::MaskForm::Bits.into(),
             height: 2,
@@ -157,6 +159,8 @@ async fn it_asks_again_where_the_server_says_so() {
         let answer = client.segment(&waves_image(1, 2, 5), &ask()).await.unwrap();
         assert!(answer.decision.accept);
         assert_eq!(answer.labels, ndarray::array![[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]);
+        let confidence = answer.confidence;
+        assert_eq!((confidence.soft_dice, confidence.object), (0.7, 0.8));
         assert_eq!(script.asked.load(Ordering::Relaxed), 4);
 
         let part = v1::interpret_response::Part::Segmentation(accepted());

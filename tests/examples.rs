@@ -47,10 +47,7 @@ fn rust() {
     let ended = run(&place, &example, &[&server.url(), &file]);
     assert_eq!((ended.code, &*ended.stderr), (0, ""), "{ended:?}");
     let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert_eq!(
-        lines[0],
-        format!("ACCEPT mu {:.6}", place.expected(&file).mean_sa.mu)
-    );
+    assert_eq!(lines[0], format!("ACCEPT {}", scores(&place, &file)));
     assert_eq!(
         lines[1..]
             .iter()
@@ -64,6 +61,15 @@ fn rust() {
         ended.code != 0 && ended.stderr.contains("two arguments"),
         "{ended:?}"
     );
+}
+
+/// The scores of an image as both clients print them.
+fn scores(place: &Place, file: &str) -> String {
+    let expected = place.expected(file);
+    format!(
+        "mu {:.6} soft Dice confidence {:.6} object confidence {:.6}",
+        expected.mean_sa.mu, expected.confidence.soft_dice, expected.confidence.object
+    )
 }
 
 #[test]
@@ -83,12 +89,7 @@ fn python() {
         .collect();
     let mut expected: Vec<String> = files
         .iter()
-        .map(|file| {
-            format!(
-                "{file} REJECT mu {:.6} BELOW_THRESHOLD",
-                place.expected(file).mean_sa.mu
-            )
-        })
+        .map(|file| format!("{file} REJECT {} BELOW_THRESHOLD", scores(&place, file)))
         .collect();
     let first = expected[0].replacen(&files[0], "one:", 1);
     files.push(place.write("broken.png", b"\x89PNG\r\n\x1a\nno"));

@@ -29,6 +29,26 @@ fn labels(answer: &v1::Segmentation) -> Array2<u8> {
     labels
 }
 
+/// Soft Dice confidence, and the mean probability inside the object, from the bytes of an answer.
+fn confidences(bytes: &[u8], labels: &Array2<u8>) -> [f64; 2] {
+    let (values, _) = bytes.as_chunks();
+    let p: Vec<f64> = values
+        .iter()
+        .map(|&value| f64::from(f32::from_le_bytes(value)))
+        .collect();
+    let (mut soft_dice, mut inside) = (Vec::new(), Vec::new());
+    for (plane, class) in p.chunks(labels.len()).zip(1..) {
+        let of_class = plane.iter().zip(labels).filter(|(_, label)| **label == class);
+        let of_class: Vec<f64> = of_class.map(|(&p, _)| p).collect();
+        if !of_class.is_empty() {
+            let both: f64 = of_class.iter().sum();
+            soft_dice.push(2.0 * both / (plane.iter().sum::<f64>() + of_class.len() as f64));
+        }
+        inside.extend(of_class);
+    }
+    [soft_dice, inside].map(|values| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 #[tokio::test]
 async fn the_answer_is_the_librarys() {
     let place = place();
@@ -48,6 +68,13 @@ async fn the_answer_is_the_librarys() {
         let probabilities = answer.probabilities.unwrap();
         assert_eq!(probabilities.shape, [2, height as u32, width as u32]);
         assert_eq!(probabilities.data, floats(expected.probability.iter().copied()));
+        let [soft_dice, object] = confidences(&probabilities.data, &expected.labels);
+        assert!((answer.soft_dice_confidence - soft_dice).abs() < 1e-12);
+        assert!((answer.object_confidence - object).abs() < 1e-12);
+        assert!(
+            (0.3..1.0).contains(&object),
+            "two classes: the likeliest has more than a third"
+        );
         let scores: Vec<_> = answer.layer_scores.iter().map(|it| it.layer).collect();
         assert_eq!(scores, [17, 18]);
         let mean: f64 = answer

@@ -45,7 +45,8 @@ def main(server, paths):
         # Whatever is not ACCEPT is to be seen by a human.
         verdict = "ACCEPT" if answer.decision == segmentation.DECISION_ACCEPT else "REJECT"
         reasons = [segmentation.Reason.Name(reason).removeprefix("REASON_") for reason in answer.reasons]
-        print(name, verdict, f"mu {answer.mu:.6f}", *reasons)
+        confidence = f"soft Dice confidence {answer.soft_dice_confidence:.6f} object confidence {answer.object_confidence:.6f}"
+        print(name, verdict, f"mu {answer.mu:.6f}", confidence, *reasons)
 
     unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     with grpc.insecure_channel(server, options=unlimited) as channel:

@@ -21,6 +21,7 @@ pub mod protoseg;
 pub mod segment;
 pub mod serve;
 mod server;
+mod study;
 mod subject;
 pub mod top;
 pub mod train;
@@ -104,6 +105,8 @@ enum Command {
     Bench(bench::Args),
     /// Train a model on a task
     Train(train::Args),
+    /// Repeat the paper's study
+    Study(study::Args),
     /// List, show or verify models
     Model(model::Args),
     /// Make data sets, damage images, pick samples
@@ -131,6 +134,7 @@ impl Command {
             Command::Protoseg(args) => protoseg::run(args, settings),
             Command::Bench(args) => bench::run(args, settings),
             Command::Train(args) => train::run(args, settings),
+            Command::Study(args) => study::run(args, settings),
             Command::Model(args) => model::run(args, settings),
             Command::Data(args) => data::run(args, settings),
             Command::Config(args) => config::run(args, settings),

@@ -160,6 +160,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         device,
         folder: args.work(),
         start,
+        snapshots: Vec::new(),
     };
     let mut watcher = Watcher {
         bar: out::progress(0, "training"),

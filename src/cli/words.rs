@@ -12,6 +12,15 @@ pub fn threshold(threshold: Option<f64>) -> String {
     }
 }
 
+/// A score, `-` where it is not finite.
+pub fn score(score: f64) -> String {
+    if score.is_finite() {
+        format!("{score:.3}")
+    } else {
+        "-".into()
+    }
+}
+
 /// The reasons of a decision.
 pub fn reasons(decision: &Decision) -> String {
     let words: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();

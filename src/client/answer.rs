@@ -4,7 +4,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use crate::engine::{ModelId, UnitView};
-use crate::gate::Decision;
+use crate::gate::{Confidence, Decision};
 use crate::imaging::Plane;
 use crate::model::Class;
 use crate::nn::layers::Layer;
@@ -67,6 +67,8 @@ pub struct Answer {
     pub decision: Decision,
     /// Share of the image's pixels that are object.
     pub object_fraction: f64,
+    /// How sure the probabilities are of the labels; NaN where mu is not finite.
+    pub confidence: Confidence,
     /// Why there is no score.
     pub fault: Option<Fault>,
 }

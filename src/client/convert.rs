@@ -8,7 +8,7 @@ use super::answer::{
 };
 use super::error::ClientError;
 use crate::engine::{ModelId, UnitView};
-use crate::gate::{Decision, Reason};
+use crate::gate::{Confidence, Decision, Reason};
 use crate::grpc::v1;
 use crate::grpc::v1::image::Source;
 use crate::grpc::v1::interpret_response::Part as PbPart;
@@ -162,6 +162,10 @@ pub(super) fn answer(
     Ok(Answer {
         fault: fault(&decision, segmentation.object_fraction),
         object_fraction: segmentation.object_fraction,
+        confidence: Confidence {
+            soft_dice: segmentation.soft_dice_confidence,
+            object: segmentation.object_confidence,
+        },
         labels: labels(present("segmentation.mask", segmentation.mask)?, size)?,
         decision,
     })

@@ -9,11 +9,11 @@ use super::error::EngineError;
 use super::interpretation::Interpretation;
 use super::segmentation::{LayerScore, Segmentation, labels};
 use super::tensors;
-use crate::gate::{Calibration, Decision, Policy};
+use crate::gate::{Calibration, Confidence, Decision, Policy};
 use crate::imaging::Image;
 use crate::model::{Manifest, Model};
 use crate::nn::inference::{InferenceNet, Output};
-use crate::protoseg::{MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
+use crate::protoseg::{Fault, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
 
 /// A model, loaded: network, scores and gate in one. Belongs to the thread that made it.
 pub struct Pass {
@@ -196,10 +196,15 @@ impl Pass {
                     sa_score: scores[index],
                     mean_unit_sa_score: units.of(index).iter().sum::<f64>() / units.channels as f64,
                 });
+            let confidence = match mean_sa.fault {
+                Some(Fault::NotFinite) => Confidence::NOT_FINITE,
+                _ => Confidence::new(&probability, &labels),
+            };
             results.push(Segmentation {
                 probability,
                 labels,
                 mean_sa,
+                confidence,
                 layers: layers.collect(),
                 input_in_range: image.in_range,
             });

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, Axis};
 
-use crate::gate::Evidence;
+use crate::gate::{Confidence, Evidence};
 use crate::protoseg::{Fault, MeanSa};
 
 /// What the model says of one image, on the image's own grid.
@@ -14,6 +14,8 @@ pub struct Segmentation {
     pub labels: Array2<u8>,
     /// The mean SA score and every unit's score, or why there is none.
     pub mean_sa: MeanSa,
+    /// How sure the probabilities are of the labels; NaN where mu is not finite.
+    pub confidence: Confidence,
     /// How well each of the layers that mu is taken over agrees with the output.
     pub layers: Vec<LayerScore>,
     /// Whether the input lies within what the model is for.

@@ -51,6 +51,8 @@ pub(super) fn segmentation(
         timing: None,
         height: height as u32,
         width: width as u32,
+        soft_dice_confidence: result.confidence.soft_dice,
+        object_confidence: result.confidence.object,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::v1;
 use crate::engine::{Contract, Engine, Hosted};
-use crate::gate::{Calibration, Policy, dice_at_coverage};
+use crate::gate::evaluation::{Scored, dice_at_coverage};
+use crate::gate::{Calibration, Policy};
 use crate::imaging::Plane;
 use crate::nn::layers::LAYERS;
 
@@ -82,17 +83,18 @@ fn terms(contract: &Contract) -> v1::ModelContract {
 }
 
 fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibration {
-    let pairs: Option<Vec<(f64, f64)>> = calibration
+    let pairs: Option<(Vec<f64>, Vec<f64>)> = calibration
         .entries
         .iter()
         .map(|entry| Some((entry.mu, entry.dice?)))
         .collect();
+    let scored = pairs.map(|(mu, dice)| Scored::new(&mu, &dice));
     let point = |step: usize| {
         let coverage = step as f64 / CURVE_STEPS as f64;
         v1::CalibrationPoint {
             coverage,
             threshold: calibration.threshold(coverage),
-            mean_dice: pairs.as_ref().and_then(|pairs| dice_at_coverage(pairs, coverage)),
+            mean_dice: (scored.as_ref()).and_then(|scored| dice_at_coverage(&scored.all(), coverage)),
         }
     };
     v1::ModelCalibration {

@@ -10,7 +10,7 @@ use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
 use crate::engine::{Contract, Hosted, Ready, Scored, Timing};
-use crate::gate::{Decision, Policy};
+use crate::gate::{Confidence, Decision, Policy};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
 /// `Segment`.
@@ -104,6 +104,7 @@ fn encode(
     });
     let outcome = Outcome {
         decision,
+        confidence: result.confidence,
         pixels: result.labels.len() as u64,
         timing: scored.timing,
     };
@@ -113,6 +114,7 @@ fn encode(
 /// What telemetry is told of an answer.
 pub(super) struct Outcome {
     decision: Decision,
+    confidence: Confidence,
     pixels: u64,
     timing: Timing,
 }
@@ -132,6 +134,7 @@ impl Outcome {
         Decided {
             accept: self.decision.accept,
             mu: self.decision.mu,
+            confidence: self.confidence,
             coverage: self.decision.coverage,
             pixels: self.pixels,
             reasons: self.decision.reasons,

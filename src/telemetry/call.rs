@@ -16,7 +16,7 @@ use super::traces::{ImageFacts, Traces};
 use super::window::Judged;
 use super::{Inner, Telemetry};
 use crate::engine::ModelId;
-use crate::gate::Reason;
+use crate::gate::{Confidence, Reason};
 
 /// Calls in flight, by method.
 #[derive(Default)]
@@ -98,6 +98,8 @@ pub struct Decided {
     pub accept: bool,
     /// Its score.
     pub mu: f64,
+    /// How sure the probabilities are of the mask.
+    pub confidence: Confidence,
     /// The coverage that was asked for; `None` where a threshold was.
     pub coverage: Option<f64>,
     /// Its height times its width.
@@ -166,6 +168,15 @@ impl ImageCall {
         instruments.pixels.add(decided.pixels, &served.labels.model);
         if decided.mu.is_finite() {
             instruments.mu.record(decided.mu, &served.labels.model);
+        }
+        let Confidence { soft_dice, object } = decided.confidence;
+        for (confidence, labels) in [
+            (soft_dice, &served.labels.soft_dice),
+            (object, &served.labels.object),
+        ] {
+            if confidence.is_finite() {
+                instruments.confidence.record(confidence, labels);
+            }
         }
         for &reason in &decided.reasons {
             instruments.rejected_images.add(1, served.labels.reason(reason));

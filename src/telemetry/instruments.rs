@@ -35,6 +35,7 @@ pub(super) struct Instruments {
     pub(super) pixels: Counter<u64>,
     pub(super) phase_seconds: Histogram<f64>,
     pub(super) mu: Histogram<f64>,
+    pub(super) confidence: Histogram<f64>,
     pub(super) batch_images: Histogram<u64>,
 }
 
@@ -82,6 +83,12 @@ impl Instruments {
                 "sagate_mu",
                 "1",
                 "Mean SA score of the images that got a decision.",
+                &twentieths,
+            ),
+            confidence: histogram(
+                "sagate_confidence",
+                "1",
+                "How sure the probabilities of the images that got a decision are of their masks, by score.",
                 &twentieths,
             ),
             batch_images: meter

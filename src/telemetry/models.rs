@@ -71,6 +71,8 @@ pub(super) struct Labels {
     pub(super) model: Vec<KeyValue>,
     pub(super) accept: Vec<KeyValue>,
     pub(super) reject: Vec<KeyValue>,
+    pub(super) soft_dice: Vec<KeyValue>,
+    pub(super) object: Vec<KeyValue>,
     phases: Vec<Vec<KeyValue>>,
     reasons: Vec<Vec<KeyValue>>,
 }
@@ -171,6 +173,8 @@ impl Labels {
         Labels {
             accept: with("outcome", "accept".into()),
             reject: with("outcome", "reject".into()),
+            soft_dice: with("score", "soft_dice".into()),
+            object: with("score", "object".into()),
             phases: Phase::ALL.map(|phase| with("phase", phase.name().into())).into(),
             reasons: Reason::ALL
                 .map(|reason| with("reason", shared(reason.to_string())))

@@ -18,6 +18,7 @@ use super::phases::Phases;
 use super::request_id::is_request_id;
 use super::rpc::{Rpc, SERVICE, servers_fault};
 use crate::engine::ModelId;
+use crate::gate::Confidence;
 
 const STATUS_CODE: &str = "rpc.grpc.status_code";
 
@@ -101,6 +102,15 @@ impl Traces {
         attributes.push(KeyValue::new("sagate.decision", decision));
         if decided.mu.is_finite() {
             attributes.push(KeyValue::new("sagate.mu", decided.mu));
+        }
+        let Confidence { soft_dice, object } = decided.confidence;
+        for (name, confidence) in [
+            ("sagate.soft_dice_confidence", soft_dice),
+            ("sagate.object_confidence", object),
+        ] {
+            if confidence.is_finite() {
+                attributes.push(KeyValue::new(name, confidence));
+            }
         }
         if !decided.reasons.is_empty() {
             let reasons = decided.reasons.iter().map(|it| StringValue::from(it.to_string()));

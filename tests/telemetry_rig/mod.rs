@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sagate::config;
 use sagate::engine::{Contract, ModelId, Observer};
-use sagate::gate::Reason;
+use sagate::gate::{Confidence, Reason};
 use sagate::model::Model;
 use sagate::telemetry::phases::{Phase, Phases};
 use sagate::telemetry::{Decided, Rpc, Telemetry, admin};
@@ -59,6 +59,13 @@ pub fn decided(mu: f64, reasons: &[Reason]) -> Decided {
     Decided {
         accept: reasons.is_empty(),
         mu,
+        confidence: match mu.is_finite() {
+            true => Confidence {
+                soft_dice: 0.6,
+                object: 0.9,
+            },
+            false => Confidence::NOT_FINITE,
+        },
         coverage: Some(0.9),
         pixels: 1000,
         reasons: reasons.to_vec(),

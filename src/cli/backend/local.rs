@@ -74,6 +74,7 @@ impl Local {
 fn answer(segmentation: Segmentation, decision: Decision) -> Answer {
     Answer {
         object_fraction: segmentation.object_fraction(),
+        confidence: segmentation.confidence,
         fault: segmentation.mean_sa.fault,
         labels: segmentation.labels,
         decision,

@@ -22,6 +22,8 @@ pub struct Report<'a> {
     model_hash: &'a str,
     decision: &'a Decision,
     verdict: &'static str,
+    soft_dice_confidence: f64,
+    object_confidence: f64,
     object_fraction: f64,
     layers: Vec<LayerReport>,
     units_of_layer: usize,
@@ -57,6 +59,8 @@ impl<'a> Report<'a> {
             model_hash: &subject.hash,
             decision: &answer.decision,
             verdict: answer.decision.word(),
+            soft_dice_confidence: answer.confidence.soft_dice,
+            object_confidence: answer.confidence.object,
             object_fraction: answer.object_fraction,
             layers: seen.layers.iter().map(layer_report).collect(),
             units_of_layer: units_of,
@@ -82,11 +86,13 @@ impl<'a> Report<'a> {
         }
         let decision = self.decision;
         out::line(&format!(
-            "{}: {} mu {:.3}, threshold {} {}",
+            "{}: {} mu {:.3}, threshold {}, soft Dice confidence {}, object confidence {} {}",
             self.image,
             self.verdict,
             decision.mu,
             words::threshold(decision.threshold),
+            words::score(self.soft_dice_confidence),
+            words::score(self.object_confidence),
             words::reasons(decision)
         ))?;
         let mut table = out::table(&["layer", "name", "group", "resolution", "SA score"]);

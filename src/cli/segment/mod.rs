@@ -192,6 +192,8 @@ impl<'a> Run<'a> {
                 image: slice.name.clone(),
                 verdict: answer.decision.word(),
                 decision: answer.decision.clone(),
+                soft_dice_confidence: answer.confidence.soft_dice,
+                object_confidence: answer.confidence.object,
                 object_fraction: answer.object_fraction,
                 dice: truth
                     .as_ref()

@@ -15,6 +15,10 @@ pub struct Row {
     pub decision: Decision,
     /// `ACCEPT` or `REJECT`.
     pub verdict: &'static str,
+    /// The Dice that the probabilities expect of the mask.
+    pub soft_dice_confidence: f64,
+    /// Mean probability that the mask's object pixels have of their class.
+    pub object_confidence: f64,
     /// Share of the image's pixels that are object.
     pub object_fraction: f64,
     /// Dice against the truth, where that is known.
@@ -58,6 +62,8 @@ pub fn print(
         "decision",
         "mu",
         "threshold",
+        "soft Dice",
+        "confidence",
         "object",
         "Dice",
         "reasons",
@@ -70,6 +76,8 @@ pub fn print(
             row.verdict.into(),
             format!("{:.3}", row.decision.mu),
             words::threshold(row.decision.threshold),
+            words::score(row.soft_dice_confidence),
+            words::score(row.object_confidence),
             format!("{:.1} %", row.object_fraction * 100.0),
         ];
         if with_truth {

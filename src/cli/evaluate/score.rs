@@ -1,0 +1,131 @@
+//! The scores of each image.
+
+use anyhow::Context;
+
+use crate::cli::dataset::{Dataset, segment};
+use crate::cli::words;
+use crate::data::damage::apply;
+use crate::data::{Damage, Example};
+use crate::engine::{Pass, Segmentation};
+use crate::gate::{Confidence, Evidence, Policy};
+
+/// One image's scores.
+#[derive(Debug)]
+pub(super) struct Score {
+    pub image: String,
+    /// Its place in the data: damaged copies of an image share it.
+    pub source: usize,
+    /// What was done to it; none where it is clean.
+    pub damage: Option<Damage>,
+    pub mu: f64,
+    pub confidence: Confidence,
+    pub dice: Option<f64>,
+    /// On what the gate decides, to ask it at other coverages.
+    pub evidence: Evidence,
+    pub accept: bool,
+    reasons: String,
+}
+
+/// A score that ranks images: its name in files, in words, and where it stands.
+pub(super) struct Kind {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub of: fn(&Score) -> f64,
+}
+
+/// The scores that are told: mu, and the two that cost nothing beside it.
+pub(super) const KINDS: [Kind; 3] = [
+    Kind {
+        id: "mu",
+        name: "mu",
+        of: |score| score.mu,
+    },
+    Kind {
+        id: "soft_dice_confidence",
+        name: "soft Dice confidence",
+        of: |score| score.confidence.soft_dice,
+    },
+    Kind {
+        id: "object_confidence",
+        name: "object confidence",
+        of: |score| score.confidence.object,
+    },
+];
+
+impl Score {
+    /// The damage's name, or `clean`.
+    pub fn damage_name(&self) -> &'static str {
+        self.damage.map_or("clean", |damage| damage.kind.name())
+    }
+
+    /// The damage's grade, 0 for none.
+    pub fn grade(&self) -> u8 {
+        self.damage.map_or(0, |damage| damage.grade.number())
+    }
+}
+
+/// Scores all images with one damage, or none.
+///
+/// # Errors
+/// As [`apply`] and [`segment`].
+pub(super) fn round(
+    pass: &Pass,
+    policy: &Policy,
+    data: &Dataset,
+    damage: Option<Damage>,
+) -> anyhow::Result<Vec<Score>> {
+    let damaged: Vec<Example>;
+    let examples = match damage {
+        None => &data.examples,
+        Some(damage) => {
+            damaged = (0..data.examples.len())
+                .map(|index| apply(&damage, &data.examples, index, &data.other))
+                .collect::<Result<_, _>>()?;
+            &damaged
+        }
+    };
+    let results = segment(pass, examples).with_context(|| label(damage))?;
+    let score = |(source, (example, result)): (usize, (&Example, &Segmentation))| {
+        let decision = pass.decide(result, policy);
+        Score {
+            image: example.name.clone(),
+            source,
+            damage,
+            mu: decision.mu,
+            confidence: result.confidence,
+            dice: example.truth.as_ref().map(|truth| result.dice(truth)),
+            evidence: result.evidence(),
+            accept: decision.accept,
+            reasons: words::reasons(&decision),
+        }
+    };
+    Ok(examples.iter().zip(&results).enumerate().map(score).collect())
+}
+
+fn label(damage: Option<Damage>) -> String {
+    damage.map_or_else(
+        || "clean".into(),
+        |damage| format!("{} grade {}", damage.kind, damage.grade.number()),
+    )
+}
+
+/// A line an image, numbers with six digits after the point.
+pub(super) fn csv(scores: &[Score]) -> String {
+    let mut text =
+        String::from("image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence\n");
+    for score in scores {
+        let dice = score.dice.map_or_else(String::new, |dice| format!("{dice:.6}"));
+        let quoted = score.image.replace('"', "\"\"");
+        text += &format!(
+            "\"{quoted}\",{},{},{:.6},{dice},{},{},{:.6},{:.6}\n",
+            score.damage_name(),
+            score.grade(),
+            score.mu,
+            score.accept,
+            score.reasons,
+            score.confidence.soft_dice,
+            score.confidence.object
+        );
+    }
+    text
+}
