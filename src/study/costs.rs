@@ -13,6 +13,7 @@ use super::score::Cost;
 use super::set::SetImages;
 use super::training::Trained;
 use crate::gate::Confidence;
+use crate::gate::evaluation::median;
 use crate::protoseg::{MaskKind, ProtoSeg, Reference};
 
 /// Times of one image, in seconds: medians over rounds in which everything takes its turn.
@@ -108,13 +109,7 @@ pub fn costs(
                 times.push(since.elapsed().as_secs_f64());
             }
         }
-        let medians: Vec<f64> = times
-            .into_iter()
-            .map(|mut times| {
-                times.sort_by(f64::total_cmp);
-                times[times.len() / 2]
-            })
-            .collect();
+        let medians: Vec<f64> = times.into_iter().map(median).collect();
         let forward = medians[0];
         let extra = works.iter().zip(&medians).filter_map(|((cost, _), &seconds)| {
             // The ensemble and the flips run the network itself once among their passes.

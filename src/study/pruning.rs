@@ -7,13 +7,15 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::cache::{Cache, Kept, StepId};
 use super::error::StudyError;
-use super::measure::{OnePass, pixels};
+use super::measure::{OnePass, confusions, pixels, truth};
 use super::record::{Records, in_batches};
 use super::set::SetImages;
 use super::training::Trained;
+use crate::gate::evaluation::median;
 use crate::nn::checkpoint::Weights;
 use crate::nn::inference::InferenceNet;
 use crate::nn::unet::NORM_EPSILON;
+use crate::protoseg::Metric;
 use crate::train::Sample;
 
 /// A unit is kept where its mean SA score over the validation images is at least this share of its layer's best.
@@ -65,7 +67,11 @@ pub fn prune(
             seconds[0].push(timed(&whole)?.1);
             let (object, time) = timed(&pruned)?;
             seconds[1].push(time);
-            scores(&object, batch)
+            let counts = confusions(&object.f_to_kind(Kind::Uint8)?, &truth(batch)?)?;
+            Ok(counts
+                .into_iter()
+                .map(|counts| Metric::Dice.score(counts))
+                .collect())
         })?);
         Ok(Pruned {
             units: [units; 2],
@@ -195,30 +201,4 @@ impl LastBlock {
             ],
         })
     }
-}
-
-fn scores(object: &Tensor, batch: &[&Sample]) -> Result<Vec<f64>, StudyError> {
-    let mut scores = Vec::with_capacity(batch.len());
-    for (index, sample) in batch.iter().enumerate() {
-        let found = Vec::<bool>::try_from(object.f_get(index as i64)?.f_flatten(0, -1)?)?;
-        let pairs = found.iter().zip(&sample.labels);
-        let (both, either) = pairs.fold((0u64, 0u64), |(both, either), (&found, &truth)| {
-            let truth = truth > 0;
-            (
-                both + u64::from(found && truth),
-                either + u64::from(found) + u64::from(truth),
-            )
-        });
-        scores.push(if either > 0 {
-            2.0 * both as f64 / either as f64
-        } else {
-            1.0
-        });
-    }
-    Ok(scores)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -68,3 +68,14 @@ pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
     sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }
+
+/// The middle value, the mean of the middle two where their number is even; NaN without any.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    if values.is_empty() {
+        f64::NAN
+    } else {
+        percentile(&values, 0.5)
+    }
+}

@@ -31,7 +31,7 @@ mod zenk;
 pub use augrc::augrc;
 pub use aurc::{aurc, oracle_aurc, place};
 pub use auroc::{auroc, lowest_share};
-pub use bootstrap::{Bootstrap, Interval, percentile};
+pub use bootstrap::{Bootstrap, Interval, median, percentile};
 pub use correlation::{pearson, spearman};
 pub use scored::{Draw, Scored};
 pub use selective::{coverage_at_risk, dice_at_coverage, selective_risks};

@@ -129,7 +129,7 @@ pub fn one_pass(
 }
 
 /// Counts of `map` against `reference`, both `[B, H, W]` uint8, an image at a time.
-fn confusions(map: &Tensor, reference: &Tensor) -> Result<Vec<Confusion>, TchError> {
+pub(in crate::study) fn confusions(map: &Tensor, reference: &Tensor) -> Result<Vec<Confusion>, TchError> {
     let (map, reference) = (map.f_eq(1)?, reference.f_eq(1)?);
     let both = sums(&map.f_logical_and(&reference)?)?;
     let (sam, object) = (sums(&map)?, sums(&reference)?);

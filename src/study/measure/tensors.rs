@@ -18,7 +18,7 @@ pub(in crate::study) fn pixels(samples: &[&Sample]) -> Result<Tensor, TchError> 
 }
 
 /// Their truth as `[B, H, W]` uint8.
-pub(super) fn truth(samples: &[&Sample]) -> Result<Tensor, TchError> {
+pub(in crate::study) fn truth(samples: &[&Sample]) -> Result<Tensor, TchError> {
     let images: Result<Vec<Tensor>, TchError> = samples
         .iter()
         .map(|sample| {

@@ -57,9 +57,9 @@ pub fn report(study: &Study, only: &[String], area: Area) -> Result<Report, Stud
     let judged = rivals::Judged::new(study.workers(), &outcomes, area)?;
     let mut parts: Vec<Section> = vec![
         claims::section(study, &outcomes)?,
-        table1::section(study, &outcomes),
-        table2::section(study, &outcomes),
-        separableness::section(study, &outcomes),
+        table1::section(&outcomes),
+        table2::section(&outcomes),
+        separableness::section(&outcomes),
         layers::section(&outcomes),
         units::section(&outcomes),
         correlation::section(&outcomes),
@@ -67,7 +67,7 @@ pub fn report(study: &Study, only: &[String], area: Area) -> Result<Report, Stud
         noise::section(study)?,
         rivals::section(&judged),
         costs::section(study, &judged)?,
-        shift::section(study, &outcomes),
+        shift::section(&outcomes),
         variants::section(study)?,
         pruning::section(study, &outcomes)?,
     ];

@@ -5,7 +5,6 @@ use crate::protoseg::Metric;
 use crate::study::figure::{Axis, Figure, Group, Scatter, ScatterPanel, Trend};
 use crate::study::record::Record;
 use crate::study::report::{Block, Section};
-use crate::study::run::Study;
 use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
@@ -15,7 +14,7 @@ pub(super) fn separableness(record: &Record) -> f64 {
     Metric::Dice.score(record.pass.input)
 }
 
-pub(super) fn section(_: &Study, outcomes: &Outcomes) -> Section {
+pub(super) fn section(outcomes: &Outcomes) -> Section {
     let mut table = Table::new(
         "separableness",
         "Separableness: Dice of S_x, of the online network's output, and the mean gain m(d); clean test images",

@@ -7,7 +7,6 @@ use crate::study::judge::{COVERAGES, FAILED};
 use crate::study::plan::LOSSES;
 use crate::study::record::Record;
 use crate::study::report::{Block, Section};
-use crate::study::run::Study;
 use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
@@ -24,13 +23,13 @@ const SCORES: [&str; 5] = [
     "ensemble",
 ];
 
-pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Section {
+pub(super) fn section(outcomes: &Outcomes) -> Section {
     let mut blocks = vec![Block::Paragraph(
         "Online networks. The gate's threshold is the one that lets 90 % of the clean test images pass; what damage does is then the share \
          that is rejected. The ensemble has no score on validation images, so all thresholds come from the clean test images."
             .into(),
     )];
-    blocks.extend(Set::ALL.map(|set| Block::Table(damage_table(study, outcomes.of(set, Loss::Online)))));
+    blocks.extend(Set::ALL.map(|set| Block::Table(damage_table(outcomes.of(set, Loss::Online)))));
     blocks.push(Block::Table(half_rejected(outcomes)));
     blocks.push(Block::Table(false_accepts(outcomes)));
     Section::new("shift", "Damage, rejection, false accepts", blocks)
@@ -61,7 +60,7 @@ fn versions(outcome: &Outcome) -> Vec<(Option<Damage>, std::ops::Range<usize>)> 
         .collect()
 }
 
-fn damage_table(_: &Study, outcome: &Outcome) -> Table {
+fn damage_table(outcome: &Outcome) -> Table {
     let name = outcome.network.set.name();
     let thresholds = thresholds(outcome, COVERAGE);
     let columns = ["damage", "grade", "Dice", "mu"].map(str::to_owned).into_iter();

@@ -4,7 +4,6 @@ use super::outcome::Outcomes;
 use crate::protoseg::Metric;
 use crate::study::plan::LOSSES;
 use crate::study::report::{Block, Section};
-use crate::study::run::Study;
 use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 
@@ -17,7 +16,7 @@ const METRICS: [(Metric, &str, &str); 5] = [
     (Metric::Specificity, "specificity", "specificity"),
 ];
 
-pub(super) fn section(_: &Study, outcomes: &Outcomes) -> Section {
+pub(super) fn section(outcomes: &Outcomes) -> Section {
     let blocks = METRICS.map(|(metric, id, name)| Block::Table(table(outcomes, metric, id, name)));
     Section::new("table1", "Table 1: output and SAM of layer 18", blocks)
 }

@@ -5,11 +5,10 @@ use crate::gate::evaluation::{Scored, dice_at_coverage};
 use crate::study::judge::COVERAGES;
 use crate::study::plan::LOSSES;
 use crate::study::report::{Block, Section};
-use crate::study::run::Study;
 use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 
-pub(super) fn section(_: &Study, outcomes: &Outcomes) -> Section {
+pub(super) fn section(outcomes: &Outcomes) -> Section {
     Section::new(
         "table2",
         "Table 2: Dice at each coverage",

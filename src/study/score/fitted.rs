@@ -37,17 +37,6 @@ impl<'a> Neighbours<'a> {
     }
 }
 
-/// The middle value, the mean of the middle two where their number is even; NaN without any.
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    match (values.len(), values.len() / 2) {
-        (0, _) => f64::NAN,
-        (count, half) if count % 2 == 0 => (values[half - 1] + values[half]) / 2.0,
-        (_, half) => values[half],
-    }
-}
-
 /// Minus the Mahalanobis distance of the bottleneck's mean features from those of the training images.
 pub(super) fn features(records: &Records) -> Option<Score> {
     let row = |record: &Record| {

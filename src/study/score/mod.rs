@@ -5,6 +5,7 @@
 
 mod fitted;
 
+use crate::gate::evaluation::median;
 use crate::gate::{LEAST_IMAGES, UnitProfile};
 use crate::protoseg::Metric;
 
@@ -200,7 +201,7 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
         ]);
     }
     let nearest = fitted::Neighbours::new(&calibration);
-    let middle = fitted::median(records.validation.iter().map(|record| record.pass.mu));
+    let middle = median(records.validation.iter().map(|record| record.pass.mu));
     scores.extend([
         score(
             "neighbours",
