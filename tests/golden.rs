@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use safetensors::SafeTensors;
 use sagate::protoseg::native::{Isa, Native};
 use sagate::protoseg::{Backend, BackendKind, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 const PROBABILITY_TOLERANCE: f64 = 2e-5;
 const SCORE_TOLERANCE: f64 = 1e-4;
@@ -28,6 +28,10 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
+    cases_on(Device::Cpu)
+}
+
+fn cases_on(device: Device) -> Vec<Case> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
@@ -39,10 +43,10 @@ fn cases() -> Vec<Case> {
     });
     paths.sort();
     assert_eq!(paths.len(), 11, "all golden files are there");
-    paths.iter().map(case).collect()
+    paths.iter().map(|path| case(path, device)).collect()
 }
 
-fn case(path: &PathBuf) -> Case {
+fn case(path: &PathBuf, device: Device) -> Case {
     let bytes = fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let metadata = header.metadata().clone().unwrap();
@@ -56,7 +60,7 @@ fn case(path: &PathBuf) -> Case {
             other => panic!("{other:?} in {name}"),
         };
         let size: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
-        Tensor::from_data_size(view.data(), &size, kind)
+        Tensor::from_data_size(view.data(), &size, kind).to_device(device)
     };
     let values = |name: &str| Vec::<f64>::try_from(tensor(name).flatten(0, -1)).unwrap();
     let valid = tensors.names().contains(&"valid").then(|| tensor("valid"));
@@ -139,9 +143,8 @@ fn native_kernels_agree_on_channels_last_features() {
     }
 }
 
-#[test]
-fn tensor_operations_agree_in_both_layouts() {
-    for case in cases() {
+fn tensor_operations_agree_on(device: Device) {
+    for case in cases_on(device) {
         check(&case, &case.feature, BackendKind::Tensor, "tensor, contiguous");
         check(
             &case,
@@ -150,6 +153,21 @@ fn tensor_operations_agree_in_both_layouts() {
             "tensor, channels-last",
         );
     }
+}
+
+#[test]
+fn tensor_operations_agree_in_both_layouts() {
+    tensor_operations_agree_on(Device::Cpu);
+}
+
+#[test]
+#[ignore = "needs a CUDA GPU: make gpu-test"]
+fn tensor_operations_agree_on_a_gpu() {
+    let settings = sagate::config::Device {
+        kind: sagate::config::DeviceKind::Cuda,
+        threads: 0,
+    };
+    tensor_operations_agree_on(settings.open().unwrap());
 }
 
 /// A kernel that rounds differently on a wider instruction set would make a decision depend on the processor.

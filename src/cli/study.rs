@@ -45,6 +45,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let study = Study::open(
         args.profile.profile().with(&args.settings)?,
         workers,
+        settings.device.open()?,
         Cache::new(args.out.join("cache")),
     )?;
     study.run(&Screen::default())?;

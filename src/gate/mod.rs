@@ -13,6 +13,8 @@ mod drift;
 pub mod evaluation;
 mod policy;
 mod profile;
+pub mod rehearsal;
+mod shape;
 mod unit_scores;
 
 pub use calibration::{Calibration, CalibrationError, Entry, FORMAT};
@@ -21,4 +23,5 @@ pub use decision::{Decision, Evidence, Reason, decide};
 pub use drift::{kolmogorov_smirnov, usual_distance};
 pub use policy::{Policy, PolicyError};
 pub use profile::{LEAST_IMAGES, UnitProfile};
+pub use shape::Shape;
 pub use unit_scores::{UnitScores, UnitScoresError};

@@ -5,6 +5,7 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 use super::cache::{Cache, Kept, StepId};
 use super::error::StudyError;
@@ -45,13 +46,19 @@ pub fn costs(
     step: &StepId,
     images: &SetImages,
     members: &[Kept<Trained>],
+    device: Device,
     sampling: &Sampling,
 ) -> Result<Kept<Costs>, StudyError> {
     cache.step(step, |_| {
         let weights: Vec<_> = members.iter().map(Kept::weights).collect::<Result<_, _>>()?;
-        let networks = Networks::new(&weights, &members[0].snapshots()?, &members[0].value.network)?;
+        let networks = Networks::new(
+            &weights,
+            &members[0].snapshots()?,
+            &members[0].value.network,
+            device,
+        )?;
         let sample = &images.damaged(None)?[0];
-        let input = pixels(&[sample])?;
+        let input = pixels(&[sample], device)?;
         let net = networks.own();
         let method = ProtoSeg::default();
         let output = net.forward(&input, &[10, 17, 18])?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::DataError;
+use crate::imaging::ImagingError;
 use crate::imaging::atomic::WriteError;
 use crate::nn::checkpoint::CheckpointError;
 use crate::nn::inference::InferenceError;
@@ -28,6 +29,9 @@ pub enum StudyError {
     /// A network in its training form cannot run.
     #[error(transparent)]
     UNet(#[from] UNetError),
+    /// An image cannot be spoilt for rehearsal.
+    #[error("an image of the rehearsal cannot be prepared: {0}")]
+    Rehearsal(#[source] ImagingError),
     /// A feature map cannot be scored.
     #[error(transparent)]
     Protoseg(#[from] ProtosegError),

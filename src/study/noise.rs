@@ -37,12 +37,13 @@ pub fn noise(
     step: &StepId,
     images: &SetImages,
     network: &Kept<Trained>,
+    device: Device,
     levels: &[f64],
     seed: u64,
     advance: &mut dyn FnMut(f64),
 ) -> Result<Kept<Noise>, StudyError> {
     cache.step(step, |_| {
-        let net = InferenceNet::new(&network.weights()?, &network.value.network, Device::Cpu)?;
+        let net = InferenceNet::new(&network.weights()?, &network.value.network, device)?;
         let clean = images.damaged(None)?;
         let levels: Vec<f64> = std::iter::once(0.0).chain(levels.iter().copied()).collect();
         let (mut layers, mut output) = (Vec::new(), Vec::new());

@@ -32,6 +32,8 @@ pub struct Profile {
     pub snapshots: u32,
     /// Grades of each kind of damage that test images are tried with.
     pub grades: Vec<u8>,
+    /// Times that each validation image is spoilt in rehearsal.
+    pub rehearsals: usize,
     /// Passes with dropout.
     pub dropout_passes: usize,
     /// Sets on which losses and widths are varied.
@@ -103,6 +105,7 @@ impl Profile {
                 self.snapshots >= 2 && self.snapshots <= self.epochs,
                 "from 2 to epochs",
             ),
+            ("rehearsals", self.rehearsals >= 1, "at least 1"),
             ("dropout_passes", self.dropout_passes >= 2, "at least 2"),
             (
                 "grades",
@@ -154,6 +157,7 @@ impl Size {
             members: 5,
             snapshots: 4,
             grades: vec![2],
+            rehearsals: 8,
             dropout_passes: 5,
             variant_sets: vec![Set::IsicLike],
             widest: 16,
@@ -165,13 +169,14 @@ impl Size {
             Size::Quick => quick,
             Size::Standard => Profile {
                 name: "standard".into(),
-                images: [200, 60, 80],
+                images: [160, 60, 60],
                 base_width: 8,
-                epochs: 20,
-                learning_rate: 1e-3,
-                halve_every: 10,
+                epochs: 16,
+                learning_rate: 2e-3,
+                halve_every: 8,
                 snapshots: 5,
                 grades: vec![1, 2, 3],
+                rehearsals: 20,
                 dropout_passes: 10,
                 variant_sets: vec![Set::IsicLike, Set::PancreasLike],
                 widest: 32,
@@ -188,6 +193,7 @@ impl Size {
                 halve_every: 20,
                 snapshots: 5,
                 grades: vec![1, 2, 3],
+                rehearsals: 20,
                 dropout_passes: 10,
                 variant_sets: Set::ALL[..5].to_vec(),
                 widest: 64,

@@ -43,20 +43,21 @@ pub fn prune(
     step: &StepId,
     images: &SetImages,
     network: &Kept<Trained>,
+    device: Device,
     records: &Records,
 ) -> Result<Kept<Pruned>, StudyError> {
     cache.step(step, |_| {
         let _no_grad = tch::no_grad_guard();
         let weights = network.weights()?;
-        let net = InferenceNet::new(&weights, &network.value.network, Device::Cpu)?;
+        let net = InferenceNet::new(&weights, &network.value.network, device)?;
         let units = records.validation[0].pass.units.len() / 2;
         let kept = [0, 1].map(|layer| active(records, layer * units, units));
-        let whole = LastBlock::new(&weights)?;
+        let whole = LastBlock::new(&weights, device)?;
         let pruned = whole.without(&kept, &whole.means(&net, &images.samples.validation)?)?;
         let (mut dice, mut seconds) = (Vec::new(), [Vec::new(), Vec::new()]);
         let clean = images.damaged(None)?;
         dice.extend(in_batches(&clean, |batch| {
-            let taps = net.forward(&pixels(batch)?, &[2, 16])?.taps;
+            let taps = net.forward(&pixels(batch, device)?, &[2, 16])?.taps;
             let timed = |block: &LastBlock| -> Result<(Tensor, f64), StudyError> {
                 let since = Instant::now();
                 let object = block.object(&taps[&16], &taps[&2])?;
@@ -67,7 +68,7 @@ pub fn prune(
             seconds[0].push(timed(&whole)?.1);
             let (object, time) = timed(&pruned)?;
             seconds[1].push(time);
-            let counts = confusions(&object.f_to_kind(Kind::Uint8)?, &truth(batch)?)?;
+            let counts = confusions(&object.f_to_kind(Kind::Uint8)?, &truth(batch, device)?)?;
             Ok(counts
                 .into_iter()
                 .map(|counts| Metric::Dice.score(counts))
@@ -109,12 +110,13 @@ struct LastBlock {
 }
 
 impl LastBlock {
-    fn new(weights: &Weights) -> Result<LastBlock, TchError> {
+    fn new(weights: &Weights, device: Device) -> Result<LastBlock, TchError> {
         let get = |name: &str| {
             weights
                 .get(name)
                 .expect("the network has its tensors")
-                .f_to_kind(Kind::Float)
+                .f_to_kind(Kind::Float)?
+                .f_to_device(device)
         };
         let folded = |number: usize| -> Result<[Tensor; 2], TchError> {
             let norm = |part: &str| get(&format!("decoder1.norm{number}.{part}"));
@@ -157,7 +159,7 @@ impl LastBlock {
     fn means(&self, net: &InferenceNet, samples: &[Sample]) -> Result<[Tensor; 2], StudyError> {
         let mut sums: Option<[Tensor; 2]> = None;
         for sample in samples {
-            let taps = net.forward(&pixels(&[sample])?, &[2, 16])?.taps;
+            let taps = net.forward(&pixels(&[sample], net.device())?, &[2, 16])?.taps;
             let layers = self.layers(&taps[&16], &taps[&2])?;
             let means =
                 [0, 1].map(|layer| layers[layer].mean_dim([0i64, 2, 3].as_slice(), false, Kind::Float));
@@ -173,7 +175,8 @@ impl LastBlock {
 
     /// The block with the kept units only; what the others give on average goes into the biases of what follows.
     fn without(&self, kept: &[Vec<i64>; 2], means: &[Tensor; 2]) -> Result<LastBlock, TchError> {
-        let [first, second] = [0, 1].map(|layer| Tensor::from_slice(&kept[layer]));
+        let device = self.head[0].device();
+        let [first, second] = [0, 1].map(|layer| Tensor::from_slice(&kept[layer]).to_device(device));
         let gone = |layer: usize, index: &Tensor| -> Result<Tensor, TchError> {
             means[layer].f_index_fill(0, index, 0.0)
         };

@@ -5,10 +5,12 @@ use tch::Device;
 
 use super::cache::{Cache, Kept, StepId};
 use super::error::StudyError;
-use super::measure::{ManyPasses, Networks, OnePass, Sampling, many_passes, one_pass};
+use super::measure::{ManyPasses, Networks, OnePass, Sampling, many_passes, one_pass, own_mask};
 use super::set::SetImages;
 use super::training::Trained;
 use crate::data::Damage;
+use crate::gate::rehearsal::spoil;
+use crate::imaging::preprocess::Step;
 use crate::nn::inference::InferenceNet;
 use crate::train::Sample;
 
@@ -33,6 +35,8 @@ pub struct Records {
     pub train: Vec<Record>,
     /// Validation images, clean.
     pub validation: Vec<Record>,
+    /// Validation images in rehearsal: spoilt at random, and held against the network's own output on them unspoilt.
+    pub rehearsal: Vec<Record>,
     /// Test images, clean and then damaged in each way.
     pub test: Vec<Record>,
     /// What the logits are divided by for temperature scaling, fitted on the validation images.
@@ -48,11 +52,13 @@ pub fn records(
     step: &StepId,
     images: &SetImages,
     network: &Kept<Trained>,
+    device: Device,
     versions: &[Option<Damage>],
+    rehearsals: usize,
     advance: &mut dyn FnMut(f64),
 ) -> Result<Kept<Records>, StudyError> {
     cache.step(step, |_| {
-        let net = InferenceNet::new(&network.weights()?, &network.value.network, Device::Cpu)?;
+        let net = InferenceNet::new(&network.weights()?, &network.value.network, device)?;
         let temperature = super::measure::fit_temperature(&net, &images.samples.validation)?;
         let of = |samples: &[Sample], damage| -> Result<Vec<Record>, StudyError> {
             let passes = in_batches(samples, |batch| one_pass(&net, batch, temperature))?;
@@ -61,6 +67,14 @@ pub fn records(
         };
         let train = of(&images.samples.train, None)?;
         let validation = of(&images.samples.validation, None)?;
+        let spoilt = rehearse(&net, &images.samples.validation, &images.steps, rehearsals)?;
+        let passes = in_batches(&spoilt, |batch| one_pass(&net, batch, temperature))?;
+        let of_spoilt = |(index, pass)| Record {
+            image: index / rehearsals,
+            damage: None,
+            pass,
+        };
+        let rehearsal = passes.into_iter().enumerate().map(of_spoilt).collect();
         let mut test = Vec::new();
         for (done, &damage) in versions.iter().enumerate() {
             test.extend(of(&images.damaged(damage)?, damage)?);
@@ -69,10 +83,31 @@ pub fn records(
         Ok(Records {
             train,
             validation,
+            rehearsal,
             test,
             temperature,
         })
     })
+}
+
+/// Each sample spoilt so many times, its labels the network's own output on it unspoilt, moved along.
+fn rehearse(
+    net: &InferenceNet,
+    samples: &[Sample],
+    steps: &[Step],
+    times: usize,
+) -> Result<Vec<Sample>, StudyError> {
+    let mut spoilt = Vec::with_capacity(samples.len() * times);
+    for (index, sample) in samples.iter().enumerate() {
+        let mask = own_mask(net, sample)?;
+        for time in 0..times {
+            let other = &samples[(index + 1 + time) % samples.len()].pixels;
+            let seed = (index * times + time) as u64;
+            let made = spoil(&sample.pixels, &mask, other, steps, seed).map_err(StudyError::Rehearsal)?;
+            spoilt.push(made);
+        }
+    }
+    Ok(spoilt)
 }
 
 /// Asks an ensemble, dropout, flips and gradients about the test images of [`records`], in the same order.
@@ -84,6 +119,7 @@ pub fn passes(
     step: &StepId,
     images: &SetImages,
     members: &[Kept<Trained>],
+    device: Device,
     versions: &[Option<Damage>],
     sampling: &Sampling,
     advance: &mut dyn FnMut(f64),
@@ -93,7 +129,12 @@ pub fn passes(
             .iter()
             .map(|member| member.weights())
             .collect::<Result<_, _>>()?;
-        let networks = Networks::new(&weights, &members[0].snapshots()?, &members[0].value.network)?;
+        let networks = Networks::new(
+            &weights,
+            &members[0].snapshots()?,
+            &members[0].value.network,
+            device,
+        )?;
         let mut all = Vec::new();
         for (done, &damage) in versions.iter().enumerate() {
             let samples = images.damaged(damage)?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
+use tch::Device;
 
 use super::cache::{Cache, Kept, StepId};
 use super::costs::{Costs, costs};
@@ -34,22 +35,24 @@ pub struct Study {
     pub profile: Profile,
     cache: Cache,
     workers: usize,
+    device: Device,
     images: BTreeMap<Set, SetImages>,
     stop: AtomicBool,
 }
 
 impl Study {
-    /// A study whose outcomes lie in a cache, so many jobs side by side; makes or reads the images of every set.
+    /// A study whose outcomes lie in a cache, so many jobs side by side, networks on a device; makes or reads the images of every set.
     ///
     /// # Errors
     /// As [`Set::images`].
-    pub fn open(profile: Profile, workers: usize, cache: Cache) -> Result<Study, StudyError> {
+    pub fn open(profile: Profile, workers: usize, device: Device, cache: Cache) -> Result<Study, StudyError> {
         let images = each(&Set::ALL, workers, |set| set.images(&cache, &profile))?;
         Ok(Study {
             images: images.into_iter().map(|images| (images.set, images)).collect(),
             profile,
             cache,
             workers,
+            device,
             stop: AtomicBool::new(false),
         })
     }
@@ -62,6 +65,11 @@ impl Study {
     /// Jobs side by side.
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// Where networks run.
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// The images of a set.
@@ -164,6 +172,7 @@ impl Study {
             &self.step(&Job::Prune(*network))?,
             images,
             &trained,
+            self.device,
             &records,
         )?
         .value)
@@ -176,7 +185,15 @@ impl Study {
     pub fn costs(&self, network: &Network) -> Result<Costs, StudyError> {
         let (images, members) = (self.images(network.set), self.members(network)?);
         let step = self.step(&Job::Costs(*network))?;
-        Ok(costs(&self.cache, &step, images, &members, &self.sampling())?.value)
+        Ok(costs(
+            &self.cache,
+            &step,
+            images,
+            &members,
+            self.device,
+            &self.sampling(),
+        )?
+        .value)
     }
 
     /// The ensemble of a network, itself first.
@@ -198,7 +215,15 @@ impl Study {
             advance,
         };
         let step = self.step(&Job::Train(*network))?;
-        train(&self.cache, &step, &recipe, samples, &snapshots, &mut watcher)
+        train(
+            &self.cache,
+            &step,
+            &recipe,
+            samples,
+            self.device,
+            &snapshots,
+            &mut watcher,
+        )
     }
 
     /// The epochs whose weights the variance of gradients needs: of the studied networks only.
@@ -220,7 +245,9 @@ impl Study {
             &step,
             images,
             &trained,
+            self.device,
             &self.versions(network)?,
+            self.profile.rehearsals,
             advance,
         )
     }
@@ -238,6 +265,7 @@ impl Study {
             &step,
             images,
             &members,
+            self.device,
             &versions,
             &self.sampling(),
             advance,
@@ -267,7 +295,16 @@ impl Study {
         let trained = self.trained(network)?;
         let (levels, seed) = (&self.profile.noise, self.profile.seed);
         let step = self.step(&Job::Noise(*network))?;
-        noise(&self.cache, &step, images, &trained, levels, seed, advance)
+        noise(
+            &self.cache,
+            &step,
+            images,
+            &trained,
+            self.device,
+            levels,
+            seed,
+            advance,
+        )
     }
 
     /// Everything that a job's outcome depends on.
@@ -279,13 +316,26 @@ impl Study {
             Job::Train(_) => {
                 let recipe = network.recipe(&self.profile, images.samples.train.len());
                 let snapshots = self.snapshots(&network, recipe.epochs);
-                ("train", json!([recipe, images.samples.fingerprint, snapshots]))
+                (
+                    "train",
+                    json!([
+                        recipe,
+                        images.samples.fingerprint,
+                        snapshots,
+                        self.device.is_cuda()
+                    ]),
+                )
             }
             Job::Records(_) => {
                 let network_key = key(Job::Train(network))?;
                 (
                     "records",
-                    json!([network_key, images.key, self.versions(&network)?]),
+                    json!([
+                        network_key,
+                        images.key,
+                        self.versions(&network)?,
+                        self.profile.rehearsals
+                    ]),
                 )
             }
             Job::Passes(_) | Job::Costs(_) => {

@@ -61,6 +61,7 @@ pub fn train(
     step: &StepId,
     recipe: &Recipe,
     samples: &Arc<Samples>,
+    device: Device,
     snapshots: &[u32],
     observer: &mut dyn Observer,
 ) -> Result<Kept<Trained>, StudyError> {
@@ -69,7 +70,7 @@ pub fn train(
             recipe: recipe.clone(),
             samples: samples.clone(),
             classes: 1,
-            device: Device::Cpu,
+            device,
             folder: folder.to_owned(),
             start: Start::Resume,
             snapshots: snapshots.to_vec(),

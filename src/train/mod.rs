@@ -21,6 +21,7 @@ mod state;
 mod trainer;
 mod validation;
 
+pub use augment::Augmentation;
 pub use error::TrainError;
 pub use history::Row;
 pub use recipe::{About, Loss, Override, Recipe, RecipeError};

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, TchError, Tensor, nn};
+use tch::{Device, Kind, TchError, Tensor, nn};
 
 use super::tensors::{pixels, sums};
 use crate::nn::checkpoint::Weights;
@@ -48,7 +48,7 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// From the weights of the ensemble's members, the network itself first, and of its snapshots.
+    /// From the weights of the ensemble's members, the network itself first, and of its snapshots, all on a device.
     ///
     /// # Errors
     /// Weights that do not fit the architecture.
@@ -56,8 +56,8 @@ impl Networks {
         members: &[Weights],
         snapshots: &[Weights],
         config: &UNetConfig,
+        device: Device,
     ) -> Result<Networks, StudyError> {
-        let device = tch::Device::Cpu;
         let members_of = |weights: &Weights| Ok(InferenceNet::new(weights, config, device)?);
         let training_form = |weights: &Weights| -> Result<UNet, StudyError> {
             let mut store = nn::VarStore::new(device);
@@ -156,7 +156,7 @@ pub fn many_passes(
     samples: &[&Sample],
     sampling: &Sampling,
 ) -> Result<Vec<ManyPasses>, StudyError> {
-    let input = pixels(samples)?;
+    let input = pixels(samples, networks.own().device())?;
     let members = networks.ensemble(&input)?;
     // The same stream for every batch, so that what an image draws depends on its place in its batch alone.
     let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);

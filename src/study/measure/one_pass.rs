@@ -2,11 +2,11 @@
 
 use ndarray::{Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::certainty::Certainty;
 use super::tensors::{pixels, sums, truth};
-use crate::gate::Confidence;
+use crate::gate::{Confidence, Shape};
 use crate::nn::inference::{InferenceNet, Output};
 use crate::nn::layers::LAYER_COUNT;
 use crate::protoseg::{Confusion, MaskKind, ProtoSeg, Reference, mean_sa};
@@ -40,6 +40,8 @@ pub struct OnePass {
     pub certainty: Certainty,
     /// The two that are returned when serving.
     pub confidence: Confidence,
+    /// The shape of the output.
+    pub shape: Shape,
     /// Prototypes of the units (eq. 6): of layers 17 and 18, each the background's and then the object's; 0 where there is none.
     pub prototypes: Vec<f32>,
     /// Mean of each channel of layer 10.
@@ -65,7 +67,7 @@ pub fn one_pass(
     temperature: f64,
 ) -> Result<Vec<OnePass>, StudyError> {
     let _no_grad = tch::no_grad_guard();
-    let (input, truth) = (pixels(samples)?, truth(samples)?);
+    let (input, truth) = (pixels(samples, net.device())?, truth(samples, net.device())?);
     let every: Vec<usize> = (1..=LAYER_COUNT).collect();
     let output = net.forward(&input, &every)?;
     let method = ProtoSeg::default();
@@ -116,16 +118,25 @@ pub fn one_pass(
             input: input_counts[index],
             input_by_truth: input_by_truth[index],
             certainty: Certainty::new(probability.view(), temperature),
+            shape: Shape::new(&labels),
             confidence: Confidence::new(&probability.insert_axis(Axis(0)), &labels),
             prototypes: prototypes
                 .iter()
                 .flat_map(|layer| [layer.of(index, 0), layer.of(index, 1)].concat())
                 .map(|value| if value.is_finite() { value as f32 } else { 0.0 })
                 .collect(),
-            pooled: Vec::<f32>::try_from(pooled.f_get(index as i64)?)?,
+            pooled: Vec::<f32>::try_from(pooled.f_get(index as i64)?.f_to_device(Device::Cpu)?)?,
         });
     }
     Ok(records)
+}
+
+/// The network's own output on a sample, `[H, W]`: 1 where it sees the object.
+pub(in crate::study) fn own_mask(net: &InferenceNet, sample: &Sample) -> Result<Array2<u8>, StudyError> {
+    let _no_grad = tch::no_grad_guard();
+    let output = net.forward(&pixels(&[sample], net.device())?, &[])?;
+    let mut maps = probabilities(&output)?;
+    Ok(maps.remove(0).mapv(|p| u8::from(p > 0.5)))
 }
 
 /// Counts of `map` against `reference`, both `[B, H, W]` uint8, an image at a time.
@@ -148,7 +159,7 @@ pub(in crate::study) fn confusions(map: &Tensor, reference: &Tensor) -> Result<V
 pub(super) fn probabilities(output: &Output) -> Result<Vec<Array2<f32>>, TchError> {
     let map = output.crop(&output.probability).f_contiguous()?;
     let [batch, height, width] = [0, 2, 3].map(|axis| map.size()[axis] as usize);
-    let values = Vec::<f32>::try_from(map.f_view([-1])?)?;
+    let values = Vec::<f32>::try_from(map.f_view([-1])?.f_to_device(Device::Cpu)?)?;
     let maps =
         Array3::from_shape_vec((batch, height, width), values).expect("as many values as the size says");
     Ok(maps.outer_iter().map(|map| map.to_owned()).collect())

@@ -18,7 +18,7 @@ const RANGE: [f64; 2] = [0.25, 8.0];
 pub fn fit_temperature(net: &InferenceNet, samples: &[Sample]) -> Result<f64, StudyError> {
     let mut pairs = Vec::new();
     for sample in samples {
-        let output = net.forward(&pixels(&[sample])?, &[])?;
+        let output = net.forward(&pixels(&[sample], net.device())?, &[])?;
         for map in probabilities(&output)? {
             // Every other row and column is plenty to fit one number.
             let near = map

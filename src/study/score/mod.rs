@@ -6,6 +6,7 @@
 mod fitted;
 
 use crate::gate::evaluation::median;
+use crate::gate::rehearsal::{Reading, RehearsedScore};
 use crate::gate::{LEAST_IMAGES, UnitProfile};
 use crate::protoseg::Metric;
 
@@ -200,6 +201,7 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
             ),
         ]);
     }
+    scores.extend(rehearsed(records));
     let nearest = fitted::Neighbours::new(&calibration);
     let middle = median(records.validation.iter().map(|record| record.pass.mu));
     scores.extend([
@@ -217,6 +219,34 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
         ),
     ]);
     scores
+}
+
+/// The score that a rehearsal teaches, and its two factors' kin.
+fn rehearsed(records: &Records) -> Option<Score> {
+    let unspoilt = records
+        .validation
+        .iter()
+        .map(|record| (reading(&record.pass), 1.0));
+    let spoilt = records
+        .rehearsal
+        .iter()
+        .map(|record| (reading(&record.pass), Metric::Dice.score(record.pass.output)));
+    let score = RehearsedScore::fit(&unspoilt.chain(spoilt).collect::<Vec<_>>())?;
+    Some(Score {
+        id: "rehearsed",
+        name: "rehearsed",
+        family: Family::Agreement,
+        cost: Cost::Units,
+        values: of_masked(records, |pass| score.of(&reading(pass))),
+    })
+}
+
+fn reading(pass: &OnePass) -> Reading<'_> {
+    Reading {
+        units: &pass.units,
+        confidence: pass.confidence,
+        shape: pass.shape,
+    }
 }
 
 fn certainty(records: &Records) -> Vec<Score> {

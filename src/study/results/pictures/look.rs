@@ -30,7 +30,7 @@ impl Look {
     /// Runs a network, keeping the feature maps of some layers.
     pub fn new(net: &InferenceNet, sample: &Sample, layers: &[usize]) -> Result<Look, StudyError> {
         let _no_grad = tch::no_grad_guard();
-        let input = pixels(&[sample])?;
+        let input = pixels(&[sample], net.device())?;
         let output = net.forward(&input, layers)?;
         let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
         Ok(Look {
@@ -94,7 +94,12 @@ impl Look {
 
 fn plane(map: &Tensor) -> Result<Array2<f32>, TchError> {
     let [height, width] = [0, 1].map(|axis| map.size()[axis] as usize);
-    let values = Vec::<f32>::try_from(map.f_to_kind(tch::Kind::Float)?.f_contiguous()?.f_view([-1])?)?;
+    let flat = map
+        .f_to_device(tch::Device::Cpu)?
+        .f_to_kind(tch::Kind::Float)?
+        .f_contiguous()?
+        .f_view([-1])?;
+    let values = Vec::<f32>::try_from(flat)?;
     Ok(Array2::from_shape_vec((height, width), values).expect("as many values as the size says"))
 }
 

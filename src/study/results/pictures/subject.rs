@@ -2,8 +2,6 @@
 
 use std::cmp::Ordering;
 
-use tch::Device;
-
 use super::drawing::channel;
 use super::look::Look;
 use crate::imaging::Image;
@@ -60,7 +58,7 @@ impl<'a> Subject<'a> {
         let network = |loss| -> Result<_, StudyError> {
             let outcome = outcomes.of(set, loss);
             let trained = study.trained(&outcome.network)?;
-            let net = InferenceNet::new(&trained.weights()?, &trained.value.network, Device::Cpu)?;
+            let net = InferenceNet::new(&trained.weights()?, &trained.value.network, study.device())?;
             Ok((net, outcome))
         };
         Ok(Subject {

@@ -1,0 +1,59 @@
+//! The shape of a mask in a few numbers: what an anatomy's mask usually is like, whatever it was made of.
+
+use ndarray::Array2;
+
+/// Sizes are shares of the image, so that they do not depend on its resolution. All are 0 without an object.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Shape {
+    /// Share of the pixels that are object, 0..=1.
+    pub area: f64,
+    /// Length of the boundary within the image over the perimeter of a square of the same area.
+    pub roughness: f64,
+    /// Root mean square distance of the object's pixels from their centre, over the root of the image's area.
+    pub spread: f64,
+}
+
+impl Shape {
+    /// Of the pixels of `labels` `[height, width]` that are not background.
+    pub fn new(labels: &Array2<u8>) -> Shape {
+        let (height, width) = labels.dim();
+        let labels = labels.as_standard_layout();
+        let cells = labels.as_slice().expect("standard layout is one slice");
+        let (mut count, mut rows, mut columns, mut squares, mut edges) = (0u64, 0u64, 0u64, 0u64, 0u64);
+        let mut above: &[u8] = &[];
+        for (number, row) in cells.chunks_exact(width.max(1)).enumerate() {
+            let (mut own, mut own_columns, mut own_squares) = (0u64, 0u64, 0u64);
+            for (column, &label) in row.iter().enumerate() {
+                let (here, column) = (u64::from(label > 0), column as u64);
+                own += here;
+                own_columns += here * column;
+                own_squares += here * column * column;
+            }
+            let differ = |a: &[u8], b: &[u8]| -> u64 {
+                a.iter()
+                    .zip(b)
+                    .map(|(&a, &b)| u64::from((a > 0) != (b > 0)))
+                    .sum()
+            };
+            edges += differ(row, above) + differ(row, &row[1..]);
+            above = row;
+            let number = number as u64;
+            count += own;
+            rows += own * number;
+            columns += own_columns;
+            squares += own_squares + own * number * number;
+        }
+        if count == 0 {
+            return Shape::default();
+        }
+        let [count, rows, columns, squares, edges] =
+            [count, rows, columns, squares, edges].map(|sum| sum as f64);
+        let centre = (rows / count).powi(2) + (columns / count).powi(2);
+        let pixels = (height * width) as f64;
+        Shape {
+            area: count / pixels,
+            roughness: edges / (4.0 * count.sqrt()),
+            spread: ((squares / count - centre).max(0.0) / pixels).sqrt(),
+        }
+    }
+}
