@@ -28,6 +28,9 @@ pub struct Args {
     /// Which area under the risk-coverage curve the tables show
     #[arg(long, default_value = "full")]
     aurc: Area,
+    /// Folder below which the paper's published data sets are looked for; those that are there take their phantoms' place
+    #[arg(long, value_name = "DIR")]
+    data_root: Option<PathBuf>,
     /// Folder of the report and of everything that is kept on the way
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -46,8 +49,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         args.profile.profile().with(&args.settings)?,
         workers,
         settings.device.open()?,
+        args.data_root.as_deref(),
         Cache::new(args.out.join("cache")),
     )?;
+    for missing in study.missing() {
+        out::error(&format!(
+            "phantoms in place of a set that is not there: {missing}"
+        ));
+    }
     study.run(&Screen::default())?;
     let report = report(&study, &args.only, args.aurc)?;
     report.write(&args.out)?;

@@ -17,6 +17,11 @@ pub enum Group {
     Late,
 }
 
+impl Group {
+    /// All groups, from the image to the mask.
+    pub const ALL: [Group; 3] = [Group::Early, Group::DeepAbstract, Group::Late];
+}
+
 impl std::fmt::Display for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use tch::Device;
 
 use super::error::StudyError;
 use crate::imaging::atomic;
@@ -17,6 +18,15 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone)]
 pub struct Cache {
     dir: PathBuf,
+}
+
+/// Where jobs are done and their outcomes kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// What keeps the outcomes.
+    pub cache: &'a Cache,
+    /// Where networks run.
+    pub device: Device,
 }
 
 /// What a step is: its name, and everything that its outcome depends on.

@@ -5,9 +5,8 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::Device;
 
-use super::cache::{Cache, Kept, StepId};
+use super::cache::{Kept, Site, StepId};
 use super::error::StudyError;
 use super::measure::{Networks, Sampling, pixels};
 use super::score::Cost;
@@ -42,23 +41,22 @@ const ROUNDS: usize = 15;
 /// # Errors
 /// Weights that do not fit, or libtorch failing.
 pub fn costs(
-    cache: &Cache,
+    site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     members: &[Kept<Trained>],
-    device: Device,
     sampling: &Sampling,
 ) -> Result<Kept<Costs>, StudyError> {
-    cache.step(step, |_| {
+    site.cache.step(step, |_| {
         let weights: Vec<_> = members.iter().map(Kept::weights).collect::<Result<_, _>>()?;
         let networks = Networks::new(
             &weights,
             &members[0].snapshots()?,
             &members[0].value.network,
-            device,
+            site.device,
         )?;
         let sample = &images.damaged(None)?[0];
-        let input = pixels(&[sample], device)?;
+        let input = pixels(&[sample], site.device)?;
         let net = networks.own();
         let method = ProtoSeg::default();
         let output = net.forward(&input, &[10, 17, 18])?;

@@ -13,7 +13,9 @@ pub mod costs;
 mod error;
 mod escape;
 pub mod figure;
+pub mod heads;
 pub mod judge;
+pub mod masks;
 pub mod measure;
 pub mod network;
 pub mod noise;
@@ -32,7 +34,7 @@ pub mod set;
 pub mod table;
 pub mod training;
 
-pub use cache::{Cache, Kept, StepId};
+pub use cache::{Cache, Kept, Site, StepId};
 pub use error::StudyError;
 pub use profile::{Profile, Size};
 pub use progress::{Pace, Progress};

@@ -3,9 +3,8 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::Device;
 
-use super::cache::{Cache, Kept, StepId};
+use super::cache::{Kept, Site, StepId};
 use super::error::StudyError;
 use super::measure::one_pass;
 use super::record::in_batches;
@@ -33,17 +32,16 @@ pub struct Noise {
 /// # Errors
 /// As [`one_pass`].
 pub fn noise(
-    cache: &Cache,
+    site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     network: &Kept<Trained>,
-    device: Device,
     levels: &[f64],
     seed: u64,
     advance: &mut dyn FnMut(f64),
 ) -> Result<Kept<Noise>, StudyError> {
-    cache.step(step, |_| {
-        let net = InferenceNet::new(&network.weights()?, &network.value.network, device)?;
+    site.cache.step(step, |_| {
+        let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let clean = images.damaged(None)?;
         let levels: Vec<f64> = std::iter::once(0.0).chain(levels.iter().copied()).collect();
         let (mut layers, mut output) = (Vec::new(), Vec::new());

@@ -18,6 +18,10 @@ pub enum Job {
     Noise(Network),
     /// Remove the inertia units.
     Prune(Network),
+    /// Score layers with other masks and at other resolutions.
+    Masks(Network),
+    /// Try the network on heads that it was not trained for.
+    Heads(Network),
     /// Time every score, alone.
     Costs(Network),
 }
@@ -35,18 +39,24 @@ pub enum Kind {
     Noise,
     /// Pruning; in pixels.
     Prune,
+    /// Other masks; in pixels.
+    Masks,
+    /// Other heads; in pixels.
+    Heads,
     /// Timing; in pixels.
     Costs,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are done.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Train,
         Kind::Records,
         Kind::Passes,
         Kind::Noise,
         Kind::Prune,
+        Kind::Masks,
+        Kind::Heads,
         Kind::Costs,
     ];
 
@@ -58,6 +68,8 @@ impl Kind {
             Kind::Passes => "score images with many passes",
             Kind::Noise => "add noise",
             Kind::Prune => "remove inertia units",
+            Kind::Masks => "score with other masks",
+            Kind::Heads => "try other heads",
             Kind::Costs => "time the scores",
         }
     }
@@ -68,7 +80,7 @@ impl Kind {
             Kind::Train => 1e-8,
             Kind::Records => 3e-6,
             Kind::Passes => 6e-6,
-            Kind::Noise | Kind::Prune => 2e-6,
+            Kind::Noise | Kind::Prune | Kind::Masks | Kind::Heads => 2e-6,
             Kind::Costs => 4e-4,
         }
     }
@@ -83,6 +95,8 @@ impl Job {
             Job::Passes(_) => Kind::Passes,
             Job::Noise(_) => Kind::Noise,
             Job::Prune(_) => Kind::Prune,
+            Job::Masks(_) => Kind::Masks,
+            Job::Heads(_) => Kind::Heads,
             Job::Costs(_) => Kind::Costs,
         }
     }
@@ -95,6 +109,8 @@ impl Job {
             | Job::Passes(network)
             | Job::Noise(network)
             | Job::Prune(network)
+            | Job::Masks(network)
+            | Job::Heads(network)
             | Job::Costs(network) => network,
         }
     }
@@ -135,17 +151,31 @@ pub fn variants(profile: &Profile) -> Vec<Variant> {
     all.into_iter().filter(fits).collect()
 }
 
-/// Everything that a profile asks for, stage by stage: the jobs of a stage need those of the stages before.
-pub fn stages(profile: &Profile) -> Vec<Vec<Job>> {
-    let mains = || {
-        Set::ALL
-            .into_iter()
-            .flat_map(|set| LOSSES.map(|loss| Network::main(set, loss)))
+/// The sets among a study's on which losses and widths are varied: published ones in the place of their phantoms.
+pub fn variant_sets(profile: &Profile, sets: &[Set]) -> Vec<Set> {
+    let same = |wanted: &Set| {
+        sets.iter()
+            .copied()
+            .find(|set| set == wanted || (set.paper().is_some() && set.paper() == wanted.paper()))
     };
-    let variants: Vec<Network> = profile
-        .variant_sets
-        .iter()
-        .flat_map(|&set| {
+    profile.variant_sets.iter().filter_map(same).collect()
+}
+
+/// The network on which scores are timed.
+pub fn timed(sets: &[Set]) -> Network {
+    let isic = sets.iter().find(|set| set.paper() == Some("ISIC"));
+    Network::main(*isic.unwrap_or(&sets[0]), Loss::Online)
+}
+
+/// Everything that a profile asks for, stage by stage: the jobs of a stage need those of the stages before.
+pub fn stages(profile: &Profile, sets: &[Set]) -> Vec<Vec<Job>> {
+    let mains = || {
+        sets.iter()
+            .flat_map(|&set| LOSSES.map(|loss| Network::main(set, loss)))
+    };
+    let variants: Vec<Network> = variant_sets(profile, sets)
+        .into_iter()
+        .flat_map(|set| {
             variants(profile).into_iter().map(move |variant| Network {
                 variant,
                 ..Network::main(set, Loss::Online)
@@ -164,6 +194,11 @@ pub fn stages(profile: &Profile) -> Vec<Vec<Job>> {
         mains().map(Job::Passes).collect(),
         mains().filter(|network| network.online).map(Job::Noise).collect(),
         mains().filter(|network| network.online).map(Job::Prune).collect(),
-        vec![Job::Costs(Network::main(Set::IsicLike, Loss::Online))],
+        mains().map(Job::Masks).collect(),
+        mains()
+            .filter(|network| network.set.is_of_heads())
+            .map(Job::Heads)
+            .collect(),
+        vec![Job::Costs(timed(sets))],
     ]
 }

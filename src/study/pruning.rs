@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::cache::{Cache, Kept, StepId};
+use super::cache::{Kept, Site, StepId};
 use super::error::StudyError;
 use super::measure::{OnePass, confusions, pixels, truth};
 use super::record::{Records, in_batches};
@@ -39,25 +39,24 @@ pub struct Pruned {
 /// # Errors
 /// Weights that do not fit, or libtorch failing.
 pub fn prune(
-    cache: &Cache,
+    site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     network: &Kept<Trained>,
-    device: Device,
     records: &Records,
 ) -> Result<Kept<Pruned>, StudyError> {
-    cache.step(step, |_| {
+    site.cache.step(step, |_| {
         let _no_grad = tch::no_grad_guard();
         let weights = network.weights()?;
-        let net = InferenceNet::new(&weights, &network.value.network, device)?;
+        let net = InferenceNet::new(&weights, &network.value.network, site.device)?;
         let units = records.validation[0].pass.units.len() / 2;
         let kept = [0, 1].map(|layer| active(records, layer * units, units));
-        let whole = LastBlock::new(&weights, device)?;
+        let whole = LastBlock::new(&weights, site.device)?;
         let pruned = whole.without(&kept, &whole.means(&net, &images.samples.validation)?)?;
         let (mut dice, mut seconds) = (Vec::new(), [Vec::new(), Vec::new()]);
         let clean = images.damaged(None)?;
         dice.extend(in_batches(&clean, |batch| {
-            let taps = net.forward(&pixels(batch, device)?, &[2, 16])?.taps;
+            let taps = net.forward(&pixels(batch, site.device)?, &[2, 16])?.taps;
             let timed = |block: &LastBlock| -> Result<(Tensor, f64), StudyError> {
                 let since = Instant::now();
                 let object = block.object(&taps[&16], &taps[&2])?;
@@ -68,7 +67,7 @@ pub fn prune(
             seconds[0].push(timed(&whole)?.1);
             let (object, time) = timed(&pruned)?;
             seconds[1].push(time);
-            let counts = confusions(&object.f_to_kind(Kind::Uint8)?, &truth(batch, device)?)?;
+            let counts = confusions(&object.f_to_kind(Kind::Uint8)?, &truth(batch, site.device)?)?;
             Ok(counts
                 .into_iter()
                 .map(|counts| Metric::Dice.score(counts))

@@ -1,9 +1,8 @@
 //! What is kept of each image that a network was tried with.
 
 use serde::{Deserialize, Serialize};
-use tch::Device;
 
-use super::cache::{Cache, Kept, StepId};
+use super::cache::{Kept, Site, StepId};
 use super::error::StudyError;
 use super::measure::{ManyPasses, Networks, OnePass, Sampling, many_passes, one_pass, own_mask};
 use super::set::SetImages;
@@ -48,17 +47,16 @@ pub struct Records {
 /// # Errors
 /// As [`one_pass`] and [`SetImages::damaged`].
 pub fn records(
-    cache: &Cache,
+    site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     network: &Kept<Trained>,
-    device: Device,
     versions: &[Option<Damage>],
     rehearsals: usize,
     advance: &mut dyn FnMut(f64),
 ) -> Result<Kept<Records>, StudyError> {
-    cache.step(step, |_| {
-        let net = InferenceNet::new(&network.weights()?, &network.value.network, device)?;
+    site.cache.step(step, |_| {
+        let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let temperature = super::measure::fit_temperature(&net, &images.samples.validation)?;
         let of = |samples: &[Sample], damage| -> Result<Vec<Record>, StudyError> {
             let passes = in_batches(samples, |batch| one_pass(&net, batch, temperature))?;
@@ -115,16 +113,15 @@ fn rehearse(
 /// # Errors
 /// As [`many_passes`] and [`SetImages::damaged`].
 pub fn passes(
-    cache: &Cache,
+    site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     members: &[Kept<Trained>],
-    device: Device,
     versions: &[Option<Damage>],
     sampling: &Sampling,
     advance: &mut dyn FnMut(f64),
 ) -> Result<Kept<Vec<ManyPasses>>, StudyError> {
-    cache.step(step, |_| {
+    site.cache.step(step, |_| {
         let weights: Vec<_> = members
             .iter()
             .map(|member| member.weights())
@@ -133,7 +130,7 @@ pub fn passes(
             &weights,
             &members[0].snapshots()?,
             &members[0].value.network,
-            device,
+            site.device,
         )?;
         let mut all = Vec::new();
         for (done, &damage) in versions.iter().enumerate() {

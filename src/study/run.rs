@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,9 +10,11 @@ use std::time::Instant;
 use serde_json::json;
 use tch::Device;
 
-use super::cache::{Cache, Kept, StepId};
+use super::cache::{Cache, Kept, Site, StepId};
 use super::costs::{Costs, costs};
 use super::error::StudyError;
+use super::heads::{Head, Met, heads, meet};
+use super::masks::{Masks, masks};
 use super::measure::{ManyPasses, Sampling};
 use super::network::{Network, Variant};
 use super::noise::{Noise, noise};
@@ -36,19 +39,39 @@ pub struct Study {
     cache: Cache,
     workers: usize,
     device: Device,
+    sets: Vec<Set>,
+    missing: Vec<String>,
     images: BTreeMap<Set, SetImages>,
+    heads: BTreeMap<Set, Vec<Head>>,
     stop: AtomicBool,
 }
 
 impl Study {
-    /// A study whose outcomes lie in a cache, so many jobs side by side, networks on a device; makes or reads the images of every set.
+    /// A study whose outcomes lie in a cache, so many jobs side by side, networks on a device; makes or reads the images of every set. Published sets below
+    /// `data_root` take the place of their phantoms.
     ///
     /// # Errors
-    /// As [`Set::images`].
-    pub fn open(profile: Profile, workers: usize, device: Device, cache: Cache) -> Result<Study, StudyError> {
-        let images = each(&Set::ALL, workers, |set| set.images(&cache, &profile))?;
+    /// As [`Set::of_study`] and [`Set::images`].
+    pub fn open(
+        profile: Profile,
+        workers: usize,
+        device: Device,
+        data_root: Option<&Path>,
+        cache: Cache,
+    ) -> Result<Study, StudyError> {
+        let (sets, missing) = Set::of_study(data_root)?;
+        let images = each(&sets, workers, |set| set.images(&cache, &profile, data_root))?;
+        let images: BTreeMap<Set, SetImages> =
+            images.into_iter().map(|images| (images.set, images)).collect();
+        let of_heads = images.iter().filter(|(set, _)| set.is_of_heads());
+        let heads: Result<_, StudyError> = of_heads
+            .map(|(&set, images)| Ok((set, heads(set, images, &cache)?)))
+            .collect();
         Ok(Study {
-            images: images.into_iter().map(|images| (images.set, images)).collect(),
+            heads: heads?,
+            sets,
+            missing,
+            images,
             profile,
             cache,
             workers,
@@ -67,6 +90,28 @@ impl Study {
         self.workers
     }
 
+    fn site(&self) -> Site<'_> {
+        Site {
+            cache: &self.cache,
+            device: self.device,
+        }
+    }
+
+    /// Its sets, those of the paper first.
+    pub fn sets(&self) -> &[Set] {
+        &self.sets
+    }
+
+    /// The sets in the paper's place, or the paper's own.
+    pub fn papers(&self) -> impl Iterator<Item = Set> + '_ {
+        self.sets.iter().copied().filter(|set| set.paper().is_some())
+    }
+
+    /// What was looked for below the data root and is not there: what is missing, where to get it, its terms.
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
     /// Where networks run.
     pub fn device(&self) -> Device {
         self.device
@@ -82,7 +127,7 @@ impl Study {
     /// # Errors
     /// What a job fails with; [`StudyError::Stopped`] after [`Study::stop`].
     pub fn run(&self, progress: &dyn Progress) -> Result<(), StudyError> {
-        let stages = stages(&self.profile);
+        let stages = stages(&self.profile, &self.sets);
         let pace = Pace::new(self.workers);
         let (mut all, mut left) = (Vec::new(), BTreeMap::new());
         for job in stages.iter().flatten() {
@@ -124,6 +169,8 @@ impl Study {
             Job::Passes(network) => self.passes_with(network, advance).map(drop),
             Job::Noise(network) => self.noise_with(network, advance).map(drop),
             Job::Prune(network) => self.pruned(network).map(drop),
+            Job::Masks(network) => self.masks(network).map(drop),
+            Job::Heads(network) => self.met(network).map(drop),
             Job::Costs(network) => self.costs(network).map(drop),
         }
     }
@@ -168,14 +215,39 @@ impl Study {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let records = self.records(network)?;
         Ok(prune(
-            &self.cache,
+            &self.site(),
             &self.step(&Job::Prune(*network))?,
             images,
             &trained,
-            self.device,
             &records,
         )?
         .value)
+    }
+
+    /// SA scores of a network's layers with other masks.
+    ///
+    /// # Errors
+    /// What measuring fails with.
+    pub fn masks(&self, network: &Network) -> Result<Masks, StudyError> {
+        let (images, trained) = (self.images(network.set), self.trained(network)?);
+        let step = self.step(&Job::Masks(*network))?;
+        Ok(masks(&self.site(), &step, images, &trained)?.value)
+    }
+
+    /// The heads that a set's networks are tried on besides their own.
+    pub fn heads(&self, set: Set) -> &[Head] {
+        self.heads.get(&set).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a network says of other heads.
+    ///
+    /// # Errors
+    /// What measuring fails with.
+    pub fn met(&self, network: &Network) -> Result<Met, StudyError> {
+        let (images, trained) = (self.images(network.set), self.trained(network)?);
+        let temperature = self.records(network)?.temperature;
+        let (step, heads) = (self.step(&Job::Heads(*network))?, self.heads(network.set));
+        Ok(meet(&self.site(), &step, images, heads, &trained, temperature)?.value)
     }
 
     /// What each kind of score costs, measured on a network.
@@ -185,15 +257,7 @@ impl Study {
     pub fn costs(&self, network: &Network) -> Result<Costs, StudyError> {
         let (images, members) = (self.images(network.set), self.members(network)?);
         let step = self.step(&Job::Costs(*network))?;
-        Ok(costs(
-            &self.cache,
-            &step,
-            images,
-            &members,
-            self.device,
-            &self.sampling(),
-        )?
-        .value)
+        Ok(costs(&self.site(), &step, images, &members, &self.sampling())?.value)
     }
 
     /// The ensemble of a network, itself first.
@@ -215,15 +279,7 @@ impl Study {
             advance,
         };
         let step = self.step(&Job::Train(*network))?;
-        train(
-            &self.cache,
-            &step,
-            &recipe,
-            samples,
-            self.device,
-            &snapshots,
-            &mut watcher,
-        )
+        train(&self.site(), &step, &recipe, samples, &snapshots, &mut watcher)
     }
 
     /// The epochs whose weights the variance of gradients needs: of the studied networks only.
@@ -241,11 +297,10 @@ impl Study {
         let trained = self.trained(network)?;
         let step = self.step(&Job::Records(*network))?;
         records(
-            &self.cache,
+            &self.site(),
             &step,
             images,
             &trained,
-            self.device,
             &self.versions(network)?,
             self.profile.rehearsals,
             advance,
@@ -261,11 +316,10 @@ impl Study {
         let members = self.members(network)?;
         let (step, versions) = (self.step(&Job::Passes(*network))?, self.versions(network)?);
         passes(
-            &self.cache,
+            &self.site(),
             &step,
             images,
             &members,
-            self.device,
             &versions,
             &self.sampling(),
             advance,
@@ -295,16 +349,7 @@ impl Study {
         let trained = self.trained(network)?;
         let (levels, seed) = (&self.profile.noise, self.profile.seed);
         let step = self.step(&Job::Noise(*network))?;
-        noise(
-            &self.cache,
-            &step,
-            images,
-            &trained,
-            self.device,
-            levels,
-            seed,
-            advance,
-        )
+        noise(&self.site(), &step, images, &trained, levels, seed, advance)
     }
 
     /// Everything that a job's outcome depends on.
@@ -352,6 +397,12 @@ impl Study {
                 )
             }
             Job::Prune(_) => ("prune", json!([key(Job::Records(network))?])),
+            Job::Masks(_) => ("masks", json!([key(Job::Train(network))?, images.key])),
+            Job::Heads(_) => {
+                let heads = self.heads(network.set).iter();
+                let heads: Vec<(&str, usize)> = heads.map(|head| (head.name, head.slices.len())).collect();
+                ("heads", json!([key(Job::Records(network))?, heads]))
+            }
             Job::Noise(_) => {
                 let (levels, seed) = (&self.profile.noise, self.profile.seed);
                 (
@@ -382,7 +433,8 @@ impl Study {
             Job::Records(_) => of(images.test.len() * self.versions(network)?.len()),
             Job::Passes(_) => of(images.test.len() * self.versions(network)?.len()),
             Job::Noise(_) => of(images.test.len() * (self.profile.noise.len() + 1)),
-            Job::Prune(_) => of(images.test.len()),
+            Job::Prune(_) | Job::Masks(_) => of(images.test.len()),
+            Job::Heads(_) => of(self.heads(network.set).iter().map(|head| head.slices.len()).sum()),
             Job::Costs(_) => of(1),
         })
     }

@@ -1,6 +1,6 @@
 //! The data sets of the study.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,9 @@ use super::error::StudyError;
 use super::profile::Profile;
 use crate::data::damage::apply;
 use crate::data::phantom::{self, Family, PhantomPlan};
+use crate::data::published::{self, Import, Layout, Options, Published, find};
 use crate::data::t1::{self, Templates};
-use crate::data::{Damage, Example, Grade, Kind, Split, Task};
+use crate::data::{Damage, DataError, Example, Grade, Kind, Split, Task};
 use crate::imaging::preprocess::Step;
 use crate::train::{Sample, Samples};
 
@@ -34,6 +35,16 @@ pub enum Set {
     T1Brain,
     /// Real T1 slices: the deep grey nuclei.
     T1Nuclei,
+    /// BraTS 2018 to 2020 itself.
+    Brats,
+    /// ISIC 2017 itself.
+    Isic,
+    /// The COVID-19 CT set itself.
+    Covid,
+    /// The Decathlon's prostate itself.
+    Prostate,
+    /// The Decathlon's pancreas itself.
+    Pancreas,
 }
 
 /// A set's images, ready for a network.
@@ -54,7 +65,7 @@ pub struct SetImages {
 }
 
 impl Set {
-    /// All sets: the phantoms in the paper's order, then the real slices.
+    /// The sets that are there on every machine: the phantoms in the paper's order, then the real slices.
     pub const ALL: [Set; 7] = [
         Set::BratsLike,
         Set::IsicLike,
@@ -75,19 +86,76 @@ impl Set {
             Set::PancreasLike => "pancreas-like",
             Set::T1Brain => "t1-brain",
             Set::T1Nuclei => "t1-nuclei",
+            Set::Brats => "brats",
+            Set::Isic => "isic",
+            Set::Covid => "covid",
+            Set::Prostate => "prostate",
+            Set::Pancreas => "pancreas",
         }
     }
 
-    /// The set of the paper whose place it takes.
+    /// The set of the paper that it is or whose place it takes.
     pub fn paper(self) -> Option<&'static str> {
         match self {
-            Set::BratsLike => Some("BraTS"),
-            Set::IsicLike => Some("ISIC"),
-            Set::CovidLike => Some("COVID"),
-            Set::ProstateLike => Some("Prostate"),
-            Set::PancreasLike => Some("Pancreas"),
+            Set::BratsLike | Set::Brats => Some("BraTS"),
+            Set::IsicLike | Set::Isic => Some("ISIC"),
+            Set::CovidLike | Set::Covid => Some("COVID"),
+            Set::ProstateLike | Set::Prostate => Some("Prostate"),
+            Set::PancreasLike | Set::Pancreas => Some("Pancreas"),
             Set::T1Brain | Set::T1Nuclei => None,
         }
+    }
+
+    /// The published set that it is.
+    pub fn published(self) -> Option<Published> {
+        match self {
+            Set::Brats => Some(Published::Brats),
+            Set::Isic => Some(Published::Isic2017),
+            Set::Covid => Some(Published::Covid),
+            Set::Prostate => Some(Published::Prostate),
+            Set::Pancreas => Some(Published::Pancreas),
+            _ => None,
+        }
+    }
+
+    /// The published set in whose place phantoms are drawn.
+    fn real(self) -> Option<Set> {
+        match self {
+            Set::BratsLike => Some(Set::Brats),
+            Set::IsicLike => Some(Set::Isic),
+            Set::CovidLike => Some(Set::Covid),
+            Set::ProstateLike => Some(Set::Prostate),
+            Set::PancreasLike => Some(Set::Pancreas),
+            _ => None,
+        }
+    }
+
+    /// The sets of a study: [`Set::ALL`], with a published set in the place of its phantoms where it lies below `data_root`; and for
+    /// each that does not, what is missing, where to get it and its terms.
+    ///
+    /// # Errors
+    /// A root that is no folder.
+    pub fn of_study(data_root: Option<&Path>) -> Result<(Vec<Set>, Vec<String>), StudyError> {
+        let (mut sets, mut missing) = (Vec::new(), Vec::new());
+        for set in Set::ALL {
+            let real = data_root.zip(set.real());
+            let found = real.and_then(|(root, real)| Some((find(root, real.published()?), real)));
+            sets.push(match found {
+                Some((Ok(_), real)) => real,
+                Some((Err(error @ DataError::NoDataSet { .. }), _)) => {
+                    missing.push(error.to_string());
+                    set
+                }
+                Some((Err(error), _)) => return Err(error.into()),
+                None => set,
+            });
+        }
+        Ok((sets, missing))
+    }
+
+    /// Whether its images are of heads, so that other heads can be tried.
+    pub fn is_of_heads(self) -> bool {
+        matches!(self, Set::T1Brain | Set::T1Nuclei)
     }
 
     fn family(self) -> Option<Family> {
@@ -97,7 +165,7 @@ impl Set {
             Set::CovidLike => Some(Family::CovidLike),
             Set::ProstateLike => Some(Family::ProstateLike),
             Set::PancreasLike => Some(Family::PancreasLike),
-            Set::T1Brain | Set::T1Nuclei => None,
+            _ => None,
         }
     }
 
@@ -122,8 +190,13 @@ impl Set {
     ///
     /// # Errors
     /// When the volumes of the real slices are missing, or files cannot be read or written.
-    pub fn images(self, cache: &Cache, profile: &Profile) -> Result<SetImages, StudyError> {
-        let task = self.task(cache, profile)?;
+    pub fn images(
+        self,
+        cache: &Cache,
+        profile: &Profile,
+        data_root: Option<&Path>,
+    ) -> Result<SetImages, StudyError> {
+        let task = self.task(cache, profile, data_root)?;
         let steps = self.steps(profile.side);
         let samples = Arc::new(Samples::read(&task, &steps)?);
         let (test, other) = (task.split(Split::Test)?, task.other()?);
@@ -137,7 +210,10 @@ impl Set {
         })
     }
 
-    fn task(self, cache: &Cache, profile: &Profile) -> Result<Task, StudyError> {
+    fn task(self, cache: &Cache, profile: &Profile, data_root: Option<&Path>) -> Result<Task, StudyError> {
+        if let Some((set, root)) = self.published().zip(data_root) {
+            return published(set, root, cache, profile.side);
+        }
         let Some(family) = self.family() else {
             let made = cache.step(&StepId::new("data-t1", serde_json::Value::Null), |folder| {
                 t1::build(&Templates::in_folder(Path::new(t1::FOLDER)), folder, false)?;
@@ -162,6 +238,42 @@ impl Set {
         })?;
         Ok(Task::open(&made.folder.join(self.name()))?)
     }
+}
+
+/// A published set, cut into slices once.
+fn published(set: Published, root: &Path, cache: &Cache, side: usize) -> Result<Task, StudyError> {
+    let mut files = Vec::new();
+    for part in find(root, set)? {
+        sizes(&part, &mut files)?;
+    }
+    files.sort();
+    let step = StepId::new(format!("data-{set}"), serde_json::json!([side, files]));
+    let made = cache.step(&step, |folder| {
+        let import = Import {
+            layout: Layout::from(set),
+            root: root.to_owned(),
+            options: Options {
+                side: Some(side),
+                ..Options::default()
+            },
+        };
+        published::import(&import, &folder.join(set.name()), false, &mut |_, _| ())?;
+        Ok(())
+    })?;
+    Ok(Task::open(&made.folder.join(set.name()))?)
+}
+
+/// The paths and sizes of all files below a part of a data set: what tells that it was changed without reading gigabytes.
+fn sizes(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<(), StudyError> {
+    let about = path.metadata().map_err(StudyError::io("read", path))?;
+    if !about.is_dir() {
+        files.push((path.to_owned(), about.len()));
+        return Ok(());
+    }
+    for entry in path.read_dir().map_err(StudyError::io("read", path))? {
+        sizes(&entry.map_err(StudyError::io("read", path))?.path(), files)?;
+    }
+    Ok(())
 }
 
 /// The hash of everything that a measurement on a set may depend on.

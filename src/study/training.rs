@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tch::Device;
 
-use super::cache::{Cache, Kept, StepId};
+use super::cache::{Kept, Site, StepId};
 use super::error::StudyError;
 use crate::nn::checkpoint::Weights;
 use crate::nn::unet::UNetConfig;
@@ -57,20 +56,19 @@ fn snapshot_name(epoch: u32) -> PathBuf {
 /// # Errors
 /// As [`run`]; [`StudyError::Stopped`] where the observer ended it.
 pub fn train(
-    cache: &Cache,
+    site: &Site<'_>,
     step: &StepId,
     recipe: &Recipe,
     samples: &Arc<Samples>,
-    device: Device,
     snapshots: &[u32],
     observer: &mut dyn Observer,
 ) -> Result<Kept<Trained>, StudyError> {
-    cache.step(step, |folder| {
+    site.cache.step(step, |folder| {
         let job = Job {
             recipe: recipe.clone(),
             samples: samples.clone(),
             classes: 1,
-            device,
+            device: site.device,
             folder: folder.to_owned(),
             start: Start::Resume,
             snapshots: snapshots.to_vec(),

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayViewMut1, Axis};
 
+use crate::gate::evaluation::percentile;
 use crate::gate::{Confidence, Shape};
 
 /// The ridge's penalty, as so many images that say nothing.
@@ -83,7 +84,11 @@ impl RehearsedScore {
             table
                 .columns()
                 .into_iter()
-                .map(|column| quantile(column.to_vec(), share))
+                .map(|column| {
+                    let mut column = column.to_vec();
+                    column.sort_by(f64::total_cmp);
+                    percentile(&column, share)
+                })
                 .collect()
         };
         let [low, high] = USUAL.map(bound);
@@ -148,14 +153,6 @@ fn clip(row: ArrayViewMut1<'_, f64>, low: &[f64], high: &[f64]) {
     for (value, (&low, &high)) in row.into_iter().zip(low.iter().zip(high)) {
         *value = value.clamp(low, high);
     }
-}
-
-/// The value below which a share of the values lies, between two by linear interpolation.
-fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let place = share * (values.len() - 1) as f64;
-    let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
-    below + (above - below) * place.fract()
 }
 
 /// The weights `w` that make `|X w - y|^2 + PENALTY |w|^2` least, by conjugate gradients on the normal equations: exact but for

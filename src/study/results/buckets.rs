@@ -28,7 +28,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         title: "Dice by bucket of a score".into(),
         x: Axis::new("percentile of the score").unit("%").categories(names),
         y: Axis::new("mean Dice").range(0.0, 1.0),
-        panels: Set::ALL.map(panel).into(),
+        panels: outcomes.sets().iter().copied().map(panel).collect(),
         ..Bars::default()
     };
     let block = Block::Figure {

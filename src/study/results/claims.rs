@@ -9,24 +9,14 @@ use crate::study::error::StudyError;
 use crate::study::network::Network;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
-use crate::study::set::Set;
 use crate::train::Loss;
-
-/// The sets in the paper's place: its claims are about those.
-const PAPERS: [Set; 5] = [
-    Set::BratsLike,
-    Set::IsicLike,
-    Set::CovidLike,
-    Set::ProstateLike,
-    Set::PancreasLike,
-];
 
 /// A change of the output's Dice that the paper calls none.
 const NO_HARM: f64 = -0.02;
 
 pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, StudyError> {
     let mut claims = Vec::new();
-    for set in PAPERS {
+    for set in study.papers() {
         let [offline, online] = [Loss::Offline, Loss::Online].map(|loss| outcomes.of(set, loss));
         let name = set.name();
         let gain = paired(online, |image| {
@@ -77,7 +67,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         claims.extend(correlations(online, name));
     }
     claims.extend(noise(study)?);
-    claims.push(more_active(outcomes));
+    claims.extend(more_active(study, outcomes));
     let note = "Each verdict rests on the 95 % bootstrap interval beside it. The paper states its claims for its own five sets; here they \
                 are asked of phantoms in their place and of small networks.";
     let blocks = [
@@ -156,7 +146,7 @@ fn correlations(outcome: &Outcome, name: &str) -> Vec<Claim> {
 /// That late layers feel noise most: over the sets, at the strongest noise.
 fn noise(study: &Study) -> Result<Vec<Claim>, StudyError> {
     let mut differences = Vec::new();
-    for set in PAPERS {
+    for set in study.papers() {
         let noise = study.noise(&Network::main(set, Loss::Online))?;
         let (first, last) = (&noise.layers[0], &noise.layers[noise.layers.len() - 1]);
         let loss = |layer: usize| first[layer - 1] - last[layer - 1];
@@ -179,9 +169,12 @@ fn noise(study: &Study) -> Result<Vec<Claim>, StudyError> {
 }
 
 /// That ISIC has more active units than Pancreas.
-fn more_active(outcomes: &Outcomes) -> Claim {
-    let of = |set| outcomes.of(set, Loss::Online);
-    let (isic, pancreas) = (of(Set::IsicLike), of(Set::PancreasLike));
+fn more_active(study: &Study, outcomes: &Outcomes) -> Option<Claim> {
+    let of = |paper: &str| {
+        let set = study.papers().find(|set| set.paper() == Some(paper))?;
+        Some(outcomes.of(set, Loss::Online))
+    };
+    let (isic, pancreas) = (of("ISIC")?, of("Pancreas")?);
     let share = |outcome: &Outcome, times: &[u32]| {
         let shares = outcome
             .clean()
@@ -200,12 +193,12 @@ fn more_active(outcomes: &Outcomes) -> Claim {
     let interval = isic
         .clean_bootstrap
         .interval(|times| Some(share(isic, times) - share(pancreas, others.next()?)));
-    Claim {
+    Some(Claim {
         text: "ISIC has more active units than Pancreas".into(),
         source: "Fig. 7".into(),
         verdict: interval.map_or(Verdict::NotShown, |it| Verdict::above(0.0, it.low, it.high)),
-        evidence: format!("share of active units, isic-like less pancreas-like: {value:.3}"),
+        evidence: format!("share of active units, ISIC's place less Pancreas': {value:.3}"),
         low: interval.map(|it| it.low),
         high: interval.map(|it| it.high),
-    }
+    })
 }

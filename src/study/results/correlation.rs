@@ -4,7 +4,6 @@ use super::outcome::{Outcome, Outcomes, dice};
 use crate::gate::evaluation::{Scored, pearson, spearman};
 use crate::study::figure::{Axis, Figure, Group, Scatter, ScatterPanel, Trend};
 use crate::study::report::{Block, Section};
-use crate::study::set::Set;
 use crate::train::Loss;
 
 pub(super) fn section(outcomes: &Outcomes) -> Section {
@@ -29,12 +28,15 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
 }
 
 fn figure(outcomes: &Outcomes, score: &str, axis: &str) -> Scatter {
-    let panels = Set::ALL.map(|set| panel(outcomes.of(set, Loss::Online), score));
+    let panels = outcomes
+        .sets()
+        .iter()
+        .map(|&set| panel(outcomes.of(set, Loss::Online), score));
     Scatter {
         title: format!("{axis} against Dice"),
         x: Axis::new(axis),
         y: Axis::new("Dice of the output").range(0.0, 1.0),
-        panels: panels.into(),
+        panels: panels.collect(),
         ..Scatter::default()
     }
 }

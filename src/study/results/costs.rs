@@ -3,18 +3,16 @@
 use super::rivals::Judged;
 use crate::study::error::StudyError;
 use crate::study::figure::{Axis, Figure, Group, Scatter, ScatterPanel};
-use crate::study::network::Network;
+use crate::study::plan::timed;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
-use crate::train::Loss;
 
 /// Scores that cost less than this many passes are too many to be named in the figure; the table names all.
 const CROWDED: f64 = 1.5;
 
 pub(super) fn section(study: &Study, judged: &Judged) -> Result<Section, StudyError> {
-    let costs = study.costs(&Network::main(Set::IsicLike, Loss::Online))?;
+    let costs = study.costs(&timed(study.sets()))?;
     let mut table = Table::new(
         "score-costs",
         "Cost of each score with the pass that gives the mask, as a multiple of that pass, one thread",

@@ -53,7 +53,7 @@ fn figure(outcomes: &Outcomes, truth: bool, reference: &str) -> Lines {
         title: format!("SA score of each layer against {reference}"),
         x: Axis::new("layer"),
         y: Axis::new("mean SA score").range(0.0, 1.0),
-        panels: Set::ALL.map(panel).into(),
+        panels: outcomes.sets().iter().copied().map(panel).collect(),
         ..Lines::default()
     }
 }

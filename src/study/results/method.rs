@@ -3,7 +3,6 @@
 use crate::study::plan::variants;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 
 /// What a reader should know who reads no more.
@@ -44,7 +43,7 @@ pub(super) fn section(study: &Study) -> Section {
         ]
         .map(Column::new),
     );
-    for set in Set::ALL {
+    for &set in study.sets() {
         let images = study.images(set);
         let first = &images.samples.train[0];
         let (channels, height, width) = first.pixels.dim();

@@ -4,7 +4,9 @@ mod buckets;
 mod claims;
 mod correlation;
 mod costs;
+mod heads;
 mod layers;
+mod masks;
 mod method;
 mod noise;
 mod outcome;
@@ -18,14 +20,18 @@ mod table2;
 mod units;
 mod variants;
 
+use std::cell::OnceCell;
+
 use super::error::StudyError;
 use super::judge::Area;
-use super::report::{Block, Report, Section};
+use super::report::{Block, Report};
 use super::run::Study;
+use rivals::Judged;
+
 pub use outcome::{Estimate, Outcome, Outcomes};
 
 /// A figure or a table of the paper's or beyond, by the name that `--only` takes: it is the id of its section.
-pub const PARTS: [&str; 20] = [
+pub const PARTS: [&str; 22] = [
     "claims",
     "table1",
     "table2",
@@ -38,6 +44,8 @@ pub const PARTS: [&str; 20] = [
     "rivals",
     "costs",
     "shift",
+    "heads",
+    "masks",
     "variants",
     "pruning",
     "fig1",
@@ -54,27 +62,39 @@ pub const PARTS: [&str; 20] = [
 /// Outcomes that cannot be read.
 pub fn report(study: &Study, only: &[String], area: Area) -> Result<Report, StudyError> {
     let outcomes = Outcomes::read(study)?;
-    let judged = rivals::Judged::new(study.workers(), &outcomes, area)?;
-    let mut parts: Vec<Section> = vec![
-        claims::section(study, &outcomes)?,
-        table1::section(&outcomes),
-        table2::section(&outcomes),
-        separableness::section(&outcomes),
-        layers::section(&outcomes),
-        units::section(&outcomes),
-        correlation::section(&outcomes),
-        buckets::section(&outcomes),
-        noise::section(study)?,
-        rivals::section(&judged),
-        costs::section(study, &judged)?,
-        shift::section(&outcomes),
-        variants::section(study)?,
-        pruning::section(study, &outcomes)?,
-    ];
-    parts.extend(pictures::sections(study, &outcomes)?);
-    let wanted = |section: &Section| only.is_empty() || only.contains(&section.id);
+    let judged = OnceCell::new();
+    let judged = || match judged.get() {
+        Some(judged) => Ok::<&Judged, StudyError>(judged),
+        None => {
+            let made = Judged::new(study.workers(), &outcomes, area)?;
+            Ok(judged.get_or_init(|| made))
+        }
+    };
     let mut sections = vec![method::section(study)];
-    sections.extend(parts.into_iter().filter(wanted));
+    for part in PARTS
+        .into_iter()
+        .filter(|part| only.is_empty() || only.iter().any(|it| it == part))
+    {
+        sections.push(match part {
+            "claims" => claims::section(study, &outcomes)?,
+            "table1" => table1::section(&outcomes),
+            "table2" => table2::section(&outcomes),
+            "table3" => separableness::section(&outcomes),
+            "layers" => layers::section(&outcomes),
+            "units" => units::section(&outcomes),
+            "correlation" => correlation::section(&outcomes),
+            "buckets" => buckets::section(&outcomes),
+            "noise" => noise::section(study)?,
+            "rivals" => rivals::section(judged()?),
+            "costs" => costs::section(study, judged()?)?,
+            "shift" => shift::section(&outcomes),
+            "heads" => heads::section(study, &outcomes)?,
+            "masks" => masks::section(study, &outcomes)?,
+            "variants" => variants::section(study)?,
+            "pruning" => pruning::section(study, &outcomes)?,
+            picture => pictures::section(study, &outcomes, picture)?,
+        });
+    }
     Ok(Report {
         title: format!("Segmentation ability: the {} study", study.profile.name),
         lead: method::lead(study).into_iter().map(Block::Paragraph).collect(),

@@ -6,7 +6,6 @@ use crate::study::figure::{Axis, Figure, LinePanel, Lines, Series};
 use crate::study::network::Network;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
-use crate::study::set::Set;
 use crate::train::Loss;
 
 /// Levels that are drawn: every other one of ten is enough to see.
@@ -14,7 +13,7 @@ const DRAWN: [f64; 4] = [0.1, 0.3, 0.6, 1.0];
 
 pub(super) fn section(study: &Study) -> Result<Section, StudyError> {
     let mut panels = Vec::new();
-    for set in Set::ALL {
+    for &set in study.sets() {
         let noise = study.noise(&Network::main(set, Loss::Online))?;
         let drawn = noise.levels.iter().zip(&noise.layers);
         let drawn = drawn.filter(|(level, _)| DRAWN.iter().any(|wanted| (*level - wanted).abs() < 1e-9));

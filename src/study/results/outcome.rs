@@ -36,7 +36,10 @@ pub struct Outcome {
 }
 
 /// The outcomes of all sets and losses.
-pub struct Outcomes(BTreeMap<Network, Outcome>);
+pub struct Outcomes {
+    sets: Vec<Set>,
+    of: BTreeMap<Network, Outcome>,
+}
 
 impl Outcomes {
     /// Reads what the study's jobs kept.
@@ -44,28 +47,34 @@ impl Outcomes {
     /// # Errors
     /// Outcomes that cannot be read.
     pub fn read(study: &Study) -> Result<Outcomes, StudyError> {
-        let mut outcomes = BTreeMap::new();
-        for network in networks() {
-            outcomes.insert(network, Outcome::read(study, network)?);
+        let mut of = BTreeMap::new();
+        for network in study
+            .sets()
+            .iter()
+            .flat_map(|&set| LOSSES.map(|loss| Network::main(set, loss)))
+        {
+            of.insert(network, Outcome::read(study, network)?);
         }
-        Ok(Outcomes(outcomes))
+        Ok(Outcomes {
+            sets: study.sets().to_vec(),
+            of,
+        })
+    }
+
+    /// The study's sets.
+    pub fn sets(&self) -> &[Set] {
+        &self.sets
     }
 
     /// The outcome of a set and a loss.
     pub fn of(&self, set: Set, loss: Loss) -> &Outcome {
-        &self.0[&Network::main(set, loss)]
+        &self.of[&Network::main(set, loss)]
     }
 
     /// All of them: set by set, offline first.
     pub fn iter(&self) -> impl Iterator<Item = &Outcome> {
-        self.0.values()
+        self.of.values()
     }
-}
-
-fn networks() -> impl Iterator<Item = Network> {
-    Set::ALL
-        .into_iter()
-        .flat_map(|set| LOSSES.map(|loss| Network::main(set, loss)))
 }
 
 impl Outcome {

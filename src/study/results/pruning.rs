@@ -5,7 +5,6 @@ use crate::study::error::StudyError;
 use crate::study::network::Network;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
 
@@ -28,7 +27,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         "Time of the last block and the output without the inertia units, as a share of that with all units",
         ["set", "time"].map(Column::new),
     );
-    for set in Set::ALL {
+    for &set in study.sets() {
         let outcome = outcomes.of(set, Loss::Online);
         let pruned = study.pruned(&Network::main(set, Loss::Online))?;
         let estimate = |values: &[f64]| Estimate::new(values, &outcome.clean_bootstrap).cell();

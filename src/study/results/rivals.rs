@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::outcome::{DIGITS, Outcome, Outcomes};
-use crate::gate::evaluation::{Interval, Scored, place};
+use crate::gate::evaluation::{Interval, Scored, percentile, place};
 use crate::study::error::StudyError;
 use crate::study::judge::{Area, COVERAGES, Judgement, Measure, judge};
 use crate::study::pool::each;
@@ -16,6 +16,7 @@ use crate::study::table::{Cell, Column, Table};
 pub(super) struct Judged {
     /// The scores by id, in the order of the tables.
     pub scores: Vec<Judgements>,
+    sets: Vec<Set>,
     area: Area,
 }
 
@@ -66,7 +67,11 @@ impl Judged {
                 });
             }
         }
-        Ok(Judged { scores, area })
+        Ok(Judged {
+            scores,
+            sets: outcomes.sets().to_vec(),
+            area,
+        })
     }
 
     /// The scores that a service could give: one pass, no labels.
@@ -92,7 +97,7 @@ impl Judged {
             let chosen = self.best(|one| one.set != set)?;
             Some((set, chosen, chosen.mean_place(&|one: &One| one.set == set)?))
         };
-        Set::ALL.into_iter().filter_map(of).collect()
+        self.sets.iter().copied().filter_map(of).collect()
     }
 }
 
@@ -128,10 +133,9 @@ impl Judgements {
         };
         let mut means: Vec<f64> = (0..draws).map(mean).filter(|mean| mean.is_finite()).collect();
         means.sort_by(f64::total_cmp);
-        let at = |share: f64| means[(share * (means.len() - 1) as f64).round() as usize];
         (!means.is_empty()).then(|| Interval {
-            low: at(0.025),
-            high: at(0.975),
+            low: percentile(&means, 0.025),
+            high: percentile(&means, 0.975),
         })
     }
 }
@@ -169,9 +173,10 @@ pub(super) fn section(judged: &Judged) -> Section {
 /// Places, a column for each set and loss, the best score first.
 fn places(judged: &Judged) -> Table {
     let short = |set: Set, online: bool| format!("{} {}", set.name(), if online { "on" } else { "off" });
-    let networks: Vec<(Set, bool)> = Set::ALL
-        .into_iter()
-        .flat_map(|set| [(set, false), (set, true)])
+    let networks: Vec<(Set, bool)> = judged
+        .sets
+        .iter()
+        .flat_map(|&set| [(set, false), (set, true)])
         .collect();
     let columns = ["score", "made of", "mean place"].into_iter().map(str::to_owned);
     let columns = columns.chain(networks.iter().map(|&(set, online)| short(set, online)));

@@ -5,7 +5,6 @@ use crate::protoseg::Metric;
 use crate::study::figure::{Axis, Figure, Group, Scatter, ScatterPanel, Trend};
 use crate::study::record::Record;
 use crate::study::report::{Block, Section};
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
 
@@ -21,7 +20,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         ["set", "S_x", "S_x, prototypes by the truth", "output", "m(d)"].map(Column::new),
     );
     let mut panels = Vec::new();
-    for set in Set::ALL {
+    for &set in outcomes.sets() {
         let outcome = outcomes.of(set, Loss::Online);
         table.push([
             Cell::text(set.name()),

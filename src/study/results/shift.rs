@@ -7,7 +7,6 @@ use crate::study::judge::{COVERAGES, FAILED};
 use crate::study::plan::LOSSES;
 use crate::study::record::Record;
 use crate::study::report::{Block, Section};
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
 
@@ -15,13 +14,7 @@ use crate::train::Loss;
 const COVERAGE: f64 = 0.9;
 
 /// The scores that are shown: mu, the two that cost nothing beside it, the family's product, and the dearest rival.
-const SCORES: [&str; 5] = [
-    "mu",
-    "object-confidence",
-    "soft-dice",
-    "reliable-typical",
-    "ensemble",
-];
+const SCORES: [&str; 5] = ["mu", "object-confidence", "soft-dice", "rehearsed", "ensemble"];
 
 pub(super) fn section(outcomes: &Outcomes) -> Section {
     let mut blocks = vec![Block::Paragraph(
@@ -29,7 +22,12 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
          that is rejected. The ensemble has no score on validation images, so all thresholds come from the clean test images."
             .into(),
     )];
-    blocks.extend(Set::ALL.map(|set| Block::Table(damage_table(outcomes.of(set, Loss::Online)))));
+    blocks.extend(
+        outcomes
+            .sets()
+            .iter()
+            .map(|&set| Block::Table(damage_table(outcomes.of(set, Loss::Online)))),
+    );
     blocks.push(Block::Table(half_rejected(outcomes)));
     blocks.push(Block::Table(false_accepts(outcomes)));
     Section::new("shift", "Damage, rejection, false accepts", blocks)
@@ -98,40 +96,53 @@ fn damage_table(outcome: &Outcome) -> Table {
     table
 }
 
-/// The lowest grade of each kind of damage at which half of the images are rejected.
+/// The lowest grade of each kind of damage at which half of the images are rejected, by score.
 fn half_rejected(outcomes: &Outcomes) -> Table {
-    let columns = std::iter::once("damage").chain(Set::ALL.map(Set::name));
+    let columns = ["damage", "score"].into_iter();
     let mut table = Table::new(
         "half-rejected",
-        "Lowest grade of damage at which mu rejects half of the images",
-        columns.map(Column::new),
+        "Lowest grade of damage at which a score rejects half of the images",
+        columns
+            .chain(outcomes.sets().iter().map(|set| set.name()))
+            .map(Column::new),
     );
-    for kind in Kind::ALL {
-        let of = |set: Set| {
+    let of_sets: Vec<_> = outcomes
+        .sets()
+        .iter()
+        .map(|&set| {
             let outcome = outcomes.of(set, Loss::Online);
-            let thresholds = thresholds(outcome, COVERAGE);
-            let (_, values, threshold) = thresholds[0];
-            let of_kind = versions(outcome)
-                .into_iter()
-                .filter(|(damage, _)| damage.is_some_and(|it| it.kind == kind));
-            let mut tried = false;
-            for (damage, range) in of_kind {
-                tried = true;
-                let rejected = values[range.clone()]
+            (versions(outcome), thresholds(outcome, COVERAGE))
+        })
+        .collect();
+    for kind in Kind::ALL {
+        for (place, (score, ..)) in of_sets[0].1.iter().enumerate() {
+            let cells = of_sets.iter().map(|(versions, thresholds)| {
+                let Some((_, values, threshold)) = thresholds.get(place) else {
+                    return Cell::missing("could not be fitted");
+                };
+                let of_kind = versions
                     .iter()
-                    .filter(|&&value| value < threshold)
-                    .count();
-                if let Some(damage) = damage.filter(|_| 2 * rejected >= range.len()) {
-                    return Cell::text(damage.grade.to_string());
+                    .filter_map(|(damage, range)| Some((damage.filter(|it| it.kind == kind)?, range)));
+                let half = |range: &std::ops::Range<usize>| {
+                    let rejected = values[range.clone()].iter().filter(|value| *value < threshold);
+                    2 * rejected.count() >= range.len()
+                };
+                let grades: Vec<_> = of_kind
+                    .map(|(damage, range)| (damage.grade, half(range)))
+                    .collect();
+                match grades.iter().find(|(_, half)| *half) {
+                    Some((grade, _)) => Cell::text(grade.to_string()),
+                    None if grades.is_empty() => Cell::missing("this set cannot have it"),
+                    None => Cell::text("none"),
                 }
-            }
-            if tried {
-                Cell::text("none")
-            } else {
-                Cell::missing("this set cannot have it")
-            }
-        };
-        table.push(std::iter::once(Cell::text(kind.name())).chain(Set::ALL.map(of)));
+            });
+            let cells: Vec<Cell> = cells.collect();
+            table.push(
+                [Cell::text(kind.name()), Cell::text(*score)]
+                    .into_iter()
+                    .chain(cells),
+            );
+        }
     }
     table
 }
@@ -145,7 +156,7 @@ fn false_accepts(outcomes: &Outcomes) -> Table {
         "False accepts: Dice below 0.5 and accepted, share of all test images, clean and damaged, by the coverage on clean ones",
         columns.map(Column::new),
     );
-    for set in Set::ALL {
+    for &set in outcomes.sets() {
         for loss in LOSSES {
             let outcome = outcomes.of(set, loss);
             let by_coverage: Vec<_> = COVERAGES

@@ -4,7 +4,6 @@ use super::outcome::Outcomes;
 use crate::protoseg::Metric;
 use crate::study::plan::LOSSES;
 use crate::study::report::{Block, Section};
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 
 /// The metrics of an SA score, the paper's first.
@@ -36,7 +35,7 @@ fn table(outcomes: &Outcomes, metric: Metric, id: &str, name: &str) -> Table {
         ),
         columns.map(Column::new),
     );
-    for set in Set::ALL {
+    for &set in outcomes.sets() {
         let cells = LOSSES.into_iter().flat_map(|loss| {
             let outcome = outcomes.of(set, loss);
             [

@@ -5,7 +5,6 @@ use crate::gate::evaluation::{Scored, dice_at_coverage};
 use crate::study::judge::COVERAGES;
 use crate::study::plan::LOSSES;
 use crate::study::report::{Block, Section};
-use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 
 pub(super) fn section(outcomes: &Outcomes) -> Section {
@@ -33,7 +32,7 @@ fn table(outcomes: &Outcomes, clean: bool) -> Table {
             .into_iter()
             .chain(columns),
     );
-    for set in Set::ALL {
+    for &set in outcomes.sets() {
         for loss in LOSSES {
             let outcome = outcomes.of(set, loss);
             let (records, bootstrap) = match clean {

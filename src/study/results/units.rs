@@ -32,7 +32,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         title: "Units of layer 18, from the lowest SA score to the highest".into(),
         x: Axis::new("rank"),
         y: Axis::new("SA score, mean over images").range(0.0, 1.0),
-        panels: Set::ALL.map(panel).into(),
+        panels: outcomes.sets().iter().copied().map(panel).collect(),
         ..Lines::default()
     };
     let mut table = Table::new(
@@ -40,7 +40,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         "Share of the units of layer 18 that are active, mean over clean test images",
         ["set", "loss", "active units", "units"].map(Column::new),
     );
-    for set in Set::ALL {
+    for &set in outcomes.sets() {
         for loss in LOSSES {
             let outcome = outcomes.of(set, loss);
             let share = outcome.estimate(|record| active_share(last_units(&record.pass)));

@@ -5,7 +5,7 @@ use crate::gate::evaluation::{Bootstrap, Scored, spearman};
 use crate::protoseg::Metric;
 use crate::study::error::StudyError;
 use crate::study::network::{Network, Variant};
-use crate::study::plan::variants;
+use crate::study::plan::{variant_sets, variants};
 use crate::study::record::Record;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
@@ -26,7 +26,7 @@ pub(super) fn section(study: &Study) -> Result<Section, StudyError> {
         "Networks trained online with something changed; clean test images",
         columns.map(Column::new),
     );
-    for &set in &study.profile.variant_sets {
+    for set in variant_sets(&study.profile, study.sets()) {
         for variant in std::iter::once(Variant::Main).chain(variants(&study.profile)) {
             let network = Network {
                 variant,

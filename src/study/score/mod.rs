@@ -89,6 +89,22 @@ pub fn scores(records: &Records, passes: &[ManyPasses], weights: &[f64]) -> Vec<
     scores
 }
 
+/// The scores of one pass alone, of images that are no test images of the network's set but others.
+pub fn one_pass_scores(records: &Records, others: Vec<OnePass>, weights: &[f64]) -> Vec<Score> {
+    let record = |(image, pass)| Record {
+        image,
+        damage: None,
+        pass,
+    };
+    let records = Records {
+        test: others.into_iter().enumerate().map(record).collect(),
+        ..records.clone()
+    };
+    let mut scores = agreement(&records, weights);
+    scores.extend(certainty(&records));
+    scores
+}
+
 /// Units' SA scores of the validation images that have a mask: what an empty one has is no score.
 fn calibration(records: &Records) -> Option<ndarray::Array2<f64>> {
     let masked = records.validation.iter().filter(|record| has_mask(&record.pass));

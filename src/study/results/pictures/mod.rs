@@ -16,7 +16,6 @@ use crate::study::figure::{PictureRow, Pictures};
 use crate::study::pool::each;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
-use crate::study::set::Set;
 use subject::Subject;
 
 /// In the captions of figures that show images: what is shown of those of several channels.
@@ -26,46 +25,36 @@ const SHOWN: &str = "Shown of each image: FLAIR (brats-like), the colours (isic-
 const NO_EXAMPLE: &str =
     "No set has a clean test image in which both networks found an object: there is nothing to show.";
 
-/// The rows that a set gives to each figure.
-struct Rows {
-    features: Vec<PictureRow>,
-    layers: Vec<PictureRow>,
-    units: Vec<PictureRow>,
-    average: Vec<PictureRow>,
-    ranking: [PictureRow; 2],
-    separable: PictureRow,
-}
-
-impl Rows {
-    fn new(study: &Study, outcomes: &Outcomes, set: Set) -> Result<Rows, StudyError> {
-        let subject = Subject::read(study, outcomes, set)?;
-        Ok(Rows {
-            features: features::rows(&subject)?,
-            layers: layers::rows(&subject)?,
-            units: units::rows(&subject)?,
-            average: average::rows(&subject)?,
-            ranking: ranking::rows(&subject)?,
-            separable: separable::row(&subject)?,
-        })
-    }
-}
-
-/// The sections, in the paper's order.
+/// The section of a figure, by its id among the report's parts.
 ///
 /// # Errors
 /// Networks that cannot be read or run.
-pub(super) fn sections(study: &Study, outcomes: &Outcomes) -> Result<Vec<Section>, StudyError> {
-    let rows = each(&Set::ALL, study.workers(), |&set| Rows::new(study, outcomes, set))?;
-    let of = |of: fn(&Rows) -> &[PictureRow]| rows.iter().flat_map(of).cloned().collect::<Vec<_>>();
-    Ok(vec![
-        features::section(of(|rows| &rows.features)),
-        layers::section(of(|rows| &rows.layers)),
-        units::section(of(|rows| &rows.units)),
-        average::section(of(|rows| &rows.average)),
-        ranking::section(of(|rows| &rows.ranking[..1]), of(|rows| &rows.ranking[1..])),
-        separable::section(of(|rows| std::slice::from_ref(&rows.separable))),
-    ])
+///
+/// # Panics
+/// Where no part with pictures has that id.
+pub(super) fn section(study: &Study, outcomes: &Outcomes, id: &str) -> Result<Section, StudyError> {
+    let rows = |of: Rows| -> Result<Vec<PictureRow>, StudyError> {
+        let rows = each(study.sets(), study.workers(), |&set| {
+            of(&Subject::read(study, outcomes, set)?)
+        })?;
+        Ok(rows.concat())
+    };
+    Ok(match id {
+        "fig1" => features::section(rows(features::rows)?),
+        "fig6" => layers::section(rows(layers::rows)?),
+        "fig8" => units::section(rows(units::rows)?),
+        "fig9" => average::section(rows(average::rows)?),
+        "fig12" => ranking::section(
+            rows(|subject| Ok(ranking::rows(subject)?[..1].to_vec()))?,
+            rows(|subject| Ok(ranking::rows(subject)?[1..].to_vec()))?,
+        ),
+        "fig14" => separable::section(rows(|subject| Ok(vec![separable::row(subject)?]))?),
+        other => panic!("{other} is no part of a report"),
+    })
 }
+
+/// What a set gives to a figure.
+type Rows = fn(&Subject<'_>) -> Result<Vec<PictureRow>, StudyError>;
 
 /// A figure, or words in its place where it has no rows.
 fn block(id: &str, caption: &str, figure: Pictures) -> Block {

@@ -122,9 +122,9 @@ pub(super) fn at<T: Copy>(ranked: &[T], place: f64) -> Option<T> {
 fn telling(set: Set) -> Option<usize> {
     match set {
         // After T1, T1ce and T2: FLAIR.
-        Set::BratsLike => Some(3),
-        Set::IsicLike => None,
+        Set::BratsLike | Set::Brats => Some(3),
+        Set::IsicLike | Set::Isic => None,
         // Of prostate-like, T2; of the others the only one.
-        Set::CovidLike | Set::ProstateLike | Set::PancreasLike | Set::T1Brain | Set::T1Nuclei => Some(0),
+        _ => Some(0),
     }
 }
