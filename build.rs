@@ -1,5 +1,5 @@
-//! Compiles the protocol and the two small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused
-//! convolution), and tells the binary where libtorch lies and how it was built.
+//! Compiles the protocol and the small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused convolution,
+//! hooks on gradients), and tells the binary where libtorch lies and how it was built.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,11 @@ use std::process::Command;
 use prost::Message;
 
 const PROTOCOL: &str = "sagate/v1/quality_control.proto";
-const SOURCES: [&str; 2] = ["src/nn/fused.cc", "src/protoseg/native/parallel.cc"];
+const SOURCES: [&str; 3] = [
+    "src/nn/fused.cc",
+    "src/nn/gradient.cc",
+    "src/protoseg/native/parallel.cc",
+];
 
 fn main() {
     compile_protocol();

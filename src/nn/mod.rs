@@ -4,11 +4,13 @@
 //! - [`unet`]: the training form of the network.
 //! - [`inference`]: the form that serves.
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
+//! - [`gradient`]: what a backward pass adds on its way.
 //! - [`layout`]: channels-last memory.
 //! - [`threads`]: how many CPU threads operations use.
 
 pub mod checkpoint;
 mod fused;
+pub mod gradient;
 pub mod inference;
 pub mod layers;
 pub mod layout;

@@ -16,7 +16,7 @@
 //! Nothing here is larger than a mask: a SAM is an affine function of the feature (`d_b - d_t = 2 (f - mid) . (c_t -
 //! c_b)`), which commutes with linear interpolation, so a low-resolution feature is never brought to the image's size.
 //! Two [backends](Backend) do the passes over the features, chosen by where the tensor lies: [`native`] kernels on the CPU, and
-//! [`tensor`] operations (any device; [`tensor::online_loss`] is differentiable).
+//! [`tensor`] operations (any device). [`online_loss`] is what training minimises, with its gradient.
 
 mod affine;
 mod answer;
@@ -26,6 +26,7 @@ mod interpolation;
 mod layer;
 mod metric;
 pub mod native;
+mod online;
 mod reference;
 pub mod tensor;
 mod unit;
@@ -35,6 +36,6 @@ pub use backend::{Backend, BackendKind, ClassSums, MapCounts, Maps, UnitCounts};
 pub use error::{Fault, ProtosegError};
 pub use layer::{LayerSam, ProtoSeg};
 pub use metric::{Confusion, Metric};
+pub use online::{OnlineLoss, OnlineTargets, TapGradient, online_loss};
 pub use reference::{MaskKind, Reference};
-pub use tensor::online_loss;
 pub use unit::{MeanSa, UnitMaps, UnitScores, UnitSplit, mean_sa, split_units};

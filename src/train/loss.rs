@@ -4,18 +4,21 @@ use tch::{Kind, Reduction, TchError, Tensor};
 
 use super::batch::{LEFT_OUT, Tensors};
 use super::recipe::{Loss, Recipe};
+use crate::nn::gradient::add_to_gradient;
 use crate::nn::unet::Forward;
-use crate::protoseg::online_loss;
+use crate::protoseg::{OnlineTargets, online_loss};
 
 /// A batch's loss with its parts.
 #[derive(Debug)]
 pub(super) struct Losses {
-    /// What is minimised, a scalar with gradient.
-    pub total: Tensor,
+    /// A scalar whose gradient is that of [`Losses::total`]; its value is not.
+    pub root: Tensor,
+    /// What is minimised.
+    pub total: f64,
     /// The cross-entropy alone.
-    pub cross_entropy: Tensor,
-    /// The mean of `1 - softDice` over the 18 feature maps, before `lambda`; None for the offline loss.
-    pub online: Option<Tensor>,
+    pub cross_entropy: f64,
+    /// The mean of `1 - softDice` over the 18 feature maps, before `lambda`; 0 for the offline loss.
+    pub online: f64,
 }
 
 /// The cross-entropy of the output, mean over the pixels that come from an image.
@@ -25,12 +28,14 @@ pub(super) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor, 
 
 /// `L = CE(output, G)`, offline, or `L = CE(output, G) + lambda * (1/N) sum_l (1 - softDice(P_l, G))`, online.
 pub(super) fn losses(recipe: &Recipe, forward: &Forward, batch: &Tensors) -> Result<Losses, TchError> {
-    let cross_entropy = cross_entropy(&forward.logits, &batch.labels)?;
+    let root = cross_entropy(&forward.logits, &batch.labels)?;
+    let cross_entropy = root.f_double_value(&[])?;
     if recipe.loss == Loss::Offline {
         return Ok(Losses {
-            total: cross_entropy.shallow_clone(),
+            root,
+            total: cross_entropy,
             cross_entropy,
-            online: None,
+            online: 0.0,
         });
     }
     let classes = forward.logits.size4()?.1 - 1;
@@ -44,18 +49,31 @@ pub(super) fn losses(recipe: &Recipe, forward: &Forward, batch: &Tensors) -> Res
         .labels
         .f_unsqueeze(1)?
         .f_eq_tensor(&numbers.f_view([1, classes, 1, 1])?)?;
-    let truth = truth.f_to_kind(Kind::Float)?;
-    let online = online_loss(
-        &forward.taps,
-        &probability,
-        &truth,
-        batch.valid.as_ref(),
-        recipe.detach_prototypes,
-    );
-    let total = cross_entropy.f_add(&online.f_mul_scalar(recipe.lambda)?)?;
+    let targets = OnlineTargets {
+        probability: &probability,
+        truth: &truth,
+        valid: batch.valid.as_ref(),
+    };
+    let loss = online_loss(&forward.taps, targets, !recipe.detach_prototypes)?;
+    for (tap, gradient) in forward.taps.iter().zip(&loss.taps) {
+        add_to_gradient(
+            tap,
+            &gradient.cells,
+            &gradient.channels.f_mul_scalar(recipe.lambda)?,
+        )?;
+    }
+    let root = match &loss.probability {
+        Some(gradient) => {
+            let through_masks = probability.f_mul(gradient)?.f_sum(Kind::Float)?;
+            root.f_add(&through_masks.f_mul_scalar(recipe.lambda)?)?
+        }
+        None => root,
+    };
+    let online = loss.value.f_double_value(&[])?;
     Ok(Losses {
-        total,
+        root,
+        total: cross_entropy + recipe.lambda * online,
         cross_entropy,
-        online: Some(online),
+        online,
     })
 }

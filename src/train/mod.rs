@@ -18,6 +18,7 @@ pub mod output;
 mod recipe;
 mod samples;
 mod state;
+pub mod stepper;
 mod trainer;
 mod validation;
 

@@ -5,23 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tch::{Device, nn};
+use tch::Device;
 
-use super::adam::Adam;
 use super::batch::Batch;
 use super::error::TrainError;
 use super::history::{Row, csv};
 use super::loader::{Loader, Plan};
-use super::loss::losses;
 use super::recipe::Recipe;
 use super::samples::Samples;
 use super::state::{self, Position, Saved, Sums};
+use super::stepper::Stepper;
 use super::validation::validate;
 use crate::imaging::atomic;
 use crate::nn::checkpoint::Weights;
-use crate::nn::layout::kernels_channels_last;
 use crate::nn::threads::use_threads;
-use crate::nn::unet::{UNet, UNetConfig};
+use crate::nn::unet::UNetConfig;
 
 /// What to do where the folder holds a training already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,9 +158,7 @@ pub fn run(job: &Job, observer: &mut dyn Observer) -> Result<Option<Finished>, T
 struct Training<'a> {
     job: &'a Job,
     files: Files,
-    store: nn::VarStore,
-    network: UNet,
-    adam: Adam,
+    stepper: Stepper,
     position: Position,
     /// Steps of the state on disk.
     kept: u64,
@@ -182,18 +178,13 @@ impl<'a> Training<'a> {
             source,
         })?;
         let files = Files::within(&job.folder);
-        let store = nn::VarStore::new(job.device);
-        let network = UNet::new(&store.root(), &config, job.recipe.seed)?;
-        kernels_channels_last(&store)?;
-        let adam = Adam::new(&store)?;
+        let stepper = Stepper::new(&config, job.recipe.seed, job.device)?;
         let position = Position::new(&job.recipe, config, job.samples.fingerprint.clone());
         let since = Instant::now();
         let mut training = Training {
             job,
             files,
-            store,
-            network,
-            adam,
+            stepper,
             position,
             kept: 0,
             since,
@@ -235,9 +226,9 @@ impl<'a> Training<'a> {
                 "resumed with another number of threads: the weights will differ in their last digits"
             );
         }
-        saved.weights.copy_into(&self.store)?;
+        self.stepper.begin_from(&saved.weights)?;
         let mut moments = saved.moments;
-        self.adam.restore(total_steps, |name| {
+        self.stepper.adam.restore(total_steps, |name| {
             let missing = || TrainError::State {
                 path: path.clone(),
                 reason: format!("lacks Adam's moments of '{name}'; begin anew (--restart)"),
@@ -254,22 +245,16 @@ impl<'a> Training<'a> {
         let recipe = &self.job.recipe;
         let images = batch.len() as u64;
         let batch = batch.tensors(self.job.device)?;
-        let forward = self.network.forward_t(&batch.pixels, true)?;
-        let losses = losses(recipe, &forward, &batch)?;
-        let loss = losses.total.f_double_value(&[])?;
-        if !loss.is_finite() {
-            return Err(self.not_finite(loss));
+        let rate = recipe.learning_rate_in(self.position.epoch);
+        let loss = self.stepper.step_on(recipe, &batch, rate)?;
+        if !loss.total.is_finite() {
+            return Err(self.not_finite(loss.total));
         }
-        self.adam
-            .descend(&losses.total, recipe.learning_rate_in(self.position.epoch))?;
-        let online = losses
-            .online
-            .map_or(Ok(0.0), |online| online.f_double_value(&[]))?;
         let sums = &mut self.position.sums;
         sums.images += images;
-        sums.loss += images as f64 * loss;
-        sums.cross_entropy += images as f64 * losses.cross_entropy.f_double_value(&[])?;
-        sums.online += images as f64 * online;
+        sums.loss += images as f64 * loss.total;
+        sums.cross_entropy += images as f64 * loss.cross_entropy;
+        sums.online += images as f64 * loss.online;
         self.position.step += 1;
         self.position.total_steps += 1;
         Ok(())
@@ -298,7 +283,7 @@ impl<'a> Training<'a> {
     fn end_epoch(&mut self) -> Result<(Row, bool), TrainError> {
         let recipe = &self.job.recipe;
         let score = validate(
-            &self.network,
+            &self.stepper.network,
             &self.job.samples,
             recipe.batch_size,
             self.job.device,
@@ -332,12 +317,12 @@ impl<'a> Training<'a> {
             .is_none_or(|best| row.validation_dice > best.validation_dice);
         if best {
             // Before the state that calls them the best: a kill in between validates this epoch again, to the same end.
-            Weights::from_store(&self.store)?.write(&self.files.best, false)?;
+            self.stepper.weights()?.write(&self.files.best, false)?;
             self.position.best_epoch = Some(row.epoch);
         }
         if self.job.snapshots.contains(&row.epoch) {
             let file = self.job.folder.join(format!("epoch-{}.safetensors", row.epoch));
-            Weights::from_store(&self.store)?.write(&file, false)?;
+            self.stepper.weights()?.write(&file, false)?;
         }
         self.position.history.push(row.clone());
         self.position.epoch += 1;
@@ -349,8 +334,8 @@ impl<'a> Training<'a> {
 
     fn save(&mut self) -> Result<(), TrainError> {
         self.count_seconds();
-        let weights = Weights::from_store(&self.store)?;
-        if !state::save(&self.files.state, &self.position, &weights, &self.adam)? {
+        let weights = self.stepper.weights()?;
+        if !state::save(&self.files.state, &self.position, &weights, &self.stepper.adam)? {
             return Err(self.not_finite(f64::NAN));
         }
         self.kept = self.position.total_steps;
@@ -366,7 +351,7 @@ impl<'a> Training<'a> {
             network: self.position.network,
             best: Weights::read(&self.files.best, &self.position.network)?,
             best_row: self.position.best().ok_or_else(lost)?.clone(),
-            last: Weights::from_store(&self.store)?,
+            last: self.stepper.weights()?,
             history: self.position.history,
         })
     }

@@ -1,13 +1,9 @@
-//! The method by tensor operations: on any device, and differentiable where training needs it ([`online_loss`]).
+//! The method by tensor operations, on any device.
 //!
 //! Features are taken a few channels at a time and widened to float64, so that sums are as exact as the native kernels' and
 //! nothing the size of a feature map is allocated.
 
-mod loss;
-
 use tch::{Device, Kind, Tensor};
-
-pub use loss::online_loss;
 
 use super::affine::{Affine, Thresholds};
 use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
