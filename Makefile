@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus python-client build demo test lint bench docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus python-client peers build demo test gpu-test lint bench docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ else
 	@echo "using the libtorch that LIBTORCH or LIBTORCH_USE_PYTORCH names"
 endif
 
-libtorch-cuda: ## Unpack its CUDA half into .libtorch-cuda: 2 GB to download (loads; not yet tried on a GPU)
+libtorch-cuda: ## Unpack its CUDA half into .libtorch-cuda: 2 GB to download
 	@.ci/libtorch-cuda
 
 mricron: ## Install Debian's mricron-data, the MRI volumes that data sets and tests are made from, if it is missing
@@ -31,14 +31,20 @@ prometheus: ## Unpack Debian's promtool, which the tests check /metrics with, in
 python-client: ## Put what the Python client and its test need into target/python-client
 	@.ci/python-client
 
+peers: ## Put PyTorch, which trainings are compared with, into target/peers: 550 MB to download, once
+	@.ci/peers
+
 build: libtorch ## Build the binary, target/release/sagate
 	cargo build --release --locked
 
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus python-client ## Run every test
+test: libtorch mricron prometheus python-client peers ## Run every test
 	cargo test --release --locked --no-fail-fast
+
+gpu-test: libtorch libtorch-cuda ## Run the tests that need a CUDA GPU, besides `make test`
+	cargo test --release --locked --test golden --test cuda -- --ignored
 
 lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources and doubles
 	cargo fmt --all --check
@@ -47,11 +53,12 @@ lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' l
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 
-bench: build ## Time network, mu and SAMs at the sizes of the README, medians of alternating rounds
+bench: build peers ## Time network, mu, SAMs, service and training at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
 	$(SAGATE) bench network --base 16 --size 256 --batch 1
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
+	$(SAGATE) bench train
 
 docs: build ## Write the library's pages to target/doc and the man pages to target/man
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps

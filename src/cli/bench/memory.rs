@@ -60,13 +60,19 @@ pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit
     };
     // Thread pools, code and oneDNN's own tables are there before the peak is taken.
     segment(&inference, 32, args.taps)?;
-    // What building the model took is no part of the peak.
+    let bytes = peak_of(|| segment(&inference, args.size, args.taps))?;
+    out::line(&bytes.to_string())?;
+    Ok(Exit::Ok)
+}
+
+/// The most memory that some work takes above what is held before it, in bytes.
+pub(super) fn peak_of(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<u64> {
+    // What came before is no part of the peak.
     std::fs::write("/proc/self/clear_refs", "5")
         .context("the peak cannot be reset in /proc/self/clear_refs")?;
     let held = status("VmRSS")?;
-    segment(&inference, args.size, args.taps)?;
-    out::line(&status("VmHWM")?.saturating_sub(held).to_string())?;
-    Ok(Exit::Ok)
+    work()?;
+    Ok(status("VmHWM")?.saturating_sub(held))
 }
 
 fn segment(inference: &InferenceNet, size: i64, taps: Taps) -> anyhow::Result<()> {
@@ -98,25 +104,32 @@ fn status(field: &str) -> anyhow::Result<u64> {
 
 /// The peak of a segmentation in a new process.
 pub(super) fn of_child(args: &NetworkArgs, taps: Taps, settings: &Settings) -> anyhow::Result<u64> {
+    let (base, size) = (args.base.to_string(), args.size.to_string());
+    let arguments = [
+        "bench",
+        "memory",
+        "--base",
+        &base,
+        "--size",
+        &size,
+        "--taps",
+        taps.name(),
+    ];
+    told_by_child(&arguments.map(str::to_owned), settings)
+}
+
+/// The bytes that this program prints when it is called with some arguments, on the CPU, in a new process.
+pub(super) fn told_by_child(arguments: &[String], settings: &Settings) -> anyhow::Result<u64> {
     let program = std::env::current_exe().context("this program's own path is not known")?;
     let output = Command::new(program)
+        .args(arguments)
         .args([
-            "bench",
-            "memory",
-            "--base",
-            &args.base.to_string(),
-            "--size",
-            &args.size.to_string(),
-        ])
-        .args([
-            "--taps",
-            taps.name(),
             "--device",
             "cpu",
             "--threads",
             &settings.device.threads.to_string(),
         ])
-        // Freed memory goes back at once: neither does it hide what the image takes, nor count as that.
+        // Freed memory goes back at once: neither does it hide what the work takes, nor count as that.
         .env("MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
         .output()
         .context("the process that measures memory could not be started")?;

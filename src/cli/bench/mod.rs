@@ -5,6 +5,7 @@ mod memory;
 mod network;
 mod serve;
 mod subject;
+mod train;
 
 use super::Exit;
 use crate::config::Settings;
@@ -22,6 +23,11 @@ enum What {
     Network(network::NetworkArgs),
     /// The service around a model, over gRPC: throughput, latency, and what is lost on the way
     Serve(serve::ServeArgs),
+    /// Steps of a training, offline and online, against PyTorch's
+    Train(train::TrainArgs),
+    /// Peak memory of one step of a training, in a process of its own (`train` starts it)
+    #[command(hide = true)]
+    TrainMemory(train::TrainMemoryArgs),
     /// Peak memory of one segmentation, in a process of its own (`network` starts it)
     #[command(hide = true)]
     Memory(memory::MemoryArgs),
@@ -35,16 +41,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     match args.what {
         What::Network(args) => network::run(&args, settings),
         What::Serve(args) => serve::run(&args, settings),
+        What::Train(args) => train::run(&args, settings),
+        What::TrainMemory(args) => train::run_memory(&args, settings),
         What::Memory(args) => memory::run(&args, settings),
-    }
-}
-
-/// The middle of some values, the mean of the middle two where they are even; NaN without any.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (lower, upper) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    match (values.get(lower), values.get(upper)) {
-        (Some(lower), Some(upper)) => (lower + upper) / 2.0,
-        _ => f64::NAN,
     }
 }

@@ -5,10 +5,10 @@ use std::time::Instant;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor, nn};
 
-use super::median;
 use super::memory::{self, Taps};
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
+use crate::gate::evaluation::median;
 use crate::nn::checkpoint::Weights;
 use crate::nn::inference::InferenceNet;
 use crate::nn::layers::LAYER_COUNT;

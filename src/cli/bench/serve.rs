@@ -8,10 +8,11 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::load::{self, Seen, closed_loop};
-use super::{median, subject};
+use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
 use crate::engine::Pass;
+use crate::gate::evaluation::median;
 use crate::grpc::v1;
 use crate::model::Model;
 
@@ -190,7 +191,7 @@ fn own_rates(
 }
 
 fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
-    let over_rounds = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of).collect());
+    let over_rounds = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of));
     let levels: Vec<Level> = (0..IN_FLIGHT.len())
         .map(|level| Level {
             in_flight: IN_FLIGHT[level],
@@ -210,15 +211,7 @@ fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
         .iter()
         .max_by(|a, b| a.images_per_second.total_cmp(&b.images_per_second));
     let own_batch = fastest.map_or(0, |it| it.batch);
-    let forward = |round: &Round| {
-        median(
-            round.levels[0]
-                .answers
-                .iter()
-                .map(|it| it.forward_seconds)
-                .collect(),
-        )
-    };
+    let forward = |round: &Round| median(round.levels[0].answers.iter().map(|it| it.forward_seconds));
     Report {
         base: args.base,
         size: args.size,
@@ -227,12 +220,7 @@ fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
         own_batch,
         overhead_ratio: over_rounds(&|round| {
             let answers = &round.levels[0].answers;
-            median(
-                answers
-                    .iter()
-                    .map(|it| 1.0 - it.model_seconds / it.seconds)
-                    .collect(),
-            )
+            median(answers.iter().map(|it| 1.0 - it.model_seconds / it.seconds))
         }),
         throughput_ratio: over_rounds(&|round| round.levels[2].images_per_second() / best(round)),
         interpret_ratio: over_rounds(&|round| median(round.interpretations.clone()) / forward(round)),

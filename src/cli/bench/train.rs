@@ -1,0 +1,409 @@
+//! `sagate bench train`: steps of a training, offline and online, against PyTorch's.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use ndarray::{Array2, Array3};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use tch::Device;
+
+use super::memory;
+use crate::cli::{Exit, UsageError, out};
+use crate::config::Settings;
+use crate::gate::evaluation::median;
+use crate::nn::threads::use_threads;
+use crate::nn::unet::UNetConfig;
+use crate::train::stepper::Stepper;
+use crate::train::{Loss, Recipe, Sample};
+
+/// The same training in PyTorch.
+const PEER: &str = include_str!("../../../tests/peers/train.py");
+
+/// Arguments of `sagate bench train`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Each round times one step of each, after another that is not counted: offline and online here, offline and online in PyTorch (eager, float32; the online loss as it was
+published, every feature map upsampled to the image), all with the same network, batch and threads. Medians over the rounds, and
+ratios within them, are printed. The memory is the peak of one step in a process of its own, above what the network holds.
+
+Try it:  make peers && sagate bench train --json")]
+pub struct TrainArgs {
+    /// Base width of the U-Net
+    #[arg(long, value_name = "W", default_value_t = 16)]
+    base: i64,
+    /// Side of the square images, a multiple of 16
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    size: usize,
+    /// Images of a step
+    #[arg(long, value_name = "B", default_value_t = 10)]
+    batch: usize,
+    /// Rounds, at least 3
+    #[arg(long, value_name = "N", default_value_t = 9)]
+    rounds: usize,
+    /// A Python that can import torch
+    #[arg(long, value_name = "FILE", default_value = "target/peers/bin/python")]
+    python: PathBuf,
+    /// Leave PyTorch out, and the ratios to it
+    #[arg(long)]
+    no_peer: bool,
+}
+
+/// Arguments of `sagate bench train-memory`.
+#[derive(Debug, clap::Args)]
+pub struct TrainMemoryArgs {
+    #[arg(long)]
+    base: i64,
+    #[arg(long)]
+    size: usize,
+    #[arg(long)]
+    batch: usize,
+    #[arg(long)]
+    loss: Loss,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    base: i64,
+    size: usize,
+    batch: usize,
+    rounds: usize,
+    threads: i32,
+    offline_ms: f64,
+    online_ms: f64,
+    offline_images_per_second: f64,
+    /// An online step over an offline one.
+    online_ratio: f64,
+    /// Peak memory of an online step over that of an offline one.
+    memory_ratio: f64,
+    offline_bytes: u64,
+    online_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<PeerReport>,
+    /// Offline images a second here over PyTorch's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vs_pytorch: Option<f64>,
+    /// An online step here over one with the published loss in PyTorch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vs_published_online: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct PeerReport {
+    torch: String,
+    threads: i64,
+    offline_ms: f64,
+    published_online_ms: f64,
+}
+
+/// Seconds of one round.
+struct Round {
+    offline: f64,
+    online: f64,
+    peer: Option<[f64; 2]>,
+}
+
+pub(super) fn run(args: &TrainArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    check(args)?;
+    use_threads(settings.device.threads);
+    let threads = tch::get_num_threads();
+    let mut peer = match args.no_peer {
+        true => None,
+        false => Some(Peer::start(args, threads)?),
+    };
+    let [mut offline, mut online] = [
+        Subject::new(args, Loss::Offline)?,
+        Subject::new(args, Loss::Online)?,
+    ];
+    let mut rounds = Vec::with_capacity(args.rounds);
+    // The first round warms caches, and is not counted.
+    for round in 0..=args.rounds {
+        let measured = Round {
+            offline: offline.second_step()?,
+            online: online.second_step()?,
+            peer: match &mut peer {
+                Some(peer) => Some(peer.steps()?),
+                None => None,
+            },
+        };
+        if round > 0 {
+            rounds.push(measured);
+        }
+    }
+    drop((offline, online));
+    let bytes = [Loss::Offline, Loss::Online].map(|loss| memory_of_child(args, loss, settings));
+    let [offline_bytes, online_bytes] = bytes;
+    let report = summary(
+        args,
+        threads,
+        &rounds,
+        peer.as_ref(),
+        [offline_bytes?, online_bytes?],
+    );
+    if settings.json() {
+        out::json(&report)?;
+    } else {
+        print(&report)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn check(args: &TrainArgs) -> Result<(), UsageError> {
+    let wrong = if args.size < 32 || !args.size.is_multiple_of(16) {
+        Some(("size", args.size, "a multiple of 16, at least 32"))
+    } else if args.batch < 1 {
+        Some(("batch", args.batch, "at least 1"))
+    } else if args.rounds < 3 {
+        Some(("rounds", args.rounds, "at least 3, for a median"))
+    } else {
+        None
+    };
+    match wrong {
+        Some((flag, value, right)) => Err(UsageError(format!("--{flag} is {value}; it must be {right}"))),
+        None => Ok(()),
+    }
+}
+
+/// A network with a batch to learn from.
+struct Subject {
+    recipe: Recipe,
+    samples: Vec<Sample>,
+    stepper: Stepper,
+}
+
+impl Subject {
+    fn new(args: &TrainArgs, loss: Loss) -> anyhow::Result<Subject> {
+        Subject::of_size(args.base, args.size, args.batch, loss)
+    }
+
+    fn of_size(base: i64, size: usize, batch: usize, loss: Loss) -> anyhow::Result<Subject> {
+        let config = UNetConfig {
+            in_channels: 1,
+            classes: 1,
+            base_width: base,
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let samples = (0..batch).map(|_| {
+            let pixels = Array3::from_shape_simple_fn((1, size, size), || random.gen_range(-2.0f32..2.0));
+            let labels = Array2::from_shape_fn((size, size), |(row, column)| {
+                u8::from(pixels[[0, row, column]] > 0.5)
+            });
+            Sample {
+                pixels,
+                labels,
+                valid: None,
+            }
+        });
+        Ok(Subject {
+            samples: samples.collect(),
+            stepper: Stepper::new(&config, 1, Device::Cpu)?,
+            recipe: Recipe {
+                base_width: base,
+                loss,
+                ..Recipe::default()
+            },
+        })
+    }
+
+    /// Seconds of a step after one that is not counted: the first after another's finds caches and threads as that left them.
+    fn second_step(&mut self) -> anyhow::Result<f64> {
+        self.step()?;
+        self.step()
+    }
+
+    /// Seconds of a step.
+    fn step(&mut self) -> anyhow::Result<f64> {
+        let since = Instant::now();
+        self.stepper
+            .step(&self.recipe, &self.samples, self.recipe.learning_rate)?;
+        Ok(since.elapsed().as_secs_f64())
+    }
+}
+
+/// PyTorch in a process of its own, ended when this is dropped.
+struct Peer {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    torch: String,
+    threads: i64,
+}
+
+impl Peer {
+    fn start(args: &TrainArgs, threads: i32) -> anyhow::Result<Peer> {
+        if !args.python.exists() {
+            return Err(UsageError(format!(
+                "--python {} is not there; `make peers` installs PyTorch, and --no-peer leaves it out",
+                args.python.display()
+            ))
+            .into());
+        }
+        let mut child = python(&args.python)
+            .args(["-c", PEER, "time"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{} does not start", args.python.display()))?;
+        let stdin = child.stdin.take().context("the peer has no stdin")?;
+        let stdout = child.stdout.take().context("the peer has no stdout")?;
+        let mut peer = Peer {
+            child,
+            stdin,
+            stdout: BufReader::new(stdout),
+            torch: String::new(),
+            threads: 0,
+        };
+        let sizes = serde_json::json!({
+            "base": args.base, "size": args.size, "batch": args.batch, "threads": threads,
+        });
+        let about: serde_json::Value = serde_json::from_str(&peer.ask(&sizes.to_string())?)?;
+        peer.torch = about["torch"].as_str().unwrap_or("unknown").to_owned();
+        peer.threads = about["threads"].as_i64().unwrap_or(0);
+        Ok(peer)
+    }
+
+    /// Seconds of an offline step, the second of two as here, and of an online one, which is long enough to need no first.
+    fn steps(&mut self) -> anyhow::Result<[f64; 2]> {
+        self.step(Loss::Offline)?;
+        Ok([self.step(Loss::Offline)?, self.step(Loss::Online)?])
+    }
+
+    /// Seconds of a step.
+    fn step(&mut self, loss: Loss) -> anyhow::Result<f64> {
+        let answer = self.ask(&loss.to_string())?;
+        answer
+            .trim()
+            .parse()
+            .with_context(|| format!("PyTorch said `{}`, not how long a step took", answer.trim()))
+    }
+
+    fn ask(&mut self, line: &str) -> anyhow::Result<String> {
+        writeln!(self.stdin, "{line}").context("PyTorch does not listen any more")?;
+        let mut answer = String::new();
+        if self.stdout.read_line(&mut answer)? == 0 {
+            bail!("PyTorch ended early; its own message stands above");
+        }
+        Ok(answer)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A Python that knows nothing of this program's own libraries.
+fn python(path: &Path) -> Command {
+    let mut command = Command::new(path);
+    command.env_remove("LD_LIBRARY_PATH").env_remove("PYTHONPATH");
+    command
+}
+
+fn summary(
+    args: &TrainArgs,
+    threads: i32,
+    rounds: &[Round],
+    peer: Option<&Peer>,
+    [offline_bytes, online_bytes]: [u64; 2],
+) -> Report {
+    let over = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of));
+    let of_peer = |of: &dyn Fn(&Round, [f64; 2]) -> f64| {
+        let values: Option<Vec<f64>> = rounds.iter().map(|round| Some(of(round, round.peer?))).collect();
+        values.map(median)
+    };
+    let offline = over(&|round| round.offline);
+    Report {
+        base: args.base,
+        size: args.size,
+        batch: args.batch,
+        rounds: args.rounds,
+        threads,
+        offline_ms: offline * 1e3,
+        online_ms: over(&|round| round.online) * 1e3,
+        offline_images_per_second: args.batch as f64 / offline,
+        online_ratio: over(&|round| round.online / round.offline),
+        memory_ratio: online_bytes as f64 / offline_bytes as f64,
+        offline_bytes,
+        online_bytes,
+        peer: peer.map(|peer| PeerReport {
+            torch: peer.torch.clone(),
+            threads: peer.threads,
+            offline_ms: of_peer(&|_, [offline, _]| offline * 1e3).unwrap_or(f64::NAN),
+            published_online_ms: of_peer(&|_, [_, online]| online * 1e3).unwrap_or(f64::NAN),
+        }),
+        vs_pytorch: of_peer(&|round, [offline, _]| offline / round.offline),
+        vs_published_online: of_peer(&|round, [_, online]| round.online / online),
+    }
+}
+
+fn print(report: &Report) -> anyhow::Result<()> {
+    out::line(&format!(
+        "U-Net of base width {}, {size} x {size}, batch {}, {} threads, median of {} rounds",
+        report.base,
+        report.batch,
+        report.threads,
+        report.rounds,
+        size = report.size
+    ))?;
+    let mut table = out::table(&["step", "ms"]);
+    let mut row = |what: &str, ms: f64| {
+        table.add_row([what.to_owned(), format!("{ms:.1}")]);
+    };
+    row("offline", report.offline_ms);
+    row("online", report.online_ms);
+    if let Some(peer) = &report.peer {
+        row(&format!("PyTorch {}, offline", peer.torch), peer.offline_ms);
+        row(
+            &format!("PyTorch {}, online as published", peer.torch),
+            peer.published_online_ms,
+        );
+    }
+    out::print(&table)?;
+    let known =
+        |ratio: Option<f64>| ratio.map_or_else(|| "left out".to_owned(), |ratio| format!("{ratio:.3}"));
+    Ok(out::line(&format!(
+        "vs_pytorch {}, online_ratio {:.3}, vs_published_online {}, memory_ratio {:.3}",
+        known(report.vs_pytorch),
+        report.online_ratio,
+        known(report.vs_published_online),
+        report.memory_ratio
+    ))?)
+}
+
+/// Prints the peak memory of one step above what the network holds, in bytes.
+pub(super) fn run_memory(args: &TrainMemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    use_threads(settings.device.threads);
+    let mut subject = Subject::of_size(args.base, args.size, args.batch, args.loss)?;
+    // Moments, thread pools and oneDNN's own tables are there before the peak is taken.
+    let small = Subject::of_size(args.base, 32, 1, args.loss)?;
+    subject
+        .stepper
+        .step(&subject.recipe, &small.samples, subject.recipe.learning_rate)?;
+    let bytes = memory::peak_of(|| subject.step().map(drop))?;
+    out::line(&bytes.to_string())?;
+    Ok(Exit::Ok)
+}
+
+/// [`run_memory`] in a new process.
+fn memory_of_child(args: &TrainArgs, loss: Loss, settings: &Settings) -> anyhow::Result<u64> {
+    let sizes = [
+        ("--base", args.base.to_string()),
+        ("--size", args.size.to_string()),
+        ("--batch", args.batch.to_string()),
+        ("--loss", loss.to_string()),
+    ];
+    let mut arguments = vec!["bench".to_owned(), "train-memory".to_owned()];
+    arguments.extend(
+        sizes
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value]),
+    );
+    memory::told_by_child(&arguments, settings)
+}
