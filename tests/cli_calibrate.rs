@@ -98,6 +98,9 @@ fn a_calibration_is_kept_with_the_model() {
         ("tiny", 1, 0.75)
     );
     assert_eq!(kept.data, "the folder data");
+    let score = kept.score.as_ref().unwrap();
+    assert_eq!(score.rehearsals, 20, "the manifest's default");
+    assert_eq!(score.expected_dice, None, "no truth, no promise");
     let scores = fs::read(place.path("models/tiny/1/calibration.safetensors")).unwrap();
     let scores = SafeTensors::deserialize(&scores).unwrap();
     let units = scores.tensor("unit_sa").unwrap();
@@ -107,6 +110,12 @@ fn a_calibration_is_kept_with_the_model() {
         assert_eq!(entry.name, format!("image-{index:02}"));
         assert_eq!(entry.mu, expected.mu, "alone and in a batch, to the last bit");
         assert_eq!(entry.dice, None, "no truth, no Dice");
+        let (json, _) = place.json(&["segment", file]);
+        assert_eq!(
+            json["images"][0]["score"].as_f64(),
+            entry.score,
+            "served as it was rehearsed"
+        );
         let bytes: Vec<u8> = expected
             .units
             .iter()
@@ -196,6 +205,44 @@ fn truth_is_kept_as_dice_and_a_second_calibration_replaces_the_first() {
     );
 }
 
+/// The score beside mu: none where nobody wants one or there are too few images, and what a file says of it is checked.
+#[test]
+fn the_score_can_be_left_out_and_is_checked() {
+    let (place, files) = place(true);
+    let run = |more: &[&str]| place.run(&[&["calibrate", "--data", "data"], more].concat());
+    let ended = run(&["--rehearsals", "0"]);
+    assert!(
+        ended.code == 0 && ended.stdout.contains("no score beside mu"),
+        "{ended:?}"
+    );
+    assert_eq!(calibration(&place).score, None);
+    let (json, _) = place.json(&["segment", &files[0]]);
+    assert!(json["images"][0].get("score").is_none(), "{json}");
+    let ended = run(&["--rehearsals", "2"]);
+    assert!(ended.code == 0 && ended.stderr.contains("too few"), "{ended:?}");
+    assert_eq!(calibration(&place).score, None);
+    run(&["--rehearsals", "1001"]).assert_refused(2, &["--rehearsals", "1001", "1000"]);
+
+    assert_eq!(run(&[]).code, 0);
+    let first = calibration(&place);
+    assert_eq!(run(&[]).code, 0);
+    assert_eq!(calibration(&place), first, "the same images, the same score");
+    let name = "a test";
+    let mut entry = first.clone();
+    entry.entries[2].score = None;
+    let message = entry.check(name).unwrap_err().to_string();
+    assert!(
+        message.contains("entries[2].score") && message.contains(name),
+        "{message}"
+    );
+    let mut text = serde_json::to_value(&first).unwrap();
+    text["score"]["fitted"]["weights"].as_array_mut().unwrap().pop();
+    let message = Calibration::parse(&text.to_string(), name)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("score.fitted"), "{message}");
+}
+
 #[test]
 fn a_calibration_that_was_tampered_with_is_found() {
     let (place, files) = place(false);
@@ -216,7 +263,7 @@ fn a_calibration_that_was_tampered_with_is_found() {
 fn lines(place: &Place, name: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(place.path(name)).unwrap();
     let mut lines = text.lines();
-    let headings = "image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence";
+    let headings = "image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence,score";
     assert_eq!(lines.next().unwrap(), headings);
     lines
         .map(|line| line.split(',').map(str::to_owned).collect())

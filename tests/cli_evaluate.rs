@@ -16,7 +16,7 @@ use sagate::study::judge::{Area, Judgement, Measure, judge};
 use serde_json::Value;
 
 const COUNT: usize = 8;
-const KINDS: [&str; 3] = ["mu", "soft_dice_confidence", "object_confidence"];
+const KINDS: [&str; 4] = ["mu", "soft_dice_confidence", "object_confidence", "score"];
 const DRAWS: usize = 1000;
 
 /// A calibrated model and images in `data`, their masks the model's own answers with more and more cut away.
@@ -145,7 +145,8 @@ fn every_form_tells_the_same() {
     assert!(printed.stdout.trim_end().ends_with("second/report.html"));
     let markdown = place.run(&evaluate(&["--markdown"])).stdout;
     assert!(
-        markdown.contains("| metric | mu | soft Dice confidence | object confidence |\n|---|"),
+        markdown
+            .contains("| metric | mu | soft Dice confidence | object confidence | rehearsed score |\n|---|"),
         "{markdown}"
     );
     let report = fs::read_to_string(place.path("first/report.md")).unwrap();

@@ -130,6 +130,12 @@ fn accepted() -> v1::Segmentation {
         object_fraction: 0.2,
         soft_dice_confidence: 0.7,
         object_confidence: 0.8,
+        score: Some(0.6),
+        expected_dice: Some(v1::ExpectedDice {
+            value: 0.9,
+            low: 0.8,
+            high: 0.95,
+        }),
         mask: Some(v1::Mask {
             form: v1::MaskForm::Bits.into(),
             height: 2,
@@ -161,6 +167,10 @@ async fn it_asks_again_where_the_server_says_so() {
         assert_eq!(answer.labels, ndarray::array![[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]);
         let confidence = answer.confidence;
         assert_eq!((confidence.soft_dice, confidence.object), (0.7, 0.8));
+        let score = answer.score.unwrap();
+        let promised = score.expected_dice.unwrap();
+        assert_eq!((score.value, promised.value), (0.6, 0.9));
+        assert_eq!((promised.low, promised.high), (0.8, 0.95));
         assert_eq!(script.asked.load(Ordering::Relaxed), 4);
 
         let part = v1::interpret_response::Part::Segmentation(accepted());

@@ -7,6 +7,7 @@ fn calibration(scores: &[f64]) -> Calibration {
     let entry = |(index, &mu): (usize, &f64)| Entry {
         name: format!("image-{index}"),
         mu,
+        score: None,
         dice: None,
     };
     Calibration {
@@ -18,6 +19,7 @@ fn calibration(scores: &[f64]) -> Calibration {
         seed: Some(7),
         coverage: 0.9,
         entries: scores.iter().enumerate().map(entry).collect(),
+        score: None,
     }
 }
 

@@ -42,6 +42,7 @@ fn manifest(version: u32) -> Manifest {
         preprocessing: vec![Step::SelectChannels { channels: vec![1] }, Step::ZScore],
         classes: vec![class("left", [230, 159, 0]), class("right", [0, 114, 178])],
         mu: Mu { layers: vec![17, 18] },
+        score: Default::default(),
         provenance: Provenance {
             data: "none, weights as initialised".into(),
             command: "cargo test".into(),
@@ -64,6 +65,7 @@ fn calibration(version: u32) -> Calibration {
     let entry = |(name, mu): (&str, f64)| Entry {
         name: name.into(),
         mu,
+        score: None,
         dice: None,
     };
     Calibration {
@@ -75,6 +77,7 @@ fn calibration(version: u32) -> Calibration {
         seed: None,
         coverage: 0.5,
         entries: [("a", 0.4), ("b", 0.6)].into_iter().map(entry).collect(),
+        score: None,
     }
 }
 

@@ -82,6 +82,11 @@ fn volume(place: &Place) -> String {
 #[test]
 fn segment_gives_the_same_files_and_words() {
     let place = place();
+    // With a score beside mu.
+    (0..12).for_each(|seed| {
+        place.picture(&format!("known/{seed}.png"), seed, 40, 52);
+    });
+    assert_eq!(place.run(&["calibrate", "--data", "known"]).code, 0);
     let server = Server::start(&place, &[]);
     let mut arguments = vec!["segment".to_owned()];
     arguments
@@ -102,6 +107,10 @@ fn segment_gives_the_same_files_and_words() {
     let (rejected, _) = assert_alike(&place, &server, &with(&["--json", "--coverage", "0"]));
     assert_eq!((accepted, rejected), (0, 3));
     assert_alike(&place, &server, &with(&["--threshold", "0.2"]));
+    let url = server.url();
+    let told = place.run(&[&arguments[..], &["--json", "--server", &url]].concat());
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert!(told["images"][0]["score"].as_f64().is_some(), "{told}");
 
     // The masks just written, as truth: Dice is told the same.
     let masks = ["segment", "image-1.png", "--mask", "png", "--out", "truth"];

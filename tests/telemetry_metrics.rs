@@ -69,7 +69,7 @@ async fn every_number_over_http() {
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.75"}}"#), 1.0);
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.8"}}"#), 2.0);
     is(&format!("sagate_mu_sum{{{TINY}}}"), 0.8);
-    for (score, sum) in [("soft_dice", 1.2), ("object", 1.8)] {
+    for (score, sum) in [("soft_dice", 1.2), ("object", 1.8), ("rehearsed", 1.4)] {
         let labels = format!(r#"model="tiny",score="{score}",version="1""#);
         is(&format!("sagate_confidence_count{{{labels}}}"), 2.0);
         is(&format!("sagate_confidence_sum{{{labels}}}"), sum);

@@ -91,6 +91,7 @@ async fn a_call_its_image_and_six_phases() {
             ("sagate.mu", "0.25"),
             ("sagate.soft_dice_confidence", "0.6"),
             ("sagate.object_confidence", "0.9"),
+            ("sagate.score", "0.7"),
             ("sagate.reasons", "INPUT_OUT_OF_RANGE,BELOW_THRESHOLD"),
             ("sagate.batch_images", "2"),
         ],

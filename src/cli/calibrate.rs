@@ -2,12 +2,13 @@
 
 use anyhow::bail;
 
-use super::dataset::{DataArgs, SplitName, segment};
+use super::dataset::{DataArgs, Dataset, SplitName, segment};
 use super::{Exit, UsageError, loading, out};
 use crate::config::Settings;
-use crate::engine::Pass;
-use crate::gate::{Calibration, Entry, FORMAT, UnitScores};
-use crate::model::{today, write_calibration};
+use crate::engine::{Pass, Rehearsed, Rehearsing, rehearse};
+use crate::gate::rehearsal::{LEAST_REHEARSED, RehearsedScore};
+use crate::gate::{Calibration, Entry, ExpectedDice, FORMAT, Known, ScoreCalibration, UnitScores};
+use crate::model::{Score, today, write_calibration};
 
 /// Arguments of `sagate calibrate`.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,9 @@ use crate::model::{today, write_calibration};
 Writes calibration.json (mu of every image, Dice where the truth is there) and calibration.safetensors (every unit's SA score, a
 byte each) into the model's folder. The threshold of any coverage c is the (1 - c) quantile of mu: the largest threshold that lets
 at least the share c of these images pass; ties pass.
+
+Besides, each image is spoilt at random some times (--rehearsals), and a score beside mu learns from the copies how far the model's
+answers hold: no truth is needed for that. Where the truth is there, calibration.json also says what Dice a score promises.
 
 Try it:  sagate calibrate --model t1-brain --data tasks/t1-brain")]
 pub struct Args {
@@ -28,6 +32,9 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     coverage: f64,
+    /// How often each image is spoilt for the score beside mu; 0: no such score [default: the manifest's, else 20]
+    #[arg(long, value_name = "N")]
+    rehearsals: Option<u32>,
     /// What the images are, in words [default: the task and split, or the folder]
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -42,6 +49,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         return Err(UsageError(format!(
             "--coverage is {}; a share from 0 to 1 would do",
             args.coverage
+        ))
+        .into());
+    }
+    if let Some(wanted) = args.rehearsals.filter(|&wanted| wanted > Score::MOST) {
+        let most = Score::MOST;
+        return Err(UsageError(format!(
+            "--rehearsals is {wanted}; a number from 0 to {most} would do"
         ))
         .into());
     }
@@ -63,6 +77,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
             entries.push(Entry {
                 name: example.name.clone(),
                 mu,
+                score: None,
                 dice,
             });
             units.push((example.name.clone(), result.mean_sa.units));
@@ -71,6 +86,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     }
     bar.finish_and_clear();
     let manifest = model.manifest();
+    let rehearsals = args.rehearsals.unwrap_or(manifest.score.rehearsals);
+    let score = learn(&pass, &data, rehearsals, &mut entries)?;
     let calibration = Calibration {
         format: FORMAT,
         model: manifest.name.clone(),
@@ -80,10 +97,64 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         seed: None,
         coverage: args.coverage,
         entries,
+        score,
     };
     write_calibration(model.folder(), &calibration, Some(&UnitScores::new(&units)?))?;
     report(&calibration, settings)?;
     Ok(Exit::Ok)
+}
+
+/// The source of the bootstrap's draws.
+const SEED: u64 = 1;
+
+/// Spoils the images, and learns the score beside mu from what the model then says; each entry gets its own. `None` where no copy is
+/// wanted or there are too few.
+fn learn(
+    pass: &Pass,
+    data: &Dataset,
+    rehearsals: u32,
+    entries: &mut [Entry],
+) -> anyhow::Result<Option<ScoreCalibration>> {
+    if rehearsals == 0 {
+        return Ok(None);
+    }
+    let images: Vec<Rehearsing<'_>> = data
+        .examples
+        .iter()
+        .map(|example| Ok((pass.prepare(&example.image)?, example.truth.as_ref())))
+        .collect::<anyhow::Result<_>>()?;
+    let bar = out::progress(images.len() as u64, "rehearsing");
+    let rehearsed = rehearse(pass, &images, rehearsals, &mut || bar.inc(1))?;
+    bar.finish_and_clear();
+    let readings: Vec<_> = rehearsed.iter().map(|it| (it.reading(), it.own_dice)).collect();
+    let Some(fitted) = RehearsedScore::fit(&readings) else {
+        out::error(&format!(
+            "no score beside mu: {} images, spoilt copies counted, are too few or not finite; it takes {LEAST_REHEARSED} (--rehearsals)",
+            readings.len()
+        ));
+        return Ok(None);
+    };
+    let value = |it: &Rehearsed| if it.fault { 0.0 } else { fitted.of(&it.reading()) };
+    for clean in rehearsed.iter().filter(|it| !it.spoilt) {
+        entries[clean.image].score = Some(value(clean));
+    }
+    let known = |it: &Rehearsed| {
+        Some(Known {
+            score: value(it),
+            dice: it.true_dice?,
+            image: it.image,
+        })
+    };
+    let known: Vec<Known> = rehearsed
+        .iter()
+        .filter(|it| !it.fault)
+        .filter_map(known)
+        .collect();
+    Ok(Some(ScoreCalibration {
+        rehearsals,
+        expected_dice: ExpectedDice::fit(&known, SEED),
+        fitted,
+    }))
 }
 
 fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> {
@@ -104,6 +175,9 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
         return out::json(&serde_json::json!({
             "model": calibration.model, "version": calibration.model_version, "data": calibration.data,
             "images": calibration.entries.len(), "coverage": calibration.coverage, "thresholds": thresholds,
+            "score": calibration.score.as_ref().map(|score| serde_json::json!({
+                "rehearsals": score.rehearsals, "expected_dice": score.expected_dice.is_some(),
+            })),
         }));
     }
     out::line(&format!(
@@ -121,5 +195,16 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
             super::words::threshold(Some(threshold)),
         ]);
     }
-    Ok(out::print(&table)?)
+    out::print(&table)?;
+    Ok(out::line(&match &calibration.score {
+        None => "no score beside mu".to_owned(),
+        Some(score) => format!(
+            "a score beside mu, from {} spoilt copies of each image; the Dice that it promises is {}",
+            score.rehearsals,
+            match &score.expected_dice {
+                Some(_) => "known",
+                None => "not known: too few images with truth",
+            }
+        ),
+    })?)
 }

@@ -1,6 +1,6 @@
 //! What the gate says, as people read it.
 
-use crate::gate::Decision;
+use crate::gate::{Decision, Expectation};
 
 /// A threshold.
 pub fn threshold(threshold: Option<f64>) -> String {
@@ -19,6 +19,14 @@ pub fn score(score: f64) -> String {
     } else {
         "-".into()
     }
+}
+
+/// The Dice that a score promises, `-` where it promises none.
+pub fn expectation(dice: Option<Expectation>) -> String {
+    dice.map_or_else(
+        || "-".into(),
+        |Expectation { value, low, high }| format!("{value:.2} ({low:.2} to {high:.2})"),
+    )
 }
 
 /// The reasons of a decision.

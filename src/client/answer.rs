@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::Serialize;
 
-use crate::engine::{ModelId, UnitView};
+use crate::engine::{ModelId, Score, UnitView};
 use crate::gate::{Confidence, Decision};
 use crate::imaging::Plane;
 use crate::model::Class;
@@ -69,6 +69,8 @@ pub struct Answer {
     pub object_fraction: f64,
     /// How sure the probabilities are of the labels; NaN where mu is not finite.
     pub confidence: Confidence,
+    /// The rehearsed score, where the model has one.
+    pub score: Option<Score>,
     /// Why there is no score.
     pub fault: Option<Fault>,
 }

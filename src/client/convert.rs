@@ -7,8 +7,8 @@ use super::answer::{
     Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
 };
 use super::error::ClientError;
-use crate::engine::{ModelId, UnitView};
-use crate::gate::{Confidence, Decision, Reason};
+use crate::engine::{ModelId, Score, UnitView};
+use crate::gate::{Confidence, Decision, Expectation, Reason};
 use crate::grpc::v1;
 use crate::grpc::v1::image::Source;
 use crate::grpc::v1::interpret_response::Part as PbPart;
@@ -166,6 +166,12 @@ pub(super) fn answer(
             soft_dice: segmentation.soft_dice_confidence,
             object: segmentation.object_confidence,
         },
+        score: segmentation.score.map(|value| Score {
+            value,
+            expected_dice: segmentation
+                .expected_dice
+                .map(|v1::ExpectedDice { value, low, high }| Expectation { value, low, high }),
+        }),
         labels: labels(present("segmentation.mask", segmentation.mask)?, size)?,
         decision,
     })

@@ -3,12 +3,15 @@
 
 use std::fmt;
 
+use ndarray::{Array2, Array3};
+
 use super::error::EngineError;
 use super::segmentation::Segmentation;
-use crate::gate::{Calibration, Decision, Policy, decide};
+use crate::gate::{Calibration, Decision, Policy, ScoreCalibration, decide};
 use crate::imaging::Image;
 use crate::imaging::preprocess::{Prepared, prepare};
 use crate::model::{Manifest, Model};
+use crate::nn::layers::LAYERS;
 
 /// Which model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +56,34 @@ impl Ready {
         self.prepared.original_size()
     }
 
+    /// The same as an image of the prepared grid: what is said of it is said there.
+    pub fn on_its_own_grid(&self) -> Ready {
+        Ready {
+            prepared: self.prepared.on_its_own_grid(),
+            in_range: self.in_range,
+        }
+    }
+
+    /// `[channels, height, width]`: what the network takes.
+    pub fn pixels(&self) -> &Array3<f32> {
+        &self.prepared.pixels
+    }
+
+    /// Brings a true mask `[height, width]` to the prepared grid.
+    ///
+    /// # Errors
+    /// A mask that is not of the image's size.
+    pub fn prepare_labels(&self, truth: &Array2<u8>) -> Result<Array2<u8>, EngineError> {
+        Ok(self.prepared.prepare_labels(truth)?)
+    }
+
+    /// The same place with other pixels of the same shape.
+    pub(super) fn with_pixels(&self, pixels: Array3<f32>) -> Ready {
+        let mut ready = self.clone();
+        ready.prepared.pixels = pixels;
+        ready
+    }
+
     /// Bytes that it takes.
     pub fn bytes(&self) -> u64 {
         let valid = self.prepared.valid.as_ref().map_or(0, |valid| valid.len());
@@ -64,9 +95,20 @@ impl Contract {
     /// Reads what a model says of itself.
     ///
     /// # Errors
-    /// A calibration that is damaged.
+    /// A calibration that is damaged, or whose score is of other units than those of the manifest's mu layers.
     pub fn new(model: &Model) -> Result<Contract, EngineError> {
         let manifest = model.manifest().clone();
+        let calibration = model.calibration()?;
+        if let Some(score) = calibration.as_ref().and_then(|it| it.score.as_ref()) {
+            let units = units(&manifest);
+            if score.fitted.units() != units {
+                return Err(EngineError::ScoreUnits {
+                    model: manifest.reference(),
+                    found: score.fitted.units(),
+                    expected: units,
+                });
+            }
+        }
         Ok(Contract {
             id: ModelId {
                 name: manifest.name.clone(),
@@ -74,7 +116,7 @@ impl Contract {
             },
             manifest,
             hash: model.hash().into(),
-            calibration: model.calibration()?,
+            calibration,
         })
     }
 
@@ -96,6 +138,11 @@ impl Contract {
     /// The distribution of mu that thresholds come from, if the model has one.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
+    }
+
+    /// The rehearsed score, if the calibration has one.
+    pub fn score(&self) -> Option<&ScoreCalibration> {
+        self.calibration()?.score.as_ref()
     }
 
     /// Brings an image into the form that the model takes, by the manifest's steps.
@@ -121,4 +168,11 @@ impl Contract {
     pub fn decide(&self, segmentation: &Segmentation, policy: &Policy) -> Decision {
         decide(&segmentation.evidence(), self.calibration(), policy)
     }
+}
+
+/// Units of the layers that give mu.
+fn units(manifest: &Manifest) -> usize {
+    let base = manifest.architecture.base_width;
+    let channels = |&number: &usize| LAYERS[number - 1].channels(base) as usize;
+    manifest.mu.layers.iter().map(channels).sum()
 }

@@ -28,6 +28,19 @@ pub enum EngineError {
         /// The channels that the model takes, in their order.
         expected: Vec<String>,
     },
+    /// The calibration's score is of another network.
+    #[error(
+        "the score in the calibration of {model} is of {found} units; the layers that give mu have {expected}: calibrate the model anew \
+         (sagate calibrate)"
+    )]
+    ScoreUnits {
+        /// `NAME@VERSION`.
+        model: String,
+        /// Units of the score.
+        found: usize,
+        /// Units of the manifest's mu layers.
+        expected: usize,
+    },
     /// A batch without an image.
     #[error("a batch of no image: at least one would do")]
     NoImage,

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use ndarray::Array3;
 use tch::{Device, Tensor};
 
 use super::contract::{Contract, Ready};
 use super::error::EngineError;
 use super::interpretation::Interpretation;
-use super::segmentation::{LayerScore, Segmentation, labels};
+use super::segmentation::{LayerScore, Score, Segmentation, labels};
 use super::tensors;
-use crate::gate::{Calibration, Confidence, Decision, Policy};
+use crate::gate::rehearsal::Reading;
+use crate::gate::{Calibration, Confidence, Decision, Policy, ScoreCalibration, Shape};
 use crate::imaging::Image;
 use crate::model::{Manifest, Model};
 use crate::nn::inference::{InferenceNet, Output};
-use crate::protoseg::{Fault, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
+use crate::protoseg::{Fault, MaskKind, MeanSa, ProtoSeg, Prototypes, Reference, mean_sa};
 
 /// A model, loaded: network, scores and gate in one. Belongs to the thread that made it.
 pub struct Pass {
@@ -188,6 +190,10 @@ impl Pass {
         let mut results = Vec::with_capacity(forward.images.len());
         for ((index, image), mean_sa) in forward.images.iter().enumerate().zip(mean_sa(&units)) {
             let probability = tensors::to_array(&probability.f_get(index as i64)?)?;
+            let score = self
+                .contract
+                .score()
+                .map(|score| rehearsed(score, &mean_sa, &probability, image));
             let probability = image.prepared.restore_probability(probability);
             let labels = labels(&probability);
             let layers =
@@ -205,11 +211,38 @@ impl Pass {
                 labels,
                 mean_sa,
                 confidence,
+                score,
                 layers: layers.collect(),
                 input_in_range: image.in_range,
             });
         }
         Ok((results, prototypes))
+    }
+}
+
+/// The rehearsed score of an image, from what was read of it on the prepared grid, where the rehearsal was.
+fn rehearsed(score: &ScoreCalibration, mean_sa: &MeanSa, probability: &Array3<f32>, image: &Ready) -> Score {
+    let none = |value| Score {
+        value,
+        expected_dice: None,
+    };
+    match mean_sa.fault {
+        Some(Fault::NotFinite) => return none(f64::NAN),
+        Some(Fault::EmptyPrediction | Fault::FullPrediction) => return none(0.0),
+        None => {}
+    }
+    let mut labels = labels(probability);
+    if let Some(valid) = &image.prepared.valid {
+        labels.zip_mut_with(valid, |label, &valid| *label *= u8::from(valid > 0));
+    }
+    let value = score.fitted.of(&Reading {
+        units: &mean_sa.units,
+        confidence: Confidence::new(probability, &labels),
+        shape: Shape::new(&labels),
+    });
+    Score {
+        value,
+        expected_dice: score.expected_dice.as_ref().and_then(|map| map.of(value)),
     }
 }
 

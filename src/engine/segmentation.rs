@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, Axis};
 
-use crate::gate::{Confidence, Evidence};
+use crate::gate::{Confidence, Evidence, Expectation};
 use crate::protoseg::{Fault, MeanSa};
 
 /// What the model says of one image, on the image's own grid.
@@ -16,10 +16,21 @@ pub struct Segmentation {
     pub mean_sa: MeanSa,
     /// How sure the probabilities are of the labels; NaN where mu is not finite.
     pub confidence: Confidence,
+    /// What a rehearsal taught, where the calibration has such a score.
+    pub score: Option<Score>,
     /// How well each of the layers that mu is taken over agrees with the output.
     pub layers: Vec<LayerScore>,
     /// Whether the input lies within what the model is for.
     pub input_in_range: bool,
+}
+
+/// The rehearsed score of an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// In [0, 1]; 0 where the output is empty or full, NaN where mu is not finite.
+    pub value: f64,
+    /// The Dice that it promises, where the calibration knows that and the output is neither empty nor full.
+    pub expected_dice: Option<Expectation>,
 }
 
 /// How well a layer agrees with the network's output.

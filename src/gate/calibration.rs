@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::ExpectedDice;
+use super::rehearsal::RehearsedScore;
+
 /// The version of `calibration.json` that this program writes and reads.
 pub const FORMAT: u32 = 1;
 
@@ -29,6 +32,22 @@ pub struct Calibration {
     pub coverage: f64,
     /// One entry an image; at least one.
     pub entries: Vec<Entry>,
+    /// The score that a rehearsal on these images taught, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<ScoreCalibration>,
+}
+
+/// The rehearsed score of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreCalibration {
+    /// How often each image was spoilt.
+    pub rehearsals: u32,
+    /// The score.
+    pub fitted: RehearsedScore,
+    /// The Dice that a score promises, where the truth of enough images is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_dice: Option<ExpectedDice>,
 }
 
 /// One calibration image.
@@ -39,6 +58,9 @@ pub struct Entry {
     pub name: String,
     /// Its mean SA score, finite; 0 where the prediction was empty or full.
     pub mu: f64,
+    /// Its rehearsed score, 0..=1, where the calibration has one; 0 where the prediction was empty or full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// Dice of the prediction against the ground truth, 0..=1, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dice: Option<f64>,
@@ -160,6 +182,33 @@ impl Calibration {
                     "a number from 0 to 1, or absent",
                 );
             }
+            if entry.score.is_some() != self.score.is_some()
+                || entry.score.is_some_and(|score| !(0.0..=1.0).contains(&score))
+            {
+                let score = format!("{:?}", entry.score);
+                return refuse(
+                    format!("entries[{index}].score"),
+                    score,
+                    "a number from 0 to 1 where `score` is there, and absent where it is not",
+                );
+            }
+        }
+        let Some(score) = &self.score else {
+            return Ok(());
+        };
+        if !score.fitted.is_sound() {
+            return refuse(
+                "score.fitted".into(),
+                "inconsistent".into(),
+                "finite numbers, as many weights as bounds, each lower bound at most the upper one",
+            );
+        }
+        if score.expected_dice.as_ref().is_some_and(|it| !it.is_sound()) {
+            return refuse(
+                "score.expected_dice".into(),
+                "inconsistent".into(),
+                "knots by rising score, low <= value <= high, each from 0 to 1 and rising",
+            );
         }
         Ok(())
     }

@@ -4,23 +4,26 @@
 //! is what the operator and the request want. [`decide`] brings both to the [`Evidence`] of one image and fails closed:
 //! what cannot be judged is rejected, with a [`Reason`]. [`UnitScores`] keeps what every unit said of each calibration
 //! image, so that other scores can be fitted later without the images. [`evaluation`] has the metrics that scores are judged
-//! with where the truth is known.
+//! with where the truth is known. [`rehearsal`] teaches a score beside mu what failure looks like, and
+//! [`ExpectedDice`] says what Dice a score promises.
 
 mod calibration;
 mod confidence;
 mod decision;
 mod drift;
 pub mod evaluation;
+mod expected_dice;
 mod policy;
 mod profile;
 pub mod rehearsal;
 mod shape;
 mod unit_scores;
 
-pub use calibration::{Calibration, CalibrationError, Entry, FORMAT};
+pub use calibration::{Calibration, CalibrationError, Entry, FORMAT, ScoreCalibration};
 pub use confidence::Confidence;
 pub use decision::{Decision, Evidence, Reason, decide};
 pub use drift::{kolmogorov_smirnov, usual_distance};
+pub use expected_dice::{Expectation, ExpectedDice, Known, LEAST_KNOWN};
 pub use policy::{Policy, PolicyError};
 pub use profile::{LEAST_IMAGES, UnitProfile};
 pub use shape::Shape;

@@ -124,6 +124,7 @@ impl ServiceError {
                 EngineError::DeadlineExceeded => plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
                 EngineError::Panicked => plain(Code::Internal, "MODEL_FAILED"),
                 EngineError::Model(_)
+                | EngineError::ScoreUnits { .. }
                 | EngineError::Checkpoint(_)
                 | EngineError::NoImage
                 | EngineError::MixedSizes { .. }

@@ -105,6 +105,7 @@ fn encode(
     let outcome = Outcome {
         decision,
         confidence: result.confidence,
+        score: result.score.map(|score| score.value),
         pixels: result.labels.len() as u64,
         timing: scored.timing,
     };
@@ -115,6 +116,7 @@ fn encode(
 pub(super) struct Outcome {
     decision: Decision,
     confidence: Confidence,
+    score: Option<f64>,
     pixels: u64,
     timing: Timing,
 }
@@ -135,6 +137,7 @@ impl Outcome {
             accept: self.decision.accept,
             mu: self.decision.mu,
             confidence: self.confidence,
+            score: self.score,
             coverage: self.decision.coverage,
             pixels: self.pixels,
             reasons: self.decision.reasons,

@@ -39,6 +39,9 @@ pub struct Manifest {
     pub classes: Vec<Class>,
     /// Which layers give mu.
     pub mu: Mu,
+    /// The score beside mu.
+    #[serde(default, skip_serializing_if = "Score::is_default")]
+    pub score: Score,
     /// How it came to be.
     pub provenance: Provenance,
 }
@@ -101,6 +104,29 @@ pub struct Class {
 pub struct Mu {
     /// Layer numbers from 1 to 18; the paper's are 17 and 18.
     pub layers: Vec<usize>,
+}
+
+/// How the score beside mu is learned when the model is calibrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Score {
+    /// How often each calibration image is spoilt, up to [`Score::MOST`]; 0: the model has no score beside mu.
+    pub rehearsals: u32,
+}
+
+impl Score {
+    /// More copies of an image say nothing new.
+    pub const MOST: u32 = 1000;
+
+    fn is_default(&self) -> bool {
+        *self == Score::default()
+    }
+}
+
+impl Default for Score {
+    fn default() -> Self {
+        Score { rehearsals: 20 }
+    }
 }
 
 /// How a model came to be.
@@ -333,6 +359,9 @@ impl Manifest {
                 format!("layer {layer} is named twice"),
             );
         }
+        let rehearsals = self.score.rehearsals;
+        let message = format!("it is {rehearsals}, but must be from 0 to {}", Score::MOST);
+        require(rehearsals <= Score::MOST, "score.rehearsals", message);
     }
 }
 

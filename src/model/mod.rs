@@ -23,7 +23,7 @@ mod write;
 pub use date::today;
 pub use error::{Finding, ModelError, Severity};
 pub use folder::{Model, files};
-pub use manifest::{Architecture, Class, FORMAT, Input, Kind, Manifest, Mu, Provenance};
+pub use manifest::{Architecture, Class, FORMAT, Input, Kind, Manifest, Mu, Provenance, Score};
 pub use repository::{Located, Reference, Repository};
 pub use verify::verify;
 pub use write::{refresh_sums, write_calibration, write_model};

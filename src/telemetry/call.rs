@@ -100,6 +100,8 @@ pub struct Decided {
     pub mu: f64,
     /// How sure the probabilities are of the mask.
     pub confidence: Confidence,
+    /// The rehearsed score, where the model has one.
+    pub score: Option<f64>,
     /// The coverage that was asked for; `None` where a threshold was.
     pub coverage: Option<f64>,
     /// Its height times its width.
@@ -173,6 +175,7 @@ impl ImageCall {
         for (confidence, labels) in [
             (soft_dice, &served.labels.soft_dice),
             (object, &served.labels.object),
+            (decided.score.unwrap_or(f64::NAN), &served.labels.rehearsed),
         ] {
             if confidence.is_finite() {
                 instruments.confidence.record(confidence, labels);

@@ -73,6 +73,7 @@ pub(super) struct Labels {
     pub(super) reject: Vec<KeyValue>,
     pub(super) soft_dice: Vec<KeyValue>,
     pub(super) object: Vec<KeyValue>,
+    pub(super) rehearsed: Vec<KeyValue>,
     phases: Vec<Vec<KeyValue>>,
     reasons: Vec<Vec<KeyValue>>,
 }
@@ -175,6 +176,7 @@ impl Labels {
             reject: with("outcome", "reject".into()),
             soft_dice: with("score", "soft_dice".into()),
             object: with("score", "object".into()),
+            rehearsed: with("score", "rehearsed".into()),
             phases: Phase::ALL.map(|phase| with("phase", phase.name().into())).into(),
             reasons: Reason::ALL
                 .map(|reason| with("reason", shared(reason.to_string())))

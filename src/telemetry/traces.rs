@@ -107,6 +107,7 @@ impl Traces {
         for (name, confidence) in [
             ("sagate.soft_dice_confidence", soft_dice),
             ("sagate.object_confidence", object),
+            ("sagate.score", decided.score.unwrap_or(f64::NAN)),
         ] {
             if confidence.is_finite() {
                 attributes.push(KeyValue::new(name, confidence));

@@ -6,7 +6,9 @@ use super::error::TrainError;
 use super::recipe::Recipe;
 use super::trainer::Finished;
 use crate::data::Task;
-use crate::model::{Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, today, write_model};
+use crate::model::{
+    Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, Score, today, write_model,
+};
 
 /// The layers of the paper's mu (eq. 12).
 const MU_LAYERS: [usize; 2] = [17, 18];
@@ -78,6 +80,7 @@ pub fn write(
         mu: Mu {
             layers: MU_LAYERS.to_vec(),
         },
+        score: Score::default(),
         provenance: Provenance {
             data: format!(
                 "task {}: {} ({})",

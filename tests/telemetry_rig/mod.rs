@@ -66,6 +66,7 @@ pub fn decided(mu: f64, reasons: &[Reason]) -> Decided {
             },
             false => Confidence::NOT_FINITE,
         },
+        score: mu.is_finite().then_some(0.7),
         coverage: Some(0.9),
         pixels: 1000,
         reasons: reasons.to_vec(),

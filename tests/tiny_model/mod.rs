@@ -72,6 +72,7 @@ pub fn write_as(
             })
             .collect(),
         mu: Mu { layers: vec![17, 18] },
+        score: Default::default(),
         provenance: Provenance {
             data: "none".into(),
             command: "none".into(),
@@ -92,6 +93,7 @@ pub fn write_as(
             .map(|(index, &mu)| sagate::gate::Entry {
                 name: format!("image-{index}"),
                 mu,
+                score: None,
                 dice: None,
             })
             .collect();
@@ -104,6 +106,7 @@ pub fn write_as(
             seed: None,
             coverage: 0.9,
             entries,
+            score: None,
         };
         write_calibration(&folder, &calibration, None).unwrap();
     }

@@ -75,6 +75,7 @@ fn answer(segmentation: Segmentation, decision: Decision) -> Answer {
     Answer {
         object_fraction: segmentation.object_fraction(),
         confidence: segmentation.confidence,
+        score: segmentation.score,
         fault: segmentation.mean_sa.fault,
         labels: segmentation.labels,
         decision,

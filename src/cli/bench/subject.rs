@@ -116,6 +116,7 @@ fn manifest(config: UNetConfig) -> anyhow::Result<Manifest> {
             colour: [200, 40, 0],
         }],
         mu: Mu { layers: vec![17, 18] },
+        score: Default::default(),
         provenance: Provenance {
             data: "none".into(),
             command: "sagate bench serve".into(),

@@ -1,7 +1,7 @@
 //! The figures of a report.
 
 use super::group::{chunks, mean};
-use super::score::{KINDS, Kind, Score};
+use super::score::{Kind, Score, kinds};
 use super::truth::scored;
 use crate::gate::Calibration;
 use crate::gate::evaluation::{Scored, pearson, selective_risks, spearman};
@@ -15,7 +15,7 @@ pub(super) fn against_dice(images: &[Score]) -> Scatter {
         title: "Scores against Dice".into(),
         x: Axis::new("score").range(0.0, 1.0),
         y: Axis::new("Dice").range(0.0, 1.0),
-        panels: KINDS.iter().map(|kind| panel(images, kind)).collect(),
+        panels: kinds(images).iter().map(|kind| panel(images, kind)).collect(),
         ..Scatter::default()
     }
 }
@@ -61,7 +61,7 @@ pub(super) fn risk_coverage(images: &[Score]) -> Lines {
         }
     };
     let dice: Vec<f64> = images.iter().filter_map(|score| score.dice).collect();
-    let mut curves: Vec<Series> = KINDS
+    let mut curves: Vec<Series> = kinds(images)
         .iter()
         .map(|kind| series(kind.name, &scored(images, kind), false))
         .collect();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::group::{DIGITS, chunks, head, mean, number};
-use super::score::{KINDS, Kind, Score};
+use super::score::{Kind, Score, kinds};
 use crate::gate::evaluation::percentile;
 use crate::gate::{Calibration, Policy, decide, kolmogorov_smirnov, usual_distance};
 use crate::study::judge::COVERAGES;
@@ -26,6 +26,9 @@ pub(super) struct NoTruth {
 pub(super) struct Distribution {
     /// Its name in files.
     score: &'static str,
+    /// In words.
+    #[serde(skip)]
+    name: &'static str,
     /// Images whose score is finite; the rest is of them.
     images: usize,
     mean: Option<f64>,
@@ -64,7 +67,10 @@ impl NoTruth {
             );
         }
         NoTruth {
-            distributions: KINDS.iter().map(|kind| Distribution::new(images, kind)).collect(),
+            distributions: kinds(images)
+                .iter()
+                .map(|kind| Distribution::new(images, kind))
+                .collect(),
             shifts: calibration.map_or_else(Vec::new, |calibration| {
                 chunks(images)
                     .map(|group| Shift::new(group, calibration, policy))
@@ -91,9 +97,9 @@ impl NoTruth {
             "How the scores are distributed over all images",
             columns.into_iter().chain(percentiles).map(Column::new),
         );
-        for (distribution, kind) in self.distributions.iter().zip(&KINDS) {
+        for distribution in &self.distributions {
             let cells = [
-                Cell::text(kind.name),
+                Cell::text(distribution.name),
                 Cell::count(distribution.images as u64),
                 number(distribution.mean, "none"),
             ];
@@ -156,6 +162,7 @@ impl Distribution {
         };
         Distribution {
             score: kind.id,
+            name: kind.name,
             images: values.len(),
             mean: mean(values.iter().copied()),
             percentiles,

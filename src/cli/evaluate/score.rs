@@ -19,6 +19,8 @@ pub(super) struct Score {
     pub damage: Option<Damage>,
     pub mu: f64,
     pub confidence: Confidence,
+    /// The rehearsed score, where the model has one.
+    pub score: Option<f64>,
     pub dice: Option<f64>,
     /// On what the gate decides, to ask it at other coverages.
     pub evidence: Evidence,
@@ -33,8 +35,8 @@ pub(super) struct Kind {
     pub of: fn(&Score) -> f64,
 }
 
-/// The scores that are told: mu, and the two that cost nothing beside it.
-pub(super) const KINDS: [Kind; 3] = [
+/// The scores that may be told: mu, the two that cost nothing beside it, and the one that a rehearsal taught.
+const KINDS: [Kind; 4] = [
     Kind {
         id: "mu",
         name: "mu",
@@ -50,7 +52,18 @@ pub(super) const KINDS: [Kind; 3] = [
         name: "object confidence",
         of: |score| score.confidence.object,
     },
+    Kind {
+        id: "score",
+        name: "rehearsed score",
+        of: |score| score.score.unwrap_or(f64::NAN),
+    },
 ];
+
+/// The scores that these images have.
+pub(super) fn kinds(images: &[Score]) -> &'static [Kind] {
+    let rehearsed = images.iter().any(|image| image.score.is_some());
+    &KINDS[..KINDS.len() - usize::from(!rehearsed)]
+}
 
 impl Score {
     /// The damage's name, or `clean`.
@@ -93,6 +106,7 @@ pub(super) fn round(
             damage,
             mu: decision.mu,
             confidence: result.confidence,
+            score: result.score.map(|score| score.value),
             dice: example.truth.as_ref().map(|truth| result.dice(truth)),
             evidence: result.evidence(),
             accept: decision.accept,
@@ -111,13 +125,15 @@ fn label(damage: Option<Damage>) -> String {
 
 /// A line an image, numbers with six digits after the point.
 pub(super) fn csv(scores: &[Score]) -> String {
+    let rehearsed = scores.iter().any(|score| score.score.is_some());
     let mut text =
-        String::from("image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence\n");
+        String::from("image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence");
+    text += if rehearsed { ",score\n" } else { "\n" };
     for score in scores {
         let dice = score.dice.map_or_else(String::new, |dice| format!("{dice:.6}"));
         let quoted = score.image.replace('"', "\"\"");
         text += &format!(
-            "\"{quoted}\",{},{},{:.6},{dice},{},{},{:.6},{:.6}\n",
+            "\"{quoted}\",{},{},{:.6},{dice},{},{},{:.6},{:.6}",
             score.damage_name(),
             score.grade(),
             score.mu,
@@ -126,6 +142,10 @@ pub(super) fn csv(scores: &[Score]) -> String {
             score.confidence.soft_dice,
             score.confidence.object
         );
+        if rehearsed {
+            text += &format!(",{:.6}", score.score.unwrap_or(f64::NAN));
+        }
+        text.push('\n');
     }
     text
 }

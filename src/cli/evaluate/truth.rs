@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::group::{DIGITS, mean, number};
-use super::score::{KINDS, Kind, Score};
+use super::score::{Kind, Score, kinds};
 use crate::gate::evaluation::{Bootstrap, Scored, dice_at_coverage, spearman};
 use crate::study::judge::{Area, COVERAGES, Judgement, Measure, judge};
 use crate::study::table::{Cell, Column, Table};
@@ -27,6 +27,9 @@ pub(super) struct Ranking {
 pub(super) struct Judged {
     /// Its name in files.
     pub score: &'static str,
+    /// In words.
+    #[serde(skip)]
+    pub name: &'static str,
     #[serde(flatten)]
     pub judgement: Judgement,
 }
@@ -39,7 +42,7 @@ pub(super) fn scored(images: &[Score], kind: &Kind) -> Scored {
 }
 
 pub(super) fn ranking(images: &[Score]) -> Ranking {
-    let scored = scored(images, &KINDS[0]);
+    let scored = scored(images, &kinds(images)[0]);
     let dice_where = |accept: bool| {
         let chosen = images.iter().filter(|score| score.accept == accept);
         mean(chosen.filter_map(|score| score.dice))
@@ -64,9 +67,10 @@ pub(super) fn judge_all(images: &[Score], seed: u64, area: Area) -> Vec<Judged> 
     let bootstrap = Bootstrap::new(&sources, DRAWS, seed);
     let judged = |kind: &Kind| Judged {
         score: kind.id,
+        name: kind.name,
         judgement: judge(&scored(images, kind), &bootstrap, area),
     };
-    KINDS.iter().map(judged).collect()
+    kinds(images).iter().map(judged).collect()
 }
 
 /// What mu and the gate do, a line a number.
@@ -102,7 +106,7 @@ pub(super) fn ranking_table(ranking: &Ranking) -> Table {
 
 /// Every metric of every score, a column a score.
 pub(super) fn judged_table(judged: &[Judged], area: Area) -> Table {
-    let columns = std::iter::once("metric").chain(KINDS.iter().map(|kind| kind.name));
+    let columns = std::iter::once("metric").chain(judged.iter().map(|judged| judged.name));
     let mut table = Table::new(
         "scores",
         "How well each score ranks the images by Dice, with 95 % intervals",

@@ -10,7 +10,7 @@ use crate::cli::subject::Subject;
 use crate::cli::{out, words};
 use crate::client::LayerSeen;
 use crate::config::Settings;
-use crate::gate::Decision;
+use crate::gate::{Decision, Expectation};
 use crate::imaging::atomic;
 use crate::protoseg::UnitSplit;
 
@@ -24,6 +24,10 @@ pub struct Report<'a> {
     verdict: &'static str,
     soft_dice_confidence: f64,
     object_confidence: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_dice: Option<Expectation>,
     object_fraction: f64,
     layers: Vec<LayerReport>,
     units_of_layer: usize,
@@ -61,6 +65,8 @@ impl<'a> Report<'a> {
             verdict: answer.decision.word(),
             soft_dice_confidence: answer.confidence.soft_dice,
             object_confidence: answer.confidence.object,
+            score: answer.score.map(|score| score.value),
+            expected_dice: answer.score.and_then(|score| score.expected_dice),
             object_fraction: answer.object_fraction,
             layers: seen.layers.iter().map(layer_report).collect(),
             units_of_layer: units_of,
@@ -85,8 +91,16 @@ impl<'a> Report<'a> {
             return out::json(self);
         }
         let decision = self.decision;
+        let score = match self.score {
+            Some(score) => format!(
+                ", score {}, expected Dice {}",
+                words::score(score),
+                words::expectation(self.expected_dice)
+            ),
+            None => String::new(),
+        };
         out::line(&format!(
-            "{}: {} mu {:.3}, threshold {}, soft Dice confidence {}, object confidence {} {}",
+            "{}: {} mu {:.3}, threshold {}, soft Dice confidence {}, object confidence {}{score} {}",
             self.image,
             self.verdict,
             decision.mu,

@@ -194,6 +194,8 @@ impl<'a> Run<'a> {
                 decision: answer.decision.clone(),
                 soft_dice_confidence: answer.confidence.soft_dice,
                 object_confidence: answer.confidence.object,
+                score: answer.score.map(|score| score.value),
+                expected_dice: answer.score.and_then(|score| score.expected_dice),
                 object_fraction: answer.object_fraction,
                 dice: truth
                     .as_ref()

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::subject::Subject;
 use crate::cli::{out, words};
 use crate::config::Settings;
-use crate::gate::Decision;
+use crate::gate::{Decision, Expectation};
 
 /// What is printed of one image.
 #[derive(Debug, Serialize)]
@@ -19,6 +19,12 @@ pub struct Row {
     pub soft_dice_confidence: f64,
     /// Mean probability that the mask's object pixels have of their class.
     pub object_confidence: f64,
+    /// The rehearsed score, where the model has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The Dice that it promises, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_dice: Option<Expectation>,
     /// Share of the image's pixels that are object.
     pub object_fraction: f64,
     /// Dice against the truth, where that is known.
@@ -64,11 +70,15 @@ pub fn print(
         "threshold",
         "soft Dice",
         "confidence",
+        "score",
+        "expected Dice",
         "object",
         "Dice",
         "reasons",
     ];
     headings.retain(|heading| with_truth || *heading != "Dice");
+    let with_score = rows.iter().any(|row| row.score.is_some());
+    headings.retain(|heading| with_score || !["score", "expected Dice"].contains(heading));
     let mut table = out::table(&headings);
     for row in rows {
         let mut cells = vec![
@@ -78,8 +88,12 @@ pub fn print(
             words::threshold(row.decision.threshold),
             words::score(row.soft_dice_confidence),
             words::score(row.object_confidence),
-            format!("{:.1} %", row.object_fraction * 100.0),
         ];
+        if with_score {
+            cells.push(words::score(row.score.unwrap_or(f64::NAN)));
+            cells.push(words::expectation(row.expected_dice));
+        }
+        cells.push(format!("{:.1} %", row.object_fraction * 100.0));
         if with_truth {
             cells.push(row.dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")));
         }

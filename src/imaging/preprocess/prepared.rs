@@ -47,6 +47,15 @@ impl Prepared {
         }
     }
 
+    /// The same as an image of its own: the way back leads nowhere else.
+    pub fn on_its_own_grid(&self) -> Self {
+        Self {
+            original: self.size(),
+            moves: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Height and width now.
     pub fn size(&self) -> [usize; 2] {
         let (_, height, width) = self.pixels.dim();

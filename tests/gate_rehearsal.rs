@@ -1,0 +1,82 @@
+//! The score that a rehearsal teaches, with a bundled model on real slices. If these fail, the score beside mu says nothing of how far
+//! an answer is to be trusted, or says something else each time.
+
+use std::path::Path;
+
+use sagate::data::folder;
+use sagate::engine::{Pass, Rehearsed, Rehearsing, rehearse};
+use sagate::gate::evaluation::{Scored, spearman};
+use sagate::gate::rehearsal::RehearsedScore;
+use sagate::model::Model;
+use tch::Device;
+
+const TIMES: u32 = 20;
+
+/// The clean slices of t1-brain, in rehearsal.
+fn rehearsed() -> Vec<Rehearsed> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pass = Pass::load(
+        &Model::open(&root.join("models/t1-brain/1")).unwrap(),
+        Device::Cpu,
+    )
+    .unwrap();
+    let mut examples = folder(&root.join("samples/t1-brain")).unwrap();
+    examples.retain(|example| example.name.contains("clean"));
+    let images: Vec<Rehearsing<'_>> = examples
+        .iter()
+        .map(|example| (pass.prepare(&example.image).unwrap(), example.truth.as_ref()))
+        .collect();
+    rehearse(&pass, &images, TIMES, &mut || ()).unwrap()
+}
+
+fn fit(images: impl Fn(&Rehearsed) -> bool, all: &[Rehearsed]) -> Option<RehearsedScore> {
+    let chosen = all.iter().filter(|it| images(it));
+    RehearsedScore::fit(&chosen.map(|it| (it.reading(), it.own_dice)).collect::<Vec<_>>())
+}
+
+#[test]
+fn it_ranks_images_that_it_never_saw_by_their_true_dice() {
+    let all = rehearsed();
+    assert!(all.len() > TIMES as usize * 5);
+    let score = fit(|it| it.image % 2 == 0, &all).unwrap();
+    assert!(score.is_sound());
+    let unseen: Vec<&Rehearsed> = all.iter().filter(|it| it.image % 2 == 1 && !it.fault).collect();
+    let values: Vec<f64> = unseen.iter().map(|it| score.of(&it.reading())).collect();
+    assert!(
+        values.iter().all(|value| (0.0..=1.0).contains(value)),
+        "{values:?}"
+    );
+    // No truth was used to fit it.
+    let dice: Vec<f64> = unseen.iter().map(|it| it.true_dice.unwrap()).collect();
+    let rho = spearman(&Scored::new(&values, &dice).all()).unwrap();
+    assert!(rho > 0.6, "Spearman's rho with the true Dice is {rho}");
+    let spoilt = unseen.iter().filter(|it| it.spoilt).map(|it| it.own_dice);
+    assert!(
+        spoilt.clone().any(|dice| dice < 0.7),
+        "some copies are badly spoilt"
+    );
+    assert!(spoilt.clone().any(|dice| dice > 0.95), "and some hardly");
+}
+
+#[test]
+fn the_same_images_teach_the_same_score() {
+    let [first, second] = [rehearsed(), rehearsed()].map(|all| fit(|_| true, &all).unwrap());
+    assert_eq!(first, second);
+    let text = serde_json::to_string(&first).unwrap();
+    assert_eq!(serde_json::from_str::<RehearsedScore>(&text).unwrap(), first);
+}
+
+#[test]
+fn too_few_images_or_what_is_not_finite_teach_nothing() {
+    let all = rehearsed();
+    assert_eq!(fit(|it| it.image == 0, &all), None);
+    let mut broken = all.clone();
+    broken[3].units[0] = f64::NAN;
+    assert_eq!(fit(|_| true, &broken), None);
+    let score = fit(|_| true, &all).unwrap();
+    assert!(score.of(&broken[3].reading()).is_nan());
+    let mut low = serde_json::to_value(&score).unwrap();
+    low["low"][0] = 2.into();
+    low["high"][0] = 1.into();
+    assert!(!serde_json::from_value::<RehearsedScore>(low).unwrap().is_sound());
+}
