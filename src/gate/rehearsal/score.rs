@@ -130,6 +130,15 @@ impl RehearsedScore {
     /// # Panics
     /// Where the reading is not of the score's number of units.
     pub fn of(&self, reading: &Reading<'_>) -> f64 {
+        self.steadiness(reading) * reading.confidence.object.powi(2)
+    }
+
+    /// The Dice, 0..=1, that the output is expected to have with the output on the image as it would be unspoilt: the score's first
+    /// factor.
+    ///
+    /// # Panics
+    /// As [`RehearsedScore::of`].
+    pub fn steadiness(&self, reading: &Reading<'_>) -> f64 {
         let numbers = reading.numbers();
         assert_eq!(numbers.len(), self.weights.len(), "a score is of its units");
         if numbers.iter().any(|value| !value.is_finite()) {
@@ -144,8 +153,7 @@ impl RehearsedScore {
             .zip(&self.weights)
             .map(|(value, weight)| value * weight)
             .sum();
-        let expected = (self.offset + sum).clamp(0.0, 1.0);
-        expected * reading.confidence.object.powi(2)
+        (self.offset + sum).clamp(0.0, 1.0)
     }
 }
 

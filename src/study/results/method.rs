@@ -80,7 +80,10 @@ pub(super) fn section(study: &Study) -> Section {
                     .into(),
             ),
             Block::Paragraph(
-                "Scores that need fitting are fitted on validation images (clean, no truth), the regression alone with their truth. \
+                "Scores that need fitting are fitted on validation images (clean, no truth), the regression alone with their truth. For the \
+                 rehearsed score each validation image is spoilt at random some times, and the network's output on a copy is held against \
+                 its own output on the image unspoilt: a ridge regression learns that Dice from the units' SA scores, both confidences and \
+                 the mask's shape. \
                  Everything random comes from the profile's seed; on one machine the same command gives the same numbers."
                     .into(),
             ),

@@ -13,7 +13,7 @@ use crate::train::Loss;
 /// The coverage on clean validation images that the thresholds of the damage tables come from.
 const COVERAGE: f64 = 0.9;
 
-/// The scores that are shown: mu, the two that cost nothing beside it, the family's product, and the dearest rival.
+/// The scores that are shown: mu, the two that cost nothing beside it, what a rehearsal taught, and the dearest rival.
 const SCORES: [&str; 5] = ["mu", "object-confidence", "soft-dice", "rehearsed", "ensemble"];
 
 pub(super) fn section(outcomes: &Outcomes) -> Section {

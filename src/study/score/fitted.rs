@@ -1,9 +1,10 @@
 //! Scores that are fitted on the validation images.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::{Cost, Family, Score};
 use crate::gate::UnitProfile;
+use crate::gate::evaluation::median;
 use crate::protoseg::Metric;
 use crate::study::measure::OnePass;
 use crate::study::record::{Record, Records};
@@ -14,27 +15,49 @@ const NEIGHBOURS: usize = 3;
 /// Calibration profiles, to be near to.
 pub(super) struct Neighbours<'a> {
     rows: &'a Array2<f64>,
+    /// The median squared distance between two of them.
+    usual: f64,
 }
 
 impl<'a> Neighbours<'a> {
     pub fn new(rows: &'a Array2<f64>) -> Self {
-        Self { rows }
+        let apart = rows
+            .rows()
+            .into_iter()
+            .enumerate()
+            .flat_map(|(place, a)| (0..place).map(move |other| squared(a, rows.row(other))));
+        Self {
+            usual: median(apart).max(1e-12),
+            rows,
+        }
     }
 
     /// Mean Euclidean distance to the nearest profiles.
     pub fn distance(&self, units: &[f64]) -> f64 {
-        let apart = |row: ndarray::ArrayView1<'_, f64>| {
-            row.iter()
-                .zip(units)
-                .map(|(a, b)| (a - b) * (a - b))
-                .sum::<f64>()
-                .sqrt()
-        };
-        let mut distances: Vec<f64> = self.rows.rows().into_iter().map(apart).collect();
+        let mut distances: Vec<f64> = self.squared_distances(units).map(f64::sqrt).collect();
         distances.sort_by(f64::total_cmp);
         let nearest = &distances[..NEIGHBOURS.min(distances.len())];
         nearest.iter().sum::<f64>() / nearest.len() as f64
     }
+
+    /// Logarithm of the density that Gaussian kernels on the profiles have there, up to a constant (Parzen 1962): their squared width is
+    /// half the median squared distance between profiles.
+    pub fn log_density(&self, units: &[f64]) -> f64 {
+        let exponents: Vec<f64> = self.squared_distances(units).map(|it| -it / self.usual).collect();
+        let most = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        most + exponents.iter().map(|it| (it - most).exp()).sum::<f64>().ln()
+    }
+
+    fn squared_distances(&self, units: &[f64]) -> impl Iterator<Item = f64> {
+        self.rows
+            .rows()
+            .into_iter()
+            .map(move |row| squared(row, ArrayView1::from(units)))
+    }
+}
+
+fn squared(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
 /// Minus the Mahalanobis distance of the bottleneck's mean features from those of the training images.

@@ -218,6 +218,22 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
         ]);
     }
     scores.extend(rehearsed(records));
+    let reliability = calibration
+        .mean_axis(ndarray::Axis(0))
+        .expect("there are calibration images");
+    scores.push(score(
+        "reliability-weighted",
+        "mu with units weighted by their calibration SA score",
+        Cost::Units,
+        of_masked(records, |pass| {
+            let weighted = pass
+                .units
+                .iter()
+                .zip(&reliability)
+                .map(|(unit, weight)| unit * weight);
+            weighted.sum::<f64>() / reliability.sum().max(1e-12)
+        }),
+    ));
     let nearest = fitted::Neighbours::new(&calibration);
     let middle = median(records.validation.iter().map(|record| record.pass.mu));
     scores.extend([
@@ -226,6 +242,12 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
             "minus the distance to the nearest calibration profiles",
             Cost::Units,
             of_masked(records, |pass| -nearest.distance(&pass.units)),
+        ),
+        score(
+            "density",
+            "log density among calibration profiles (one class)",
+            Cost::Units,
+            of_masked(records, |pass| nearest.log_density(&pass.units)),
         ),
         score(
             "mu-distance",
@@ -237,8 +259,8 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
     scores
 }
 
-/// The score that a rehearsal teaches, and its two factors' kin.
-fn rehearsed(records: &Records) -> Option<Score> {
+/// The score that a rehearsal teaches, and its first factor alone.
+fn rehearsed(records: &Records) -> Vec<Score> {
     let unspoilt = records
         .validation
         .iter()
@@ -247,14 +269,28 @@ fn rehearsed(records: &Records) -> Option<Score> {
         .rehearsal
         .iter()
         .map(|record| (reading(&record.pass), Metric::Dice.score(record.pass.output)));
-    let score = RehearsedScore::fit(&unspoilt.chain(spoilt).collect::<Vec<_>>())?;
-    Some(Score {
-        id: "rehearsed",
-        name: "rehearsed",
+    let Some(fitted) = RehearsedScore::fit(&unspoilt.chain(spoilt).collect::<Vec<_>>()) else {
+        return Vec::new();
+    };
+    let score = |id, name, values| Score {
+        id,
+        name,
         family: Family::Agreement,
         cost: Cost::Units,
-        values: of_masked(records, |pass| score.of(&reading(pass))),
-    })
+        values,
+    };
+    vec![
+        score(
+            "rehearsed",
+            "rehearsed: steadiness x squared confidence in the object",
+            of_masked(records, |pass| fitted.of(&reading(pass))),
+        ),
+        score(
+            "steadiness",
+            "steadiness: Dice expected with the output on the image unspoilt",
+            of_masked(records, |pass| fitted.steadiness(&reading(pass))),
+        ),
+    ]
 }
 
 fn reading(pass: &OnePass) -> Reading<'_> {
