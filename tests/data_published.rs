@@ -9,6 +9,8 @@ use std::path::Path;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use published_tree::{EXTENT, SHOWN, imported, label, refused, splits, subjects, volume};
 use sagate::data::published::{Empty, Layout, Options, Published, find};
+use sagate::study::set::Set;
+use sagate::study::{Cache, Size};
 
 fn isic_pair(root: &Path, images: &str, masks: &str, number: u32) {
     let (images, masks) = (root.join(images), root.join(masks));
@@ -404,4 +406,31 @@ fn a_set_that_is_not_there_is_named_with_where_to_get_it_and_its_terms() {
         find(&root, Published::Brats).is_err(),
         "the test subjects are in 2019 and 2020"
     );
+}
+
+/// `sagate study --data-root`: a published set takes its phantoms' place, and what is not there is named with where to get it.
+#[test]
+fn a_study_takes_what_lies_below_its_data_root() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("data");
+    decathlon(&root.join("Task05_Prostate"), &["T2", "ADC"], 10);
+    let (sets, missing) = Set::of_study(Some(&root)).unwrap();
+    assert_eq!(sets.len(), Set::ALL.len());
+    assert!(sets.contains(&Set::Prostate) && !sets.contains(&Set::ProstateLike));
+    assert_eq!(missing.len(), 4);
+    let pancreas = missing.iter().find(|it| it.contains("Task07_Pancreas")).unwrap();
+    assert!(
+        pancreas.contains("medicaldecathlon") && pancreas.contains("CC BY-SA"),
+        "{pancreas}"
+    );
+    assert_eq!(Set::of_study(None).unwrap(), (Set::ALL.to_vec(), Vec::new()));
+    assert!(Set::of_study(Some(&root.join("none"))).is_err());
+
+    let profile = Size::Quick.profile().with(&["side=32".to_owned()]).unwrap();
+    let cache = Cache::new(place.path().join("cache"));
+    let images = || Set::Prostate.images(&cache, &profile, Some(&root)).unwrap();
+    let first = images();
+    assert_eq!(first.samples.channels, 2);
+    assert!(!first.test.is_empty() && first.samples.train.iter().all(|it| it.labels.dim() == (32, 32)));
+    assert_eq!(images().key, first.key, "cut into slices once");
 }
