@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use device::{Device, DeviceError, DeviceKind};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
-use crate::gate::Policy;
+use crate::gate::{By, Policy};
 use layers::Layer;
 use value::Setting;
 
@@ -28,6 +28,7 @@ const KEYS: &[(&str, &str)] = &[
     ("models.default", "NAME or NAME@VERSION"),
     ("device.kind", "\"auto\", \"cpu\" or \"cuda\""),
     ("device.threads", "a whole number from 0 (all cores) to 1024"),
+    ("gate.by", "\"mu\" or \"score\""),
     (
         "gate.coverage",
         "a number from 0 to 1, inside gate.allowed_coverage",
@@ -118,12 +119,14 @@ pub struct Models {
 /// Section `gate`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
+    /// Which score is held against the threshold.
+    pub by: By,
     /// Share of images like the calibration images that shall be let through, 0..=1; `None` ("calibrated" in a file):
     /// the coverage that the model was calibrated with.
     pub coverage: Option<f64>,
     /// Lowest and highest coverage that a request may ask for.
     pub allowed_coverage: [f64; 2],
-    /// Lowest and highest threshold on mu that a request may ask for.
+    /// Lowest and highest threshold that a request may ask for.
     pub allowed_threshold: [f64; 2],
     /// Whether an image in which the network found nothing, or nothing but object, may be accepted.
     pub accept_empty: bool,
@@ -368,6 +371,7 @@ impl Settings {
                 threads: reader.get("device.threads")?,
             },
             gate: Gate {
+                by: reader.get("gate.by")?,
                 coverage: reader.get("gate.coverage")?,
                 allowed_coverage: reader.get("gate.allowed_coverage")?,
                 allowed_threshold: reader.get("gate.allowed_threshold")?,
@@ -465,6 +469,7 @@ impl Gate {
     /// What the gate is asked for when a request asks for nothing.
     pub fn policy(&self) -> Policy {
         Policy {
+            by: self.by,
             coverage: self.coverage,
             threshold: None,
             allowed_coverage: self.allowed_coverage,

@@ -48,6 +48,7 @@ fn json_says_what_the_library_says() {
         keys.sort_unstable();
         let wanted = [
             "accept",
+            "by",
             "coverage",
             "fault",
             "image",

@@ -1,7 +1,7 @@
 //! The gate: thresholds from a calibration, requests within a policy, and decisions that fail closed.
 
 use proptest::prelude::*;
-use sagate::gate::{Calibration, Entry, Evidence, FORMAT, Policy, Reason, UnitScores, decide};
+use sagate::gate::{By, Calibration, Entry, Evidence, FORMAT, Policy, Reason, UnitScores, decide};
 
 fn calibration(scores: &[f64]) -> Calibration {
     let entry = |(index, &mu): (usize, &f64)| Entry {
@@ -26,6 +26,7 @@ fn calibration(scores: &[f64]) -> Calibration {
 fn evidence(mu: f64) -> Evidence {
     Evidence {
         mu,
+        score: None,
         empty: false,
         full: false,
         input_in_range: true,
@@ -84,7 +85,7 @@ proptest! {
         let calibration = calibration(&scores);
         let policy = Policy { accept_empty, accept_uncalibrated, ..at(coverage) };
         let decision = decide(
-            &Evidence { mu, empty, full, input_in_range }, calibrated.then_some(&calibration), &policy,
+            &Evidence { mu, score: None, empty, full, input_in_range }, calibrated.then_some(&calibration), &policy,
         );
         prop_assert_eq!(decision.accept, decision.reasons.is_empty());
         if decision.accept {
@@ -132,6 +133,7 @@ fn coverage_one_passes_all_that_is_finite_and_zero_nothing() {
         );
     }
     let empty = Evidence {
+        score: None,
         mu: 0.0,
         empty: true,
         full: false,
@@ -211,6 +213,7 @@ fn a_missing_calibration_rejects_unless_waived() {
     let all = decide(
         &Evidence {
             mu: 0.1,
+            score: None,
             empty: false,
             full: true,
             input_in_range: false,
@@ -225,6 +228,57 @@ fn a_missing_calibration_rejects_unless_waived() {
             Reason::FullPrediction,
             Reason::NotCalibrated
         ]
+    );
+}
+
+/// Where the rehearsed score is judged, mu decides nothing, and what has no such score never passes.
+#[test]
+fn the_gate_can_judge_the_score_beside_mu() {
+    let mut calibration = calibration(&[0.9, 0.8, 0.7, 0.6]);
+    for (entry, score) in calibration.entries.iter_mut().zip([0.1, 0.2, 0.3, 0.4]) {
+        entry.score = Some(score);
+    }
+    let judge = |score: Option<f64>, policy: &Policy| {
+        let evidence = Evidence {
+            score,
+            ..evidence(0.0)
+        };
+        decide(&evidence, Some(&calibration), policy)
+    };
+    let by_score = Policy {
+        by: By::Score,
+        ..at(0.5)
+    };
+    let decision = judge(Some(0.3), &by_score);
+    assert!(decision.accept, "{decision:?}");
+    assert_eq!((decision.by, decision.threshold), (By::Score, Some(0.3)));
+    assert_eq!(judge(Some(0.29), &by_score).reasons, [Reason::BelowThreshold]);
+    assert_eq!(judge(Some(f64::NAN), &by_score).reasons, [Reason::NotFinite]);
+    assert_eq!(
+        judge(Some(0.9), &at(0.5)).reasons,
+        [Reason::BelowThreshold],
+        "mu by default"
+    );
+    let waived = Policy {
+        accept_uncalibrated: true,
+        ..by_score
+    };
+    for policy in [
+        by_score,
+        waived,
+        Policy {
+            coverage: Some(1.0),
+            ..waived
+        },
+    ] {
+        assert!(
+            judge(None, &policy).reasons.contains(&Reason::NotCalibrated),
+            "{policy:?}"
+        );
+    }
+    assert!(
+        !decide(&evidence(1.0), None, &waived).accept,
+        "no score, no calibration"
     );
 }
 

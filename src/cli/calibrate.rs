@@ -7,7 +7,7 @@ use super::{Exit, UsageError, loading, out};
 use crate::config::Settings;
 use crate::engine::{Pass, Rehearsed, Rehearsing, rehearse};
 use crate::gate::rehearsal::{LEAST_REHEARSED, RehearsedScore};
-use crate::gate::{Calibration, Entry, ExpectedDice, FORMAT, Known, ScoreCalibration, UnitScores};
+use crate::gate::{By, Calibration, Entry, ExpectedDice, FORMAT, Known, ScoreCalibration, UnitScores};
 use crate::model::{Score, today, write_calibration};
 
 /// Arguments of `sagate calibrate`.
@@ -170,7 +170,9 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
     if settings.json() {
         let thresholds: Vec<_> = thresholds
             .iter()
-            .map(|(coverage, threshold)| serde_json::json!({ "coverage": coverage, "threshold": threshold }))
+            .map(|(coverage, threshold)| serde_json::json!({
+                "coverage": coverage, "threshold": threshold, "score_threshold": calibration.threshold_by(By::Score, *coverage),
+            }))
             .collect();
         return out::json(&serde_json::json!({
             "model": calibration.model, "version": calibration.model_version, "data": calibration.data,
@@ -188,12 +190,21 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
         calibration.data,
         calibration.coverage
     ))?;
-    let mut table = out::table(&["coverage", "threshold on mu"]);
+    let mut table = match calibration.score {
+        Some(_) => out::table(&["coverage", "threshold on mu", "on the score"]),
+        None => out::table(&["coverage", "threshold on mu"]),
+    };
     for (coverage, threshold) in thresholds {
-        table.add_row([
+        let mut cells = vec![
             format!("{:.0} %", coverage * 100.0),
             super::words::threshold(Some(threshold)),
-        ]);
+        ];
+        if calibration.score.is_some() {
+            cells.push(super::words::threshold(
+                calibration.threshold_by(By::Score, coverage),
+            ));
+        }
+        table.add_row(cells);
     }
     out::print(&table)?;
     Ok(out::line(&match &calibration.score {

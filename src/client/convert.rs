@@ -8,7 +8,7 @@ use super::answer::{
 };
 use super::error::ClientError;
 use crate::engine::{ModelId, Score, UnitView};
-use crate::gate::{Confidence, Decision, Expectation, Reason};
+use crate::gate::{By, Confidence, Decision, Expectation, Reason};
 use crate::grpc::v1;
 use crate::grpc::v1::image::Source;
 use crate::grpc::v1::interpret_response::Part as PbPart;
@@ -195,6 +195,11 @@ fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
     Ok(Decision {
         accept,
         mu: segmentation.mu,
+        by: match segmentation.judged_score() {
+            // What a server of an earlier version judges.
+            v1::JudgedScore::Unspecified | v1::JudgedScore::Mu => By::Mu,
+            v1::JudgedScore::Rehearsed => By::Score,
+        },
         threshold: segmentation.threshold,
         coverage: segmentation.coverage,
         reasons,

@@ -13,6 +13,7 @@ models.dir = "models"
 models.default = "t1-brain"
 device.kind = "auto"
 device.threads = 0
+gate.by = "mu"
 gate.coverage = "calibrated"
 gate.allowed_coverage = [0.0, 1.0]
 gate.allowed_threshold = [0.0, 1.0]

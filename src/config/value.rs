@@ -167,7 +167,7 @@ macro_rules! named_settings {
     )*};
 }
 
-named_settings!(super::DeviceKind, LogLevel, LogFormat, OutputFormat);
+named_settings!(super::DeviceKind, super::By, LogLevel, LogFormat, OutputFormat);
 
 /// The least severe level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -64,6 +64,7 @@ impl Segmentation {
             } else {
                 self.mean_sa.mu
             },
+            score: self.score.map(|score| score.value),
             empty: fault == Some(Fault::EmptyPrediction),
             full: fault == Some(Fault::FullPrediction),
             input_in_range: self.input_in_range,

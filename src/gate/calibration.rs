@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::ExpectedDice;
 use super::rehearsal::RehearsedScore;
+use super::{By, ExpectedDice};
 
 /// The version of `calibration.json` that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -236,19 +236,16 @@ impl Calibration {
     /// Coverage 1 gives minus infinity (all that is finite passes, also what is worse than anything in the calibration);
     /// coverage 0, and whatever is no coverage, gives plus infinity (nothing passes).
     pub fn threshold(&self, coverage: f64) -> f64 {
-        if coverage == 1.0 {
-            return f64::NEG_INFINITY;
-        }
-        if !(coverage > 0.0 && coverage < 1.0) {
-            return f64::INFINITY;
-        }
-        let mut scores: Vec<f64> = self.entries.iter().map(|entry| entry.mu).collect();
-        scores.sort_by(|a, b| b.total_cmp(a));
-        // k / N is compared as it is, since coverage * N may round past a whole number.
-        let share = |k: usize| k as f64 / scores.len() as f64;
-        (1..=scores.len())
-            .find(|&k| share(k) >= coverage)
-            .map_or(f64::INFINITY, |k| scores[k - 1])
+        of_coverage(self.entries.iter().map(|entry| entry.mu).collect(), coverage)
+    }
+
+    /// [`Calibration::threshold`] on the score that is judged; `None` where the calibration has none.
+    pub fn threshold_by(&self, by: By, coverage: f64) -> Option<f64> {
+        let scores = self.entries.iter().map(|entry| match by {
+            By::Mu => Some(entry.mu),
+            By::Score => entry.score,
+        });
+        Some(of_coverage(scores.collect::<Option<Vec<f64>>>()?, coverage))
     }
 
     /// The share of calibration images whose mu is at least `threshold`, 0..=1.
@@ -256,4 +253,20 @@ impl Calibration {
         let passing = self.entries.iter().filter(|entry| entry.mu >= threshold).count();
         passing as f64 / self.entries.len().max(1) as f64
     }
+}
+
+/// The threshold of a coverage, as [`Calibration::threshold`] defines it.
+fn of_coverage(mut scores: Vec<f64>, coverage: f64) -> f64 {
+    if coverage == 1.0 {
+        return f64::NEG_INFINITY;
+    }
+    if !(coverage > 0.0 && coverage < 1.0) {
+        return f64::INFINITY;
+    }
+    scores.sort_by(|a, b| b.total_cmp(a));
+    // k / N is compared as it is, since coverage * N may round past a whole number.
+    let share = |k: usize| k as f64 / scores.len() as f64;
+    (1..=scores.len())
+        .find(|&k| share(k) >= coverage)
+        .map_or(f64::INFINITY, |k| scores[k - 1])
 }

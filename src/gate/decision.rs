@@ -4,13 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Calibration, Policy};
+use super::{By, Calibration, Policy};
 
 /// What is known of one image after the network and the scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
     /// Mean SA score; 0 where the prediction is empty or full.
     pub mu: f64,
+    /// The rehearsed score, where the model has one.
+    pub score: Option<f64>,
     /// The network found no object pixel.
     pub empty: bool,
     /// The network found nothing but object.
@@ -23,15 +25,15 @@ pub struct Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
-    /// mu is below the threshold.
+    /// The score that is judged, mu by default, is below the threshold.
     BelowThreshold,
     /// The network found no object pixel, so mu has no meaning.
     EmptyPrediction,
     /// The network found nothing but object, so mu has no meaning.
     FullPrediction,
-    /// mu, and so something in the network, is NaN or infinite.
+    /// The score that is judged, and so something in the network, is NaN or infinite.
     NotFinite,
-    /// The model has no calibration, so there is no threshold to trust.
+    /// The model has no calibration, or none of the score that is judged, so there is no threshold to trust.
     NotCalibrated,
     /// The input lies outside of what the model is for.
     InputOutOfRange,
@@ -67,8 +69,10 @@ impl fmt::Display for Reason {
 pub struct Decision {
     /// Whether the image passes. True exactly when there is no reason against it.
     pub accept: bool,
-    /// The mean SA score that was judged.
+    /// The mean SA score.
     pub mu: f64,
+    /// Which score was judged.
+    pub by: By,
     /// The threshold that applied; minus infinity at coverage 1, plus infinity at coverage 0; `None` where there was
     /// none (no calibration).
     pub threshold: Option<f64>,
@@ -85,7 +89,8 @@ impl Decision {
     }
 }
 
-/// Decides on one image. Fails closed: an image passes only when mu is finite and reaches a threshold that a calibration
+/// Decides on one image. Fails closed: an image passes only when the score that is judged (mu, or the rehearsed score)
+/// is finite and reaches a threshold that a calibration
 /// stands behind, the input is what the model is for, and the prediction is neither empty nor full; the policy may waive
 /// the calibration and the last, nothing else.
 pub fn decide(evidence: &Evidence, calibration: Option<&Calibration>, policy: &Policy) -> Decision {
@@ -93,11 +98,15 @@ pub fn decide(evidence: &Evidence, calibration: Option<&Calibration>, policy: &P
         (Some(threshold), _) => (Some(threshold), None),
         (None, Some(calibration)) => {
             let coverage = policy.coverage.unwrap_or(calibration.coverage);
-            (Some(calibration.threshold(coverage)), Some(coverage))
+            (calibration.threshold_by(policy.by, coverage), Some(coverage))
         }
         (None, None) => (None, None),
     };
-    let finite = evidence.mu.is_finite();
+    let judged = match policy.by {
+        By::Mu => Some(evidence.mu),
+        By::Score => evidence.score,
+    };
+    let finite = evidence.mu.is_finite() && judged.is_none_or(f64::is_finite);
     let unscored = evidence.empty || evidence.full;
     // An empty or full prediction has no mu to compare; where the policy lets it pass, only "nothing passes" stops it.
     // Coverage 0 stops everything, with or without a calibration.
@@ -107,13 +116,15 @@ pub fn decide(evidence: &Evidence, calibration: Option<&Calibration>, policy: &P
             && policy
                 .coverage
                 .is_some_and(|coverage| coverage.is_nan() || coverage <= 0.0));
-    let reaches = unscored || threshold.is_none_or(|threshold| evidence.mu >= threshold);
+    let reaches =
+        unscored || threshold.is_none_or(|threshold| judged.is_some_and(|judged| judged >= threshold));
     let against = |reason: Reason| match reason {
         Reason::NotFinite => !finite,
         Reason::InputOutOfRange => !evidence.input_in_range,
         Reason::EmptyPrediction => evidence.empty && !policy.accept_empty,
         Reason::FullPrediction => evidence.full && !policy.accept_empty,
-        Reason::NotCalibrated => calibration.is_none() && !policy.accept_uncalibrated,
+        // Without the score that is to be judged there is nothing that a waiver could go by.
+        Reason::NotCalibrated => judged.is_none() || (calibration.is_none() && !policy.accept_uncalibrated),
         Reason::BelowThreshold => finite && (closed || !reaches),
     };
     let reasons: Vec<Reason> = Reason::ALL
@@ -123,6 +134,7 @@ pub fn decide(evidence: &Evidence, calibration: Option<&Calibration>, policy: &P
     Decision {
         accept: reasons.is_empty(),
         mu: evidence.mu,
+        by: policy.by,
         threshold,
         coverage,
         reasons,

@@ -24,7 +24,7 @@ pub use confidence::Confidence;
 pub use decision::{Decision, Evidence, Reason, decide};
 pub use drift::{kolmogorov_smirnov, usual_distance};
 pub use expected_dice::{Expectation, ExpectedDice, Known, LEAST_KNOWN};
-pub use policy::{Policy, PolicyError};
+pub use policy::{By, Policy, PolicyError};
 pub use profile::{LEAST_IMAGES, UnitProfile};
 pub use shape::Shape;
 pub use unit_scores::{UnitScores, UnitScoresError};

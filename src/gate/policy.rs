@@ -1,11 +1,26 @@
 //! What the operator wants of the gate, and what a request may ask of it.
 
+use serde::{Deserialize, Serialize};
+
+/// Which score the gate judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The mean SA score mu (eq. 12).
+    #[default]
+    Mu,
+    /// The rehearsed score; of a model that has none, nothing passes.
+    Score,
+}
+
 /// How the gate is set. The operator's settings make one; [`Policy::with_request`] narrows it to one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
+    /// Which score is held against the threshold.
+    pub by: By,
     /// Share of images like the calibration's that shall pass, 0..=1. `None`: the coverage in the calibration.
     pub coverage: Option<f64>,
-    /// A threshold on mu that is used in place of the coverage's.
+    /// A threshold on the score that is judged, used in place of the coverage's.
     pub threshold: Option<f64>,
     /// Lowest and highest coverage that a request may ask for.
     pub allowed_coverage: [f64; 2],
@@ -23,6 +38,7 @@ impl Default for Policy {
     /// The calibration's coverage, every request allowed, and what cannot be judged rejected.
     fn default() -> Self {
         Policy {
+            by: By::Mu,
             coverage: None,
             threshold: None,
             allowed_coverage: [0.0, 1.0],

@@ -7,7 +7,7 @@ use super::error::ServiceError;
 use super::order::{Form, LayerForm};
 use super::v1;
 use crate::engine::{LayerView, Segmentation, UnitPlan, UnitView};
-use crate::gate::{Decision, Expectation, Reason};
+use crate::gate::{By, Decision, Expectation, Reason};
 use crate::imaging::mask;
 use crate::nn::layers::Group;
 use crate::protoseg::{native, split_units};
@@ -53,6 +53,11 @@ pub(super) fn segmentation(
         width: width as u32,
         soft_dice_confidence: result.confidence.soft_dice,
         object_confidence: result.confidence.object,
+        judged_score: match decision.by {
+            By::Mu => v1::JudgedScore::Mu,
+            By::Score => v1::JudgedScore::Rehearsed,
+        }
+        .into(),
         score: result.score.map(|score| score.value),
         expected_dice: result.score.and_then(|score| {
             let Expectation { value, low, high } = score.expected_dice?;

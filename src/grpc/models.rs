@@ -89,11 +89,17 @@ fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibrati
         .map(|entry| Some((entry.mu, entry.dice?)))
         .collect();
     let scored = pairs.map(|(mu, dice)| Scored::new(&mu, &dice));
+    // Nothing passes where the score that is judged is not there.
+    let threshold = |coverage| {
+        calibration
+            .threshold_by(policy.by, coverage)
+            .unwrap_or(f64::INFINITY)
+    };
     let point = |step: usize| {
         let coverage = step as f64 / CURVE_STEPS as f64;
         v1::CalibrationPoint {
             coverage,
-            threshold: calibration.threshold(coverage),
+            threshold: threshold(coverage),
             mean_dice: (scored.as_ref()).and_then(|scored| dice_at_coverage(&scored.all(), coverage)),
         }
     };
@@ -102,7 +108,7 @@ fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibrati
         created: calibration.created.clone(),
         images: calibration.entries.len() as u32,
         coverage: calibration.coverage,
-        threshold: calibration.threshold(policy.coverage.unwrap_or(calibration.coverage)),
+        threshold: threshold(policy.coverage.unwrap_or(calibration.coverage)),
         curve: (0..=CURVE_STEPS).rev().map(point).collect(),
         has_score: calibration.score.is_some(),
         has_expected_dice: calibration
