@@ -21,7 +21,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         .chain(SHOWN.map(|id| format!("{id}: below the usual")))
         .chain(SHOWN.map(|id| format!("{id}: Spearman")));
     let mut table = Table::new(
-        "heads",
+        "other-heads",
         "Other heads: mean Dice and standard deviation; the share of slices whose score lies below that of nine in ten clean test images; \
          Spearman's correlation of score and Dice",
         columns.map(Column::new),

@@ -20,7 +20,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         .into_iter()
         .chain(Group::ALL.map(|group| format!("{group} layers")));
     let mut table = Table::new(
-        "masks",
+        "masks-by-group",
         "Mean SA score against the network's output over clean test images, by group of layers",
         columns.map(Column::new),
     );
