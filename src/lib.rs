@@ -11,10 +11,12 @@
 //! | 2 | [`gate`] | calibration, thresholds, the decision |
 //! | 3 | [`model`] | a model as a folder, and the repository of them |
 //! | 4 | [`engine`] | images become results: one pass through network, scores and gate; queues and a thread a model |
-//! | 4 | [`data`], [`train`], [`study`] | data sets, damage, the trainer, the paper's experiments |
+//! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
+//! | 5 | [`rehearsal`] | calibration images spoilt at random, from which a score beside mu is learned |
 //! | 5 | [`grpc`] | the service: `sagate.v1`, health, reflection |
+//! | 6 | [`study`] | the paper's experiments, and what it did not ask |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
-//! | 6 | [`cli`] | the command line |
+//! | 7 | [`cli`] | the command line |
 //! | beside | [`config`], [`telemetry`] | settings; logs, metrics, traces |
 
 pub mod cli;
@@ -28,6 +30,7 @@ pub mod imaging;
 pub mod model;
 pub mod nn;
 pub mod protoseg;
+pub mod rehearsal;
 pub mod study;
 pub mod telemetry;
 pub mod train;

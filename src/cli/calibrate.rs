@@ -5,10 +5,13 @@ use anyhow::bail;
 use super::dataset::{DataArgs, Dataset, SplitName, segment};
 use super::{Exit, UsageError, loading, out};
 use crate::config::Settings;
-use crate::engine::{Pass, Rehearsed, Rehearsing, rehearse};
-use crate::gate::rehearsal::{LEAST_REHEARSED, RehearsedScore};
-use crate::gate::{By, Calibration, Entry, ExpectedDice, FORMAT, Known, ScoreCalibration, UnitScores};
+use crate::engine::Pass;
+use crate::gate::{
+    By, Calibration, Entry, ExpectedDice, FORMAT, Known, LEAST_REHEARSED, RehearsedScore, ScoreCalibration,
+    UnitScores,
+};
 use crate::model::{Score, today, write_calibration};
+use crate::rehearsal::{Rehearsed, Rehearsing, rehearse};
 
 /// Arguments of `sagate calibrate`.
 #[derive(Debug, clap::Args)]

@@ -78,7 +78,7 @@ impl Ready {
     }
 
     /// The same place with other pixels of the same shape.
-    pub(super) fn with_pixels(&self, pixels: Array3<f32>) -> Ready {
+    pub fn with_pixels(&self, pixels: Array3<f32>) -> Ready {
         let mut ready = self.clone();
         ready.prepared.pixels = pixels;
         ready

@@ -4,7 +4,6 @@
 //! - [`Contract`]: what is known of a model without its network; prepares images and decides, on any thread.
 //! - [`Segmentation`]: what the model says of one image, and the evidence on which the gate decides.
 //! - [`Interpretation`]: every layer's SAM and every unit's score of one image, one at a time as they are asked for.
-//! - [`rehearse`]: calibration images as they are and spoilt, from which a score beside mu is learned.
 //! - [`Engine`]: models as a service, one thread each. [`Hosted::admit`] takes a [`Place`] in a bounded queue, [`Hosted::segment`] and
 //!   [`Hosted::interpret`] wait in it; the thread makes batches of what waits. An [`Observer`] hears of it all.
 
@@ -17,7 +16,6 @@ mod pass;
 mod place;
 mod pool;
 mod queue;
-mod rehearsal;
 mod segmentation;
 mod task;
 mod tensors;
@@ -32,6 +30,5 @@ pub use observer::Observer;
 pub use pass::{Forward, Pass};
 pub use place::{Bounds, Place, Usage};
 pub use pool::{Engine, Setup};
-pub use rehearsal::{Rehearsed, Rehearsing, rehearse};
 pub use segmentation::{LayerScore, Score, Segmentation, dice};
 pub use task::{Event, Plan, Scored, Timing, UnitChoice, UnitPlan};

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::rehearsal::RehearsedScore;
-use super::{By, ExpectedDice};
+use super::{By, ExpectedDice, RehearsedScore};
 
 /// The version of `calibration.json` that this program writes and reads.
 pub const FORMAT: u32 = 1;

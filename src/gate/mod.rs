@@ -4,8 +4,8 @@
 //! is what the operator and the request want. [`decide`] brings both to the [`Evidence`] of one image and fails closed:
 //! what cannot be judged is rejected, with a [`Reason`]. [`UnitScores`] keeps what every unit said of each calibration
 //! image, so that other scores can be fitted later without the images. [`evaluation`] has the metrics that scores are judged
-//! with where the truth is known. [`rehearsal`] teaches a score beside mu what failure looks like, and
-//! [`ExpectedDice`] says what Dice a score promises.
+//! with where the truth is known. [`RehearsedScore`] is a score beside mu that has learned what
+//! failure looks like, and [`ExpectedDice`] says what Dice it promises.
 
 mod calibration;
 mod confidence;
@@ -15,7 +15,7 @@ pub mod evaluation;
 mod expected_dice;
 mod policy;
 mod profile;
-pub mod rehearsal;
+mod rehearsed;
 mod shape;
 mod unit_scores;
 
@@ -26,5 +26,6 @@ pub use drift::{kolmogorov_smirnov, usual_distance};
 pub use expected_dice::{Expectation, ExpectedDice, Known, LEAST_KNOWN};
 pub use policy::{By, Policy, PolicyError};
 pub use profile::{LEAST_IMAGES, UnitProfile};
+pub use rehearsed::{LEAST_REHEARSED, Reading, RehearsedScore};
 pub use shape::Shape;
 pub use unit_scores::{UnitScores, UnitScoresError};

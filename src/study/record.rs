@@ -8,9 +8,9 @@ use super::measure::{ManyPasses, Networks, OnePass, Sampling, many_passes, one_p
 use super::set::SetImages;
 use super::training::Trained;
 use crate::data::Damage;
-use crate::gate::rehearsal::spoil;
 use crate::imaging::preprocess::Step;
 use crate::nn::inference::InferenceNet;
+use crate::rehearsal::spoil;
 use crate::train::Sample;
 
 /// Images that go through a network at once.

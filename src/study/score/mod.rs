@@ -6,8 +6,7 @@
 mod fitted;
 
 use crate::gate::evaluation::median;
-use crate::gate::rehearsal::{Reading, RehearsedScore};
-use crate::gate::{LEAST_IMAGES, UnitProfile};
+use crate::gate::{LEAST_IMAGES, Reading, RehearsedScore, UnitProfile};
 use crate::protoseg::Metric;
 
 use super::measure::{ManyPasses, OnePass};

@@ -1,13 +1,15 @@
-//! A rehearsal with a model: calibration images as they are and spoilt, and how far its answers hold.
+//! A rehearsal with a model: calibration images as they are and spoilt at random, and how far its answers hold. A score beside mu
+//! ([`crate::gate::RehearsedScore`]) learns from it what failure looks like, without labels.
+
+mod spoil;
+mod tones;
 
 use ndarray::Array2;
 
-use super::contract::Ready;
-use super::error::EngineError;
-use super::pass::Pass;
-use super::segmentation::{Segmentation, dice};
-use crate::gate::rehearsal::{Reading, spoil};
-use crate::gate::{Confidence, Shape};
+use crate::engine::{EngineError, Pass, Ready, Segmentation, dice};
+use crate::gate::{Confidence, Reading, Shape};
+
+pub use spoil::spoil;
 
 /// Spoilt copies that go through the network together.
 const BATCH: usize = 8;

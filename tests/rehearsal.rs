@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use sagate::data::folder;
-use sagate::engine::{Pass, Rehearsed, Rehearsing, rehearse};
+use sagate::engine::Pass;
+use sagate::gate::RehearsedScore;
 use sagate::gate::evaluation::{Scored, spearman};
-use sagate::gate::rehearsal::RehearsedScore;
 use sagate::model::Model;
+use sagate::rehearsal::{Rehearsed, Rehearsing, rehearse};
 use tch::Device;
 
 const TIMES: u32 = 20;

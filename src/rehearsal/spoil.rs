@@ -1,11 +1,8 @@
-//! Rehearsal: calibration images spoilt at random, so that a score can learn without labels what failure looks like.
+//! Images spoilt at random.
 //!
 //! A spoilt image's output is held against the output on the same image unspoilt, which moved along where the image was turned:
 //! that Dice needs no ground truth. What spoils is drawn anew for each image and is broad rather than like any scanner: bent
 //! tones, random filters, grain of any size, shading, holes, another image shining through, turned and scaled anatomy.
-
-mod score;
-mod spoil;
 
 use ndarray::{Array2, Array3};
 use rand::seq::SliceRandom;
@@ -17,7 +14,7 @@ use crate::imaging::ImagingError;
 use crate::imaging::preprocess::{Step, prepare};
 use crate::train::{Augmentation, Sample};
 
-pub use score::{LEAST_REHEARSED, Reading, RehearsedScore};
+use super::tones;
 
 /// One way to spoil an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +73,12 @@ pub fn spoil(
         let strength = random.gen_range(0.0f64..1.0);
         match trial {
             Trial::Move => sample = moves(strength).apply(&sample, &mut random),
-            Trial::Bend => spoil::bend(&mut sample.pixels, strength, &mut random),
-            Trial::Filter => spoil::filter(&mut sample.pixels, strength, &mut random),
-            Trial::Grain => spoil::grain(&mut sample.pixels, strength, &mut random),
-            Trial::Shade => spoil::shade(&mut sample.pixels, strength, &mut random),
-            Trial::Cut => spoil::cut(&mut sample.pixels, strength, &mut random),
-            Trial::Blend => spoil::blend(&mut sample.pixels, other, strength, &mut random),
+            Trial::Bend => tones::bend(&mut sample.pixels, strength, &mut random),
+            Trial::Filter => tones::filter(&mut sample.pixels, strength, &mut random),
+            Trial::Grain => tones::grain(&mut sample.pixels, strength, &mut random),
+            Trial::Shade => tones::shade(&mut sample.pixels, strength, &mut random),
+            Trial::Cut => tones::cut(&mut sample.pixels, strength, &mut random),
+            Trial::Blend => tones::blend(&mut sample.pixels, other, strength, &mut random),
         }
     }
     let tones: Vec<Step> = steps

@@ -2,8 +2,8 @@
 
 use ndarray::{Array1, Array2, ArrayViewMut1, Axis};
 
-use crate::gate::evaluation::percentile;
-use crate::gate::{Confidence, Shape};
+use super::evaluation::percentile;
+use super::{Confidence, Shape};
 
 /// The ridge's penalty, as so many images that say nothing.
 const PENALTY: f64 = 10.0;
