@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
+use ndarray::{Array2, Array3};
 use sagate::data::folder;
 use sagate::engine::Pass;
 use sagate::gate::RehearsedScore;
 use sagate::gate::evaluation::{Scored, spearman};
+use sagate::imaging::preprocess::Step;
 use sagate::model::Model;
-use sagate::rehearsal::{Rehearsed, Rehearsing, rehearse};
+use sagate::rehearsal::{Rehearsed, Rehearsing, rehearse, spoil};
 use tch::Device;
 
 const TIMES: u32 = 20;
@@ -80,4 +82,31 @@ fn too_few_images_or_what_is_not_finite_teach_nothing() {
     low["low"][0] = 2.into();
     low["high"][0] = 1.into();
     assert!(!serde_json::from_value::<RehearsedScore>(low).unwrap().is_sound());
+}
+
+/// What is drawn depends on the seed alone, so that the truth moves along as the output does; sizes and labels stay what they were.
+#[test]
+fn truth_and_output_are_spoilt_alike() {
+    let (height, width) = (40, 56);
+    let wave = |seed: f32| {
+        Array3::from_shape_fn((2, height, width), |(channel, row, column)| {
+            (row as f32 / 5.0 + seed).sin() * (column as f32 / 7.0 + channel as f32).cos()
+        })
+    };
+    let (pixels, other) = (wave(0.0), wave(2.0));
+    let mask = Array2::from_shape_fn((height, width), |(row, column)| {
+        u8::from(row > 10 && row < 30 && column > 15)
+    });
+    let mut moved = 0;
+    for seed in 0..60 {
+        let spoilt = |mask: &Array2<u8>| spoil(&pixels, mask, &other, &[Step::ZScore], seed).unwrap();
+        let (one, two) = (spoilt(&mask), spoilt(&mask.mapv(|label| 2 * label)));
+        assert_eq!(one.pixels, two.pixels, "seed {seed}");
+        assert_eq!(one.labels.mapv(|label| 2 * label), two.labels, "seed {seed}");
+        assert_eq!(one.pixels.dim(), pixels.dim());
+        assert!(one.pixels.iter().all(|value| value.is_finite()), "seed {seed}");
+        assert!(one.pixels != pixels, "seed {seed} spoils nothing");
+        moved += usize::from(one.labels != mask);
+    }
+    assert!((3..40).contains(&moved), "{moved} of 60 are moved");
 }
