@@ -114,7 +114,11 @@ impl ExpectedDice {
         } else {
             0.0
         };
-        let between = |of: fn(&Expectation) -> f64| of(&low.dice) + share * (of(&high.dice) - of(&low.dice));
+        // Kept between both, whatever rounding does.
+        let between = |of: fn(&Expectation) -> f64| {
+            let (low, high) = (of(&low.dice), of(&high.dice));
+            ((1.0 - share) * low + share * high).max(low).min(high)
+        };
         Some(Expectation {
             value: between(|dice| dice.value),
             low: between(|dice| dice.low),
@@ -132,8 +136,13 @@ impl ExpectedDice {
                 && low <= value
                 && value <= high
         };
-        let rising =
-            |pair: &[Knot]| pair[0].score < pair[1].score && pair[0].dice.value <= pair[1].dice.value;
+        let rising = |pair: &[Knot]| {
+            let (below, above) = (pair[0].dice, pair[1].dice);
+            pair[0].score < pair[1].score
+                && below.value <= above.value
+                && below.low <= above.low
+                && below.high <= above.high
+        };
         !self.knots.is_empty() && self.knots.iter().all(sound) && self.knots.windows(2).all(rising)
     }
 }
