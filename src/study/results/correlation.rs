@@ -20,12 +20,16 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         id: id.into(),
         caption: format!(
             "{words} against the Dice of the online network's output on clean and damaged test images (Fig. 10 of the paper shows clean \
-             ones). The correlations in the corner are over the clean images; those over all stand in the table of rivals."
+             ones); of more than {DRAWN} damaged ones in a panel, every so many-th is drawn. The correlations in the corner are over the \
+             clean images; those over all stand in the table of rivals."
         ),
         figure: Box::new(Figure::Scatter(figure(outcomes, score, axis))),
     });
     Section::new("correlation", "Fig. 10: scores against Dice", blocks)
 }
+
+/// Points of a kind in a panel, at most.
+const DRAWN: usize = 400;
 
 fn figure(outcomes: &Outcomes, score: &str, axis: &str) -> Scatter {
     let panels = outcomes
@@ -44,11 +48,16 @@ fn figure(outcomes: &Outcomes, score: &str, axis: &str) -> Scatter {
 fn panel(outcome: &Outcome, id: &str) -> ScatterPanel {
     let values = outcome.score(id).map_or(&[][..], |score| &score.values);
     let group = |name: &str, damaged: bool| {
-        let chosen = outcome.records.test.iter().zip(values);
-        let (x, y) = chosen
+        let chosen: Vec<_> = outcome
+            .records
+            .test
+            .iter()
+            .zip(values)
             .filter(|(record, _)| record.damage.is_some() == damaged)
-            .map(|(record, value)| (value, dice(record)))
-            .unzip();
+            .collect();
+        let step = chosen.len().div_ceil(DRAWN).max(1);
+        let drawn = chosen.into_iter().step_by(step);
+        let (x, y) = drawn.map(|(record, value)| (*value, dice(record))).unzip();
         Group {
             name: name.into(),
             x,
