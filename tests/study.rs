@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sagate::study::report::without_times;
-use sagate::study::results::PARTS;
+use sagate::study::results::{PARTS, part};
 
 /// The smallest study that has every part.
 const SIZES: [&str; 10] = [
@@ -135,4 +135,24 @@ fn sizes_that_cannot_be_are_refused() {
         );
         assert!(!out.exists(), "{setting} began something");
     }
+}
+
+/// The paper's numbers name the parts that hold its figures, and what is no part is refused with those there are.
+#[test]
+fn parts_go_by_the_papers_numbers_too() {
+    for name in PARTS {
+        assert_eq!(part(name), Some(name));
+    }
+    assert_eq!(
+        ["fig2", "fig5", "fig10", "fig16"].map(part),
+        ["fig1", "layers", "correlation", "noise"].map(Some)
+    );
+    let out = tempfile::tempdir().unwrap();
+    let refused = study(out.path())
+        .args(["--only", "table2,fig99"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(told.contains("fig99") && told.contains("correlation"), "{told}");
 }

@@ -10,7 +10,7 @@ use super::{Exit, out};
 use crate::config::Settings;
 use crate::study::judge::Area;
 use crate::study::plan::{Job, Kind};
-use crate::study::results::{PARTS, report};
+use crate::study::results::{PARTS, part, report};
 use crate::study::{Cache, Progress, Size, Study};
 
 /// Arguments of `sagate study`.
@@ -23,8 +23,8 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Parts of the report to write, all where none is named; what is kept serves all
-    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(PARTS))]
-    only: Vec<String>,
+    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = named_part)]
+    only: Vec<&'static str>,
     /// Which area under the risk-coverage curve the tables show
     #[arg(long, default_value = "full")]
     aurc: Area,
@@ -34,6 +34,16 @@ pub struct Args {
     /// Folder of the report and of everything that is kept on the way
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+/// A part by its name, or by the number of a figure that it holds.
+fn named_part(name: &str) -> Result<&'static str, String> {
+    part(name).ok_or_else(|| {
+        format!(
+            "there is no such part; there are {}, and the paper's figures as fig10",
+            PARTS.join(", ")
+        )
+    })
 }
 
 /// Runs `sagate study`.

@@ -1,9 +1,12 @@
 //! What was done, on what, with what.
 
+use clap::ValueEnum;
+
 use crate::study::plan::variants;
 use crate::study::report::{Block, Section};
 use crate::study::run::Study;
 use crate::study::table::{Cell, Column, Table};
+use crate::study::{Profile, Size};
 
 /// What a reader should know who reads no more.
 pub(super) fn lead(study: &Study) -> Vec<String> {
@@ -92,13 +95,44 @@ pub(super) fn section(study: &Study) -> Section {
             Block::Paragraph("The profile:".into()),
             Block::Code(sizes),
             Block::Paragraph("The command:".into()),
-            Block::Code(format!("sagate study --profile {} --out DIR", profile.name)),
+            Block::Code(command(profile)),
             Block::Paragraph(format!(
-                "sagate {}, {} on {}. A classification head is out of scope: the paper's method is for segmentation.",
+                "sagate {}, libtorch {}, {}, {} on {}: {}. A classification head is out of scope: the paper's method is for segmentation.",
                 env!("CARGO_PKG_VERSION"),
+                env!("SAGATE_BUILD_LIBTORCH"),
+                env!("SAGATE_BUILD_RUSTC"),
                 std::env::consts::OS,
-                std::env::consts::ARCH
+                std::env::consts::ARCH,
+                processor()
             )),
         ],
     )
+}
+
+/// The command that gives this report, sizes that differ from the profile's included.
+fn command(profile: &Profile) -> String {
+    let mut command = format!("sagate study --profile {}", profile.name);
+    let usual = Size::value_variants()
+        .iter()
+        .map(|size| size.profile())
+        .find(|usual| usual.name == profile.name);
+    let table = |profile: &Profile| toml::Table::try_from(profile).expect("a profile is plain values");
+    let usual = usual.as_ref().map(table).unwrap_or_default();
+    for (key, value) in table(profile) {
+        if usual.get(&key) != Some(&value) {
+            command += &format!(" --set '{key}={value}'");
+        }
+    }
+    command + " --out DIR"
+}
+
+/// What the machine calls its processor, and its cores.
+fn processor() -> String {
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = about
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("a processor without a name", |(_, name)| name.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{name}, {cores} cores")
 }

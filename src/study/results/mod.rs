@@ -56,11 +56,32 @@ pub const PARTS: [&str; 22] = [
     "fig14",
 ];
 
+/// The paper's number of a figure that is shown in a part of another name.
+const FIGURES: [(&str, &str); 8] = [
+    ("fig2", "fig1"),
+    ("fig5", "layers"),
+    ("fig7", "units"),
+    ("fig10", "correlation"),
+    ("fig11", "buckets"),
+    ("fig13", "fig12"),
+    ("fig15", "table3"),
+    ("fig16", "noise"),
+];
+
+/// The part that a name means: its own, or the number of a figure of the paper's that it holds.
+pub fn part(name: &str) -> Option<&'static str> {
+    let of_figure = FIGURES
+        .iter()
+        .find(|(figure, _)| *figure == name)
+        .map(|(_, part)| *part);
+    PARTS.into_iter().find(|part| *part == name).or(of_figure)
+}
+
 /// The report of a study whose jobs are done: all parts, or those that are named.
 ///
 /// # Errors
 /// Outcomes that cannot be read.
-pub fn report(study: &Study, only: &[String], area: Area) -> Result<Report, StudyError> {
+pub fn report(study: &Study, only: &[&str], area: Area) -> Result<Report, StudyError> {
     let outcomes = Outcomes::read(study)?;
     let judged = OnceCell::new();
     let judged = || match judged.get() {
@@ -73,7 +94,7 @@ pub fn report(study: &Study, only: &[String], area: Area) -> Result<Report, Stud
     let mut sections = vec![method::section(study)];
     for part in PARTS
         .into_iter()
-        .filter(|part| only.is_empty() || only.iter().any(|it| it == part))
+        .filter(|part| only.is_empty() || only.contains(part))
     {
         sections.push(match part {
             "claims" => claims::section(study, &outcomes)?,

@@ -7,7 +7,7 @@ use crate::study::report::{Block, Section};
 use crate::study::table::{Cell, Column, Table};
 
 /// The metrics of an SA score, the paper's first.
-const METRICS: [(Metric, &str, &str); 5] = [
+pub(super) const METRICS: [(Metric, &str, &str); 5] = [
     (Metric::Dice, "dice", "Dice"),
     (Metric::Jaccard, "jaccard", "Jaccard"),
     (Metric::PixelAccuracy, "accuracy", "pixel accuracy"),
