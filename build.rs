@@ -7,7 +7,7 @@ use std::process::Command;
 
 use prost::Message;
 
-const PROTOCOL: &str = "sagate/v1/quality_control.proto";
+const PROTOCOL: [&str; 2] = ["sagate/v1/quality_control.proto", "sagate/v1/model_admin.proto"];
 const SOURCES: [&str; 3] = [
     "src/nn/fused.cc",
     "src/nn/gradient.cc",
@@ -29,7 +29,7 @@ fn main() {
 /// The protocol as Rust, and its descriptors for reflection. protox reads the files, so no protoc is needed.
 fn compile_protocol() {
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo says where to build"));
-    let descriptors = protox::compile([PROTOCOL], ["proto"]).unwrap_or_else(|error| panic!("proto: {error}"));
+    let descriptors = protox::compile(PROTOCOL, ["proto"]).unwrap_or_else(|error| panic!("proto: {error}"));
     std::fs::write(out.join("sagate_descriptors.bin"), descriptors.encode_to_vec())
         .expect("the build folder can be written");
     tonic_prost_build::configure()

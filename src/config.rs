@@ -5,14 +5,17 @@
 
 mod device;
 mod layers;
+mod serving;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use device::{Device, DeviceError, DeviceKind};
+pub use serving::{Serving, VersionsSetting};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
 use crate::gate::{By, Policy};
@@ -26,6 +29,7 @@ pub const DEFAULT_FILE: &str = "sagate.toml";
 const KEYS: &[(&str, &str)] = &[
     ("models.dir", "a folder"),
     ("models.default", "NAME or NAME@VERSION"),
+    ("models.watch_seconds", "a whole number from 0 (never) to 86400"),
     ("device.kind", "\"auto\", \"cpu\" or \"cuda\""),
     ("device.threads", "a whole number from 0 (all cores) to 1024"),
     ("gate.by", "\"mu\" or \"score\""),
@@ -45,9 +49,40 @@ const KEYS: &[(&str, &str)] = &[
     ("gate.accept_uncalibrated", "true or false"),
     ("engine.queue_entries", "a whole number from 1 to 1000000"),
     ("engine.queue_bytes", "a whole number of at least 1"),
+    ("engine.total_entries", "a whole number from 1 to 1000000"),
+    ("engine.total_bytes", "a whole number of at least 1"),
+    (
+        "engine.client_entries",
+        "a whole number from 0 (no bound of its own) to 1000000",
+    ),
+    (
+        "engine.client_bytes",
+        "a whole number from 0 (no bound of its own)",
+    ),
+    (
+        "engine.activation_bytes",
+        "a whole number from 0 (half of what the system has left)",
+    ),
     (
         "engine.max_batch",
         "a whole number from 0 (as suits the device) to 1024",
+    ),
+    ("engine.batch_wait_ms", "a number of milliseconds from 0 to 60000"),
+    (
+        "engine.preferred_batches",
+        "ascending whole numbers from 1 to max_batch, like [4, 8]",
+    ),
+    (
+        "engine.instances",
+        "a whole number from 0 (as suits the device) to 256",
+    ),
+    (
+        "engine.priority_aging_seconds",
+        "a whole number from 0 (never) to 86400",
+    ),
+    (
+        "engine.warm_up_sides",
+        "whole numbers from 16 to 8192, like [256, 512]",
     ),
     (
         "server.listen",
@@ -64,6 +99,7 @@ const KEYS: &[(&str, &str)] = &[
     ("server.stream_window", "a whole number from 1 to 1024"),
     ("server.keepalive_seconds", "a whole number from 1 to 86400"),
     ("server.shutdown_seconds", "a whole number from 0 to 86400"),
+    ("server.model_admin", "true or false"),
     (
         "telemetry.otlp",
         "\"\" (off) or the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\"",
@@ -94,6 +130,8 @@ pub struct Settings {
     pub gate: Gate,
     /// How images wait for a model.
     pub engine: Engine,
+    /// How single models are served, where that differs, by name.
+    pub serving: BTreeMap<String, Serving>,
     /// Where the service listens, and its bounds.
     pub server: Server,
     /// What the service tells of itself, and to whom.
@@ -114,6 +152,8 @@ pub struct Models {
     pub dir: PathBuf,
     /// The model that is meant when none is named: `NAME` (its highest version) or `NAME@VERSION`.
     pub default: String,
+    /// Seconds between two looks at the folder for models that came, changed or went; 0: none.
+    pub watch_seconds: u64,
 }
 
 /// Section `gate`.
@@ -134,15 +174,35 @@ pub struct Gate {
     pub accept_uncalibrated: bool,
 }
 
-/// Section `engine`: bounds of each model's queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Section `engine`: what may wait, and how it is run.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Engine {
-    /// Most images that wait or run at once.
+    /// Most images of one model that wait or run at once.
     pub queue_entries: usize,
     /// Most bytes that those images take, what is kept for their answers counted in.
     pub queue_bytes: u64,
+    /// Most images of all models that wait or run at once.
+    pub total_entries: usize,
+    /// Most bytes that those take.
+    pub total_bytes: u64,
+    /// Most images of one client that wait or run at once; 0: no bound of its own.
+    pub client_entries: usize,
+    /// Most bytes that those take; 0: no bound of its own.
+    pub client_bytes: u64,
+    /// Most bytes that the feature maps of all running batches take; 0: half of what the system has left at the start.
+    pub activation_bytes: u64,
     /// Most images that the network sees at once; 0 leaves it to [`Engine::largest_batch`].
     pub max_batch: usize,
+    /// Milliseconds that an image waits for company.
+    pub batch_wait_ms: f64,
+    /// Batches that are run as soon as they are there, ascending.
+    pub preferred_batches: Vec<usize>,
+    /// Threads that run each model; 0: as many as may run at once, at most 8.
+    pub instances: usize,
+    /// Seconds after which a waiting image counts as one class more urgent; 0: never.
+    pub priority_aging_seconds: u64,
+    /// Sides of the square images that each model is warmed up with before it is ready.
+    pub warm_up_sides: Vec<usize>,
 }
 
 /// Section `server`.
@@ -160,6 +220,8 @@ pub struct Server {
     pub keepalive_seconds: u64,
     /// Seconds that what is in work is given at the end.
     pub shutdown_seconds: u64,
+    /// Whether `sagate.v1.ModelAdminControl` is answered, which loads models and takes them away.
+    pub model_admin: bool,
 }
 
 /// Section `telemetry`.
@@ -202,7 +264,7 @@ pub struct Output {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// `section.key`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// The value as a TOML file would hold it.
     pub value: toml::Value,
     /// The layer that had the last word.
@@ -286,7 +348,7 @@ pub enum ConfigError {
     #[error("setting `{key}` is {value} ({origin}): it must be {right}")]
     BadValue {
         /// The key.
-        key: &'static str,
+        key: String,
         /// What it was.
         value: String,
         /// Where it was found.
@@ -365,6 +427,7 @@ impl Settings {
             models: Models {
                 dir: reader.get("models.dir")?,
                 default: reader.get("models.default")?,
+                watch_seconds: reader.get("models.watch_seconds")?,
             },
             device: Device {
                 kind: reader.get("device.kind")?,
@@ -381,8 +444,19 @@ impl Settings {
             engine: Engine {
                 queue_entries: reader.get("engine.queue_entries")?,
                 queue_bytes: reader.get("engine.queue_bytes")?,
+                total_entries: reader.get("engine.total_entries")?,
+                total_bytes: reader.get("engine.total_bytes")?,
+                client_entries: reader.get("engine.client_entries")?,
+                client_bytes: reader.get("engine.client_bytes")?,
+                activation_bytes: reader.get("engine.activation_bytes")?,
                 max_batch: reader.get("engine.max_batch")?,
+                batch_wait_ms: reader.get("engine.batch_wait_ms")?,
+                preferred_batches: reader.get("engine.preferred_batches")?,
+                instances: reader.get("engine.instances")?,
+                priority_aging_seconds: reader.get("engine.priority_aging_seconds")?,
+                warm_up_sides: reader.get("engine.warm_up_sides")?,
             },
+            serving: serving::read(&mut reader)?,
             server: Server {
                 listen: reader.get("server.listen")?,
                 admin: reader.get("server.admin")?,
@@ -390,6 +464,7 @@ impl Settings {
                 stream_window: reader.get("server.stream_window")?,
                 keepalive_seconds: reader.get("server.keepalive_seconds")?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
+                model_admin: reader.get("server.model_admin")?,
             },
             telemetry: Telemetry {
                 otlp: reader.get("telemetry.otlp")?,
@@ -420,6 +495,7 @@ impl Settings {
         let checks = [
             ("models.dir", !self.models.dir.as_os_str().is_empty()),
             ("models.default", !self.models.default.is_empty()),
+            ("models.watch_seconds", self.models.watch_seconds <= 86400),
             ("device.threads", self.device.threads <= 1024),
             ("gate.allowed_coverage", range_ok(self.gate.allowed_coverage)),
             ("gate.allowed_threshold", range_ok(self.gate.allowed_threshold)),
@@ -432,7 +508,33 @@ impl Settings {
                 (1..=1_000_000).contains(&self.engine.queue_entries),
             ),
             ("engine.queue_bytes", self.engine.queue_bytes >= 1),
+            (
+                "engine.total_entries",
+                (1..=1_000_000).contains(&self.engine.total_entries),
+            ),
+            ("engine.total_bytes", self.engine.total_bytes >= 1),
+            ("engine.client_entries", self.engine.client_entries <= 1_000_000),
             ("engine.max_batch", self.engine.max_batch <= 1024),
+            (
+                "engine.batch_wait_ms",
+                serving::is_wait(self.engine.batch_wait_ms),
+            ),
+            (
+                "engine.preferred_batches",
+                serving::are_batches(&self.engine.preferred_batches, self.engine.max_batch),
+            ),
+            ("engine.instances", self.engine.instances <= 256),
+            (
+                "engine.priority_aging_seconds",
+                self.engine.priority_aging_seconds <= 86400,
+            ),
+            (
+                "engine.warm_up_sides",
+                self.engine
+                    .warm_up_sides
+                    .iter()
+                    .all(|it| (16..=8192).contains(it)),
+            ),
             (
                 "server.max_message_bytes",
                 (1024..=i32::MAX as usize).contains(&self.server.max_message_bytes),
@@ -507,37 +609,45 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn find(&self, key: &str) -> (&Layer, &config::Value) {
-        let found = self
-            .layers
-            .iter()
-            .rev()
-            .find_map(|layer| layer.values.get(key).map(|value| (layer, value)));
-        found.expect("the defaults hold every key")
+    fn find(&self, key: &str) -> Option<(&Layer, &config::Value)> {
+        let mut layers = self.layers.iter().rev();
+        layers.find_map(|layer| layer.values.get(key).map(|value| (layer, value)))
     }
 
     fn get<T: Setting>(&mut self, key: &'static str) -> Result<T, ConfigError> {
-        let (layer, value) = self.find(key);
-        let Some(read) = T::read(value) else {
-            return Err(self.bad(key));
-        };
-        let entry = Entry {
-            key,
-            value: read.shown(),
-            origin: layer.origin.clone(),
-        };
-        self.entries.push(entry);
-        Ok(read)
+        Ok(self.look_up(key.into())?.expect("the defaults hold every key"))
     }
 
-    fn bad(&self, key: &'static str) -> ConfigError {
-        let (layer, value) = self.find(key);
-        let right = KEYS
-            .iter()
-            .find(|(known, _)| *known == key)
-            .map_or("", |(_, right)| right);
-        ConfigError::BadValue {
+    /// A field of a model's section, where somebody said it.
+    fn find_and_get<T: Setting>(&mut self, model: &str, field: &str) -> Result<Option<T>, ConfigError> {
+        self.look_up(format!("serving.{model}.{field}").into())
+    }
+
+    fn look_up<T: Setting>(&mut self, key: Cow<'static, str>) -> Result<Option<T>, ConfigError> {
+        let Some((layer, value)) = self.find(&key) else {
+            return Ok(None);
+        };
+        let Some(read) = T::read(value) else {
+            return Err(self.bad(&key));
+        };
+        let entry = Entry {
+            value: read.shown(),
+            origin: layer.origin.clone(),
             key,
+        };
+        self.entries.push(entry);
+        Ok(Some(read))
+    }
+
+    fn bad(&self, key: &str) -> ConfigError {
+        let (layer, value) = self.find(key).expect("only what was found can be bad");
+        let right = KEYS.iter().find(|(known, _)| *known == key);
+        let right = right
+            .map(|(_, right)| *right)
+            .or_else(|| serving::right(key))
+            .unwrap_or_default();
+        ConfigError::BadValue {
+            key: key.to_owned(),
             value: value::describe(value),
             origin: layer.origin.name(key),
             right,
@@ -552,7 +662,7 @@ impl fmt::Display for Entry {
             "{} = {} ({})",
             self.key,
             self.value,
-            self.origin.name(self.key)
+            self.origin.name(&self.key)
         )
     }
 }

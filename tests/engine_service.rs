@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use program::{Place, segment, waves_image};
 use sagate::engine::{
-    Bounds, Contract, Engine, EngineError, Hosted, ModelId, Observer, Scored, Setup, Usage,
+    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Forming, Hosted, ModelId, Observer,
+    Scored, Serving, ServingPlan, Setup, Slots, Usage,
 };
 use sagate::model::Model;
 
@@ -27,6 +28,8 @@ struct Saboteur {
 }
 
 impl Observer for Saboteur {
+    fn loaded(&self, _: &ModelId) {}
+    fn shadowed(&self, _: &ModelId, _: &Comparison) {}
     fn queue(&self, _: &ModelId, _: usize, _: u64) {}
     fn batch_begins(&self, _: &ModelId, images: usize) {
         drop(self.hold.lock().unwrap_or_else(PoisonError::into_inner));
@@ -53,29 +56,45 @@ impl Observer for Saboteur {
 fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) -> Engine {
     let model = Model::open(&place.path("models/tiny/1")).unwrap();
     let contract = Arc::new(Contract::new(&model).unwrap());
-    let id = contract.id().clone();
     let setup = Setup {
         device: tch::Device::Cpu,
-        threads: 1,
-        bounds: Bounds {
-            entries,
-            bytes,
-            max_batch: 4,
+        slots: Slots {
+            count: 1,
+            divisible: true,
+        },
+        memory: u64::MAX,
+        admission: Admission::same(Bounds { entries, bytes }),
+        aging: Duration::from_secs(10),
+        warm_up_sides: vec![48],
+        serving: ServingPlan {
+            common: Serving {
+                forming: Forming {
+                    max_batch: 4,
+                    ..Forming::default()
+                },
+                ..Serving::default()
+            },
+            ..ServingPlan::default()
         },
     };
-    Engine::start(vec![(model, contract)], id, setup, observer).unwrap()
+    let default = "tiny".parse().unwrap();
+    Engine::start(vec![(model, contract)], default, setup, observer).unwrap()
 }
 
 async fn ready(engine: &Engine) -> Arc<Hosted> {
-    let hosted = engine.find("", None).unwrap().clone();
-    hosted.watch_ready().wait_for(|&ready| ready).await.unwrap();
+    let hosted = engine.find("", None).unwrap();
+    hosted.ready().await.unwrap();
     hosted
 }
 
 async fn ask(hosted: &Hosted, seed: usize, deadline: Option<Instant>) -> Result<Scored, EngineError> {
     let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
-    let place = hosted.admit(image.bytes())?;
-    hosted.segment(image, place, deadline)?.wait().await
+    let asker = Asker {
+        deadline,
+        ..Asker::default()
+    };
+    let place = hosted.admit(image.bytes(), &asker)?;
+    hosted.segment(image, place, &asker)?.wait().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +116,7 @@ async fn a_panic_costs_one_image_at_most() {
     );
     engine.stop().await;
     assert_eq!(hosted.usage(), Usage::default());
-    let refused = hosted.admit(1).map(drop);
+    let refused = hosted.admit(1, &Asker::default()).map(drop);
     assert!(matches!(refused, Err(EngineError::Stopping)), "{refused:?}");
 }
 
@@ -116,8 +135,8 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
         let _held = saboteur.hold.lock().unwrap();
         let queue = |seed| {
             let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
-            let place = hosted.admit(image.bytes()).unwrap();
-            hosted.segment(image, place, None).unwrap()
+            let place = hosted.admit(image.bytes(), &Asker::default()).unwrap();
+            hosted.segment(image, place, &Asker::default()).unwrap()
         };
         (0..7).map(queue).collect()
     };
@@ -143,9 +162,9 @@ async fn a_full_queue_takes_no_more_and_gives_places_back() {
     let place = Place::new(1, &[0.5]);
     let engine = engine(&place, 2, 1000, Arc::default());
     let hosted = ready(&engine).await;
-    let first = hosted.admit(400).unwrap();
-    let second = hosted.admit(400).unwrap();
-    match hosted.admit(1).map(drop) {
+    let first = hosted.admit(400, &Asker::default()).unwrap();
+    let second = hosted.admit(400, &Asker::default()).unwrap();
+    match hosted.admit(1, &Asker::default()).map(drop) {
         Err(EngineError::QueueFull {
             entries,
             retry_seconds,
@@ -168,7 +187,7 @@ async fn a_full_queue_takes_no_more_and_gives_places_back() {
         }
     );
     drop(second);
-    let never = hosted.admit(1001).map(drop);
+    let never = hosted.admit(1001, &Asker::default()).map(drop);
     assert!(
         matches!(never, Err(EngineError::TooLargeForQueue { limit: 1000, .. })),
         "{never:?}"

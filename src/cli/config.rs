@@ -59,7 +59,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
 fn print(settings: &Settings) -> anyhow::Result<()> {
     if settings.json() {
         let one = |entry: &Entry| {
-            let value = json!({"value": entry.value, "source": entry.origin.name(entry.key)});
+            let value = json!({"value": entry.value, "source": entry.origin.name(&entry.key)});
             (entry.key.to_string(), value)
         };
         return out::json(
@@ -75,7 +75,7 @@ fn print(settings: &Settings) -> anyhow::Result<()> {
         table.add_row([
             entry.key.to_string(),
             entry.value.to_string(),
-            entry.origin.name(entry.key),
+            entry.origin.name(&entry.key),
         ]);
     }
     Ok(out::print(&table)?)

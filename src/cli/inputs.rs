@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use ndarray::Array2;
 
+use super::UsageError;
 use super::subject::Subject;
 use crate::config::Settings;
 use crate::imaging::{self, Image, Picture, Plane, Volume};
@@ -171,6 +172,21 @@ pub fn check_labels(labels: &Array2<u8>, name: &str, classes: usize, model: &str
         );
     }
     Ok(())
+}
+
+/// The slice that is asked for, or the middle one.
+///
+/// # Errors
+/// There is no such slice in `file`.
+pub fn one_slice(mut slices: Vec<Slice>, wanted: Option<usize>, file: &Path) -> anyhow::Result<Slice> {
+    let count = slices.len();
+    let index = wanted.unwrap_or(count / 2);
+    if index >= count {
+        let (file, last) = (file.display(), count - 1);
+        let message = format!("--slice is {index}; {file} has the slices 0 to {last}");
+        return Err(UsageError(message).into());
+    }
+    Ok(slices.swap_remove(index))
 }
 
 /// The plane in which a volume is cut for a model: that of its only slice, else the one that the model is for.

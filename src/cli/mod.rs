@@ -10,6 +10,7 @@ mod dataset;
 pub mod evaluate;
 pub mod exit;
 mod gate;
+mod golden;
 pub mod health;
 mod inputs;
 pub mod interpret;

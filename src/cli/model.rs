@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Exit, out};
+use super::{Exit, golden, out};
 use crate::config::Settings;
 use crate::gate::Calibration;
 use crate::model::{Finding, Located, Model, ModelError, Repository, Severity, verify};
@@ -25,6 +25,8 @@ enum Action {
         #[arg(value_name = "NAME[@VERSION]")]
         reference: Option<String>,
     },
+    /// Give the model of --model an image by which it proves itself before a server lets it answer
+    Golden(golden::Args),
     /// Check sums, manifest, weights and calibration, and list everything that is wrong; exit code 1 where a model
     /// cannot be used
     Verify {
@@ -46,6 +48,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
             let located = repository.resolve(reference.as_ref().unwrap_or(&settings.models.default))?;
             show(&located.open()?, settings)
         }
+        Action::Golden(args) => golden::run(&args, settings),
         Action::Verify { references } => check(&repository, &references, settings),
     }
 }

@@ -96,6 +96,7 @@ fn options(ask: &Ask) -> v1::SegmentationOptions {
         }),
         mask_form: v1::MaskForm::Bits.into(),
         probabilities: false,
+        priority: v1::Priority::Routine.into(),
     }
 }
 

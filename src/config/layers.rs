@@ -5,12 +5,13 @@ use std::path::Path;
 
 use config::{Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::{ConfigError, KEYS, Origin};
+use super::{ConfigError, KEYS, Origin, serving};
 
 /// The defaults, in the form of a settings file. `sagate.example.toml` says the same with comments; a test compares.
 const DEFAULTS: &str = r#"
 models.dir = "models"
 models.default = "t1-brain"
+models.watch_seconds = 0
 device.kind = "auto"
 device.threads = 0
 gate.by = "mu"
@@ -21,13 +22,24 @@ gate.accept_empty = false
 gate.accept_uncalibrated = false
 engine.queue_entries = 256
 engine.queue_bytes = 1073741824
+engine.total_entries = 1024
+engine.total_bytes = 2147483648
+engine.client_entries = 0
+engine.client_bytes = 0
+engine.activation_bytes = 0
 engine.max_batch = 0
+engine.batch_wait_ms = 0.0
+engine.preferred_batches = []
+engine.instances = 0
+engine.priority_aging_seconds = 10
+engine.warm_up_sides = [256]
 server.listen = "127.0.0.1:50051"
 server.admin = "127.0.0.1:9464"
 server.max_message_bytes = 67108864
 server.stream_window = 16
 server.keepalive_seconds = 30
 server.shutdown_seconds = 30
+server.model_admin = false
 telemetry.otlp = ""
 telemetry.otlp_interval_seconds = 15
 telemetry.window_seconds = 300
@@ -106,7 +118,7 @@ impl Layer {
         let unknown = self
             .values
             .keys()
-            .find(|key| !KEYS.iter().any(|(known, _)| known == key));
+            .find(|key| !KEYS.iter().any(|(known, _)| known == key) && serving::parts(key).is_none());
         match unknown {
             None => Ok(()),
             Some(key) => Err(ConfigError::UnknownKey {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use config::{Value, ValueKind};
 
+use super::VersionsSetting;
+
 /// How a file says that the calibration names the coverage.
 const CALIBRATED: &str = "calibrated";
 
@@ -99,6 +101,40 @@ impl Setting for [f64; 2] {
     }
     fn shown(&self) -> toml::Value {
         self.to_vec().into()
+    }
+}
+
+impl Setting for Vec<usize> {
+    fn read(value: &Value) -> Option<Self> {
+        match &value.kind {
+            ValueKind::Array(parts) => parts.iter().map(usize::read).collect(),
+            ValueKind::String(text) => {
+                let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+                let parts = inner.split(',').map(str::trim).filter(|part| !part.is_empty());
+                parts.map(|part| part.parse().ok()).collect()
+            }
+            _ => None,
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        toml::Value::Array(self.iter().map(Setting::shown).collect())
+    }
+}
+
+impl Setting for VersionsSetting {
+    fn read(value: &Value) -> Option<Self> {
+        match String::read(value).as_deref().map(str::trim) {
+            Some("all") => Some(VersionsSetting::All),
+            Some("latest") => Some(VersionsSetting::Latest),
+            _ => Vec::read(value).map(VersionsSetting::Named),
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        match self {
+            VersionsSetting::All => "all".into(),
+            VersionsSetting::Latest => "latest".into(),
+            VersionsSetting::Named(named) => named.shown(),
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use crate::nn::checkpoint::CheckpointError;
 use crate::nn::inference::InferenceError;
 use crate::protoseg::ProtosegError;
 
+use super::place::Bound;
+
 /// Why a model could not be loaded or an image not be segmented.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -80,12 +82,14 @@ pub enum EngineError {
     },
     /// No place is left in a model's queue.
     #[error(
-        "the queue of model {model} is full: {entries} images of at most {limit_entries}, {bytes} bytes of at most {limit_bytes}; try \
-         again in {retry_seconds:.2} s"
+        "no place for an image of model {model}: {bound} holds {entries} images of at most {limit_entries}, {bytes} bytes of at most \
+         {limit_bytes}; try again in {retry_seconds:.2} s"
     )]
     QueueFull {
         /// `NAME@VERSION`.
         model: String,
+        /// Which bound was met.
+        bound: Bound,
         /// Images in it.
         entries: usize,
         /// Bytes that they take.
@@ -106,6 +110,50 @@ pub enum EngineError {
         bytes: u64,
         /// Most bytes.
         limit: u64,
+    },
+    /// An image whose activations never fit.
+    #[error(
+        "an image of {} x {} pixels takes {bytes} bytes while it runs; the server gives {budget} (setting engine.activation_bytes): a \
+         smaller image would do",
+        size[0],
+        size[1]
+    )]
+    TooLargeForMemory {
+        /// Its height and width on the prepared grid.
+        size: [usize; 2],
+        /// Bytes that it takes.
+        bytes: u64,
+        /// Bytes that there are.
+        budget: u64,
+    },
+    /// An image that could not be done before its caller stops waiting.
+    #[error(
+        "the answer would take {expected_seconds:.2} s, the caller waits {left_seconds:.2} s: give it more time, or try again in \
+         {retry_seconds:.2} s"
+    )]
+    NotInTime {
+        /// Seconds until the answer, as measured images say.
+        expected_seconds: f64,
+        /// Seconds that the caller waits.
+        left_seconds: f64,
+        /// When it makes sense to come again.
+        retry_seconds: f64,
+    },
+    /// The model does not say of its golden image what it should.
+    #[error("model {model} fails its self-test: {finding}; it gets no requests")]
+    SelfTest {
+        /// `NAME@VERSION`.
+        model: String,
+        /// What differs.
+        finding: String,
+    },
+    /// The model could not be made ready.
+    #[error("model {model} cannot be loaded: {reason}")]
+    NotLoaded {
+        /// `NAME@VERSION`.
+        model: String,
+        /// Why.
+        reason: String,
     },
     /// The caller's time ran out.
     #[error("the deadline passed before the answer was there")]

@@ -1,7 +1,7 @@
-//! One model that answers: its queue, its places, and the way in.
+//! One version of a model that answers: its state, its places, and the way in.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,22 +9,57 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::contract::{Contract, Ready};
 use super::error::EngineError;
 use super::observer::Observer;
-use super::place::{Bounds, Place, Places, Usage};
-use super::queue::Queue;
+use super::place::{Client, Place, Places, Usage};
+use super::priority::Priority;
+use super::scheduler::{QueueId, Scheduler};
 use super::task::{Entry, Event, Plan, Scored, Task};
-use super::turns::Turns;
+use crate::nn::inference::InferenceNet;
 
-/// A model that answers, from any thread.
-pub struct Hosted {
-    contract: Arc<Contract>,
-    pub(super) queue: Arc<Queue>,
-    pub(super) places: Arc<Places>,
-    pub(super) turns: Arc<Turns>,
-    pub(super) observer: Arc<dyn Observer>,
-    ready: watch::Sender<bool>,
-    stopped: watch::Sender<bool>,
-    /// Seconds that an image takes the model, as the bits of an f64: a moving average.
-    image_seconds: AtomicU64,
+/// A model that answers, from any thread. When the last that holds it lets it go, nothing more can come: what waits is done, then its
+/// threads end.
+pub struct Hosted(pub(super) Arc<Host>);
+
+/// What a model's threads share with those who ask it.
+pub(super) struct Host {
+    pub contract: Arc<Contract>,
+    pub queue: QueueId,
+    pub scheduler: Arc<Scheduler>,
+    pub places: Arc<Places>,
+    pub observer: Arc<dyn Observer>,
+    pub state: watch::Sender<State>,
+    /// Whether the observer is told of its state: not before it takes requests, and not after another has taken its place.
+    pub heard: AtomicBool,
+    /// The loaded network, which its threads share.
+    pub net: Mutex<Option<InferenceNet>>,
+    /// Threads that live, and those that are warm.
+    pub living: AtomicUsize,
+    pub warm: AtomicUsize,
+    /// Whether it was ever ready.
+    pub has_served: AtomicBool,
+}
+
+/// How a model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It is being loaded, tested and warmed up.
+    Loading,
+    /// It answers.
+    Ready,
+    /// It cannot be loaded, or failed its self-test: why. It is tried again as long as it is wanted.
+    Failed(Arc<str>),
+    /// Its threads have ended.
+    Stopped,
+}
+
+/// Who asks, how urgently, and for how long.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    /// Whose bounds the image counts against.
+    pub client: Client,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When the caller stops waiting; `None`: never.
+    pub deadline: Option<Instant>,
 }
 
 /// A segmentation that is being worked on. Dropping it takes it out of the queue.
@@ -41,159 +76,166 @@ pub struct Events {
 
 /// An entry in the queue that its caller may give up.
 struct Waiting {
-    queue: Arc<Queue>,
+    scheduler: Arc<Scheduler>,
+    queue: QueueId,
     id: u64,
     deadline: Option<Instant>,
 }
 
 impl Hosted {
-    pub(super) fn new(
-        contract: Arc<Contract>,
-        bounds: Bounds,
-        turns: Arc<Turns>,
-        observer: Arc<dyn Observer>,
-    ) -> Hosted {
-        Hosted {
-            places: Places::new(contract.id().clone(), bounds, observer.clone()),
-            contract,
-            queue: Arc::default(),
-            turns,
-            observer,
-            ready: watch::Sender::new(false),
-            stopped: watch::Sender::new(false),
-            image_seconds: AtomicU64::new(0.05f64.to_bits()),
+    /// What is known of the model without its network.
+    pub fn contract(&self) -> &Arc<Contract> {
+        &self.0.contract
+    }
+
+    /// How it is.
+    pub fn state(&self) -> State {
+        self.0.state.borrow().clone()
+    }
+
+    /// [`Hosted::state`], to be waited for.
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.0.state.subscribe()
+    }
+
+    /// Whether it answers.
+    pub fn is_ready(&self) -> bool {
+        *self.0.state.borrow() == State::Ready
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Errors
+    /// It cannot be loaded, fails its self-test, or was stopped.
+    pub async fn ready(&self) -> Result<(), EngineError> {
+        let mut state = self.watch();
+        let settled = state.wait_for(|state| *state != State::Loading).await;
+        match settled.as_deref() {
+            Ok(State::Ready) => Ok(()),
+            Ok(State::Failed(reason)) => Err(EngineError::NotLoaded {
+                model: self.contract().id().to_string(),
+                reason: reason.to_string(),
+            }),
+            Ok(State::Loading | State::Stopped) | Err(_) => Err(EngineError::Stopping),
         }
     }
 
-    /// What is known of the model without its network.
-    pub fn contract(&self) -> &Arc<Contract> {
-        &self.contract
-    }
-
-    /// Whether it is loaded and warm.
-    pub fn is_ready(&self) -> bool {
-        *self.ready.borrow()
-    }
-
-    /// [`Hosted::is_ready`], to be waited for.
-    pub fn watch_ready(&self) -> watch::Receiver<bool> {
-        self.ready.subscribe()
-    }
-
-    /// What is taken of the queue's bounds.
+    /// What its images take of the bounds.
     pub fn usage(&self) -> Usage {
-        self.places.usage()
+        self.0.places.usage(self.contract().id())
     }
 
     /// Takes a place for an image of so many bytes, before anything is done with it.
     ///
     /// # Errors
-    /// The model is not ready, the queue is full, or the image is too large for it.
-    pub fn admit(&self, bytes: u64) -> Result<Place, EngineError> {
-        if self.queue.is_closed() {
+    /// The model is not ready, no place is left, the image is too large, or what waits already takes longer than the caller waits.
+    pub fn admit(&self, bytes: u64, asker: &Asker) -> Result<Place, EngineError> {
+        let host = &self.0;
+        if host.scheduler.is_closed(host.queue) {
             return Err(EngineError::Stopping);
         }
         if !self.is_ready() {
-            return Err(self.not_ready());
+            return Err(host.not_ready());
         }
-        self.places.take(bytes, || self.retry_seconds())
+        host.scheduler
+            .foresee(host.queue, asker.priority, asker.deadline)?;
+        let retry = || {
+            host.scheduler
+                .wait_seconds(host.queue, asker.priority)
+                .clamp(0.01, 30.0)
+        };
+        host.places
+            .take(self.contract().id(), &asker.client, bytes, retry)
     }
 
     /// Queues an image for segmentation.
     ///
     /// # Errors
-    /// The engine is stopping.
-    pub fn segment(
-        &self,
-        image: Ready,
-        place: Place,
-        deadline: Option<Instant>,
-    ) -> Result<Pending, EngineError> {
+    /// The engine is stopping, the image does not fit into memory, or cannot be done in time.
+    pub fn segment(&self, image: Ready, place: Place, asker: &Asker) -> Result<Pending, EngineError> {
         let (sender, answer) = oneshot::channel();
-        let waiting = self.push(image, Task::Segment(sender), place, deadline)?;
+        let waiting = self.push(image, Task::Segment(sender), place, asker)?;
         Ok(Pending { answer, waiting })
     }
 
     /// Queues an image for interpretation.
     ///
     /// # Errors
-    /// The engine is stopping.
+    /// As [`Hosted::segment`].
     pub fn interpret(
         &self,
         image: Ready,
         plan: Plan,
         place: Place,
-        deadline: Option<Instant>,
+        asker: &Asker,
     ) -> Result<Events, EngineError> {
         let (sender, events) = mpsc::unbounded_channel();
-        let waiting = self.push(image, Task::Interpret(plan, sender), place, deadline)?;
+        let waiting = self.push(image, Task::Interpret(plan, sender), place, asker)?;
         Ok(Events { events, waiting })
     }
 
-    fn push(
-        &self,
-        image: Ready,
-        task: Task,
-        place: Place,
-        deadline: Option<Instant>,
-    ) -> Result<Waiting, EngineError> {
-        let id = self.queue.push(|id| Entry {
+    fn push(&self, image: Ready, task: Task, place: Place, asker: &Asker) -> Result<Waiting, EngineError> {
+        let host = &self.0;
+        let id = host.scheduler.push(host.queue, |id| Entry {
             id,
             image,
             task,
-            deadline,
+            priority: asker.priority,
+            deadline: asker.deadline,
             queued: Instant::now(),
             alone: false,
             _place: place,
         })?;
         Ok(Waiting {
-            queue: self.queue.clone(),
+            scheduler: host.scheduler.clone(),
+            queue: host.queue,
             id,
-            deadline,
+            deadline: asker.deadline,
         })
     }
+}
 
-    pub(super) fn not_ready(&self) -> EngineError {
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Host {
+    pub fn not_ready(&self) -> EngineError {
         EngineError::NotReady {
             model: self.contract.id().to_string(),
         }
     }
 
-    /// How long it takes until what is in the queue is done.
-    fn retry_seconds(&self) -> f64 {
-        let each = f64::from_bits(self.image_seconds.load(Ordering::Relaxed));
-        (each * self.queue.len().max(1) as f64).clamp(0.01, 30.0)
+    /// Takes nothing more; what waits is still done.
+    pub fn close(&self) {
+        self.scheduler.close(self.queue);
     }
 
-    /// Remembers how long an image took.
-    pub(super) fn measured(&self, seconds: f64) {
-        let before = f64::from_bits(self.image_seconds.load(Ordering::Relaxed));
-        let now = before + 0.2 * (seconds - before);
-        self.image_seconds.store(now.to_bits(), Ordering::Relaxed);
+    pub fn set_state(&self, state: State) {
+        self.state.send_replace(state);
+        self.tell();
     }
 
-    pub(super) fn set_ready(&self, ready: bool) {
-        self.ready.send_replace(ready);
-        self.observer.ready(self.contract.id(), ready);
+    /// Begins to tell the observer of its state, or ends it.
+    pub fn hear(&self, heard: bool) {
+        self.heard.store(heard, Ordering::SeqCst);
+        self.tell();
     }
 
-    pub(super) fn panicked(&self) {
-        tracing::error!(model = %self.contract.id(), "the model's thread panicked and is replaced");
-        self.set_ready(false);
-        self.observer.panicked(self.contract.id());
+    fn tell(&self) {
+        if self.heard.load(Ordering::SeqCst) {
+            let ready = *self.state.borrow() == State::Ready;
+            self.observer.ready(self.contract.id(), ready);
+        }
     }
 
-    pub(super) fn stopped(&self) {
-        self.set_ready(false);
-        self.stopped.send_replace(true);
-    }
-
-    /// Takes nothing more, and waits until what was taken is done.
-    pub(super) async fn stop(&self) {
-        self.queue.close();
-        let mut stopped = self.stopped.subscribe();
+    /// Waits until its threads have ended.
+    pub async fn ended(&self) {
+        let mut state = self.state.subscribe();
         // The sender lives as long as `self`.
-        let _ = stopped.wait_for(|&stopped| stopped).await;
+        let _ = state.wait_for(|state| *state == State::Stopped).await;
     }
 }
 
@@ -232,6 +274,6 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.queue.remove(self.id);
+        self.scheduler.withdraw(self.queue, self.id);
     }
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::contract::ModelId;
+use super::shadow::Comparison;
 
 /// Hears of every change in the engine, from the thread where it happens: to be quick, and to take no lock that others hold for long.
 pub trait Observer: Send + Sync + 'static {
+    /// A model takes requests from now on; it may have done so before.
+    fn loaded(&self, model: &ModelId);
     /// What waits for a model or runs, and the bytes that it takes.
     fn queue(&self, model: &ModelId, entries: usize, bytes: u64);
     /// A batch is about to run.
@@ -18,4 +21,6 @@ pub trait Observer: Send + Sync + 'static {
     fn ready(&self, model: &ModelId, ready: bool);
     /// The thread of a model panicked and is being replaced.
     fn panicked(&self, model: &ModelId);
+    /// A shadow looked at an image that another version of the model answered.
+    fn shadowed(&self, shadow: &ModelId, comparison: &Comparison);
 }

@@ -52,6 +52,20 @@ impl Pass {
         })
     }
 
+    /// Another pass of a model that is loaded already, for another thread.
+    pub(super) fn sharing(net: &InferenceNet, contract: Arc<Contract>) -> Pass {
+        Pass {
+            net: net.share(),
+            method: ProtoSeg::default(),
+            contract,
+        }
+    }
+
+    /// The network, for [`Pass::sharing`].
+    pub(super) fn share_net(&self) -> InferenceNet {
+        self.net.share()
+    }
+
     /// What is known of the model without its network.
     pub fn contract(&self) -> &Arc<Contract> {
         &self.contract

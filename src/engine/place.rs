@@ -1,23 +1,24 @@
-//! Places in a model's queue: what images take while they wait, run and are answered, bounded in entries and in bytes.
+//! Places: what images take while they wait, run and are answered, bounded in entries and in bytes; for each model, for each client
+//! and in all.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::contract::ModelId;
 use super::error::EngineError;
 use super::observer::Observer;
 
-/// Bounds of one model's queue.
+/// Most that may be taken at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Most images at once.
+    /// Images.
     pub entries: usize,
-    /// Most bytes that they take.
+    /// Bytes that they take, with what is kept for their answers.
     pub bytes: u64,
-    /// Most images that the network sees at once.
-    pub max_batch: usize,
 }
 
-/// What is taken of a queue's bounds.
+/// What is taken of a bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Images.
@@ -26,12 +27,44 @@ pub struct Usage {
     pub bytes: u64,
 }
 
-/// All places of one model.
+/// Every bound of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Of one model's images.
+    pub model: Bounds,
+    /// Of one client's images.
+    pub client: Bounds,
+    /// Of all images.
+    pub all: Bounds,
+}
+
+/// Whose image it is: a name that was proven, or an address. Clients share the bounds of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Client(Arc<str>);
+
+/// Which bound was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The model's.
+    Model,
+    /// The client's.
+    Client,
+    /// That of all.
+    All,
+}
+
+/// All places of an engine.
 pub(super) struct Places {
-    model: ModelId,
-    bounds: Bounds,
-    usage: Mutex<Usage>,
+    admission: Admission,
+    state: Mutex<State>,
     observer: Arc<dyn Observer>,
+}
+
+#[derive(Default)]
+struct State {
+    all: Usage,
+    models: HashMap<ModelId, Usage>,
+    clients: HashMap<Client, Usage>,
 }
 
 /// A place for one image, held until its answer is on its way. The last clone that is dropped gives it back.
@@ -40,84 +73,176 @@ pub struct Place(Arc<Held>);
 
 struct Held {
     places: Arc<Places>,
+    model: ModelId,
+    client: Client,
     bytes: Mutex<u64>,
 }
 
+impl Client {
+    /// A client of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Client {
+        Client(name.into())
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bound::Model => "the model's queue",
+            Bound::Client => "this client's part of the queues",
+            Bound::All => "the server",
+        })
+    }
+}
+
+impl Usage {
+    fn plus(self, more: Usage) -> Usage {
+        Usage {
+            entries: self.entries + more.entries,
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
+
+    fn minus(self, less: Usage) -> Usage {
+        Usage {
+            entries: self.entries - less.entries,
+            bytes: self.bytes - less.bytes,
+        }
+    }
+
+    fn is_within(self, bounds: Bounds) -> bool {
+        self.entries <= bounds.entries && self.bytes <= bounds.bytes
+    }
+}
+
+impl Admission {
+    /// The same bounds for each model, each client and all together.
+    pub fn same(bounds: Bounds) -> Admission {
+        Admission {
+            model: bounds,
+            client: bounds,
+            all: bounds,
+        }
+    }
+
+    fn of(&self, bound: Bound) -> Bounds {
+        match bound {
+            Bound::Model => self.model,
+            Bound::Client => self.client,
+            Bound::All => self.all,
+        }
+    }
+
+    /// Bytes that no single image may exceed.
+    fn most_bytes(&self) -> u64 {
+        self.model.bytes.min(self.client.bytes).min(self.all.bytes)
+    }
+}
+
 impl Places {
-    pub fn new(model: ModelId, bounds: Bounds, observer: Arc<dyn Observer>) -> Arc<Places> {
+    pub fn new(admission: Admission, observer: Arc<dyn Observer>) -> Arc<Places> {
         Arc::new(Places {
-            model,
-            bounds,
-            usage: Mutex::default(),
+            admission,
+            state: Mutex::default(),
             observer,
         })
     }
 
-    pub fn bounds(&self) -> Bounds {
-        self.bounds
-    }
-
-    pub fn usage(&self) -> Usage {
-        *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What a model's images take.
+    pub fn usage(&self, model: &ModelId) -> Usage {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.models.get(model).copied().unwrap_or_default()
     }
 
     /// Takes a place for an image of so many bytes.
     ///
     /// # Errors
-    /// No entry or not enough bytes are left; `retry` says when to come again.
-    pub fn take(self: &Arc<Self>, bytes: u64, retry: impl FnOnce() -> f64) -> Result<Place, EngineError> {
-        self.change(
-            retry,
-            |usage, bounds| {
-                let more = Usage {
-                    entries: usage.entries + 1,
-                    bytes: usage.bytes.saturating_add(bytes),
-                };
-                (more.entries <= bounds.entries && more.bytes <= bounds.bytes).then_some(more)
-            },
-            bytes,
-        )?;
+    /// No entry or not enough bytes are left; `retry` says in how many seconds to come again.
+    pub fn take(
+        self: &Arc<Self>,
+        model: &ModelId,
+        client: &Client,
+        bytes: u64,
+        retry: impl FnOnce() -> f64,
+    ) -> Result<Place, EngineError> {
+        self.fits_at_all(bytes)?;
+        self.add(model, client, Usage { entries: 1, bytes }, retry)?;
         Ok(Place(Arc::new(Held {
             places: self.clone(),
+            model: model.clone(),
+            client: client.clone(),
             bytes: Mutex::new(bytes),
         })))
     }
 
-    fn change(
-        &self,
-        retry: impl FnOnce() -> f64,
-        next: impl FnOnce(&Usage, &Bounds) -> Option<Usage>,
-        wanted: u64,
-    ) -> Result<(), EngineError> {
-        if wanted > self.bounds.bytes {
-            return Err(EngineError::TooLargeForQueue {
-                bytes: wanted,
-                limit: self.bounds.bytes,
-            });
+    fn fits_at_all(&self, bytes: u64) -> Result<(), EngineError> {
+        let limit = self.admission.most_bytes();
+        if bytes > limit {
+            return Err(EngineError::TooLargeForQueue { bytes, limit });
         }
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(next) = next(&usage, &self.bounds) else {
-            let full = EngineError::QueueFull {
-                model: self.model.to_string(),
-                entries: usage.entries,
-                bytes: usage.bytes,
-                limit_entries: self.bounds.entries,
-                limit_bytes: self.bounds.bytes,
-                retry_seconds: retry(),
-            };
-            return Err(full);
-        };
-        *usage = next;
-        // Told under the lock, so that the last that is told is the last that was.
-        self.observer.queue(&self.model, next.entries, next.bytes);
         Ok(())
     }
 
-    fn give_back(&self, bytes: u64) {
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        usage.entries -= 1;
-        usage.bytes -= bytes;
-        self.observer.queue(&self.model, usage.entries, usage.bytes);
+    fn add(
+        &self,
+        model: &ModelId,
+        client: &Client,
+        more: Usage,
+        retry: impl FnOnce() -> f64,
+    ) -> Result<(), EngineError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_model = state.models.get(model).copied().unwrap_or_default();
+        let of_client = state.clients.get(client).copied().unwrap_or_default();
+        let taken = [
+            (Bound::Model, of_model),
+            (Bound::Client, of_client),
+            (Bound::All, state.all),
+        ];
+        let met = taken
+            .into_iter()
+            .find(|(bound, usage)| !usage.plus(more).is_within(self.admission.of(*bound)));
+        if let Some((bound, usage)) = met {
+            let limit = self.admission.of(bound);
+            return Err(EngineError::QueueFull {
+                model: model.to_string(),
+                bound,
+                entries: usage.entries,
+                bytes: usage.bytes,
+                limit_entries: limit.entries,
+                limit_bytes: limit.bytes,
+                retry_seconds: retry(),
+            });
+        }
+        state.all = state.all.plus(more);
+        state.clients.insert(client.clone(), of_client.plus(more));
+        self.set(&mut state, model, of_model.plus(more));
+        Ok(())
+    }
+
+    fn give_back(&self, model: &ModelId, client: &Client, less: Usage) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.all = state.all.minus(less);
+        if let Some(usage) = state.clients.get_mut(client) {
+            *usage = usage.minus(less);
+            // Clients come and go: only those with images here are remembered.
+            if usage.entries == 0 {
+                state.clients.remove(client);
+            }
+        }
+        let of_model = state.models.get(model).copied().unwrap_or_default();
+        self.set(&mut state, model, of_model.minus(less));
+    }
+
+    /// Tells the observer under the lock, so that the last that it is told is the last that was.
+    fn set(&self, state: &mut State, model: &ModelId, usage: Usage) {
+        state.models.insert(model.clone(), usage);
+        self.observer.queue(model, usage.entries, usage.bytes);
     }
 }
 
@@ -127,19 +252,15 @@ impl Place {
     /// # Errors
     /// They are not left; the place keeps what it had.
     pub fn grow(&self, more: u64) -> Result<(), EngineError> {
-        let mut bytes = self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = &self.0;
+        let mut bytes = held.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = bytes.saturating_add(more);
-        self.0.places.change(
-            || 1.0,
-            |usage, bounds| {
-                let next = Usage {
-                    entries: usage.entries,
-                    bytes: usage.bytes.saturating_add(more),
-                };
-                (next.bytes <= bounds.bytes).then_some(next)
-            },
-            wanted,
-        )?;
+        held.places.fits_at_all(wanted)?;
+        let more = Usage {
+            entries: 0,
+            bytes: more,
+        };
+        held.places.add(&held.model, &held.client, more, || 1.0)?;
         *bytes = wanted;
         Ok(())
     }
@@ -148,6 +269,7 @@ impl Place {
 impl Drop for Held {
     fn drop(&mut self) {
         let bytes = *self.bytes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.places.give_back(bytes);
+        let less = Usage { entries: 1, bytes };
+        self.places.give_back(&self.model, &self.client, less);
     }
 }

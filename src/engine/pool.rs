@@ -1,99 +1,147 @@
-//! Every model that answers.
+//! Every model that answers: found, loaded, replaced and taken away while others are asked.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::contract::{Contract, ModelId};
+use super::cost::Kind;
 use super::error::EngineError;
-use super::hosted::Hosted;
+use super::hosted::{Host, Hosted, State};
 use super::observer::Observer;
-use super::place::Bounds;
-use super::turns::Turns;
+use super::place::{Admission, Places};
+use super::scheduler::{Scheduler, Slots, Terms};
+use super::serving::{Serving, ServingPlan};
+use super::warm_up::WarmUp;
 use super::worker::Worker;
-use crate::model::Model;
+use crate::model::{Model, Reference};
+use crate::nn::memory;
 
-/// Models with a thread each.
+/// Threads of a model, where nothing else is said, on a device of many slots.
+const MOST_INSTANCES: usize = 8;
+
+/// Models as a service, on one device.
 pub struct Engine {
-    models: BTreeMap<ModelId, Arc<Hosted>>,
-    default: ModelId,
+    models: RwLock<BTreeMap<ModelId, Arc<Hosted>>>,
+    default: Reference,
+    setup: Setup,
+    scheduler: Arc<Scheduler>,
+    places: Arc<Places>,
+    observer: Arc<dyn Observer>,
+    /// Counts what came and went.
+    changes: watch::Sender<u64>,
+    /// Held while a model is loaded or taken away: one after the other.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// How the engine runs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// Where the networks run.
     pub device: tch::Device,
-    /// CPU threads of an operation; 0 leaves it to libtorch.
-    pub threads: usize,
-    /// Bounds of each model's queue.
-    pub bounds: Bounds,
+    /// What that has for batches.
+    pub slots: Slots,
+    /// Bytes that the activations of all running batches may take.
+    pub memory: u64,
+    /// Bounds of what waits and runs.
+    pub admission: Admission,
+    /// A waiting image counts as one class more urgent each time this has passed; 0: never.
+    pub aging: Duration,
+    /// Sides of the square images that models are warmed up with before they are ready.
+    pub warm_up_sides: Vec<usize>,
+    /// How each model is served.
+    pub serving: ServingPlan,
+}
+
+/// Who answers a request.
+pub struct Route {
+    /// The model whose answer is given.
+    pub hosted: Arc<Hosted>,
+    /// One that sees the same image, where there is one that is ready; its answer is compared and never given.
+    pub shadow: Option<Arc<Hosted>>,
 }
 
 impl Engine {
-    /// Starts a thread for each model. They load and warm up by themselves, see [`Hosted::is_ready`].
+    /// Starts models. They load and warm up by themselves, see [`Hosted::ready`].
     ///
     /// # Errors
-    /// A model whose contract cannot be read, a default that is not among them, or no thread to be had.
+    /// A default that is not among them, or no thread to be had.
     pub fn start(
         models: Vec<(Model, Arc<Contract>)>,
-        default: ModelId,
+        default: Reference,
         setup: Setup,
         observer: Arc<dyn Observer>,
     ) -> Result<Engine, EngineError> {
-        let turns = Arc::new(Turns::default());
-        let mut hosts = BTreeMap::new();
-        for (model, contract) in models {
-            let id = contract.id().clone();
-            let hosted = Arc::new(Hosted::new(
-                contract,
-                setup.bounds,
-                turns.clone(),
-                observer.clone(),
-            ));
-            let worker = Worker {
-                hosted: hosted.clone(),
-                model,
-                device: setup.device,
-                threads: setup.threads,
-            };
-            worker.start().map_err(EngineError::Thread)?;
-            hosts.insert(id, hosted);
-        }
         let engine = Engine {
-            models: hosts,
+            models: RwLock::default(),
             default,
+            scheduler: Scheduler::new(setup.slots, setup.memory, setup.aging),
+            places: Places::new(setup.admission, observer.clone()),
+            setup,
+            observer,
+            changes: watch::Sender::new(0),
+            changing: tokio::sync::Mutex::default(),
         };
-        engine.find(&engine.default.name, Some(engine.default.version))?;
+        for (model, contract) in models {
+            let hosted = engine.host(model, contract)?;
+            engine.publish(hosted);
+        }
+        engine.find("", None)?;
         Ok(engine)
     }
 
+    /// How the engine runs.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Threads that run a model which is served that way.
+    pub fn instances(&self, serving: &Serving) -> usize {
+        match serving.instances {
+            0 => self.setup.slots.count.min(MOST_INSTANCES),
+            some => some,
+        }
+    }
+
     /// Every model, by name and then version.
-    pub fn models(&self) -> impl Iterator<Item = &Arc<Hosted>> {
-        self.models.values()
+    pub fn models(&self) -> Vec<Arc<Hosted>> {
+        self.read().values().cloned().collect()
     }
 
-    /// The model that is meant when a request names none.
-    pub fn default_model(&self) -> &ModelId {
-        &self.default
+    /// Changes whenever a model came or went.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
-    /// The model of a name, its highest version unless one is named; the default where the name is empty.
+    /// The model that is meant when a request names none; `None` where it was taken away.
+    pub fn default_model(&self) -> Option<ModelId> {
+        self.find("", None)
+            .ok()
+            .map(|hosted| hosted.contract().id().clone())
+    }
+
+    /// The model of a name: the version that is named, or the one that takes requests which name none; the default where the name is
+    /// empty.
     ///
     /// # Errors
     /// There is none; the message lists what there is.
-    pub fn find(&self, name: &str, version: Option<u32>) -> Result<&Arc<Hosted>, EngineError> {
+    pub fn find(&self, name: &str, version: Option<u32>) -> Result<Arc<Hosted>, EngineError> {
         let (name, version) = match (name, version) {
-            ("", None) => (self.default.name.as_str(), Some(self.default.version)),
+            ("", None) => (self.default.name.as_str(), self.default.version),
             ("", version) => (self.default.name.as_str(), version),
             named => named,
         };
-        let fits = |id: &&ModelId| id.name == name && version.is_none_or(|version| id.version == version);
-        // By version, so the last is the highest.
-        let found = self.models.keys().rfind(fits).and_then(|id| self.models.get(id));
-        found.ok_or_else(|| EngineError::UnknownModel {
+        let models = self.read();
+        let found = match version {
+            Some(version) => models.get(&id(name, version)),
+            None => self.in_charge(&models, name),
+        };
+        found.cloned().ok_or_else(|| EngineError::UnknownModel {
             wanted: version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}")),
-            available: self
-                .models
+            available: models
                 .keys()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
@@ -101,13 +149,164 @@ impl Engine {
         })
     }
 
+    /// Who answers a request: as [`Engine::find`], but that a canary takes its share of those that name no version, and a shadow looks
+    /// on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn route(&self, name: &str, version: Option<u32>, request_id: &str) -> Result<Route, EngineError> {
+        let hosted = self.find(name, version)?;
+        if version.is_some() || name.is_empty() && self.default.version.is_some() {
+            return Ok(Route { hosted, shadow: None });
+        }
+        let name = &hosted.contract().id().name;
+        let traffic = &self.setup.serving.of(name).traffic;
+        let models = self.read();
+        let ready = |version| models.get(&id(name, version)).filter(|it| it.is_ready()).cloned();
+        if let Some(canary) = traffic.to_canary(request_id).and_then(ready) {
+            return Ok(Route {
+                hosted: canary,
+                shadow: None,
+            });
+        }
+        let shadow = traffic.shadow.and_then(ready);
+        Ok(Route { hosted, shadow })
+    }
+
+    /// The version of a model that takes the requests which name none.
+    fn in_charge<'a>(
+        &self,
+        models: &'a BTreeMap<ModelId, Arc<Hosted>>,
+        name: &str,
+    ) -> Option<&'a Arc<Hosted>> {
+        let traffic = &self.setup.serving.of(name).traffic;
+        if let Some(version) = traffic.pinned {
+            return models.get(&id(name, version));
+        }
+        let versions = models.range(id(name, 0)..=id(name, u32::MAX));
+        let regular = versions.filter(|(id, _)| !traffic.is_aside(id.version));
+        let (_, highest) = regular.clone().next_back()?;
+        let ready = regular.rev().find(|(_, hosted)| hosted.is_ready());
+        Some(ready.map_or(highest, |(_, hosted)| hosted))
+    }
+
+    /// Loads a model, or loads it anew where one of its name and version answers. It takes requests once it is loaded, tested and warm;
+    /// until then, and where that fails, whatever answered goes on. What the one before was asked, it still answers.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or fails its self-test.
+    pub async fn load(&self, model: Model, contract: Arc<Contract>) -> Result<Arc<Hosted>, EngineError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let hosted = self.host(model, contract)?;
+        hosted.ready().await?;
+        Ok(self.publish(hosted))
+    }
+
+    /// Takes a model away: nobody finds it any more, and it ends when what it was asked is answered.
+    ///
+    /// # Errors
+    /// There is none of that name and version.
+    pub async fn unload(&self, model: &ModelId) -> Result<(), EngineError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let gone = self.write().remove(model);
+        let Some(gone) = gone else {
+            return Err(EngineError::UnknownModel {
+                wanted: model.to_string(),
+                available: self
+                    .read()
+                    .keys()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        };
+        self.observer.ready(model, false);
+        gone.0.hear(false);
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(())
+    }
+
     /// Takes nothing more, and waits until what was taken is done.
     pub async fn stop(&self) {
-        for hosted in self.models.values() {
-            hosted.queue.close();
+        let models = self.models();
+        for hosted in &models {
+            hosted.0.close();
         }
-        for hosted in self.models.values() {
-            hosted.stop().await;
+        for hosted in &models {
+            hosted.0.ended().await;
         }
+    }
+
+    /// Starts the threads of a model that nobody finds yet.
+    fn host(&self, model: Model, contract: Arc<Contract>) -> Result<Arc<Hosted>, EngineError> {
+        let serving = self.setup.serving.of(&contract.id().name);
+        let queue = self.scheduler.add(self.terms(&contract, serving));
+        let host = Arc::new(Host {
+            queue,
+            scheduler: self.scheduler.clone(),
+            places: self.places.clone(),
+            observer: self.observer.clone(),
+            state: watch::Sender::new(State::Loading),
+            heard: false.into(),
+            net: Mutex::default(),
+            living: AtomicUsize::new(0),
+            warm: AtomicUsize::new(0),
+            has_served: false.into(),
+            contract,
+        });
+        let worker = Worker {
+            host: host.clone(),
+            model,
+            device: self.setup.device,
+            instances: self.instances(serving),
+            warm_up: WarmUp {
+                sides: self.setup.warm_up_sides.clone(),
+                max_batch: serving.forming.max_batch,
+                slots: self.setup.slots,
+            },
+        };
+        worker.start().map_err(EngineError::Thread)?;
+        Ok(Arc::new(Hosted(host)))
+    }
+
+    fn terms(&self, contract: &Contract, serving: &Serving) -> Terms {
+        let network = contract.manifest().architecture.network();
+        let mu_layers = contract.manifest().mu.layers.clone();
+        Terms {
+            weight: serving.weight,
+            forming: serving.forming.clone(),
+            activations: Box::new(move |kind, size| match kind {
+                Kind::Segmentation => memory::segmentation(&network, &mu_layers, size),
+                Kind::Interpretation => memory::interpretation(&network, size),
+            }),
+        }
+    }
+
+    /// Lets a model be found, in the place of the one of its name and version.
+    fn publish(&self, hosted: Arc<Hosted>) -> Arc<Hosted> {
+        let id = hosted.contract().id().clone();
+        self.observer.loaded(&id);
+        let before = self.write().insert(id, hosted.clone());
+        if let Some(before) = &before {
+            before.0.hear(false);
+        }
+        hosted.0.hear(true);
+        self.changes.send_modify(|changes| *changes += 1);
+        hosted
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ModelId, Arc<Hosted>>> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<ModelId, Arc<Hosted>>> {
+        self.models.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn id(name: &str, version: u32) -> ModelId {
+    ModelId {
+        name: name.to_owned(),
+        version,
     }
 }

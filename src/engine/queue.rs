@@ -1,134 +1,179 @@
-//! Images that wait for one model's thread.
+//! Images that wait for one model: by priority, first in, first out, those of one size together.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::error::EngineError;
+use super::cost::{Cost, Kind};
+use super::priority::Priority;
+use super::serving::Forming;
 use super::task::Entry;
 
-/// First in, first out, but that images of one size meet in a batch. How much may wait is bounded by [`super::place::Places`].
-#[derive(Default)]
+/// What waits for one model. How much may wait is bounded by [`super::place::Places`].
 pub(super) struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
+    /// A line for each class.
+    lines: [VecDeque<Entry>; Priority::ALL.len()],
+    /// Pixels that wait in each line, by what is asked for.
+    pixels: [[u64; 2]; Priority::ALL.len()],
+    aging: Duration,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Entry>,
-    next_id: u64,
-    closed: bool,
+/// The image that is next, before its batch is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Next {
+    /// The class that it counts as.
+    pub class: Priority,
+    /// The number under which it waits.
+    id: u64,
+    /// The line that it is the first of.
+    line: usize,
+}
+
+/// When the next batch may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Now.
+    Now,
+    /// Then, unless more company comes before.
+    At(Instant),
 }
 
 impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts an image at the end, and says under which number it can be taken out again.
-    ///
-    /// # Errors
-    /// The queue was closed.
-    pub fn push(&self, entry: impl FnOnce(u64) -> Entry) -> Result<u64, EngineError> {
-        let mut state = self.state();
-        if state.closed {
-            return Err(EngineError::Stopping);
+    pub fn new(aging: Duration) -> Queue {
+        Queue {
+            lines: Default::default(),
+            pixels: Default::default(),
+            aging,
         }
-        let id = state.next_id;
-        state.next_id += 1;
-        state.waiting.push_back(entry(id));
-        self.changed.notify_one();
-        Ok(id)
     }
 
-    /// Puts images of a failed batch back to the front, each to run alone.
-    pub fn put_back(&self, entries: Vec<Entry>) {
-        let mut state = self.state();
+    /// Puts an image at the end of its line.
+    pub fn push(&mut self, entry: Entry) {
+        self.count(&entry);
+        self.lines[entry.priority as usize].push_back(entry);
+    }
+
+    /// Puts images of a failed batch back, each to run alone, before all that wait.
+    pub fn put_back(&mut self, entries: Vec<Entry>) {
         for mut entry in entries.into_iter().rev() {
             entry.alone = true;
-            state.waiting.push_front(entry);
+            self.count(&entry);
+            self.lines[entry.priority as usize].push_front(entry);
         }
-        self.changed.notify_one();
     }
 
     /// Takes an image out whose caller went away, if it still waits.
-    pub fn remove(&self, id: u64) {
-        let mut state = self.state();
-        let place = state.waiting.iter().position(|entry| entry.id == id);
-        let removed = place.and_then(|place| state.waiting.remove(place));
-        drop(state);
-        // Frees the image, and its place, outside of the lock.
-        drop(removed);
+    pub fn remove(&mut self, id: u64) -> Option<Entry> {
+        (0..self.lines.len()).find_map(|line| {
+            let place = self.lines[line].iter().position(|entry| entry.id == id)?;
+            self.take_at(line, place)
+        })
+    }
+
+    /// Takes out everything.
+    pub fn take_all(&mut self) -> Vec<Entry> {
+        self.pixels = Default::default();
+        self.lines.iter_mut().flat_map(std::mem::take).collect()
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.state().waiting.len()
+        self.lines.iter().map(VecDeque::len).sum()
     }
 
-    /// Takes nothing more; what waits is still served.
-    pub fn close(&self) {
-        self.state().closed = true;
-        self.changed.notify_all();
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.lines.iter().all(VecDeque::is_empty)
     }
 
-    /// Whether it takes nothing more.
-    pub fn is_closed(&self) -> bool {
-        self.state().closed
+    /// Seconds of one slot that is asked for by what waits in a class or a higher one.
+    pub fn seconds(&self, least: Priority, cost: &Cost) -> f64 {
+        let lines = &self.pixels[..=least as usize];
+        let of_line = |[segmentations, interpretations]: &[u64; 2]| {
+            cost.seconds(Kind::Segmentation, *segmentations)
+                + cost.seconds(Kind::Interpretation, *interpretations)
+        };
+        lines.iter().map(of_line).sum()
     }
 
-    /// Waits until there is something to do. `false`: the queue is closed and empty.
-    pub fn wait(&self) -> bool {
-        let mut state = self.state();
-        while state.waiting.is_empty() && !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// The image that is next: the first of the line whose first counts most, the longest waiting among equals.
+    pub fn next(&self, now: Instant) -> Option<Next> {
+        let heads = self.lines.iter().enumerate();
+        heads
+            .filter_map(|(line, waiting)| Some((line, waiting.front()?)))
+            .map(|(line, entry)| Next {
+                class: entry.class(now, self.aging),
+                id: entry.id,
+                line,
+            })
+            .min_by_key(|next| (next.class, next.id))
+    }
+
+    /// When the batch of that image may run.
+    pub fn due(&self, next: &Next, forming: &Forming, now: Instant) -> Due {
+        let first = self.first(next);
+        if forming.max_wait.is_zero() || !first.takes_company() {
+            return Due::Now;
         }
-        !state.waiting.is_empty()
+        if forming.is_enough(self.company(next, now).take(forming.max_batch).count()) {
+            return Due::Now;
+        }
+        let mut until = first.queued + forming.max_wait;
+        if let Some(deadline) = first.deadline {
+            // Waiting may take no more than half of the time that it has.
+            let left = deadline.saturating_duration_since(first.queued);
+            until = until.min(first.queued + left / 2);
+        }
+        if until <= now { Due::Now } else { Due::At(until) }
     }
 
-    /// Takes the first image and all others that may share a batch with it, at most `most`. What nobody waits for is dropped, what
-    /// has expired is refused. May be empty.
-    pub fn take(&self, most: usize) -> Vec<Entry> {
-        let now = Instant::now();
-        let (mut batch, mut over) = (Vec::new(), Vec::new());
-        let mut state = self.state();
-        let mut left = VecDeque::with_capacity(state.waiting.len());
-        while let Some(entry) = state.waiting.pop_front() {
-            if entry.is_abandoned() || entry.has_expired(now) {
-                over.push(entry);
-            } else if fits(&batch, &entry, most) {
-                batch.push(entry);
-            } else {
-                left.push_back(entry);
-            }
-        }
-        state.waiting = left;
-        drop(state);
-        for entry in over {
-            entry.refuse(EngineError::DeadlineExceeded);
-        }
-        batch
+    /// What is asked of that image, and its height and width on the prepared grid.
+    pub fn kind_and_size(&self, next: &Next) -> (Kind, [usize; 2]) {
+        let first = self.first(next);
+        (first.kind(), first.image.size())
     }
 
-    /// Refuses all that waits.
-    pub fn refuse_all(&self, error: impl Fn() -> EngineError) {
-        let waiting = std::mem::take(&mut self.state().waiting);
-        for entry in waiting {
-            entry.refuse(error());
+    /// How many could run in the batch of that image, itself counted.
+    pub fn there(&self, next: &Next, most: usize, now: Instant) -> usize {
+        if self.first(next).takes_company() {
+            self.company(next, now).take(most).count()
+        } else {
+            1
         }
     }
-}
 
-/// Whether an image may join a batch.
-fn fits(batch: &[Entry], entry: &Entry, most: usize) -> bool {
-    match batch.first() {
-        None => true,
-        Some(first) => {
-            batch.len() < most
-                && first.takes_company()
+    /// Takes that image and company for it, `most` in all.
+    pub fn take(&mut self, next: &Next, most: usize, now: Instant) -> Vec<Entry> {
+        if !self.first(next).takes_company() {
+            return self.take_at(next.line, 0).into_iter().collect();
+        }
+        let ids: Vec<u64> = self.company(next, now).take(most).map(|entry| entry.id).collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// That image and all that may share a batch with it, in their order. Nobody more urgent than its company waits for it.
+    fn company<'a>(&'a self, next: &Next, now: Instant) -> impl Iterator<Item = &'a Entry> {
+        let first = self.first(next);
+        let (class, aging) = (next.class, self.aging);
+        let fits = move |entry: &&Entry| {
+            entry.id != first.id
                 && entry.takes_company()
-                && first.image.size() == entry.image.size()
-        }
+                && entry.image.size() == first.image.size()
+                && entry.class(now, aging) <= class
+        };
+        std::iter::once(first).chain(self.lines.iter().flatten().filter(fits))
+    }
+
+    fn first(&self, next: &Next) -> &Entry {
+        &self.lines[next.line][0]
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        self.pixels[entry.priority as usize][entry.kind() as usize] += entry.pixels();
+    }
+
+    fn take_at(&mut self, line: usize, place: usize) -> Option<Entry> {
+        let entry = self.lines[line].remove(place)?;
+        self.pixels[line][entry.kind() as usize] -= entry.pixels();
+        Some(entry)
     }
 }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::contract::Ready;
+use super::cost::Kind;
 use super::error::EngineError;
 use super::interpretation::{LayerView, Resolution, UnitView};
 use super::place::Place;
+use super::priority::Priority;
 use super::segmentation::Segmentation;
 
 /// One image that waits for a model.
@@ -16,6 +18,7 @@ pub(super) struct Entry {
     pub id: u64,
     pub image: Ready,
     pub task: Task,
+    pub priority: Priority,
     pub deadline: Option<Instant>,
     pub queued: Instant,
     /// Whether it runs without company: a batch that it was in failed.
@@ -128,6 +131,25 @@ impl Plan {
 }
 
 impl Entry {
+    /// What is asked of the model.
+    pub fn kind(&self) -> Kind {
+        match self.task {
+            Task::Segment(_) => Kind::Segmentation,
+            Task::Interpret(..) => Kind::Interpretation,
+        }
+    }
+
+    /// Height times width on the prepared grid.
+    pub fn pixels(&self) -> u64 {
+        self.image.size().iter().map(|&side| side as u64).product()
+    }
+
+    /// The class that it counts as by now.
+    pub fn class(&self, now: Instant, aging: Duration) -> Priority {
+        self.priority
+            .aged(now.saturating_duration_since(self.queued), aging)
+    }
+
     /// Whether nobody waits for it any more.
     pub fn is_abandoned(&self) -> bool {
         match &self.task {

@@ -1,35 +1,39 @@
-//! The thread that owns a model: it loads it, takes batches from the queue, runs them and answers.
+//! The threads that own a model's instances: each takes batches from the scheduler, runs them and answers. The first loads the model,
+//! tests it and starts the others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ndarray::Array3;
-
+use super::batch::{self, Outcome};
 use super::error::EngineError;
-use super::hosted::Hosted;
+use super::hosted::{Host, State};
 use super::pass::Pass;
-use super::task::{Entry, Event, Plan, Scored, Task, Timing};
-use crate::imaging::Image;
+use super::scheduler::Grant;
+use super::self_test::self_test;
+use super::task::{Entry, Task};
+use super::warm_up::WarmUp;
 use crate::model::Model;
-use crate::nn::threads::use_threads;
+use crate::nn::threads::use_threads_here;
 
-/// Side of the image that a model is warmed up with, within the sizes that it is for.
-const WARM_UP_SIDE: usize = 256;
-/// How long to wait before a model that could not be loaded again is tried once more.
-const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What is needed to make a model's thread, and to make it anew.
+/// What is needed to make a model's threads, and to make one anew.
+#[derive(Clone)]
 pub(super) struct Worker {
-    pub hosted: Arc<Hosted>,
+    pub host: Arc<Host>,
     pub model: Model,
     pub device: tch::Device,
-    /// CPU threads of an operation; 0 leaves it to libtorch.
-    pub threads: usize,
+    /// Threads in all.
+    pub instances: usize,
+    pub warm_up: WarmUp,
 }
 
-/// How a model's thread ended.
+/// How a thread ended.
 enum End {
     /// The queue is closed and empty.
     Stopped,
@@ -38,79 +42,132 @@ enum End {
 }
 
 impl Worker {
-    /// Starts the thread. It ends when the queue is closed and empty.
+    /// Starts the first thread, which starts the others once the model is loaded. They end when the queue is closed and empty.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn start(self) -> std::io::Result<()> {
-        let name = format!("model {}", self.hosted.contract().id());
+        self.host.living.store(1, Ordering::SeqCst);
+        self.spawn(0)
+    }
+
+    fn spawn(&self, instance: usize) -> std::io::Result<()> {
+        let name = format!("model {} {instance}", self.host.contract.id());
+        let worker = self.clone();
         thread::Builder::new()
             .name(name)
-            .spawn(move || self.run())
+            .spawn(move || worker.run(instance))
             .map(drop)
     }
 
-    fn run(self) {
-        use_threads(self.threads);
-        match self.serve() {
-            End::Stopped => self.hosted.stopped(),
+    fn run(self, instance: usize) {
+        match self.serve(instance) {
+            End::Stopped => self.ended(),
             End::Panicked => {
-                let hosted = self.hosted.clone();
-                if let Err(error) = self.start() {
-                    tracing::error!(model = %hosted.contract().id(), %error, "the model's thread could not be replaced");
-                    hosted.queue.close();
-                    hosted.queue.refuse_all(|| EngineError::Stopping);
-                    hosted.stopped();
+                if let Err(error) = self.spawn(instance) {
+                    tracing::error!(model = %self.host.contract.id(), %error, "a thread of the model could not be replaced");
+                    self.ended();
                 }
             }
         }
     }
 
-    fn serve(&self) -> End {
-        let Some(pass) = self.load() else {
+    /// One thread less; the last one closes the door.
+    fn ended(&self) {
+        let host = &self.host;
+        if host.living.fetch_sub(1, Ordering::SeqCst) == 1 {
+            host.close();
+            host.scheduler.remove(host.queue);
+            host.set_state(State::Stopped);
+        }
+    }
+
+    fn serve(&self, instance: usize) -> End {
+        let Some(pass) = self.ready_pass(instance) else {
             return End::Stopped;
         };
-        self.hosted.set_ready(true);
-        while self.hosted.queue.wait() {
-            // The turn first: what arrives while others run can then still join the batch.
-            let _turn = self.hosted.turns.wait();
-            let batch = self.hosted.queue.take(self.hosted.places.bounds().max_batch);
-            if !batch.is_empty() && !self.run_batch(&pass, batch) {
+        let host = &self.host;
+        let warm = host.warm.fetch_add(1, Ordering::SeqCst) + 1;
+        // At first all of them; later, after a panic, one is enough.
+        let all = warm >= host.living.load(Ordering::SeqCst);
+        if all || host.has_served.load(Ordering::SeqCst) {
+            host.has_served.store(true, Ordering::SeqCst);
+            host.set_state(State::Ready);
+        }
+        let mut done = None;
+        while let Some(mut grant) = host.scheduler.next(host.queue, done.take()) {
+            use_threads_here(grant.threads());
+            let batch = still_wanted(grant.take_batch());
+            if !batch.is_empty() && !self.run_batch(&pass, &grant, batch) {
                 return End::Panicked;
             }
+            done = Some(grant);
         }
+        host.warm.fetch_sub(1, Ordering::SeqCst);
         End::Stopped
     }
 
-    /// Loads and warms the model, as often as it takes. `None`: the queue was closed meanwhile.
-    fn load(&self) -> Option<Pass> {
+    /// A pass that is loaded, tested and warm, as often as that takes. `None`: the queue was closed meanwhile.
+    fn ready_pass(&self, instance: usize) -> Option<Pass> {
+        let host = &self.host;
+        let mut pause = PAUSE;
         loop {
-            let load = || -> Result<Pass, EngineError> {
-                let pass = Pass::with_contract(&self.model, self.hosted.contract().clone(), self.device)?;
-                warm_up(&pass)?;
-                Ok(pass)
-            };
-            let error = match catch_unwind(AssertUnwindSafe(load)) {
+            let error = match catch_unwind(AssertUnwindSafe(|| self.prepare(instance))) {
                 Ok(Ok(pass)) => return Some(pass),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "a panic".into(),
             };
-            tracing::error!(model = %self.hosted.contract().id(), error, "the model cannot be loaded");
-            self.hosted.queue.refuse_all(|| self.hosted.not_ready());
-            if self.hosted.queue.is_closed() {
-                return None;
+            tracing::error!(model = %host.contract.id(), error, "the model cannot be loaded");
+            host.set_state(State::Failed(error.into()));
+            host.scheduler.refuse_all(host.queue, || host.not_ready());
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                if host.scheduler.is_closed(host.queue) {
+                    return None;
+                }
+                thread::sleep(Duration::from_millis(50));
             }
-            thread::sleep(RELOAD_PAUSE);
+            pause = (2 * pause).min(LONGEST_PAUSE);
         }
+    }
+
+    fn prepare(&self, instance: usize) -> Result<Pass, EngineError> {
+        let host = &self.host;
+        let mut net = host.net.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(net) = net.as_ref() {
+            let pass = Pass::sharing(net, host.contract.clone());
+            self.warm_up.again(&pass)?;
+            return Ok(pass);
+        }
+        let pass = Pass::with_contract(&self.model, host.contract.clone(), self.device)?;
+        if let Some(golden) = self.model.golden()? {
+            self_test(&pass, &golden)?;
+        }
+        self.warm_up.first(&pass, |kind, pixels, seconds| {
+            host.scheduler.measured(host.queue, kind, pixels, seconds);
+        })?;
+        *net = Some(pass.share_net());
+        drop(net);
+        for other in (0..self.instances).filter(|&other| other != instance) {
+            host.living.fetch_add(1, Ordering::SeqCst);
+            if let Err(error) = self.spawn(other) {
+                host.living.fetch_sub(1, Ordering::SeqCst);
+                tracing::warn!(model = %host.contract.id(), %error, "fewer threads than wanted run the model");
+            }
+        }
+        Ok(pass)
     }
 
     /// Runs a batch and answers it. `false`: it panicked. An image whose batch failed is run once more without company, so that
     /// nobody pays for another's image.
-    fn run_batch(&self, pass: &Pass, batch: Vec<Entry>) -> bool {
-        let ran = catch_unwind(AssertUnwindSafe(|| self.answer(pass, &batch)));
+    fn run_batch(&self, pass: &Pass, grant: &Grant, batch: Vec<Entry>) -> bool {
+        let host = &self.host;
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            batch::run(host, pass, grant.threads(), &batch)
+        }));
         let failure = match ran {
-            Ok(Ok(Answers::Sent)) => return true,
-            Ok(Ok(Answers::Scored(answers))) => {
+            Ok(Ok(Outcome::Sent)) => return true,
+            Ok(Ok(Outcome::Scored(answers))) => {
                 for (entry, scored) in batch.into_iter().zip(answers) {
                     if let Task::Segment(answer) = entry.task {
                         // The caller may have gone away meanwhile.
@@ -124,11 +181,15 @@ impl Worker {
         };
         let alive = failure.is_some();
         if !alive {
-            // Before anybody hears of it: who is told of the panic must not find the model ready.
-            self.hosted.panicked();
+            tracing::error!(model = %host.contract.id(), "a thread of the model panicked and is replaced");
+            host.observer.panicked(host.contract.id());
+            // Before anybody hears of it: who is told of the panic must not find a model ready that has no thread.
+            if host.warm.fetch_sub(1, Ordering::SeqCst) == 1 {
+                host.set_state(State::Loading);
+            }
         }
         if batch.len() > 1 {
-            self.hosted.queue.put_back(batch);
+            host.scheduler.put_back(host.queue, batch);
         } else {
             let mut failure = failure;
             for entry in batch {
@@ -137,134 +198,16 @@ impl Worker {
         }
         alive
     }
-
-    fn answer(&self, pass: &Pass, batch: &[Entry]) -> Result<Answers, EngineError> {
-        let begun = Instant::now();
-        let observer = &self.hosted.observer;
-        let id = self.hosted.contract().id();
-        observer.batch_begins(id, batch.len());
-        let images: Vec<_> = batch.iter().map(|entry| &entry.image).collect();
-        let plan = match &batch[0].task {
-            Task::Interpret(plan, _) => Some(plan),
-            Task::Segment(_) => None,
-        };
-        let forward = pass.forward(&images, &plan.map(Plan::taps).unwrap_or_default())?;
-        let forwarded = Instant::now();
-        if batch
-            .iter()
-            .all(|entry| entry.is_abandoned() || entry.has_expired(forwarded))
-        {
-            observer.batch_ended(id, forwarded - begun, Duration::ZERO);
-            return if batch.len() == 1 && !batch[0].is_abandoned() {
-                Err(EngineError::DeadlineExceeded)
-            } else {
-                Ok(Answers::Sent)
-            };
-        }
-        let timing = |entry: &Entry, scored| Timing {
-            queued: entry.queued,
-            begun,
-            forwarded,
-            scored,
-            images: batch.len(),
-        };
-        if let (Task::Interpret(plan, events), [entry]) = (&batch[0].task, batch) {
-            let seen = pass.open(forward)?;
-            let scored = Instant::now();
-            observer.batch_ended(id, forwarded - begun, scored - forwarded);
-            let first = Scored {
-                segmentation: seen.segmentation.clone(),
-                timing: timing(entry, scored),
-            };
-            let _ = events.send(Ok(Event::Scored(Box::new(first))));
-            self.show(entry, plan, &seen, events, scored)?;
-            return Ok(Answers::Sent);
-        }
-        let results = pass.assess(&forward)?;
-        let scored = Instant::now();
-        observer.batch_ended(id, forwarded - begun, scored - forwarded);
-        self.hosted
-            .measured((scored - begun).as_secs_f64() / batch.len() as f64);
-        let answers = batch.iter().zip(results).map(|(entry, segmentation)| Scored {
-            segmentation: Arc::new(segmentation),
-            timing: timing(entry, scored),
-        });
-        Ok(Answers::Scored(answers.collect()))
-    }
-
-    /// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time.
-    fn show(
-        &self,
-        entry: &Entry,
-        plan: &Plan,
-        seen: &super::Interpretation,
-        events: &tokio::sync::mpsc::UnboundedSender<Result<Event, EngineError>>,
-        begun: Instant,
-    ) -> Result<(), EngineError> {
-        let deadline = entry.deadline;
-        let still_wanted = || -> Result<bool, EngineError> {
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(EngineError::DeadlineExceeded);
-            }
-            Ok(!events.is_closed())
-        };
-        let took = |from: Instant| {
-            self.hosted
-                .observer
-                .sams(self.hosted.contract().id(), from.elapsed())
-        };
-        if still_wanted()? {
-            let from = Instant::now();
-            let shown = seen.layers(&plan.layers, plan.resolution, &|view| {
-                let _ = events.send(Ok(Event::Layer(Box::new(view))));
-                still_wanted().unwrap_or(false)
-            });
-            took(from);
-            shown?;
-        }
-        for units in &plan.units {
-            if !still_wanted()? {
-                break;
-            }
-            let from = Instant::now();
-            let choose = |scores: &[f64]| units.choice.of(scores, units.count);
-            let view = seen.units(units.layer, units.class, choose, units.average)?;
-            took(from);
-            let _ = events.send(Ok(Event::Units(*units, Box::new(view))));
-        }
-        if still_wanted()? {
-            let _ = events.send(Ok(Event::Done(begun.elapsed())));
-        }
-        Ok(())
-    }
 }
 
-/// What became of a batch.
-enum Answers {
-    /// To be sent, one an image.
-    Scored(Vec<Scored>),
-    /// Nothing is left to send.
-    Sent,
-}
-
-/// Runs an image of the usual size through everything, so that the first one that counts does not wait for libtorch's caches.
-fn warm_up(pass: &Pass) -> Result<(), EngineError> {
-    let input = &pass.manifest().input;
-    let side = |axis: usize| {
-        let most = input.max_size.map_or(usize::MAX, |size| size[axis]);
-        let least = input.min_size.map_or(1, |size| size[axis]);
-        WARM_UP_SIDE.clamp(least, most.max(least))
-    };
-    let (height, width) = (side(0), side(1));
-    // Not constant, which some preprocessing steps rightly refuse.
-    let pixels = Array3::from_shape_fn((input.channels.len(), height, width), |(_, row, column)| {
-        ((row + column) % 7) as f32
-    });
-    let ready = pass.prepare(&Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    })?;
-    let seen = pass.interpret(&ready, &[1, 18])?;
-    seen.layer(18)?;
-    Ok(())
+/// Drops what nobody waits for, and refuses what has expired.
+fn still_wanted(batch: Vec<Entry>) -> Vec<Entry> {
+    let now = Instant::now();
+    let (wanted, over): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .partition(|entry| !entry.is_abandoned() && !entry.has_expired(now));
+    for entry in over {
+        entry.refuse(EngineError::DeadlineExceeded);
+    }
+    wanted
 }

@@ -8,7 +8,7 @@ use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::v1;
-use crate::engine::{EngineError, Hosted, Place, Ready};
+use crate::engine::{Asker, EngineError, Hosted, Looking, Place, Ready, look_on};
 use crate::telemetry::{ImageCall, Phase, Phases};
 
 /// Takes a request in: its id, which model it is for and what is wanted of it.
@@ -19,12 +19,13 @@ pub(super) fn enter(
     context: &Context,
     request_id: String,
     options: Option<v1::SegmentationOptions>,
+    asker: &Asker,
     call: &mut ImageCall,
 ) -> Result<(String, Order), ServiceError> {
     context.open()?;
     let request_id = order::request_id(request_id)?;
     call.request_id(&request_id);
-    let order = order::order(options, &context.engine, &context.policy)?;
+    let order = order::order(&request_id, options, asker, &context.engine, &context.policy)?;
     call.model(order.hosted.contract().id());
     Ok((request_id, order))
 }
@@ -34,6 +35,8 @@ pub(super) struct Arrived<T> {
     /// What it is waited for with.
     pub pending: T,
     pub place: Place,
+    /// A version that looks on.
+    pub looking: Option<Looking>,
     /// SHA-256 of the bytes as they were sent.
     pub hash: String,
     /// Millimetres per row step and per column step.
@@ -51,17 +54,18 @@ pub(super) async fn arrive<T: Send + 'static>(
     sent: Sent,
     phases: &mut Phases,
     call: &mut ImageCall,
-    answer_bytes: impl FnOnce(&Ready, u64) -> u64 + Send + 'static,
+    answer_bytes: impl Fn(&Ready, u64) -> u64 + Send + 'static,
     queue: impl FnOnce(&Hosted, Ready, Place) -> Result<T, EngineError> + Send + 'static,
 ) -> Result<Arrived<T>, ServiceError> {
     let hosted = &order.hosted;
-    let place = hosted.admit(sent.bytes())?;
+    let place = hosted.admit(sent.bytes(), &order.asker)?;
     let decoders = context.decoders.clone();
     let decoder = decoders
         .acquire_owned()
         .await
         .map_err(|_| ServiceError::Internal)?;
     let (hosted, limits, held) = (hosted.clone(), context.limits, place.clone());
+    let shadow = order.shadow.clone();
     let begun = Instant::now();
     let at_once = sent.values().is_some_and(|values| values <= DECODED_AT_ONCE);
     let decode = move || {
@@ -78,19 +82,25 @@ pub(super) async fn arrive<T: Send + 'static>(
                 held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
                 queue(&hosted, ready, held)
             });
-            (pending, image.spacing, decoded_at, prepared_at)
+            let looks_on = shadow.filter(|_| pending.is_ok());
+            let looking = looks_on.map(|shadow| {
+                let classes = shadow.contract().manifest().classes.len() as u64;
+                look_on(&shadow, &image, |ready| answer_bytes(ready, classes))
+            });
+            (pending, image.spacing, decoded_at, prepared_at, looking)
         });
         // The model is at work already.
         (bytes.hash(), decoded)
     };
     let (hash, decoded) = done(at_once, decode).await?;
     call.image_hash(&hash);
-    let (pending, spacing, decoded_at, prepared_at) = decoded?;
+    let (pending, spacing, decoded_at, prepared_at, looking) = decoded?;
     phases.add(Phase::Decode, begun, decoded_at);
     phases.add(Phase::Preprocess, decoded_at, prepared_at);
     Ok(Arrived {
         pending: pending?,
         place,
+        looking,
         hash,
         spacing,
     })

@@ -120,12 +120,18 @@ impl ServiceError {
                     later(Code::ResourceExhausted, "QUEUE_FULL", *retry_seconds)
                 }
                 EngineError::TooLargeForQueue { .. } => plain(Code::ResourceExhausted, "IMAGE_TOO_LARGE"),
+                EngineError::NotInTime { retry_seconds, .. } => {
+                    later(Code::ResourceExhausted, "NOT_IN_TIME", *retry_seconds)
+                }
+                EngineError::TooLargeForMemory { .. } => plain(Code::ResourceExhausted, "IMAGE_TOO_LARGE"),
+                EngineError::SelfTest { .. } => plain(Code::FailedPrecondition, "SELF_TEST_FAILED"),
+                EngineError::NotLoaded { .. } | EngineError::Model(_) | EngineError::ScoreUnits { .. } => {
+                    plain(Code::FailedPrecondition, "MODEL_NOT_LOADED")
+                }
                 EngineError::OutOfMemory { .. } => later(Code::ResourceExhausted, "OUT_OF_MEMORY", 1.0),
                 EngineError::DeadlineExceeded => plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
                 EngineError::Panicked => plain(Code::Internal, "MODEL_FAILED"),
-                EngineError::Model(_)
-                | EngineError::ScoreUnits { .. }
-                | EngineError::Checkpoint(_)
+                EngineError::Checkpoint(_)
                 | EngineError::NoImage
                 | EngineError::MixedSizes { .. }
                 | EngineError::Thread(_)

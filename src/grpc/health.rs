@@ -1,10 +1,11 @@
 //! Standard health (`grpc.health.v1`): the server as a whole (``), the service, and each model by `NAME@VERSION`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -14,7 +15,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::v1;
-use crate::engine::{Engine, Hosted};
+use crate::engine::{Engine, State};
 
 /// How long a watcher is told what changes while the server shuts down.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -73,51 +74,60 @@ impl Health for Watched {
     }
 }
 
-/// Keeps health true to the models: the server and the service answer when every model does, and the server is not shutting down.
-/// Says on `ready` what it tells.
+/// Keeps health true to the models: the server and the service answer when every model does, and the server is not shutting down. A
+/// model that was taken away does not answer. Says on `ready` what it tells.
 pub(super) async fn follow(
     engine: Arc<Engine>,
     reporter: HealthReporter,
     mut draining: watch::Receiver<bool>,
     ready: watch::Sender<bool>,
 ) {
-    let mut changes = watch_all(&engine);
+    let mut models = engine.watch();
+    let mut told = BTreeSet::new();
     loop {
+        let _ = models.borrow_and_update();
+        let hosted = engine.models();
+        let mut states: Vec<_> = hosted.iter().map(|hosted| hosted.watch()).collect();
         let open = !*draining.borrow_and_update();
         let mut all = open;
-        for hosted in engine.models() {
-            let answers = open && hosted.is_ready();
+        let mut gone = std::mem::take(&mut told);
+        for (hosted, state) in hosted.iter().zip(&mut states) {
+            let answers = open && *state.borrow_and_update() == State::Ready;
             all &= answers;
-            set(&reporter, hosted.contract().id().to_string(), answers).await;
+            let name = hosted.contract().id().to_string();
+            set(&reporter, &name, answers).await;
+            gone.remove(&name);
+            told.insert(name);
+        }
+        for name in gone {
+            set(&reporter, name, false).await;
         }
         set(&reporter, String::new(), all).await;
         set(&reporter, v1::quality_control_server::SERVICE_NAME, all).await;
         ready.send_replace(all);
+        // The models are let go of here: one that is replaced ends when nobody holds it.
+        drop(hosted);
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            () = any(states) => {}
+            changed = models.changed() => if changed.is_err() { return },
             changed = draining.changed() => if changed.is_err() { return },
         }
     }
 }
 
-/// Changes whenever a model becomes ready, or is not any more.
-fn watch_all(engine: &Engine) -> watch::Receiver<()> {
-    let (sender, receiver) = watch::channel(());
-    let sender = Arc::new(sender);
-    for hosted in engine.models().map(Arc::<Hosted>::clone) {
-        let mut ready = hosted.watch_ready();
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            // What changed before this began counts as a change.
-            ready.mark_changed();
-            while ready.changed().await.is_ok() {
-                if sender.send(()).is_err() {
-                    return;
-                }
-            }
-        });
+/// Ends when one of the states changes.
+async fn any(states: Vec<watch::Receiver<State>>) {
+    let mut waiting = JoinSet::new();
+    for mut state in states {
+        // A state that ends goes with its model, of which the engine tells.
+        waiting.spawn(async move { state.changed().await.is_ok() });
     }
-    receiver
+    while let Some(changed) = waiting.join_next().await {
+        if changed.unwrap_or(false) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 async fn set(reporter: &HealthReporter, service: impl AsRef<str>, answers: bool) {

@@ -15,7 +15,7 @@ use super::picture::Sent;
 use super::segment::{Outcome, answered, segment_bytes};
 use super::service::{Answers, Context};
 use super::{answer, v1};
-use crate::engine::{Event, Hosted, Plan, Ready};
+use crate::engine::{Asker, Event, Hosted, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 /// Messages that wait to be sent.
@@ -27,14 +27,14 @@ type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
 pub(super) fn answers(
     context: Arc<Context>,
     request: v1::InterpretRequest,
-    deadline: Option<Instant>,
+    asker: Asker,
     call: Call,
     begun: Instant,
 ) -> Answers<v1::InterpretResponse> {
     // A few messages wait to be sent, so that nobody waits for each of them to be taken; they were counted when the image was admitted.
     let (sender, receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        let work = interpret(&context, request, deadline, call.image(), &sender, begun);
+        let work = interpret(&context, request, &asker, call.image(), &sender, begun);
         tokio::select! {
             // Dropping the work takes the image out of the queue, or stops the model's thread after the part it is at.
             () = sender.closed() => {}
@@ -53,14 +53,14 @@ pub(super) fn answers(
 async fn interpret(
     context: &Context,
     request: v1::InterpretRequest,
-    deadline: Option<Instant>,
+    asker: &Asker,
     mut call: ImageCall,
     sender: &Sender,
     begun: Instant,
 ) -> Result<(), ServiceError> {
     let mut phases = Phases::begin();
-    let work = run(context, request, deadline, &mut call, &mut phases, sender, begun);
-    match in_time(deadline, work).await {
+    let work = run(context, request, asker, &mut call, &mut phases, sender, begun);
+    match in_time(asker.deadline, work).await {
         Ok(outcome) => {
             call.decided(outcome.record(phases));
             Ok(())
@@ -75,13 +75,15 @@ async fn interpret(
 async fn run(
     context: &Context,
     request: v1::InterpretRequest,
-    deadline: Option<Instant>,
+    asker: &Asker,
     call: &mut ImageCall,
     phases: &mut Phases,
     sender: &Sender,
     begun: Instant,
 ) -> Result<Outcome, ServiceError> {
-    let (_, order) = enter(context, request.request_id, request.options, call)?;
+    let (_, mut order) = enter(context, request.request_id, request.options, asker, call)?;
+    // A shadow compares decisions, which a segmentation has as well.
+    order.shadow = None;
     let manifest = order.hosted.contract().manifest();
     let (plan, layer_form) = order::plan(request.layers, request.units, manifest)?;
     let sent = Sent::new(request.image)?;
@@ -89,12 +91,14 @@ async fn run(
     let kept = move |ready: &Ready, classes| {
         segment_bytes(ready, classes, form) + plan_bytes(ready, classes, &planned)
     };
-    let queue = move |hosted: &Hosted, ready, place| hosted.interpret(ready, plan, place, deadline);
+    let asker = order.asker.clone();
+    let queue = move |hosted: &Hosted, ready, place| hosted.interpret(ready, plan, place, &asker);
     let arrived = arrive(context, &order, sent, phases, call, kept, queue).await?;
     // Its place is held until the last part is on its way.
     let Arrived {
         pending: mut events,
         place: _place,
+        looking: _,
         hash,
         spacing,
     } = arrived;

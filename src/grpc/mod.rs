@@ -6,10 +6,12 @@
 
 mod answer;
 mod arrival;
+mod asker;
 mod deadline;
 mod error;
 mod health;
 mod interpret;
+mod model_admin;
 mod models;
 mod order;
 mod picture;

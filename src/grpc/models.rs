@@ -17,7 +17,7 @@ pub(super) fn summary(hosted: &Hosted, engine: &Engine) -> v1::ModelSummary {
         model: Some(version(contract)),
         description: contract.manifest().description.clone(),
         ready: hosted.is_ready(),
-        default: contract.id() == engine.default_model(),
+        default: engine.default_model().as_ref() == Some(contract.id()),
         calibrated: contract.calibration().is_some(),
     }
 }

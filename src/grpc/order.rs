@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::asker::priority;
 use super::error::ServiceError;
 use super::v1;
-use crate::engine::{Engine, Hosted, Plan, Resolution, Segmentation, UnitChoice, UnitPlan};
+use crate::engine::{Asker, Engine, Hosted, Plan, Resolution, Route, Segmentation, UnitChoice, UnitPlan};
 use crate::gate::Policy;
 use crate::model::Manifest;
 use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};
@@ -37,6 +38,9 @@ impl Form {
 /// Who shall look at an image, and how.
 pub(super) struct Order {
     pub hosted: Arc<Hosted>,
+    /// A version that looks on.
+    pub shadow: Option<Arc<Hosted>>,
+    pub asker: Asker,
     pub policy: Policy,
     pub form: Form,
 }
@@ -53,18 +57,28 @@ pub(super) struct LayerForm {
 /// # Errors
 /// The first field that is wrong, or a model that is not there.
 pub(super) fn order(
+    request_id: &str,
     options: Option<v1::SegmentationOptions>,
+    asker: &Asker,
     engine: &Engine,
     settings: &Policy,
 ) -> Result<Order, ServiceError> {
+    let priority = priority(options.as_ref())?;
     let options = options.unwrap_or_default();
     let (coverage, threshold) = match options.gate {
         None => (None, None),
         Some(v1::segmentation_options::Gate::Coverage(coverage)) => (Some(coverage), None),
         Some(v1::segmentation_options::Gate::Threshold(threshold)) => (None, Some(threshold)),
     };
+    let (name, version) = named(options.model.as_ref());
+    let Route { hosted, shadow } = engine.route(name, version, request_id)?;
     Ok(Order {
-        hosted: model(options.model.as_ref(), engine)?.clone(),
+        hosted,
+        shadow,
+        asker: Asker {
+            priority,
+            ..asker.clone()
+        },
         policy: settings.with_request(coverage, threshold)?,
         form: Form {
             mask: known("options.mask_form", options.mask_form)?,
@@ -77,12 +91,18 @@ pub(super) fn order(
 ///
 /// # Errors
 /// There is none of that name and version.
-pub(super) fn model<'a>(
+pub(super) fn model(
     reference: Option<&v1::ModelReference>,
-    engine: &'a Engine,
-) -> Result<&'a Arc<Hosted>, ServiceError> {
+    engine: &Engine,
+) -> Result<Arc<Hosted>, ServiceError> {
+    let (name, version) = named(reference);
+    Ok(engine.find(name, version)?)
+}
+
+/// Name and version that a reference names.
+pub(super) fn named(reference: Option<&v1::ModelReference>) -> (&str, Option<u32>) {
     let (name, version) = reference.map_or(("", 0), |it| (it.name.as_str(), it.version));
-    Ok(engine.find(name, (version > 0).then_some(version))?)
+    (name, (version > 0).then_some(version))
 }
 
 /// Checks a request id; an empty one is replaced by a new one.

@@ -9,7 +9,7 @@ use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Contract, Hosted, Ready, Scored, Timing};
+use crate::engine::{Asker, Contract, Hosted, Ready, Scored, Timing};
 use crate::gate::{Confidence, Decision, Policy};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
@@ -20,12 +20,12 @@ use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 pub(super) async fn segment(
     context: &Context,
     request: v1::SegmentRequest,
-    deadline: Option<Instant>,
+    asker: &Asker,
     mut call: ImageCall,
 ) -> Result<v1::SegmentResponse, ServiceError> {
     let mut phases = Phases::begin();
-    let work = run(context, request, deadline, &mut call, &mut phases);
-    match in_time(deadline, work).await {
+    let work = run(context, request, asker, &mut call, &mut phases);
+    match in_time(asker.deadline, work).await {
         Ok((answer, outcome)) => {
             call.decided(outcome.record(phases));
             Ok(answer)
@@ -40,22 +40,29 @@ pub(super) async fn segment(
 async fn run(
     context: &Context,
     request: v1::SegmentRequest,
-    deadline: Option<Instant>,
+    asker: &Asker,
     call: &mut ImageCall,
     phases: &mut Phases,
 ) -> Result<(v1::SegmentResponse, Outcome), ServiceError> {
-    let (request_id, order) = enter(context, request.request_id, request.options, call)?;
+    let (request_id, order) = enter(context, request.request_id, request.options, asker, call)?;
     let sent = Sent::new(request.image)?;
     let form = order.form;
     let kept = move |ready: &Ready, classes| segment_bytes(ready, classes, form);
-    let queue = move |hosted: &Hosted, ready, place| hosted.segment(ready, place, deadline);
+    let asker = order.asker.clone();
+    let queue = move |hosted: &Hosted, ready, place| hosted.segment(ready, place, &asker);
     let Arrived {
         pending,
         place,
+        looking,
         hash,
         spacing,
     } = arrive(context, &order, sent, phases, call, kept, queue).await?;
-    let (segmentation, outcome) = answered(pending.wait().await?, &order, hash, spacing, phases).await?;
+    let scored = pending.wait().await?;
+    let seen = scored.segmentation.clone();
+    let (segmentation, outcome) = answered(scored, &order, hash, spacing, phases).await?;
+    if let Some(looking) = looking {
+        tokio::spawn(looking.compare(seen, outcome.decision.accept, order.policy));
+    }
     drop(place);
     let answer = v1::SegmentResponse {
         request_id,

@@ -13,11 +13,14 @@ use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::deadline::InTime;
-use super::service::Service;
+use super::model_admin::ModelAdmin;
+use super::service::{Context, Service};
+use super::v1::model_admin_control_server::ModelAdminControlServer;
 use super::v1::quality_control_server::QualityControlServer;
 use super::{health, v1, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
+use crate::model::Repository;
 use crate::telemetry::{Telemetry, admin};
 
 /// How long a connection has to answer whether it still lives.
@@ -113,6 +116,7 @@ impl Serving {
     pub async fn run(
         self,
         engine: Arc<Engine>,
+        repository: Repository,
         telemetry: Telemetry,
         settings: &Settings,
         ready: watch::Sender<bool>,
@@ -128,18 +132,22 @@ impl Serving {
             ready.clone(),
         ));
         let most = settings.server.max_message_bytes;
-        let service = QualityControlServer::new(Service::new(
+        let context = Context::new(
             engine.clone(),
+            repository,
             telemetry.clone(),
             settings,
             draining.clone(),
-        ))
-        .max_decoding_message_size(most)
-        .max_encoding_message_size(usize::MAX)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Gzip);
+        );
+        let model_admin =
+            (settings.server.model_admin).then(|| ModelAdminControlServer::new(ModelAdmin(context.clone())));
+        let service = QualityControlServer::new(Service(context))
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
@@ -166,6 +174,7 @@ impl Serving {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(service)
+            .add_optional_service(model_admin)
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(self.listener).with_nodelay(Some(true)),
                 closed(draining.clone()),

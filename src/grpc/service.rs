@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::deadline::deadline;
+use super::asker::asker;
 use super::error::ServiceError;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
@@ -16,6 +16,7 @@ use crate::config::{Server, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::gate::Policy;
 use crate::imaging::Limits;
+use crate::model::Repository;
 use crate::telemetry::{Call, Rpc, Telemetry};
 
 /// A stream of answers.
@@ -24,6 +25,8 @@ pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send
 /// What every call works with.
 pub(super) struct Context {
     pub engine: Arc<Engine>,
+    /// The folder that models are loaded from.
+    pub repository: Repository,
     pub telemetry: Telemetry,
     /// What the settings ask of the gate.
     pub policy: Policy,
@@ -37,18 +40,20 @@ pub(super) struct Context {
 
 /// The service.
 #[derive(Clone)]
-pub(super) struct Service(Arc<Context>);
+pub(super) struct Service(pub Arc<Context>);
 
-impl Service {
+impl Context {
     pub fn new(
         engine: Arc<Engine>,
+        repository: Repository,
         telemetry: Telemetry,
         settings: &Settings,
         draining: watch::Receiver<bool>,
-    ) -> Service {
+    ) -> Arc<Context> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Service(Arc::new(Context {
+        Arc::new(Context {
             engine,
+            repository,
             telemetry,
             policy: settings.gate.policy(),
             limits: Limits {
@@ -58,11 +63,9 @@ impl Service {
             settings: settings.server,
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
-        }))
+        })
     }
-}
 
-impl Context {
     /// Whether a new request is still taken.
     ///
     /// # Errors
@@ -82,8 +85,8 @@ impl QualityControl for Service {
         request: Request<v1::SegmentRequest>,
     ) -> Result<Response<v1::SegmentResponse>, Status> {
         let call = self.0.telemetry.call(Rpc::Segment, request.metadata());
-        let answer = match deadline(&request) {
-            Ok(deadline) => segment::segment(&self.0, request.into_inner(), deadline, call.image()).await,
+        let answer = match asker(&request) {
+            Ok(asker) => segment::segment(&self.0, request.into_inner(), &asker, call.image()).await,
             Err(error) => Err(error),
         };
         concluded(call, answer)
@@ -96,10 +99,10 @@ impl QualityControl for Service {
         request: Request<Streaming<v1::SegmentStreamRequest>>,
     ) -> Result<Response<Self::SegmentStreamStream>, Status> {
         let call = self.0.telemetry.call(Rpc::SegmentStream, request.metadata());
-        let opened = self.0.open().and_then(|()| deadline(&request));
+        let opened = self.0.open().and_then(|()| asker(&request));
         match opened {
-            Ok(deadline) => {
-                let answers = stream::answers(self.0.clone(), request.into_inner(), deadline, call);
+            Ok(asker) => {
+                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call);
                 Ok(Response::new(answers))
             }
             Err(error) => concluded(call, Err(error)),
@@ -114,9 +117,9 @@ impl QualityControl for Service {
     ) -> Result<Response<Self::InterpretStream>, Status> {
         let begun = Instant::now();
         let call = self.0.telemetry.call(Rpc::Interpret, request.metadata());
-        match deadline(&request) {
-            Ok(deadline) => {
-                let answers = interpret::answers(self.0.clone(), request.into_inner(), deadline, call, begun);
+        match asker(&request) {
+            Ok(asker) => {
+                let answers = interpret::answers(self.0.clone(), request.into_inner(), asker, call, begun);
                 Ok(Response::new(answers))
             }
             Err(error) => concluded(call, Err(error)),
@@ -129,8 +132,9 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
         let call = self.0.telemetry.call(Rpc::ListModels, request.metadata());
         let engine = &self.0.engine;
-        let models = engine
-            .models()
+        let hosted = engine.models();
+        let models = hosted
+            .iter()
             .map(|hosted| models::summary(hosted, engine))
             .collect();
         concluded(call, Ok(v1::ListModelsResponse { models }))
@@ -145,7 +149,7 @@ impl QualityControl for Service {
         let hosted = order::model(request.get_ref().model.as_ref(), engine);
         concluded(
             call,
-            hosted.map(|hosted| models::whole(hosted, engine, &self.0.policy)),
+            hosted.map(|hosted| models::whole(&hosted, engine, &self.0.policy)),
         )
     }
 
@@ -160,7 +164,7 @@ impl QualityControl for Service {
 }
 
 /// Ends a call that has its answer, or will have none.
-fn concluded<T>(call: Call, answer: Result<T, ServiceError>) -> Result<Response<T>, Status> {
+pub(super) fn concluded<T>(call: Call, answer: Result<T, ServiceError>) -> Result<Response<T>, Status> {
     call.finish(answer.as_ref().err().map_or(Code::Ok, ServiceError::code));
     answer.map(Response::new).map_err(|error| error.status())
 }

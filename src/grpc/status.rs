@@ -8,9 +8,9 @@ use crate::telemetry::{Telemetry, WindowView};
 /// A snapshot.
 pub(super) fn status(context: &Context) -> v1::GetStatusResponse {
     let telemetry = &context.telemetry;
-    let models: Vec<_> = context
-        .engine
-        .models()
+    let hosted = context.engine.models();
+    let models: Vec<_> = hosted
+        .iter()
         .map(|hosted| (hosted, telemetry.window(hosted.contract().id())))
         .collect();
     v1::GetStatusResponse {

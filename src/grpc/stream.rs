@@ -1,7 +1,7 @@
 //! Images as they come, answers as each is done.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -13,7 +13,7 @@ use super::error::ServiceError;
 use super::segment::segment;
 use super::service::{Answers, Context};
 use super::{v1, wire};
-use crate::engine::EngineError;
+use crate::engine::{Asker, EngineError};
 use crate::telemetry::Call;
 
 /// How long images that are out of time are given to say so.
@@ -26,7 +26,7 @@ type Sender = mpsc::Sender<Result<v1::SegmentStreamResponse, Status>>;
 pub(super) fn answers(
     context: Arc<Context>,
     images: Streaming<v1::SegmentStreamRequest>,
-    deadline: Option<Instant>,
+    asker: Asker,
     call: Call,
 ) -> Answers<v1::SegmentStreamResponse> {
     let (sender, receiver) = mpsc::channel(1);
@@ -36,7 +36,7 @@ pub(super) fn answers(
         let ended = tokio::select! {
             // Dropping the work gives up every image of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(deadline, read(&context, images, deadline, &call, &sender, &mut work)) => ended,
+            ended = in_time(asker.deadline, read(&context, images, &asker, &call, &sender, &mut work)) => ended,
         };
         if let Err(ServiceError::Engine(EngineError::DeadlineExceeded)) = ended {
             // Its images are out of time as well, and say so each where the caller still listens.
@@ -65,7 +65,7 @@ pub(super) fn answers(
 async fn read(
     context: &Arc<Context>,
     mut images: Streaming<v1::SegmentStreamRequest>,
-    deadline: Option<Instant>,
+    asker: &Asker,
     call: &Arc<Call>,
     sender: &Sender,
     work: &mut JoinSet<()>,
@@ -89,8 +89,9 @@ async fn read(
             Err(status) => break Err(broken(&status, context.settings.max_message_bytes)),
         };
         let (context, call, sender) = (context.clone(), call.clone(), sender.clone());
+        let asker = asker.clone();
         work.spawn(async move {
-            let answer = one(&context, message, deadline, &call).await;
+            let answer = one(&context, message, &asker, &call).await;
             // Nobody may listen any more; then the whole stream is being given up.
             let _ = sender.send(Ok(answer)).await;
             drop((place, call));
@@ -104,7 +105,7 @@ async fn read(
 async fn one(
     context: &Context,
     message: v1::SegmentStreamRequest,
-    deadline: Option<Instant>,
+    asker: &Asker,
     call: &Call,
 ) -> v1::SegmentStreamResponse {
     let request = message.request.unwrap_or_default();
@@ -117,7 +118,7 @@ async fn one(
             .failed(error.code(), error.reason(), crate::telemetry::Phases::begin());
         Err(error)
     } else {
-        segment(context, request, deadline, call.image()).await
+        segment(context, request, asker, call.image()).await
     };
     let outcome = match answer {
         Ok(answer) => answer

@@ -121,6 +121,9 @@ pub enum ModelError {
     /// The unit scores are wrong.
     #[error(transparent)]
     UnitScores(#[from] crate::gate::UnitScoresError),
+    /// The golden image cannot be written.
+    #[error("the golden image cannot be written as safetensors: {0}")]
+    Golden(String),
     /// The manifest does not fit into TOML.
     #[error("the manifest cannot be written as TOML: {0}")]
     Toml(#[from] toml::ser::Error),

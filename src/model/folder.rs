@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{Finding, ModelError, Severity};
+use super::golden::Golden;
 use super::manifest::Manifest;
 use super::sums::{self, Sums};
 use crate::gate::{Calibration, UnitScores};
@@ -19,10 +20,12 @@ pub mod files {
     pub const CALIBRATION: &str = "calibration.json";
     /// What every unit said of the calibration images.
     pub const UNIT_SCORES: &str = "calibration.safetensors";
+    /// An image, and what the model says of it.
+    pub const GOLDEN: &str = "golden.safetensors";
     /// The sums of all of them.
     pub const SUMS: &str = "SHA256SUMS";
     /// Every file that has a meaning, but for the sums.
-    pub const ALL: [&str; 4] = [MANIFEST, WEIGHTS, CALIBRATION, UNIT_SCORES];
+    pub const ALL: [&str; 5] = [MANIFEST, WEIGHTS, CALIBRATION, UNIT_SCORES, GOLDEN];
 }
 
 /// A model whose sums agree and whose manifest makes sense.
@@ -132,6 +135,15 @@ impl Model {
         }
         Ok(Some(UnitScores::read(&path)?))
     }
+
+    /// Reads the golden image; `None` where the model has none.
+    ///
+    /// # Errors
+    /// The file cannot be read or makes no sense.
+    pub fn golden(&self) -> Result<Option<Golden>, ModelError> {
+        let path = self.folder.join(files::GOLDEN);
+        path.exists().then(|| Golden::read(&path)).transpose()
+    }
 }
 
 /// Looks at a folder and collects everything that is wrong with its sums and its manifest.
@@ -197,7 +209,7 @@ fn check_sums(folder: &Path, present: &[String], findings: &mut Vec<Finding>) ->
         }
         Err(mut wrong) => findings.append(&mut wrong),
     }
-    Some(sums::of_bytes(text.as_bytes()))
+    Some(sums::content_hash(text.as_bytes()))
 }
 
 /// The names of a folder's files, sorted; hidden ones (a writer's unfinished work) left out.

@@ -13,8 +13,8 @@ use super::files;
 /// File name to sum, 64 small hexadecimal digits.
 pub(super) type Sums = BTreeMap<String, String>;
 
-/// The sum of some bytes as hexadecimal digits.
-pub(super) fn of_bytes(bytes: &[u8]) -> String {
+/// What tells a model's content from any other, given the bytes of its `SHA256SUMS`: their SHA-256 as hexadecimal digits.
+pub fn content_hash(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 

@@ -24,6 +24,11 @@ fn check_contents(model: &Model, findings: &mut Vec<Finding>) {
     {
         findings.push(Finding::error(&path(files::WEIGHTS), None, error.to_string()));
     }
+    if !known(findings, files::GOLDEN)
+        && let Err(error) = model.golden()
+    {
+        findings.push(Finding::error(&path(files::GOLDEN), None, error.to_string()));
+    }
     if known(findings, files::CALIBRATION) || known(findings, files::UNIT_SCORES) {
         return;
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::error::ModelError;
 use super::files;
 use super::folder::{Model, file_names};
+use super::golden::Golden;
 use super::manifest::Manifest;
 use super::sums::{self, Sums};
 use crate::gate::{Calibration, UnitScores};
@@ -15,7 +16,7 @@ use crate::imaging::atomic;
 use crate::nn::checkpoint::Weights;
 
 /// Writes a model: manifest, weights (`half`: large kernels in half precision) and sums. What was there is replaced; an old
-/// calibration is removed, since it says nothing of new weights.
+/// calibration and an old golden image are removed, since they say nothing of new weights.
 ///
 /// # Errors
 /// A manifest that [`Manifest::check`] refuses, or a folder that cannot be written.
@@ -40,6 +41,7 @@ pub fn write_model(
     let text = toml::to_string_pretty(manifest)?;
     remove(&folder.join(files::CALIBRATION))?;
     remove(&folder.join(files::UNIT_SCORES))?;
+    remove(&folder.join(files::GOLDEN))?;
     weights.write(&folder.join(files::WEIGHTS), half)?;
     atomic::write(&folder.join(files::MANIFEST), text.as_bytes())?;
     refresh_sums(folder)?;
@@ -56,19 +58,33 @@ pub fn write_calibration(
     unit_scores: Option<&UnitScores>,
 ) -> Result<Model, ModelError> {
     let text = calibration.to_json()?;
-    let mut sums = Model::open(folder)?.sums()?;
+    let sums = Model::open(folder)?.sums()?;
     match unit_scores {
         Some(scores) => atomic::write(&folder.join(files::UNIT_SCORES), &scores.to_bytes()?)?,
         None => remove(&folder.join(files::UNIT_SCORES))?,
     }
     atomic::write(&folder.join(files::CALIBRATION), text.as_bytes())?;
-    // Only these two are summed anew: writing a calibration vouches for no other file.
-    for name in [files::CALIBRATION, files::UNIT_SCORES] {
+    sum_anew(folder, sums, &[files::CALIBRATION, files::UNIT_SCORES])
+}
+
+/// Writes a model's golden image in place of the one it had.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn write_golden(folder: &Path, golden: &Golden) -> Result<Model, ModelError> {
+    let sums = Model::open(folder)?.sums()?;
+    atomic::write(&folder.join(files::GOLDEN), &golden.to_bytes()?)?;
+    sum_anew(folder, sums, &[files::GOLDEN])
+}
+
+/// Sums these files anew, and no other: writing one vouches for no other.
+fn sum_anew(folder: &Path, mut sums: Sums, names: &[&str]) -> Result<Model, ModelError> {
+    for name in names {
         let path = folder.join(name);
         if path.exists() {
-            sums.insert(name.to_string(), sum(&path)?);
+            sums.insert((*name).to_string(), sum(&path)?);
         } else {
-            sums.remove(name);
+            sums.remove(*name);
         }
     }
     atomic::write(&folder.join(files::SUMS), sums::render(&sums).as_bytes())?;

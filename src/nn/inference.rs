@@ -9,9 +9,11 @@ use super::checkpoint::{CheckpointError, Difference, Weights};
 use super::fused;
 use super::layers::{LAYER_COUNT, Layer};
 use super::layout::channels_last;
+use super::threads::on_one_thread;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
 
-/// Side of the images for which oneDNN orders the weights; others use the same order.
+/// Side of the images for which oneDNN orders the weights; others use the same order. Each layer's are ordered for its own side: for
+/// another one oneDNN may order them otherwise, and would do so anew for every image.
 const REORDER_SIDE: i64 = 256;
 
 /// The network as it serves. Belongs to the thread that made it.
@@ -108,7 +110,7 @@ impl InferenceNet {
         let _no_grad = tch::no_grad_guard();
         let fold = Folder { weights, device };
         let encoders = (1..=4)
-            .map(|level| fold.block(&format!("encoder{level}")))
+            .map(|level| fold.block(&format!("encoder{level}"), level))
             .collect::<Result<_, _>>()?;
         let decoders = (1..=4)
             .rev()
@@ -118,10 +120,22 @@ impl InferenceNet {
             config: *config,
             device,
             encoders,
-            bottleneck: fold.block("bottleneck")?,
+            bottleneck: fold.block("bottleneck", 5)?,
             decoders,
-            head: fold.convolution(fold.get("head.weight")?, fold.get("head.bias")?, 0, false)?,
+            head: fold.convolution(fold.get("head.weight")?, fold.get("head.bias")?, 1, 0, false)?,
         })
+    }
+
+    /// The same network for another thread: its weights are the same memory, which nobody writes to.
+    pub fn share(&self) -> InferenceNet {
+        InferenceNet {
+            config: self.config,
+            device: self.device,
+            encoders: self.encoders.iter().map(shared_block).collect(),
+            bottleneck: shared_block(&self.bottleneck),
+            decoders: self.decoders.iter().map(Decoder::share).collect(),
+            head: self.head.share(),
+        }
     }
 
     /// The architecture's parameters.
@@ -163,8 +177,8 @@ impl InferenceNet {
             kept.see(&current);
         }
         let logits = self.head.forward(&current)?;
-        let probability = logits
-            .f_softmax(1, Kind::Float)?
+        // libtorch's threads cut its values where their number says, and round differently at the edges of a cut.
+        let probability = on_one_thread(|| logits.f_softmax(1, Kind::Float))?
             .f_narrow(1, 1, self.config.classes)?
             .f_contiguous()?;
         let valid = if padded == size {
@@ -249,7 +263,31 @@ fn block(layers: &[Convolution; 2], input: Tensor, taps: &mut Taps<'_>) -> Resul
     Ok(second)
 }
 
+fn shared_block(layers: &[Convolution; 2]) -> [Convolution; 2] {
+    [layers[0].share(), layers[1].share()]
+}
+
+impl Decoder {
+    fn share(&self) -> Decoder {
+        Decoder {
+            up: self.up.share(),
+            first: self.first.share(),
+            second: self.second.share(),
+        }
+    }
+}
+
 impl Convolution {
+    fn share(&self) -> Convolution {
+        Convolution {
+            weight: self.weight.shallow_clone(),
+            reordered: self.reordered.as_ref().map(Tensor::shallow_clone),
+            bias: self.bias.shallow_clone(),
+            padding: self.padding,
+            relu: self.relu,
+        }
+    }
+
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         if let Some(weight) = &self.reordered {
             return fused::convolution(x, weight, &self.bias, self.padding, self.relu);
@@ -261,6 +299,16 @@ impl Convolution {
 }
 
 impl Join {
+    fn share(&self) -> Join {
+        match self {
+            Join::Whole(convolution) => Join::Whole(convolution.share()),
+            Join::Split { up, skip } => Join::Split {
+                up: up.share(),
+                skip: skip.shallow_clone(),
+            },
+        }
+    }
+
     fn forward(&self, up: Tensor, skip: Tensor) -> Result<Tensor, TchError> {
         match self {
             Join::Whole(convolution) => convolution.forward(&Tensor::f_cat(&[up, skip], 1)?),
@@ -277,9 +325,22 @@ impl Join {
 }
 
 impl Up {
+    fn share(&self) -> Up {
+        Up {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+        }
+    }
+
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])
     }
+}
+
+/// The size of the input that the weights of a layer are ordered for: level 1 is that of the image, each further one half of it.
+fn input_size(channels: i64, level: u32) -> [i64; 4] {
+    let side = REORDER_SIDE >> (level - 1);
+    [1, channels, side, side]
 }
 
 /// Takes tensors out of a checkpoint and folds them.
@@ -300,21 +361,20 @@ impl Folder<'_> {
         Ok(tensor.f_to_kind(Kind::Double)?)
     }
 
-    fn block(&self, name: &str) -> Result<[Convolution; 2], CheckpointError> {
-        Ok([self.folded(name, 1)?, self.folded(name, 2)?])
+    fn block(&self, name: &str, level: u32) -> Result<[Convolution; 2], CheckpointError> {
+        Ok([self.folded(name, level, 1)?, self.folded(name, level, 2)?])
     }
 
-    fn decoder(&self, level: usize) -> Result<Decoder, CheckpointError> {
+    fn decoder(&self, level: u32) -> Result<Decoder, CheckpointError> {
         let block = format!("decoder{level}");
-        let whole = self.folded(&block, 1)?;
+        let whole = self.folded(&block, level, 1)?;
         let half = whole.weight.size()[1] / 2;
         let first = if whole.reordered.is_some() {
             let above = whole.weight.f_narrow(1, 0, half)?;
             let skip = channels_last(&whole.weight.f_narrow(1, half, half)?)?;
-            let size = [1, half, REORDER_SIDE, REORDER_SIDE];
             Join::Split {
-                up: self.convolution(above, whole.bias, whole.padding, false)?,
-                skip: fused::reorder_weight(&skip, whole.padding, size)?,
+                up: self.convolution(above, whole.bias, level, whole.padding, false)?,
+                skip: fused::reorder_weight(&skip, whole.padding, input_size(half, level))?,
             }
         } else {
             Join::Whole(whole)
@@ -322,29 +382,30 @@ impl Folder<'_> {
         Ok(Decoder {
             up: self.up(&format!("upconv{level}"))?,
             first,
-            second: self.folded(&block, 2)?,
+            second: self.folded(&block, level, 2)?,
         })
     }
 
     /// `conv -> norm` as one convolution: each output channel scaled by `weight / sqrt(var + eps)`.
-    fn folded(&self, block: &str, position: usize) -> Result<Convolution, CheckpointError> {
+    fn folded(&self, block: &str, level: u32, position: usize) -> Result<Convolution, CheckpointError> {
         let norm = |leaf: &str| self.get(&format!("{block}.norm{position}.{leaf}"));
         let scale = norm("weight")?.f_div(&norm("running_var")?.f_add_scalar(NORM_EPSILON)?.f_sqrt()?)?;
         let bias = norm("bias")?.f_sub(&norm("running_mean")?.f_mul(&scale)?)?;
         let weight = self.get(&format!("{block}.conv{position}.weight"))?;
-        self.convolution(weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?, bias, 1, true)
+        self.convolution(weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?, bias, level, 1, true)
     }
 
     fn convolution(
         &self,
         weight: Tensor,
         bias: Tensor,
+        level: u32,
         padding: i64,
         relu: bool,
     ) -> Result<Convolution, CheckpointError> {
         let weight = channels_last(&weight.f_to_kind(Kind::Float)?.f_to_device(self.device)?)?;
         let bias = bias.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
-        let size = [1, weight.size()[1], REORDER_SIDE, REORDER_SIDE];
+        let size = input_size(weight.size()[1], level);
         let reordered = match self.device {
             Device::Cpu if tch::utils::has_mkldnn() => Some(fused::reorder_weight(&weight, padding, size)?),
             _ => None,

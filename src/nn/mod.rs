@@ -6,6 +6,7 @@
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
 //! - [`gradient`]: what a backward pass adds on its way.
 //! - [`layout`]: channels-last memory.
+//! - [`memory`]: what a pass takes while it runs.
 //! - [`threads`]: how many CPU threads operations use.
 
 pub mod checkpoint;
@@ -14,5 +15,6 @@ pub mod gradient;
 pub mod inference;
 pub mod layers;
 pub mod layout;
+pub mod memory;
 pub mod threads;
 pub mod unet;

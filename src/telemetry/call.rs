@@ -129,7 +129,7 @@ pub struct ImageCall {
 impl ImageCall {
     /// The model that is asked. One that is not served is counted as `unknown`.
     pub fn model(&mut self, model: &ModelId) {
-        self.served = Arc::clone(self.telemetry.models.get(model));
+        self.served = self.telemetry.models.get(model);
         self.facts.model = self.served.id.clone();
     }
 

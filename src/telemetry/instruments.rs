@@ -26,6 +26,8 @@ const BATCH_IMAGES: [f64; 15] = [
     1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
 ];
 
+const SHADOW_MU: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
+
 /// What is recorded as it happens.
 pub(super) struct Instruments {
     pub(super) requests: Counter<u64>,
@@ -37,6 +39,9 @@ pub(super) struct Instruments {
     pub(super) mu: Histogram<f64>,
     pub(super) confidence: Histogram<f64>,
     pub(super) batch_images: Histogram<u64>,
+    pub(super) shadow_images: Counter<u64>,
+    pub(super) shadow_mu: Histogram<f64>,
+    pub(super) shadow_dice: Histogram<f64>,
 }
 
 impl Instruments {
@@ -91,6 +96,23 @@ impl Instruments {
                 "How sure the probabilities of the images that got a decision are of their masks, by score.",
                 &twentieths,
             ),
+            shadow_images: counter(
+                "sagate_shadow_images_total",
+                "{image}",
+                "Images that a shadow saw, by what came of it.",
+            ),
+            shadow_mu: histogram(
+                "sagate_shadow_mu_difference",
+                "1",
+                "How far a shadow's mu lies from that of the version that answered.",
+                &SHADOW_MU,
+            ),
+            shadow_dice: histogram(
+                "sagate_shadow_mask_dice",
+                "1",
+                "Dice between a shadow's mask and that of the version that answered.",
+                &twentieths,
+            ),
             batch_images: meter
                 .u64_histogram("sagate_batch_images")
                 .with_unit("{image}")
@@ -98,20 +120,21 @@ impl Instruments {
                 .with_boundaries(BATCH_IMAGES.to_vec())
                 .build(),
         };
-        instruments.begin_at_zero(models);
+        models
+            .all()
+            .iter()
+            .for_each(|served| instruments.begin_at_zero(served));
         instruments
     }
 
     /// A counter that is there from the start shows its first step, too.
-    fn begin_at_zero(&self, models: &Models) {
-        for served in models.iter() {
-            let labels = &served.labels;
-            self.images.add(0, &labels.accept);
-            self.images.add(0, &labels.reject);
-            self.pixels.add(0, &labels.model);
-            for reason in Reason::ALL {
-                self.rejected_images.add(0, labels.reason(reason));
-            }
+    pub(super) fn begin_at_zero(&self, served: &Served) {
+        let labels = &served.labels;
+        self.images.add(0, &labels.accept);
+        self.images.add(0, &labels.reject);
+        self.pixels.add(0, &labels.model);
+        for reason in Reason::ALL {
+            self.rejected_images.add(0, labels.reason(reason));
         }
     }
 }
@@ -240,8 +263,8 @@ fn of_each(
     let models = Arc::clone(models);
     move |observer| {
         let now = models.now();
-        for served in models.iter() {
-            if let Some(value) = read(served, now) {
+        for served in models.all() {
+            if let Some(value) = read(&served, now) {
                 observer.observe(value, &served.labels.model);
             }
         }

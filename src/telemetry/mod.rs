@@ -41,7 +41,7 @@ pub use rpc::Rpc;
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
-use crate::engine::{Contract, ModelId, Observer};
+use crate::engine::{Comparison, Contract, ModelId, Observer};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -200,6 +200,33 @@ fn end_apart(ended: &mpsc::Sender<()>, stop: impl FnOnce() -> Result<(), OTelSdk
 }
 
 impl Observer for Telemetry {
+    fn loaded(&self, model: &ModelId) {
+        if let Some(served) = self.0.models.add(model) {
+            self.0.instruments.begin_at_zero(&served);
+        }
+    }
+
+    fn shadowed(&self, shadow: &ModelId, comparison: &Comparison) {
+        let served = self.0.models.get(shadow);
+        let instruments = &self.0.instruments;
+        let outcome = match *comparison {
+            Comparison::Seen {
+                same_decision,
+                mu_difference,
+                mask_dice,
+            } => {
+                instruments
+                    .shadow_mu
+                    .record(mu_difference.abs(), &served.labels.model);
+                instruments.shadow_dice.record(mask_dice, &served.labels.model);
+                if same_decision { "agree" } else { "disagree" }
+            }
+            Comparison::Skipped => "skipped",
+            Comparison::Failed => "failed",
+        };
+        instruments.shadow_images.add(1, &served.labels.outcome(outcome));
+    }
+
     fn queue(&self, model: &ModelId, entries: usize, bytes: u64) {
         let served = self.0.models.get(model);
         served.queue_entries.store(entries as u64, Relaxed);
@@ -207,7 +234,8 @@ impl Observer for Telemetry {
     }
 
     fn batch_begins(&self, model: &ModelId, images: usize) {
-        let labels = &self.0.models.get(model).labels;
+        let served = self.0.models.get(model);
+        let labels = &served.labels;
         self.0
             .instruments
             .batch_images

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use opentelemetry::{KeyValue, Value};
@@ -37,10 +37,11 @@ pub struct Queue {
     pub bytes: u64,
 }
 
-/// Every served model.
+/// Every model that was served since the start: one that was taken away keeps its counts.
 pub(super) struct Models {
-    served: BTreeMap<ModelId, Arc<Served>>,
+    served: RwLock<BTreeMap<ModelId, Arc<Served>>>,
     unknown: Arc<Served>,
+    span: Duration,
     pub(super) started: Instant,
 }
 
@@ -80,25 +81,42 @@ pub(super) struct Labels {
 
 impl Models {
     pub(super) fn new(ids: impl IntoIterator<Item = ModelId>, span: Duration) -> Models {
-        let served = |id: ModelId| (id.clone(), Arc::new(Served::new(Some(id), span)));
-        Models {
-            served: ids.into_iter().map(served).collect(),
+        let models = Models {
+            served: RwLock::default(),
             unknown: Arc::new(Served::new(None, span)),
+            span,
             started: Instant::now(),
+        };
+        for id in ids {
+            models.add(&id);
         }
+        models
+    }
+
+    /// Adds a model; `None` where it is there already.
+    pub(super) fn add(&self, id: &ModelId) -> Option<Arc<Served>> {
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        if served.contains_key(id) {
+            return None;
+        }
+        let new = Arc::new(Served::new(Some(id.clone()), self.span));
+        served.insert(id.clone(), new.clone());
+        Some(new)
     }
 
     /// The model, or the one that stands for all that are not served.
-    pub(super) fn get(&self, id: &ModelId) -> &Arc<Served> {
-        self.served.get(id).unwrap_or(&self.unknown)
+    pub(super) fn get(&self, id: &ModelId) -> Arc<Served> {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        served.get(id).unwrap_or(&self.unknown).clone()
     }
 
     pub(super) fn unknown(&self) -> &Arc<Served> {
         &self.unknown
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Served>> {
-        self.served.values()
+    pub(super) fn all(&self) -> Vec<Arc<Served>> {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        served.values().cloned().collect()
     }
 
     /// The time as windows count it.

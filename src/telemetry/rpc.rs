@@ -2,10 +2,7 @@
 
 use tonic::Code;
 
-/// The service that all calls are of.
-pub(super) const SERVICE: &str = "sagate.v1.QualityControl";
-
-/// A call of `sagate.v1.QualityControl`.
+/// A call of `sagate.v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rpc {
     /// One image.
@@ -20,17 +17,29 @@ pub enum Rpc {
     GetModel,
     /// How the server is doing.
     GetStatus,
+    /// A model is loaded.
+    LoadModel,
+    /// A model is taken away.
+    UnloadModel,
+    /// A model is loaded anew.
+    ReloadModel,
+    /// How models are.
+    GetModelStatus,
 }
 
 impl Rpc {
     /// Every call, in the protocol's order.
-    pub const ALL: [Rpc; 6] = [
+    pub const ALL: [Rpc; 10] = [
         Rpc::Segment,
         Rpc::SegmentStream,
         Rpc::Interpret,
         Rpc::ListModels,
         Rpc::GetModel,
         Rpc::GetStatus,
+        Rpc::LoadModel,
+        Rpc::UnloadModel,
+        Rpc::ReloadModel,
+        Rpc::GetModelStatus,
     ];
 
     /// Its name in the protocol.
@@ -42,12 +51,31 @@ impl Rpc {
             Rpc::ListModels => "ListModels",
             Rpc::GetModel => "GetModel",
             Rpc::GetStatus => "GetStatus",
+            Rpc::LoadModel => "LoadModel",
+            Rpc::UnloadModel => "UnloadModel",
+            Rpc::ReloadModel => "ReloadModel",
+            Rpc::GetModelStatus => "GetModelStatus",
+        }
+    }
+
+    /// The service that it is of.
+    pub(super) fn service(self) -> &'static str {
+        match self {
+            Rpc::Segment
+            | Rpc::SegmentStream
+            | Rpc::Interpret
+            | Rpc::ListModels
+            | Rpc::GetModel
+            | Rpc::GetStatus => "sagate.v1.QualityControl",
+            Rpc::LoadModel | Rpc::UnloadModel | Rpc::ReloadModel | Rpc::GetModelStatus => {
+                "sagate.v1.ModelAdminControl"
+            }
         }
     }
 
     /// Its span's name: service and method.
     pub(super) fn span_name(self) -> String {
-        format!("{SERVICE}/{}", self.name())
+        format!("{}/{}", self.service(), self.name())
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::backend::Backend;
 use super::gate::GateArgs;
-use super::inputs::{self, Slice, Stems};
+use super::inputs::{self, Stems, one_slice};
 use super::server::WorkAt;
 use super::{Exit, UsageError, out};
 use crate::client::{LayerSeen, Look};
@@ -76,7 +76,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         ))
     })?;
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
-    let slice = one_slice(input.slices(subject)?, &args)?;
+    let slice = one_slice(input.slices(subject)?, args.slice, &args.image)?;
     let look = Look {
         layers,
         units_of: args.units_of,
@@ -139,21 +139,4 @@ fn chosen_layers(args: &Args) -> Result<Vec<usize>, UsageError> {
     layers.sort_unstable();
     layers.dedup();
     Ok(layers)
-}
-
-fn one_slice(mut slices: Vec<Slice>, args: &Args) -> anyhow::Result<Slice> {
-    let count = slices.len();
-    let index = match args.slice {
-        Some(index) if index < count => index,
-        Some(index) => {
-            return Err(UsageError(format!(
-                "--slice is {index}; {} has the slices 0 to {}",
-                args.image.display(),
-                count - 1
-            ))
-            .into());
-        }
-        None => count / 2,
-    };
-    Ok(slices.swap_remove(index))
 }

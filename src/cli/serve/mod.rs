@@ -1,19 +1,23 @@
 //! `sagate serve`: the service.
 
+mod setup;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{Exit, loading, out};
 use crate::config::Settings;
-use crate::engine::{Bounds, Contract, Engine, ModelId, Setup};
+use crate::engine::{Contract, Engine, Folder, Setup};
 use crate::grpc::{Ended, Serving};
-use crate::model::{Model, Repository};
+use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
+use setup::setup;
 
 /// Arguments of `sagate serve`.
 #[derive(Debug, clap::Args)]
@@ -41,15 +45,16 @@ pub struct Args {
 /// A model that cannot be used, an address that cannot be listened on, or calls that were cut off at the end.
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
-    let models = models(&repository)?;
-    let default = default_model(settings, &repository)?;
+    let default: Reference = settings.models.default.parse()?;
     let device = settings.device.open()?;
+    let setup = setup(settings, device);
+    let models = models(&repository, &setup)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("service")
         .build()
         .context("the threads of the service cannot be started")?;
-    let ended = runtime.block_on(serve(settings, models, default, device));
+    let ended = runtime.block_on(serve(settings, repository, models, default, setup));
     // A decoder that nobody waits for any more may still be at work; it holds nothing that matters.
     runtime.shutdown_background();
     match ended? {
@@ -67,36 +72,37 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
 
 async fn serve(
     settings: &Settings,
+    repository: Repository,
     models: Vec<(Model, Arc<Contract>)>,
-    default: ModelId,
-    device: tch::Device,
+    default: Reference,
+    setup: Setup,
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
     let serving = Serving::bind(&settings.server).await?;
     let [listen, admin] = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
-    let setup = Setup {
-        device,
-        threads: settings.device.threads,
-        bounds: Bounds {
-            entries: settings.engine.queue_entries,
-            bytes: settings.engine.queue_bytes,
-            max_batch: settings.engine.largest_batch(device),
-        },
-    };
-    announce(settings, listen, admin, &contracts, &default, device)?;
     let engine = Arc::new(Engine::start(
         models,
         default,
         setup,
         Arc::new(telemetry.clone()),
     )?);
+    announce(settings, listen, admin, &contracts, &engine)?;
+    let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
     let ended = serving
-        .run(engine.clone(), telemetry.clone(), settings, ready, stop_signal()?)
+        .run(
+            engine.clone(),
+            repository,
+            telemetry.clone(),
+            settings,
+            ready,
+            stop_signal()?,
+        )
         .await;
     told.abort();
+    followed.abort();
     if matches!(ended, Ok(Ended::Answered)) {
         engine.stop().await;
     }
@@ -104,14 +110,42 @@ async fn serve(
     Ok(ended?)
 }
 
-/// Every model of the repository, checked.
-fn models(repository: &Repository) -> anyhow::Result<Vec<(Model, Arc<Contract>)>> {
+/// Follows the folder of models: as often as the settings say, and at SIGHUP.
+fn follow(
+    settings: &Settings,
+    repository: Repository,
+    engine: Arc<Engine>,
+) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
+    let every = settings.models.watch_seconds;
+    let every = (every > 0).then(|| Duration::from_secs(every));
+    let now = Arc::new(Notify::new());
+    Ok(async move {
+        let folder = Folder::new(repository, engine).follow(every, now.clone());
+        let told = async {
+            while hang_up.recv().await.is_some() {
+                tracing::info!("SIGHUP: looking at the folder of models");
+                now.notify_one();
+            }
+        };
+        tokio::join!(folder, told);
+    })
+}
+
+/// The models of the repository that shall be served, checked.
+fn models(repository: &Repository, setup: &Setup) -> anyhow::Result<Vec<(Model, Arc<Contract>)>> {
     let (located, strangers) = repository.list()?;
     for stranger in strangers {
         tracing::warn!("{stranger}");
     }
+    let is_wanted = |it: &&Located| {
+        let of_name = located.iter().filter(|other| other.name == it.name);
+        let versions: Vec<u32> = of_name.map(|other| other.version).collect();
+        setup.serving.of(&it.name).wanted(&versions).contains(&it.version)
+    };
     located
         .iter()
+        .filter(is_wanted)
         .map(|it| {
             let model = it.open()?;
             let contract = Contract::new(&model)?;
@@ -123,46 +157,41 @@ fn models(repository: &Repository) -> anyhow::Result<Vec<(Model, Arc<Contract>)>
         .collect()
 }
 
-/// The model that is meant when a request names none; the engine refuses one that it does not serve.
-fn default_model(settings: &Settings, repository: &Repository) -> anyhow::Result<ModelId> {
-    let located = repository.resolve(&settings.models.default)?;
-    Ok(ModelId {
-        name: located.name,
-        version: located.version,
-    })
-}
-
 /// Says where it listens, with what.
 fn announce(
     settings: &Settings,
     listen: SocketAddr,
     admin: SocketAddr,
     contracts: &[Arc<Contract>],
-    default: &ModelId,
-    device: tch::Device,
+    engine: &Engine,
 ) -> anyhow::Result<()> {
-    let threads = match settings.device.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let batch = settings.engine.largest_batch(device);
-    let device = match device {
+    let setup = engine.setup();
+    let slots = setup.slots;
+    let common = &setup.serving.common;
+    let (batch, instances) = (common.forming.max_batch, engine.instances(common));
+    let device = match setup.device {
         tch::Device::Cpu => "cpu".to_owned(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}"),
     };
-    let (engine, server) = (&settings.engine, &settings.server);
+    let limits = &setup.admission;
+    let server = &settings.server;
     let names: Vec<String> = contracts
         .iter()
         .map(|contract| contract.id().to_string())
         .collect();
+    let default = engine
+        .default_model()
+        .map(|id| id.to_string())
+        .unwrap_or_default();
     if settings.json() {
         return Ok(out::line(
             &json!({
                 "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": format!("http://{listen}"),
-                "admin": format!("http://{admin}"), "models": names, "default": default.to_string(), "device": device,
-                "threads": threads, "max_message_bytes": server.max_message_bytes,
-                "queue_entries": engine.queue_entries, "queue_bytes": engine.queue_bytes, "max_batch": batch,
+                "admin": format!("http://{admin}"), "models": names, "default": default, "device": device,
+                "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
+                "queue_entries": limits.model.entries, "queue_bytes": limits.model.bytes, "max_batch": batch,
+                "activation_bytes": setup.memory,
             })
             .to_string(),
         )?);
@@ -171,12 +200,19 @@ fn announce(
     out::line(&format!("grpc     http://{listen}"))?;
     out::line(&format!("admin    http://{admin}  (/metrics /healthz /readyz)"))?;
     out::line(&format!("models   {}, default {default}", names.join(" ")))?;
-    out::line(&format!(
-        "device   {device}, {threads} threads for tensor operations"
-    ))?;
+    let share = if slots.divisible {
+        let each = (slots.count / instances).max(1);
+        format!(
+            "{} threads: one image at a time on all of them, up to {instances} at once on {each} each",
+            slots.count
+        )
+    } else {
+        format!("{instances} instances, {} batches at once", slots.count)
+    };
+    out::line(&format!("device   {device}, {share}"))?;
     Ok(out::line(&format!(
-        "limits   {} bytes a message; a model's queue {} images, {} bytes; {} images a batch",
-        server.max_message_bytes, engine.queue_entries, engine.queue_bytes, batch
+        "limits   {} bytes a message; a model's queue {} images, {} bytes; {batch} images a batch; {} bytes for feature maps",
+        server.max_message_bytes, limits.model.entries, limits.model.bytes, setup.memory
     ))?)
 }
 

@@ -1,0 +1,130 @@
+//! From the settings to how the engine runs.
+
+use std::time::Duration;
+
+use crate::config::{Serving as Section, Settings, VersionsSetting};
+use crate::engine::{
+    Admission, Bounds, Canary, Forming, Serving, ServingPlan, Setup, Slots, Traffic, Versions,
+};
+
+/// Batches that a GPU works on at once: while one is computed, the next is copied.
+const GPU_SLOTS: usize = 2;
+
+/// How the engine runs on a device.
+pub(super) fn setup(settings: &Settings, device: tch::Device) -> Setup {
+    let engine = &settings.engine;
+    let model = Bounds {
+        entries: engine.queue_entries,
+        bytes: engine.queue_bytes,
+    };
+    let all = Bounds {
+        entries: engine.total_entries,
+        bytes: engine.total_bytes,
+    };
+    let or = |own: u64, common: u64| if own == 0 { common } else { own };
+    let client = Bounds {
+        entries: or(engine.client_entries as u64, all.entries as u64) as usize,
+        bytes: or(engine.client_bytes, all.bytes),
+    };
+    Setup {
+        device,
+        slots: slots(settings, device),
+        memory: memory(settings, device),
+        admission: Admission { model, client, all },
+        aging: Duration::from_secs(engine.priority_aging_seconds),
+        warm_up_sides: engine.warm_up_sides.clone(),
+        serving: serving_plan(settings, device),
+    }
+}
+
+/// What the device has for batches.
+fn slots(settings: &Settings, device: tch::Device) -> Slots {
+    match device {
+        tch::Device::Cpu => Slots {
+            count: match settings.device.threads {
+                0 => std::thread::available_parallelism().map_or(1, usize::from),
+                threads => threads,
+            },
+            divisible: true,
+        },
+        _ => Slots {
+            count: GPU_SLOTS,
+            divisible: false,
+        },
+    }
+}
+
+/// Bytes that the feature maps of all running batches may take. On a GPU nothing is known of what is left: there a batch that does not
+/// fit is split.
+fn memory(settings: &Settings, device: tch::Device) -> u64 {
+    match (settings.engine.activation_bytes, device) {
+        (0, tch::Device::Cpu) => available().map_or(u64::MAX, |bytes| bytes / 2),
+        (0, _) => u64::MAX,
+        (bytes, _) => bytes,
+    }
+}
+
+/// Bytes that the system has left, within the bounds of the control group that the process is in.
+fn available() -> Option<u64> {
+    let of_group = || -> Option<u64> {
+        let read = |file: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok();
+        let most: u64 = read("memory.max")?.trim().parse().ok()?;
+        let used: u64 = read("memory.current")?.trim().parse().ok()?;
+        Some(most.saturating_sub(used))
+    };
+    let of_system = || -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+        Some(kibibytes * 1024)
+    };
+    of_system().into_iter().chain(of_group()).min()
+}
+
+fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPlan {
+    let common = Section::default();
+    ServingPlan {
+        common: serving(settings, &common, device),
+        models: settings
+            .serving
+            .iter()
+            .map(|(name, section)| (name.clone(), serving(settings, section, device)))
+            .collect(),
+    }
+}
+
+fn serving(settings: &Settings, section: &Section, device: tch::Device) -> Serving {
+    let engine = &settings.engine;
+    let wait = section.batch_wait_ms.unwrap_or(engine.batch_wait_ms);
+    let version = |version: Option<usize>| version.filter(|&it| it > 0).map(|it| it as u32);
+    let canary = version(section.canary).map(|version| Canary {
+        version,
+        share: section.canary_share.unwrap_or(0.0),
+    });
+    Serving {
+        weight: section.weight.unwrap_or(1.0),
+        instances: section.instances.unwrap_or(engine.instances),
+        forming: Forming {
+            max_batch: match section.max_batch {
+                None | Some(0) => engine.largest_batch(device),
+                Some(most) => most,
+            },
+            max_wait: Duration::from_secs_f64(wait / 1000.0),
+            preferred: (section.preferred_batches.as_ref())
+                .unwrap_or(&engine.preferred_batches)
+                .clone(),
+        },
+        versions: match &section.versions {
+            None | Some(VersionsSetting::All) => Versions::All,
+            Some(VersionsSetting::Latest) => Versions::Latest,
+            Some(VersionsSetting::Named(named)) => {
+                Versions::Named(named.iter().map(|&version| version as u32).collect())
+            }
+        },
+        traffic: Traffic {
+            pinned: version(section.pinned),
+            shadow: version(section.shadow),
+            canary,
+        },
+    }
+}

@@ -1,0 +1,126 @@
+//! One batch through the model: network, scores, and what an interpretation shows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::cost::Kind;
+use super::error::EngineError;
+use super::hosted::Host;
+use super::interpretation::Interpretation;
+use super::pass::Pass;
+use super::task::{Entry, Event, Plan, Scored, Task, Timing};
+
+/// What became of a batch.
+pub(super) enum Outcome {
+    /// To be sent, one an image.
+    Scored(Vec<Scored>),
+    /// Nothing is left to send.
+    Sent,
+}
+
+/// Runs a batch on so many threads.
+///
+/// # Errors
+/// The model failed, or the time of the batch's only image was up.
+pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> Result<Outcome, EngineError> {
+    let begun = Instant::now();
+    let observer = &host.observer;
+    let id = host.contract.id();
+    observer.batch_begins(id, batch.len());
+    let images: Vec<_> = batch.iter().map(|entry| &entry.image).collect();
+    let plan = match &batch[0].task {
+        Task::Interpret(plan, _) => Some(plan),
+        Task::Segment(_) => None,
+    };
+    let forward = pass.forward(&images, &plan.map(Plan::taps).unwrap_or_default())?;
+    let forwarded = Instant::now();
+    if batch
+        .iter()
+        .all(|entry| entry.is_abandoned() || entry.has_expired(forwarded))
+    {
+        observer.batch_ended(id, forwarded - begun, Duration::ZERO);
+        return if batch.len() == 1 && !batch[0].is_abandoned() {
+            Err(EngineError::DeadlineExceeded)
+        } else {
+            Ok(Outcome::Sent)
+        };
+    }
+    let timing = |entry: &Entry, scored| Timing {
+        queued: entry.queued,
+        begun,
+        forwarded,
+        scored,
+        images: batch.len(),
+    };
+    let pixels = batch.iter().map(Entry::pixels).sum();
+    let measured = |kind| {
+        let seconds = begun.elapsed().as_secs_f64() * threads as f64;
+        host.scheduler.measured(host.queue, kind, pixels, seconds);
+    };
+    if let (Task::Interpret(plan, events), [entry]) = (&batch[0].task, batch) {
+        let seen = pass.open(forward)?;
+        let scored = Instant::now();
+        observer.batch_ended(id, forwarded - begun, scored - forwarded);
+        let first = Scored {
+            segmentation: seen.segmentation.clone(),
+            timing: timing(entry, scored),
+        };
+        let _ = events.send(Ok(Event::Scored(Box::new(first))));
+        show(host, entry, plan, &seen, events, scored)?;
+        measured(Kind::Interpretation);
+        return Ok(Outcome::Sent);
+    }
+    let results = pass.assess(&forward)?;
+    let scored = Instant::now();
+    observer.batch_ended(id, forwarded - begun, scored - forwarded);
+    measured(Kind::Segmentation);
+    let answers = batch.iter().zip(results).map(|(entry, segmentation)| Scored {
+        segmentation: Arc::new(segmentation),
+        timing: timing(entry, scored),
+    });
+    Ok(Outcome::Scored(answers.collect()))
+}
+
+/// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time.
+fn show(
+    host: &Host,
+    entry: &Entry,
+    plan: &Plan,
+    seen: &Interpretation,
+    events: &UnboundedSender<Result<Event, EngineError>>,
+    begun: Instant,
+) -> Result<(), EngineError> {
+    let deadline = entry.deadline;
+    let still_wanted = || -> Result<bool, EngineError> {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(EngineError::DeadlineExceeded);
+        }
+        Ok(!events.is_closed())
+    };
+    let took = |from: Instant| host.observer.sams(host.contract.id(), from.elapsed());
+    if still_wanted()? {
+        let from = Instant::now();
+        let shown = seen.layers(&plan.layers, plan.resolution, &|view| {
+            let _ = events.send(Ok(Event::Layer(Box::new(view))));
+            still_wanted().unwrap_or(false)
+        });
+        took(from);
+        shown?;
+    }
+    for units in &plan.units {
+        if !still_wanted()? {
+            break;
+        }
+        let from = Instant::now();
+        let choose = |scores: &[f64]| units.choice.of(scores, units.count);
+        let view = seen.units(units.layer, units.class, choose, units.average)?;
+        took(from);
+        let _ = events.send(Ok(Event::Units(*units, Box::new(view))));
+    }
+    if still_wanted()? {
+        let _ = events.send(Ok(Event::Done(begun.elapsed())));
+    }
+    Ok(())
+}

@@ -1,0 +1,561 @@
+//! Whose batch runs next on the device: one scheduler for all models.
+//!
+//! A device has slots: the cores of a CPU, or the batches that a GPU works on at once. A batch takes one slot or, where fewer images
+//! wait than slots are free, several as threads of its operations, so that one image alone has the whole machine and many never get in
+//! each other's way: threads times batches never exceed the slots. Among models the most urgent image goes first, then the model that
+//! has had the least time for its weight. A batch runs only where its activations fit into what memory is left.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cost::{Cost, Kind};
+use super::error::EngineError;
+use super::priority::Priority;
+use super::queue::{Due, Next, Queue};
+use super::serving::Forming;
+use super::task::Entry;
+
+/// Tells a model's queue from all others.
+pub(super) type QueueId = u64;
+
+/// The slots of one device, and what waits for them.
+pub(super) struct Scheduler {
+    state: Mutex<State>,
+    slots: Slots,
+    /// Bytes that the activations of all running batches may take.
+    memory: u64,
+    aging: Duration,
+}
+
+/// What a device has for batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Batches that may run at once, at least 1.
+    pub count: usize,
+    /// Whether a batch may take several as threads of its operations: the cores of a CPU.
+    pub divisible: bool,
+}
+
+struct State {
+    lines: BTreeMap<QueueId, Line>,
+    next_queue: QueueId,
+    next_entry: u64,
+    slots_free: usize,
+    memory_free: u64,
+}
+
+/// What a model adds to the line.
+pub(super) struct Terms {
+    pub weight: f64,
+    pub forming: Forming,
+    /// Bytes of activations that an image of so much height and width takes while it runs.
+    pub activations: Box<dyn Fn(Kind, [usize; 2]) -> u64 + Send>,
+}
+
+/// One model that waits for the device.
+struct Line {
+    terms: Terms,
+    queue: Queue,
+    cost: Cost,
+    closed: bool,
+    /// Seconds of slots that it had, by its weight.
+    had: f64,
+    /// Instances that wait for a batch.
+    idle: Vec<Arc<Seat>>,
+    running: Vec<Running>,
+}
+
+/// A batch that runs.
+struct Running {
+    grant: u64,
+    begun: Instant,
+    threads: usize,
+    /// Seconds of a slot that it is expected to take.
+    expected: f64,
+}
+
+/// Where an instance waits.
+#[derive(Default)]
+struct Seat {
+    told: Mutex<Told>,
+    changed: Condvar,
+}
+
+/// What a waiting instance is told.
+#[derive(Default)]
+struct Told {
+    grant: Option<Grant>,
+    /// When to look whether a batch has waited for company for long enough.
+    look_at: Option<Instant>,
+    /// Whether the queue was closed.
+    closed: bool,
+}
+
+/// A batch, with leave to run it. Dropping it gives the slots back.
+pub(super) struct Grant {
+    scheduler: Arc<Scheduler>,
+    queue: QueueId,
+    id: u64,
+    threads: usize,
+    memory: u64,
+    begun: Instant,
+    batch: Vec<Entry>,
+    given_back: bool,
+}
+
+impl Scheduler {
+    pub fn new(slots: Slots, memory: u64, aging: Duration) -> Arc<Scheduler> {
+        let state = State {
+            lines: BTreeMap::new(),
+            next_queue: 0,
+            next_entry: 0,
+            slots_free: slots.count,
+            memory_free: memory,
+        };
+        Arc::new(Scheduler {
+            state: Mutex::new(state),
+            slots,
+            memory,
+            aging,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a model.
+    pub fn add(&self, terms: Terms) -> QueueId {
+        let mut state = self.state();
+        let id = state.next_queue;
+        state.next_queue += 1;
+        let line = Line {
+            terms,
+            queue: Queue::new(self.aging),
+            cost: Cost::UNKNOWN,
+            closed: false,
+            had: state.least_had(),
+            idle: Vec::new(),
+            running: Vec::new(),
+        };
+        state.lines.insert(id, line);
+        id
+    }
+
+    /// Forgets a model whose instances have ended. What still waits is refused.
+    pub fn remove(&self, queue: QueueId) {
+        let line = self.state().lines.remove(&queue);
+        if let Some(mut line) = line {
+            refuse(line.queue.take_all(), || EngineError::Stopping);
+        }
+    }
+
+    /// Puts an image into a model's queue, and says under which number it can be taken out again.
+    ///
+    /// # Errors
+    /// The queue was closed, the image never fits into memory, or it cannot be done in its time.
+    pub fn push(
+        self: &Arc<Self>,
+        queue: QueueId,
+        entry: impl FnOnce(u64) -> Entry,
+    ) -> Result<u64, EngineError> {
+        let mut state = self.state();
+        let id = state.next_entry;
+        state.next_entry += 1;
+        let entry = entry(id);
+        if let Err(error) = self.check(&state, queue, &entry) {
+            drop(state);
+            // Gives the image's place back, outside of the lock.
+            drop(entry);
+            return Err(error);
+        }
+        let least = state.least_had();
+        let line = state.lines.get_mut(&queue).expect("checked");
+        if line.is_at_rest() {
+            // Having slept is no claim on the time that others had meanwhile.
+            line.had = line.had.max(least);
+        }
+        line.queue.push(entry);
+        self.dispatch(&mut state);
+        Ok(id)
+    }
+
+    fn check(&self, state: &State, queue: QueueId, entry: &Entry) -> Result<(), EngineError> {
+        let Some(line) = state.lines.get(&queue).filter(|line| !line.closed) else {
+            return Err(EngineError::Stopping);
+        };
+        let size = entry.image.size();
+        let bytes = (line.terms.activations)(entry.kind(), size);
+        if bytes > self.memory {
+            return Err(EngineError::TooLargeForMemory {
+                size,
+                bytes,
+                budget: self.memory,
+            });
+        }
+        let Some(deadline) = entry.deadline else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let others = state.waiting_or_running();
+        let own = line.cost.seconds(entry.kind(), entry.pixels())
+            / self.threads(self.slots.count, others + 1) as f64;
+        in_time(deadline, self.wait(state, line, entry.priority, now) + own, now)
+    }
+
+    /// Refuses an image of which nothing is known yet, where it could not be done in its time.
+    ///
+    /// # Errors
+    /// The queue was closed, or the time is too short for what waits already.
+    pub fn foresee(
+        &self,
+        queue: QueueId,
+        priority: Priority,
+        deadline: Option<Instant>,
+    ) -> Result<(), EngineError> {
+        let state = self.state();
+        let Some(line) = state.lines.get(&queue).filter(|line| !line.closed) else {
+            return Err(EngineError::Stopping);
+        };
+        let Some(deadline) = deadline else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        in_time(deadline, self.wait(&state, line, priority, now), now)
+    }
+
+    /// Seconds until an image that comes now would be begun.
+    pub fn wait_seconds(&self, queue: QueueId, priority: Priority) -> f64 {
+        let state = self.state();
+        let line = state.lines.get(&queue);
+        line.map_or(0.0, |line| self.wait(&state, line, priority, Instant::now()))
+    }
+
+    /// Takes an image out whose caller went away, if it still waits.
+    pub fn withdraw(self: &Arc<Self>, queue: QueueId, id: u64) {
+        let mut state = self.state();
+        let withdrawn = state.lines.get_mut(&queue).and_then(|line| line.queue.remove(id));
+        self.dispatch(&mut state);
+        drop(state);
+        // Frees the image, and its place, outside of the lock.
+        drop(withdrawn);
+    }
+
+    /// Puts images of a failed batch back, each to run alone.
+    pub fn put_back(self: &Arc<Self>, queue: QueueId, entries: Vec<Entry>) {
+        let mut state = self.state();
+        if let Some(line) = state.lines.get_mut(&queue) {
+            line.queue.put_back(entries);
+            self.dispatch(&mut state);
+        } else {
+            drop(state);
+            refuse(entries, || EngineError::Stopping);
+        }
+    }
+
+    /// Takes nothing more for a model; what waits is still served.
+    pub fn close(self: &Arc<Self>, queue: QueueId) {
+        let mut state = self.state();
+        if let Some(line) = state.lines.get_mut(&queue) {
+            line.closed = true;
+        }
+        self.dispatch(&mut state);
+    }
+
+    /// Whether nothing more is taken for a model.
+    pub fn is_closed(&self, queue: QueueId) -> bool {
+        self.state().lines.get(&queue).is_none_or(|line| line.closed)
+    }
+
+    /// Refuses all that waits for a model.
+    pub fn refuse_all(self: &Arc<Self>, queue: QueueId, error: impl Fn() -> EngineError) {
+        let mut state = self.state();
+        let waiting = state.lines.get_mut(&queue).map(|line| line.queue.take_all());
+        self.dispatch(&mut state);
+        drop(state);
+        refuse(waiting.unwrap_or_default(), error);
+    }
+
+    /// Remembers what images of a model cost, in seconds of a slot.
+    pub fn measured(&self, queue: QueueId, kind: Kind, pixels: u64, seconds: f64) {
+        if let Some(line) = self.state().lines.get_mut(&queue) {
+            line.cost.measured(kind, pixels, seconds);
+        }
+    }
+
+    /// Waits for a batch of a model, done with the one before. `None`: it is closed, and nothing waits any more.
+    pub fn next(self: &Arc<Self>, queue: QueueId, done: Option<Grant>) -> Option<Grant> {
+        let seat = Arc::new(Seat::default());
+        {
+            let mut state = self.state();
+            // In one step: were the slots free before the instance is, another model would always get them.
+            if let Some(mut done) = done {
+                done.give_back(&mut state);
+            }
+            let is_over = state.is_over(queue);
+            if let Some(line) = state.lines.get_mut(&queue).filter(|_| !is_over) {
+                line.idle.push(seat.clone());
+            }
+            self.dispatch(&mut state);
+            if is_over {
+                return None;
+            }
+        }
+        loop {
+            if let Some(grant) = seat.wait() {
+                return Some(grant);
+            }
+            let mut state = self.state();
+            self.dispatch(&mut state);
+            if state.is_over(queue) {
+                state.stand_up(queue, &seat);
+                // It may have been given a batch just before.
+                return seat.told().grant.take();
+            }
+        }
+    }
+
+    /// Hands out batches as long as there are slots and images.
+    fn dispatch(self: &Arc<Self>, state: &mut State) {
+        let now = Instant::now();
+        while state.slots_free > 0
+            && let Some((id, next)) = state.foremost(now)
+        {
+            let threads = self.threads(state.slots_free, state.demand());
+            let (slots_free, memory_free) = (state.slots_free, state.memory_free);
+            let line = state.lines.get_mut(&id).expect("it is foremost");
+            let (kind, size) = line.queue.kind_and_size(&next);
+            let each = (line.terms.activations)(kind, size).max(1);
+            // What does not fit now is waited for: others that fit would keep it out for ever.
+            if each > memory_free {
+                break;
+            }
+            let fitting = usize::try_from(memory_free / each).unwrap_or(usize::MAX);
+            let there = line
+                .queue
+                .there(&next, line.terms.forming.max_batch.min(fitting), now);
+            // What can run beside on free slots is not run after.
+            let beside = (slots_free / threads).min(line.idle.len()).max(1);
+            let share = line.queue.len().div_ceil(beside);
+            let batch = line
+                .queue
+                .take(&next, line.terms.forming.size(there.min(share)), now);
+            let grant = Grant {
+                scheduler: self.clone(),
+                queue: id,
+                id: batch[0].id,
+                threads,
+                memory: each * batch.len() as u64,
+                begun: now,
+                batch,
+                given_back: false,
+            };
+            state.slots_free -= threads;
+            state.memory_free -= grant.memory;
+            line.run(grant);
+        }
+        for line in state.lines.values().filter(|line| line.is_over()) {
+            line.idle
+                .iter()
+                .for_each(|seat| seat.tell(|told| told.closed = true));
+        }
+    }
+
+    /// Slots that each of so many batches gets of those that are free.
+    fn threads(&self, free: usize, batches: usize) -> usize {
+        if self.slots.divisible {
+            (free / batches.max(1)).max(1)
+        } else {
+            1
+        }
+    }
+
+    /// Seconds until what runs and what goes before an image of a class is done.
+    fn wait(&self, state: &State, own: &Line, class: Priority, now: Instant) -> f64 {
+        if state.slots_free > 0 {
+            return 0.0;
+        }
+        let waits = |line: &Line| line.queue.seconds(class, &line.cost);
+        let (mut all, mut weights) = (0.0, 0.0);
+        for line in state.lines.values().filter(|line| !line.queue.is_empty()) {
+            all += waits(line);
+            weights += line.terms.weight;
+        }
+        // While others have work, it has no more than its share.
+        let shared = waits(own) * (weights / own.terms.weight).max(1.0);
+        let running = state.lines.values().flat_map(|line| &line.running);
+        let running: f64 = running.map(|it| it.left(now)).sum();
+        (running + shared.min(all)) / self.slots.count as f64
+    }
+}
+
+impl State {
+    /// Of all models that have work, what the one had that had the least.
+    fn least_had(&self) -> f64 {
+        let busy = self
+            .lines
+            .values()
+            .filter(|it| !it.queue.is_empty() || !it.running.is_empty());
+        busy.map(|it| it.had).min_by(f64::total_cmp).unwrap_or(0.0)
+    }
+
+    fn is_over(&self, queue: QueueId) -> bool {
+        self.lines.get(&queue).is_none_or(Line::is_over)
+    }
+
+    fn stand_up(&mut self, queue: QueueId, seat: &Arc<Seat>) {
+        if let Some(line) = self.lines.get_mut(&queue) {
+            line.idle.retain(|it| !Arc::ptr_eq(it, seat));
+        }
+    }
+
+    /// How many batches could run at once, were there slots enough.
+    fn demand(&self) -> usize {
+        let lines = self.lines.values();
+        lines.map(|line| line.queue.len().min(line.idle.len())).sum()
+    }
+
+    fn waiting_or_running(&self) -> usize {
+        let lines = self.lines.values();
+        lines.map(|line| line.queue.len() + line.running.len()).sum()
+    }
+
+    /// Whose batch is next, of those that an instance waits for. Where one may still wait for company, its instance is told when to
+    /// look again.
+    fn foremost(&self, now: Instant) -> Option<(QueueId, Next)> {
+        let mut due = Vec::new();
+        for (&id, line) in &self.lines {
+            let (Some(seat), Some(next)) = (line.idle.last(), line.queue.next(now)) else {
+                continue;
+            };
+            match line.queue.due(&next, &line.terms.forming, now) {
+                Due::Now => due.push((id, next)),
+                Due::At(then) => seat.tell(|told| told.look_at = Some(then)),
+            }
+        }
+        let had = |id: &QueueId| self.lines[id].had;
+        due.into_iter()
+            .min_by(|(a, of_a), (b, of_b)| of_a.class.cmp(&of_b.class).then(had(a).total_cmp(&had(b))))
+    }
+}
+
+impl Line {
+    fn is_over(&self) -> bool {
+        self.closed && self.queue.is_empty()
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.queue.is_empty() && self.running.is_empty()
+    }
+
+    /// Gives a batch to an idle instance.
+    fn run(&mut self, grant: Grant) {
+        let images = grant.batch.iter();
+        self.running.push(Running {
+            grant: grant.id,
+            begun: grant.begun,
+            threads: grant.threads,
+            expected: images
+                .map(|entry| self.cost.seconds(entry.kind(), entry.pixels()))
+                .sum(),
+        });
+        let seat = self
+            .idle
+            .pop()
+            .expect("a batch is made only where an instance is idle");
+        seat.tell(|told| told.grant = Some(grant));
+    }
+}
+
+impl Running {
+    /// Seconds of a slot that are still to come.
+    fn left(&self, now: Instant) -> f64 {
+        let done = now.saturating_duration_since(self.begun).as_secs_f64() * self.threads as f64;
+        (self.expected - done).max(0.0)
+    }
+}
+
+impl Seat {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Told)) {
+        what(&mut self.told());
+        self.changed.notify_all();
+    }
+
+    /// Waits for a batch. `None`: it is time to look again.
+    fn wait(&self) -> Option<Grant> {
+        let mut told = self.told();
+        loop {
+            if let Some(grant) = told.grant.take() {
+                return Some(grant);
+            }
+            let now = Instant::now();
+            if std::mem::take(&mut told.closed) || told.look_at.take_if(|then| *then <= now).is_some() {
+                return None;
+            }
+            told = match told.look_at {
+                None => self.changed.wait(told).unwrap_or_else(PoisonError::into_inner),
+                Some(then) => {
+                    let waited = self.changed.wait_timeout(told, then - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl Grant {
+    /// Threads that its operations may use.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The batch, to be run while the grant is held.
+    pub fn take_batch(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.batch)
+    }
+
+    fn give_back(&mut self, state: &mut State) {
+        self.given_back = true;
+        state.slots_free += self.threads;
+        state.memory_free += self.memory;
+        if let Some(line) = state.lines.get_mut(&self.queue) {
+            line.running.retain(|it| it.grant != self.id);
+            let took = self.begun.elapsed().as_secs_f64() * self.threads as f64;
+            line.had += took / line.terms.weight;
+        }
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if !self.given_back {
+            let scheduler = self.scheduler.clone();
+            let mut state = scheduler.state();
+            self.give_back(&mut state);
+            scheduler.dispatch(&mut state);
+        }
+    }
+}
+
+fn in_time(deadline: Instant, expected: f64, now: Instant) -> Result<(), EngineError> {
+    let left = deadline.saturating_duration_since(now).as_secs_f64();
+    if left > 0.0 && expected > left {
+        return Err(EngineError::NotInTime {
+            expected_seconds: expected,
+            left_seconds: left,
+            retry_seconds: (expected - left).clamp(0.01, 30.0),
+        });
+    }
+    Ok(())
+}
+
+fn refuse(entries: Vec<Entry>, error: impl Fn() -> EngineError) {
+    for entry in entries {
+        entry.refuse(error());
+    }
+}

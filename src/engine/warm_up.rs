@@ -1,0 +1,89 @@
+//! The first images of a thread, so that the first one that counts does not wait for libtorch's caches.
+
+use std::time::Instant;
+
+use ndarray::Array3;
+
+use super::contract::Ready;
+use super::cost::Kind;
+use super::error::EngineError;
+use super::pass::Pass;
+use super::scheduler::Slots;
+use crate::imaging::Image;
+use crate::nn::layers::LAYER_COUNT;
+use crate::nn::threads::use_threads_here;
+
+/// What a model is warmed up with before it is ready.
+#[derive(Debug, Clone)]
+pub(super) struct WarmUp {
+    /// Sides of square images, brought within the sizes that the model is for.
+    pub sides: Vec<usize>,
+    /// Images in the largest batch.
+    pub max_batch: usize,
+    pub slots: Slots,
+}
+
+impl WarmUp {
+    /// Warms up the first thread of a model: every size, alone and in the largest batch, on one slot and on all. Says what images
+    /// cost, once things are warm.
+    ///
+    /// # Errors
+    /// The model failed on them.
+    pub fn first(&self, pass: &Pass, measured: impl Fn(Kind, u64, f64)) -> Result<(), EngineError> {
+        let mut slots = vec![1];
+        if self.slots.divisible && self.slots.count > 1 {
+            slots.push(self.slots.count);
+        }
+        for &side in &self.sides {
+            let image = image(pass, side)?;
+            for &threads in &slots {
+                use_threads_here(threads);
+                pass.segment(&vec![&image; self.max_batch])?;
+                pass.segment(&[&image])?;
+                let begun = Instant::now();
+                pass.segment(&[&image])?;
+                let seconds = begun.elapsed().as_secs_f64() * threads as f64;
+                measured(Kind::Segmentation, pixels(&image), seconds);
+            }
+            let begun = Instant::now();
+            let seen = pass.interpret(&image, &[1, LAYER_COUNT])?;
+            seen.layer(LAYER_COUNT)?;
+            tracing::debug!(side, seconds = begun.elapsed().as_secs_f64(), "warm");
+        }
+        Ok(())
+    }
+
+    /// Warms up another thread, whose model others have warmed up already.
+    ///
+    /// # Errors
+    /// The model failed on it.
+    pub fn again(&self, pass: &Pass) -> Result<(), EngineError> {
+        use_threads_here(1);
+        match self.sides.first() {
+            Some(&side) => pass.segment(&[&image(pass, side)?]).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+fn pixels(image: &Ready) -> u64 {
+    image.size().iter().map(|&side| side as u64).product()
+}
+
+fn image(pass: &Pass, side: usize) -> Result<Ready, EngineError> {
+    let input = &pass.manifest().input;
+    let side = |axis: usize| {
+        let most = input.max_size.map_or(usize::MAX, |size| size[axis]);
+        let least = input.min_size.map_or(1, |size| size[axis]);
+        side.clamp(least, most.max(least))
+    };
+    let (height, width) = (side(0), side(1));
+    // Not constant, which some preprocessing steps rightly refuse.
+    let pixels = Array3::from_shape_fn((input.channels.len(), height, width), |(_, row, column)| {
+        ((row + column) % 7) as f32
+    });
+    pass.prepare(&Image {
+        pixels,
+        spacing: [1.0, 1.0],
+    })
+}

@@ -1,0 +1,107 @@
+//! How much memory a pass through the network takes while it runs, counted from its layers: what is alive at once, tensor by tensor, as
+//! [`super::inference::InferenceNet::forward`] makes and drops them.
+
+use super::layers::{LAYER_COUNT, LAYERS};
+use super::unet::{UNetConfig, padded_side};
+
+/// Bytes of a value.
+const VALUE: u64 = 4;
+/// Values a pixel that the scores hold at once, for each object class: probability, reference, labels, and what is copied of them.
+const SCORES: u64 = 8;
+
+/// Bytes that segmenting an image of `[height, width]` takes at most at once, weights left out; the image alone in its batch. A batch
+/// of several takes as many times as much.
+pub fn segmentation(network: &UNetConfig, mu_layers: &[usize], size: [usize; 2]) -> u64 {
+    peak(network, mu_layers, size)
+}
+
+/// The same for an interpretation, which keeps every layer's feature map.
+pub fn interpretation(network: &UNetConfig, size: [usize; 2]) -> u64 {
+    let all: Vec<usize> = (1..=LAYER_COUNT).collect();
+    let pixels = pixels(size);
+    // A SAM on the grid of the image, and what it is made from.
+    peak(network, &all, size) + VALUE * 4 * (network.classes as u64 + 1) * pixels
+}
+
+fn pixels(size: [usize; 2]) -> u64 {
+    let side = |side: usize| padded_side(i64::try_from(side).unwrap_or(i64::MAX / 32)) as u64;
+    side(size[0]).saturating_mul(side(size[1]))
+}
+
+/// What is alive, and the most that was.
+#[derive(Default)]
+struct Alive {
+    now: u64,
+    most: u64,
+}
+
+impl Alive {
+    fn make(&mut self, values: u64) {
+        self.now = self.now.saturating_add(values);
+        self.most = self.most.max(self.now);
+    }
+
+    fn drop(&mut self, values: u64) {
+        self.now -= values;
+    }
+}
+
+fn peak(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
+    let pixels = pixels(size);
+    let map = |number: usize| {
+        let layer = &LAYERS[number - 1];
+        let side = layer.downsampling as u64;
+        (layer.channels(network.base_width) as u64).saturating_mul(pixels / (side * side))
+    };
+    let kept = |number: usize| taps.contains(&number);
+    let input = (network.in_channels as u64).saturating_mul(pixels);
+    let mut alive = Alive::default();
+    // The image as it came, padded, and with its channels last.
+    alive.make(input.saturating_mul(3));
+    let mut current = input;
+    // Down: the input is dropped when the first convolution is done, the second map stays as a skip.
+    for level in 0..4 {
+        let (first, second) = (2 * level + 1, 2 * level + 2);
+        alive.make(map(first));
+        alive.drop(current);
+        alive.make(map(second));
+        if !kept(first) {
+            alive.drop(map(first));
+        }
+        current = map(second) / 4;
+        alive.make(current);
+    }
+    alive.make(map(9));
+    alive.drop(current);
+    alive.make(map(10));
+    if !kept(9) {
+        alive.drop(map(9));
+    }
+    // Up: the map below, what is brought up of it and the sum are alive at once.
+    let mut below = 10;
+    for level in 0..4 {
+        let (first, second) = (11 + 2 * level, 12 + 2 * level);
+        let skip = 8 - 2 * level;
+        let up = map(first);
+        alive.make(up);
+        alive.make(map(first));
+        alive.drop(up);
+        if !kept(skip) {
+            alive.drop(map(skip));
+        }
+        if !kept(below) {
+            alive.drop(map(below));
+        }
+        alive.make(map(second));
+        if !kept(first) {
+            alive.drop(map(first));
+        }
+        below = second;
+    }
+    // Logits, probabilities of background and classes, and those of the classes; then the scores.
+    let classes = network.classes as u64;
+    alive.make((3 * classes + 2).saturating_mul(pixels));
+    alive.drop((2 * classes + 2) * pixels);
+    alive.make(SCORES * classes * pixels);
+    alive.most.saturating_mul(VALUE)
+}

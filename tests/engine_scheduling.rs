@@ -1,0 +1,256 @@
+//! Whose image runs next: priorities that starve nobody, shares by weight, deadlines that are kept or refused at once, bounds for
+//! clients, memory that is not overdrawn, and batches that wait for company only as long as they may.
+//!
+//! What would break: an urgent image that waits behind a study, a study that never runs, a refusal that comes after the deadline, one
+//! client that takes every place, an image that the kernel's killer finds first.
+
+mod engine_rig;
+mod program;
+mod tiny_model;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine_rig::{Rig, ask, image, queue};
+use sagate::engine::{
+    Asker, Bounds, Client, EngineError, Forming, Hosted, Pending, Priority, Serving, Slots,
+};
+
+fn of(priority: Priority) -> Asker {
+    Asker {
+        priority,
+        ..Asker::default()
+    }
+}
+
+/// The order in which images ran, by the moment at which each was begun.
+async fn order(pending: Vec<(&'static str, Pending)>) -> Vec<&'static str> {
+    let mut begun = Vec::new();
+    for (name, pending) in pending {
+        begun.push((pending.wait().await.unwrap().timing.begun, name));
+    }
+    begun.sort();
+    begun.into_iter().map(|(_, name)| name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_more_urgent_goes_first_and_equals_in_their_order() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    rig.observer.until_held().await;
+    let pending = [
+        ("batch", Priority::Batch),
+        ("routine 1", Priority::Routine),
+        ("routine 2", Priority::Routine),
+        ("urgent", Priority::Urgent),
+    ]
+    .map(|(name, priority)| (name, queue(&hosted, &image(&hosted, 1, 48), &of(priority))));
+    drop(held);
+    first.wait().await.unwrap();
+    let ran = order(pending.into()).await;
+    assert_eq!(ran, ["urgent", "routine 1", "routine 2", "batch"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_waited_long_enough_counts_as_urgent() {
+    let rig = Rig::new(&["tiny"], |setup| setup.aging = Duration::from_millis(20));
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    rig.observer.until_held().await;
+    let old = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Batch));
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    let urgent = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Urgent));
+    drop(held);
+    first.wait().await.unwrap();
+    assert_eq!(
+        order(vec![("urgent", urgent), ("old", old)]).await,
+        ["old", "urgent"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_share_the_device_by_their_weights() {
+    let rig = Rig::new(&["heavy", "light"], |setup| {
+        let weighted = |weight| Serving {
+            weight,
+            ..Serving::default()
+        };
+        setup.serving.models.insert("heavy".into(), weighted(3.0));
+        setup.serving.models.insert("light".into(), weighted(1.0));
+    });
+    let (heavy, light) = (rig.ready("heavy").await, rig.ready("light").await);
+    let held = rig.observer.hold();
+    let first = queue(&heavy, &image(&heavy, 0, 48), &Asker::default());
+    rig.observer.until_held().await;
+    let side = 128;
+    let many = |hosted: &Arc<Hosted>, name| {
+        let image = image(hosted, 1, side);
+        let pending = (0..40).map(|_| (name, queue(hosted, &image, &Asker::default())));
+        pending.collect::<Vec<_>>()
+    };
+    let mut pending = many(&light, "light");
+    pending.extend(many(&heavy, "heavy"));
+    drop(held);
+    first.wait().await.unwrap();
+    // As long as both have work: of the first 32 some 24 are the heavy one's.
+    let ran = order(pending).await;
+    let heavies = ran[..32].iter().filter(|name| **name == "heavy").count();
+    assert!((19..=29).contains(&heavies), "{heavies} of 32: {ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_in_time_is_refused_at_once() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let waiting: Vec<_> = (0..64)
+        .map(|_| queue(&hosted, &image(&hosted, 0, 256), &Asker::default()))
+        .collect();
+    rig.observer.until_held().await;
+    let asker = Asker {
+        deadline: Some(Instant::now() + Duration::from_millis(20)),
+        ..Asker::default()
+    };
+    match ask(&hosted, &image(&hosted, 1, 256), &asker).await {
+        Err(EngineError::NotInTime {
+            expected_seconds,
+            left_seconds,
+            retry_seconds,
+        }) => {
+            assert!(expected_seconds > left_seconds && left_seconds <= 0.02);
+            assert!(retry_seconds >= 0.01);
+        }
+        other => panic!("{other:?}"),
+    }
+    // The urgent do not wait for these.
+    let urgent = Asker {
+        priority: Priority::Urgent,
+        deadline: Some(Instant::now() + Duration::from_secs(60)),
+        ..Asker::default()
+    };
+    let urgent = queue(&hosted, &image(&hosted, 1, 256), &urgent);
+    drop(held);
+    urgent.wait().await.unwrap();
+    for pending in waiting {
+        pending.wait().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expires_in_the_queue_leaves_it_at_that_moment() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    rig.observer.until_held().await;
+    let before = hosted.usage();
+    let asker = Asker {
+        deadline: Some(Instant::now() + Duration::from_millis(200)),
+        ..Asker::default()
+    };
+    let late = ask(&hosted, &image(&hosted, 1, 48), &asker).await;
+    assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
+    assert_eq!(
+        hosted.usage(),
+        before,
+        "its place is free while the other still runs"
+    );
+    drop(held);
+    first.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_does_not_take_every_place() {
+    let rig = Rig::new(&["tiny"], |setup| {
+        setup.admission.client = Bounds {
+            entries: 2,
+            bytes: 1 << 20,
+        };
+    });
+    let hosted = rig.ready("tiny").await;
+    let of = |name: &str| Asker {
+        client: Client::new(name),
+        ..Asker::default()
+    };
+    let places = [1, 2].map(|_| hosted.admit(10, &of("greedy")).unwrap());
+    let refused = hosted.admit(10, &of("greedy")).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("this client's part"), "{refused}");
+    hosted.admit(10, &of("other")).unwrap();
+    drop(places);
+    hosted.admit(10, &of("greedy")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_never_fits_into_memory_is_refused_with_the_figure() {
+    let rig = Rig::new(&["tiny"], |setup| setup.memory = 8 << 20);
+    let hosted = rig.ready("tiny").await;
+    ask(&hosted, &image(&hosted, 0, 64), &Asker::default())
+        .await
+        .unwrap();
+    match ask(&hosted, &image(&hosted, 0, 1024), &Asker::default()).await {
+        Err(EngineError::TooLargeForMemory { size, bytes, budget }) => {
+            assert_eq!((size, budget), ([1024, 1024], 8 << 20));
+            assert!(bytes > budget);
+        }
+        other => panic!("{other:?}"),
+    }
+    // What fits goes on, if need be one after the other.
+    let pending: Vec<_> = (0..6)
+        .map(|_| queue(&hosted, &image(&hosted, 0, 128), &Asker::default()))
+        .collect();
+    for pending in pending {
+        pending.wait().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_wait_for_company_and_no_longer_than_they_may() {
+    let rig = Rig::new(&["tiny"], |setup| {
+        setup.serving.common.forming = Forming {
+            max_batch: 8,
+            max_wait: Duration::from_millis(400),
+            preferred: vec![2, 4],
+        };
+    });
+    let hosted = rig.ready("tiny").await;
+    let alone = Instant::now();
+    let scored = ask(&hosted, &image(&hosted, 0, 48), &Asker::default())
+        .await
+        .unwrap();
+    assert_eq!(scored.timing.images, 1);
+    assert!(
+        alone.elapsed() >= Duration::from_millis(400),
+        "it waited for company"
+    );
+    // Two are a preferred size: nobody waits.
+    let pair = [1, 2].map(|seed| queue(&hosted, &image(&hosted, seed, 48), &Asker::default()));
+    for pending in pair {
+        let scored = pending.wait().await.unwrap();
+        assert_eq!(scored.timing.images, 2);
+        assert!(scored.timing.begun - scored.timing.queued < Duration::from_millis(400));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_share_the_slots_and_answer_as_one_would() {
+    let rig = Rig::new(&["tiny"], |setup| {
+        setup.slots = Slots {
+            count: 2,
+            divisible: true,
+        };
+    });
+    let hosted = rig.ready("tiny").await;
+    let pass = rig.place.pass();
+    let pending: Vec<_> = (0..24)
+        .map(|seed| (seed, queue(&hosted, &image(&hosted, seed, 96), &Asker::default())))
+        .collect();
+    for (seed, pending) in pending {
+        let found = pending.wait().await.unwrap().segmentation;
+        let expected = program::segment(&pass, &program::waves_image(seed, 96, 96));
+        assert_eq!(*found, expected, "image {seed}");
+    }
+    rig.engine.stop().await;
+}

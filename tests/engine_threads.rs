@@ -1,0 +1,42 @@
+//! One image, one answer, to the bit: whatever number of threads works on it and whatever batch it is in.
+//!
+//! What would break: a decision that depends on how much else the server has to do.
+
+mod program;
+mod tiny_model;
+
+use program::{Place, waves_image};
+use sagate::engine::{Pass, Ready, Segmentation};
+use sagate::nn::threads::use_threads_here;
+
+fn seen(pass: &Pass, threads: usize, images: &[&Ready]) -> Vec<Segmentation> {
+    // The number belongs to the thread that asks.
+    use_threads_here(threads);
+    pass.segment(images).unwrap()
+}
+
+#[test]
+fn neither_threads_nor_company_move_a_bit() {
+    let place = Place::new(1, &[0.5]);
+    let pass = place.pass();
+    for (height, width) in [(48, 48), (64, 160), (250, 130), (256, 256)] {
+        let images: Vec<Ready> = (0..4)
+            .map(|seed| pass.prepare(&waves_image(seed, height, width)).unwrap())
+            .collect();
+        let images: Vec<&Ready> = images.iter().collect();
+        let expected: Vec<Segmentation> = images.iter().flat_map(|image| seen(&pass, 1, &[image])).collect();
+        for threads in [1, 2, 3] {
+            for batch in [1, 2, 4] {
+                let found: Vec<Segmentation> = (images.chunks(batch))
+                    .flat_map(|images| seen(&pass, threads, images))
+                    .collect();
+                for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let what =
+                        format!("image {index} of {height} x {width}, {threads} threads, batch {batch}");
+                    assert_eq!(found.probability, expected.probability, "{what}: probability");
+                    assert_eq!(found.mean_sa, expected.mean_sa, "{what}: mu");
+                }
+            }
+        }
+    }
+}
