@@ -67,6 +67,10 @@ const KEYS: &[(&str, &str)] = &[
         "engine.max_batch",
         "a whole number from 0 (as suits the device) to 1024",
     ),
+    (
+        "engine.bucket",
+        "0 (only images of one size meet) or a multiple of 16 to 8192",
+    ),
     ("engine.batch_wait_ms", "a number of milliseconds from 0 to 60000"),
     (
         "engine.preferred_batches",
@@ -193,6 +197,8 @@ pub struct Engine {
     pub activation_bytes: u64,
     /// Most images that the network sees at once; 0 leaves it to [`Engine::largest_batch`].
     pub max_batch: usize,
+    /// Images meet whose sides, rounded up to a multiple of this, are the same; 0: only those of one size.
+    pub bucket: usize,
     /// Milliseconds that an image waits for company.
     pub batch_wait_ms: f64,
     /// Batches that are run as soon as they are there, ascending.
@@ -450,6 +456,7 @@ impl Settings {
                 client_bytes: reader.get("engine.client_bytes")?,
                 activation_bytes: reader.get("engine.activation_bytes")?,
                 max_batch: reader.get("engine.max_batch")?,
+                bucket: reader.get("engine.bucket")?,
                 batch_wait_ms: reader.get("engine.batch_wait_ms")?,
                 preferred_batches: reader.get("engine.preferred_batches")?,
                 instances: reader.get("engine.instances")?,
@@ -515,6 +522,7 @@ impl Settings {
             ("engine.total_bytes", self.engine.total_bytes >= 1),
             ("engine.client_entries", self.engine.client_entries <= 1_000_000),
             ("engine.max_batch", self.engine.max_batch <= 1024),
+            ("engine.bucket", serving::is_bucket(self.engine.bucket)),
             (
                 "engine.batch_wait_ms",
                 serving::is_wait(self.engine.batch_wait_ms),

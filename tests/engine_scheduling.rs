@@ -185,14 +185,14 @@ async fn one_client_does_not_take_every_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_never_fits_into_memory_is_refused_with_the_figure() {
-    let rig = Rig::new(&["tiny"], |setup| setup.memory = 8 << 20);
+    let rig = Rig::new(&["tiny"], |setup| setup.memory = 24 << 20);
     let hosted = rig.ready("tiny").await;
     ask(&hosted, &image(&hosted, 0, 64), &Asker::default())
         .await
         .unwrap();
     match ask(&hosted, &image(&hosted, 0, 1024), &Asker::default()).await {
         Err(EngineError::TooLargeForMemory { size, bytes, budget }) => {
-            assert_eq!((size, budget), ([1024, 1024], 8 << 20));
+            assert_eq!((size, budget), ([1024, 1024], 24 << 20));
             assert!(bytes > budget);
         }
         other => panic!("{other:?}"),
@@ -213,6 +213,7 @@ async fn batches_wait_for_company_and_no_longer_than_they_may() {
             max_batch: 8,
             max_wait: Duration::from_millis(400),
             preferred: vec![2, 4],
+            bucket: 64,
         };
     });
     let hosted = rig.ready("tiny").await;
@@ -226,7 +227,7 @@ async fn batches_wait_for_company_and_no_longer_than_they_may() {
         "it waited for company"
     );
     // Two are a preferred size: nobody waits.
-    let pair = [1, 2].map(|seed| queue(&hosted, &image(&hosted, seed, 48), &Asker::default()));
+    let pair = [48, 60].map(|side| queue(&hosted, &image(&hosted, 1, side), &Asker::default()));
     for pending in pair {
         let scored = pending.wait().await.unwrap();
         assert_eq!(scored.timing.images, 2);

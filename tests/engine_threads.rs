@@ -15,6 +15,26 @@ fn seen(pass: &Pass, threads: usize, images: &[&Ready]) -> Vec<Segmentation> {
     pass.segment(images).unwrap()
 }
 
+/// Images of several sizes in one batch: what lies beyond one of them is never seen.
+#[test]
+fn a_batch_of_several_sizes_moves_no_bit_either() {
+    let place = Place::new(1, &[0.5]);
+    let pass = place.pass();
+    let sizes = [(48, 48), (64, 33), (17, 64), (64, 64), (50, 60)];
+    let images: Vec<Ready> = (sizes.iter().enumerate())
+        .map(|(seed, &(height, width))| pass.prepare(&waves_image(seed, height, width)).unwrap())
+        .collect();
+    let together: Vec<&Ready> = images.iter().collect();
+    let forwards = pass.forward_bucket(&together, &[]).unwrap();
+    assert_eq!(forwards.len(), images.len());
+    for ((forward, image), size) in forwards.iter().zip(&images).zip(sizes) {
+        let found = pass.assess(forward).unwrap().remove(0);
+        let expected = pass.segment(&[image]).unwrap().remove(0);
+        assert_eq!(found.probability, expected.probability, "{size:?}: probability");
+        assert_eq!(found, expected, "{size:?}");
+    }
+}
+
 #[test]
 fn neither_threads_nor_company_move_a_bit() {
     let place = Place::new(1, &[0.5]);

@@ -28,6 +28,7 @@ engine.client_entries = 0
 engine.client_bytes = 0
 engine.activation_bytes = 0
 engine.max_batch = 0
+engine.bucket = 0
 engine.batch_wait_ms = 0.0
 engine.preferred_batches = []
 engine.instances = 0

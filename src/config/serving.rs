@@ -9,6 +9,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("weight", "a number above 0, at most 1000"),
     ("instances", "a whole number from 0 (as suits the device) to 256"),
     ("max_batch", "a whole number from 0 (as suits the device) to 1024"),
+    (
+        "bucket",
+        "0 (only images of one size meet) or a multiple of 16 to 8192",
+    ),
     ("batch_wait_ms", "a number of milliseconds from 0 to 60000"),
     (
         "preferred_batches",
@@ -30,6 +34,8 @@ pub struct Serving {
     pub instances: Option<usize>,
     /// Most images that the network sees at once.
     pub max_batch: Option<usize>,
+    /// The multiple of sides within which images meet.
+    pub bucket: Option<usize>,
     /// Milliseconds that an image waits for company.
     pub batch_wait_ms: Option<f64>,
     /// Batches that are run as soon as they are there.
@@ -80,6 +86,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<BTreeMap<String, Serving>, Con
             weight: reader.find_and_get(&name, "weight")?,
             instances: reader.find_and_get(&name, "instances")?,
             max_batch: reader.find_and_get(&name, "max_batch")?,
+            bucket: reader.find_and_get(&name, "bucket")?,
             batch_wait_ms: reader.find_and_get(&name, "batch_wait_ms")?,
             preferred_batches: reader.find_and_get(&name, "preferred_batches")?,
             versions: reader.find_and_get(&name, "versions")?,
@@ -115,6 +122,7 @@ impl Serving {
             ("weight", self.weight.is_none_or(|it| it > 0.0 && it <= 1000.0)),
             ("instances", self.instances.is_none_or(|it| it <= 256)),
             ("max_batch", self.max_batch.is_none_or(|it| it <= 1024)),
+            ("bucket", self.bucket.is_none_or(is_bucket)),
             ("batch_wait_ms", self.batch_wait_ms.is_none_or(is_wait)),
             (
                 "preferred_batches",
@@ -136,6 +144,11 @@ impl Serving {
             None => Ok(()),
         }
     }
+}
+
+/// Whether it is a multiple of sides within which images may meet.
+pub(super) fn is_bucket(multiple: usize) -> bool {
+    multiple.is_multiple_of(16) && multiple <= 8192
 }
 
 /// Whether it is a time in milliseconds that images may wait for company.

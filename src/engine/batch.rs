@@ -34,7 +34,7 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         Task::Interpret(plan, _) => Some(plan),
         Task::Segment(_) => None,
     };
-    let forward = pass.forward(&images, &plan.map(Plan::taps).unwrap_or_default())?;
+    let mut forwards = pass.forward_bucket(&images, &plan.map(Plan::taps).unwrap_or_default())?;
     let forwarded = Instant::now();
     if batch
         .iter()
@@ -60,7 +60,7 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         host.scheduler.measured(host.queue, kind, pixels, seconds);
     };
     if let (Task::Interpret(plan, events), [entry]) = (&batch[0].task, batch) {
-        let seen = pass.open(forward)?;
+        let seen = pass.open(forwards.remove(0))?;
         let scored = Instant::now();
         observer.batch_ended(id, forwarded - begun, scored - forwarded);
         let first = Scored {
@@ -72,7 +72,10 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         measured(Kind::Interpretation);
         return Ok(Outcome::Sent);
     }
-    let results = pass.assess(&forward)?;
+    let mut results = Vec::with_capacity(batch.len());
+    for forward in &forwards {
+        results.extend(pass.assess(forward)?);
+    }
     let scored = Instant::now();
     observer.batch_ended(id, forwarded - begun, scored - forwarded);
     measured(Kind::Segmentation);

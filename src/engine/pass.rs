@@ -132,15 +132,52 @@ impl Pass {
         if let Some(other) = other {
             return Err(EngineError::MixedSizes { first, other });
         }
-        let mut wanted = self.manifest().mu.layers.clone();
-        wanted.extend(layers);
         let output = self
-            .run(images, &wanted)
+            .run(images, &self.taps(layers))
             .map_err(|error| error.or_memory(images.len(), first))?;
         Ok(Forward {
             images: images.to_vec(),
             output,
         })
+    }
+
+    /// [`Pass::forward`] of images that may differ in size, in one batch: what it gives for each is what it gives for the image alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn forward_bucket<'a>(
+        &self,
+        images: &[&'a Ready],
+        layers: &[usize],
+    ) -> Result<Vec<Forward<'a>>, EngineError> {
+        let first = images.first().ok_or(EngineError::NoImage)?.size();
+        if images.iter().all(|image| image.size() == first) {
+            return Ok(vec![self.forward(images, layers)?]);
+        }
+        let most = |axis: usize| images.iter().map(|image| image.size()[axis]).max().unwrap_or(0);
+        let run = || -> Result<Vec<Forward<'a>>, EngineError> {
+            let pixels: Result<Vec<Tensor>, _> = images
+                .iter()
+                .map(|image| tensors::from_array(image.pixels()))
+                .collect();
+            let outputs = self.net.forward_bucket(&pixels?, &self.taps(layers))?;
+            let forward = |(&image, mut output): (&&'a Ready, Output)| {
+                output.valid = validity(&[image], &output)?;
+                Ok(Forward {
+                    images: vec![image],
+                    output,
+                })
+            };
+            images.iter().zip(outputs).map(forward).collect()
+        };
+        run().map_err(|error| error.or_memory(images.len(), [most(0), most(1)]))
+    }
+
+    /// The layers of mu, and these.
+    fn taps(&self, layers: &[usize]) -> Vec<usize> {
+        let mut taps = self.manifest().mu.layers.clone();
+        taps.extend(layers);
+        taps
     }
 
     /// The scores' part of [`Pass::segment`]: one result an image, in their order.

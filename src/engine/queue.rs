@@ -114,7 +114,7 @@ impl Queue {
         if forming.max_wait.is_zero() || !first.takes_company() {
             return Due::Now;
         }
-        if forming.is_enough(self.company(next, now).take(forming.max_batch).count()) {
+        if forming.is_enough(self.company(next, forming, now).take(forming.max_batch).count()) {
             return Due::Now;
         }
         let mut until = first.queued + forming.max_wait;
@@ -133,31 +133,41 @@ impl Queue {
     }
 
     /// How many could run in the batch of that image, itself counted.
-    pub fn there(&self, next: &Next, most: usize, now: Instant) -> usize {
+    pub fn there(&self, next: &Next, forming: &Forming, most: usize, now: Instant) -> usize {
         if self.first(next).takes_company() {
-            self.company(next, now).take(most).count()
+            self.company(next, forming, now).take(most).count()
         } else {
             1
         }
     }
 
     /// Takes that image and company for it, `most` in all.
-    pub fn take(&mut self, next: &Next, most: usize, now: Instant) -> Vec<Entry> {
+    pub fn take(&mut self, next: &Next, forming: &Forming, most: usize, now: Instant) -> Vec<Entry> {
         if !self.first(next).takes_company() {
             return self.take_at(next.line, 0).into_iter().collect();
         }
-        let ids: Vec<u64> = self.company(next, now).take(most).map(|entry| entry.id).collect();
+        let ids: Vec<u64> = self
+            .company(next, forming, now)
+            .take(most)
+            .map(|entry| entry.id)
+            .collect();
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// That image and all that may share a batch with it, in their order. Nobody more urgent than its company waits for it.
-    fn company<'a>(&'a self, next: &Next, now: Instant) -> impl Iterator<Item = &'a Entry> {
+    fn company<'a>(
+        &'a self,
+        next: &Next,
+        forming: &'a Forming,
+        now: Instant,
+    ) -> impl Iterator<Item = &'a Entry> {
         let first = self.first(next);
         let (class, aging) = (next.class, self.aging);
+        let bucket = forming.bucket(first.image.size());
         let fits = move |entry: &&Entry| {
             entry.id != first.id
                 && entry.takes_company()
-                && entry.image.size() == first.image.size()
+                && forming.bucket(entry.image.size()) == bucket
                 && entry.class(now, aging) <= class
         };
         std::iter::once(first).chain(self.lines.iter().flatten().filter(fits))

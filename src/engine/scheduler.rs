@@ -326,27 +326,38 @@ impl Scheduler {
             let (slots_free, memory_free) = (state.slots_free, state.memory_free);
             let line = state.lines.get_mut(&id).expect("it is foremost");
             let (kind, size) = line.queue.kind_and_size(&next);
-            let each = (line.terms.activations)(kind, size).max(1);
+            let Terms {
+                forming, activations, ..
+            } = &line.terms;
+            // Images that meet in a batch take as much as the largest that could be among them.
+            let alone = activations(kind, size).max(1);
+            let each = activations(kind, forming.bucket(size)).max(1);
             // What does not fit now is waited for: others that fit would keep it out for ever.
-            if each > memory_free {
+            if alone > memory_free {
                 break;
             }
             let fitting = usize::try_from(memory_free / each).unwrap_or(usize::MAX);
-            let there = line
-                .queue
-                .there(&next, line.terms.forming.max_batch.min(fitting), now);
+            let most = forming.max_batch.min(fitting);
+            let there = line.queue.there(&next, forming, most, now);
             // What can run beside on free slots is not run after.
             let beside = (slots_free / threads).min(line.idle.len()).max(1);
             let share = line.queue.len().div_ceil(beside);
-            let batch = line
-                .queue
-                .take(&next, line.terms.forming.size(there.min(share)), now);
+            let images = if forming.preferred.is_empty() {
+                there.min(share)
+            } else {
+                there
+            };
+            let batch = line.queue.take(&next, forming, forming.size(images), now);
+            let memory = match batch.len() as u64 {
+                1 => alone,
+                images => each * images,
+            };
             let grant = Grant {
                 scheduler: self.clone(),
                 queue: id,
                 id: batch[0].id,
                 threads,
-                memory: each * batch.len() as u64,
+                memory,
                 begun: now,
                 batch,
                 given_back: false,

@@ -32,7 +32,7 @@ pub enum Versions {
     Named(Vec<u32>),
 }
 
-/// How batches come together. Only images of one size on the prepared grid meet.
+/// How batches come together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forming {
     /// Most images in a batch, at least 1.
@@ -41,6 +41,8 @@ pub struct Forming {
     pub max_wait: Duration,
     /// Sizes that are run as soon as they are there, ascending; empty: whatever is there is run.
     pub preferred: Vec<usize>,
+    /// Images meet whose sides, rounded up to a multiple of this, are the same; 0: only those of one size. It changes no result.
+    pub bucket: usize,
 }
 
 /// Which versions of a model take requests that name none.
@@ -127,11 +129,20 @@ impl Default for Forming {
             max_batch: 1,
             max_wait: Duration::ZERO,
             preferred: Vec::new(),
+            bucket: 0,
         }
     }
 }
 
 impl Forming {
+    /// Height and width that an image counts as: those of one kind meet.
+    pub fn bucket(&self, size: [usize; 2]) -> [usize; 2] {
+        match self.bucket {
+            0 => size,
+            multiple => size.map(|side| side.next_multiple_of(multiple)),
+        }
+    }
+
     /// How many of so many images that could share a batch are run: all that fit, or the largest preferred size below.
     pub fn size(&self, there: usize) -> usize {
         let most = there.min(self.max_batch).max(1);

@@ -7,7 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::checkpoint::{CheckpointError, Difference, Weights};
 use super::fused;
-use super::layers::{LAYER_COUNT, Layer};
+use super::layers::{LAYER_COUNT, LAYERS, Layer};
 use super::layout::channels_last;
 use super::threads::on_one_thread;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
@@ -155,14 +155,83 @@ impl InferenceNet {
     pub fn forward(&self, image: &Tensor, taps: &[usize]) -> Result<Output, InferenceError> {
         let _no_grad = tch::no_grad_guard();
         let size = self.check(image, taps)?;
-        let padded = [padded_side(size[0]), padded_side(size[1])];
+        let padded = size.map(padded_side);
+        let (probability, kept) = self.run(self.pad(image, size, padded)?, taps, &Extents::all())?;
+        let valid = if padded == size {
+            None
+        } else {
+            Some(self.validity(image.size()[0], size, padded)?)
+        };
+        Ok(Output {
+            probability,
+            taps: kept,
+            valid,
+            size,
+        })
+    }
+
+    /// Runs images `[C, H, W]` of several sizes in one batch, as large as the largest of each side. Every result is what
+    /// [`InferenceNet::forward`] gives for the image alone: what lies beyond an image's own padding is kept zero in every layer.
+    ///
+    /// # Errors
+    /// As there, of the first image for which something is wrong.
+    pub fn forward_bucket(&self, images: &[Tensor], taps: &[usize]) -> Result<Vec<Output>, InferenceError> {
+        let _no_grad = tch::no_grad_guard();
+        let mut sizes = Vec::with_capacity(images.len());
+        for image in images {
+            sizes.push(self.check(&image.f_unsqueeze(0)?, taps)?);
+        }
+        let padded: Vec<[i64; 2]> = sizes.iter().map(|size| size.map(padded_side)).collect();
+        let most = |axis: usize| padded.iter().map(|size| size[axis]).max().unwrap_or(0);
+        let bucket = [most(0), most(1)];
+        let placed: Result<Vec<Tensor>, TchError> = (images.iter().zip(&sizes))
+            .map(|(image, &size)| self.pad(image, size, bucket))
+            .collect();
+        let extents = Extents { bucket, own: &padded };
+        let (probability, kept) = self.run(Tensor::f_stack(&placed?, 0)?, taps, &extents)?;
+        let cut = |map: &Tensor, index: usize, down: i64| -> Result<Tensor, TchError> {
+            let [height, width] = padded[index];
+            map.f_narrow(0, index as i64, 1)?
+                .f_narrow(2, 0, height / down)?
+                .f_narrow(3, 0, width / down)
+        };
+        let mut outputs = Vec::with_capacity(images.len());
+        for (index, &size) in sizes.iter().enumerate() {
+            let mut taps = BTreeMap::new();
+            for (&number, map) in &kept {
+                let down = LAYERS[number - 1].downsampling;
+                taps.insert(number, channels_last(&cut(map, index, down)?)?);
+            }
+            outputs.push(Output {
+                probability: cut(&probability, index, 1)?.f_contiguous()?,
+                taps,
+                valid: if padded[index] == size {
+                    None
+                } else {
+                    Some(self.validity(1, size, padded[index])?)
+                },
+                size,
+            });
+        }
+        Ok(outputs)
+    }
+
+    /// `[B, K, H', W']` and the taps of a batch `[B, C, H', W']`.
+    fn run(
+        &self,
+        image: Tensor,
+        taps: &[usize],
+        extents: &Extents<'_>,
+    ) -> Result<(Tensor, BTreeMap<usize, Tensor>), InferenceError> {
         let mut kept = Taps {
             wanted: taps,
             next: 1,
             kept: BTreeMap::new(),
+            extents,
         };
         let mut skips = Vec::with_capacity(self.encoders.len());
-        let mut current = channels_last(&self.pad(image, size, padded)?)?;
+        let mut current = channels_last(&image)?;
+        drop(image);
         for encoder in &self.encoders {
             let skip = block(encoder, current, &mut kept)?;
             current = skip.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
@@ -171,27 +240,19 @@ impl InferenceNet {
         current = block(&self.bottleneck, current, &mut kept)?;
         for decoder in &self.decoders {
             let skip = skips.pop().expect("as many encoders as decoders");
-            let first = decoder.first.forward(decoder.up.forward(&current)?, skip)?;
-            kept.see(&first);
+            let up = decoder.up.forward(&current)?;
+            extents.clear(&up)?;
+            let first = decoder.first.forward(up, skip)?;
+            kept.see(&first)?;
             current = decoder.second.forward(&first)?;
-            kept.see(&current);
+            kept.see(&current)?;
         }
         let logits = self.head.forward(&current)?;
         // libtorch's threads cut its values where their number says, and round differently at the edges of a cut.
         let probability = on_one_thread(|| logits.f_softmax(1, Kind::Float))?
             .f_narrow(1, 1, self.config.classes)?
             .f_contiguous()?;
-        let valid = if padded == size {
-            None
-        } else {
-            Some(self.validity(image.size()[0], size, padded)?)
-        };
-        Ok(Output {
-            probability,
-            taps: kept.kept,
-            valid,
-            size,
-        })
+        Ok((probability, kept.kept))
     }
 
     fn check(&self, image: &Tensor, taps: &[usize]) -> Result<[i64; 2], InferenceError> {
@@ -237,19 +298,55 @@ impl Output {
     }
 }
 
+/// How far the images of a batch reach, each with its own padding.
+struct Extents<'a> {
+    /// `[H', W']` of the batch.
+    bucket: [i64; 2],
+    /// Of each image; none where all reach as far as the batch.
+    own: &'a [[i64; 2]],
+}
+
+impl Extents<'_> {
+    fn all() -> Extents<'static> {
+        Extents {
+            bucket: [0, 0],
+            own: &[],
+        }
+    }
+
+    /// Makes zero what lies beyond each image in a feature map of any layer, as a convolution sees it beyond any border.
+    fn clear(&self, map: &Tensor) -> Result<(), TchError> {
+        for (index, own) in self.own.iter().enumerate() {
+            let image = map.f_narrow(0, index as i64, 1)?;
+            for (axis, dimension) in [(0, 2), (1, 3)] {
+                let side = map.size()[dimension as usize];
+                // Both sides are multiples of the deepest layer's downsampling.
+                let reach = own[axis] * side / self.bucket[axis];
+                if reach < side {
+                    let _ = image.f_narrow(dimension, reach, side - reach)?.f_zero_()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Counts the layers as they come by and keeps the wanted ones.
 struct Taps<'a> {
     wanted: &'a [usize],
     next: usize,
     kept: BTreeMap<usize, Tensor>,
+    extents: &'a Extents<'a>,
 }
 
 impl Taps<'_> {
-    fn see(&mut self, map: &Tensor) {
+    fn see(&mut self, map: &Tensor) -> Result<(), TchError> {
+        self.extents.clear(map)?;
         if self.wanted.contains(&self.next) {
             self.kept.insert(self.next, map.shallow_clone());
         }
         self.next += 1;
+        Ok(())
     }
 }
 
@@ -257,9 +354,9 @@ impl Taps<'_> {
 fn block(layers: &[Convolution; 2], input: Tensor, taps: &mut Taps<'_>) -> Result<Tensor, TchError> {
     let first = layers[0].forward(&input)?;
     drop(input);
-    taps.see(&first);
+    taps.see(&first)?;
     let second = layers[1].forward(&first)?;
-    taps.see(&second);
+    taps.see(&second)?;
     Ok(second)
 }
 

@@ -8,6 +8,8 @@ use super::unet::{UNetConfig, padded_side};
 const VALUE: u64 = 4;
 /// Values a pixel that the scores hold at once, for each object class: probability, reference, labels, and what is copied of them.
 const SCORES: u64 = 8;
+/// Bytes that oneDNN's scratch space and the allocator's pages take beside the maps, whatever the image: measured (`sagate bench memory`).
+const SCRATCH: u64 = 8 << 20;
 
 /// Bytes that segmenting an image of `[height, width]` takes at most at once, weights left out; the image alone in its batch. A batch
 /// of several takes as many times as much.
@@ -103,5 +105,5 @@ fn peak(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
     alive.make((3 * classes + 2).saturating_mul(pixels));
     alive.drop((2 * classes + 2) * pixels);
     alive.make(SCORES * classes * pixels);
-    alive.most.saturating_mul(VALUE)
+    alive.most.saturating_mul(VALUE).saturating_add(SCRATCH)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate::config;
-use sagate::engine::{Contract, ModelId, Observer};
+use sagate::engine::{Comparison, Contract, ModelId, Observer};
 use sagate::gate::{Confidence, Reason};
 use sagate::model::Model;
 use sagate::telemetry::phases::{Phase, Phases};
@@ -95,6 +95,12 @@ pub fn everything(telemetry: &Telemetry) {
     telemetry.ready(&model, true);
     telemetry.batch_begins(&model, 2);
     telemetry.batch_ended(&model, Duration::from_millis(30), Duration::from_millis(10));
+    let comparison = Comparison::Seen {
+        same_decision: true,
+        mu_difference: -0.01,
+        mask_dice: 0.98,
+    };
+    telemetry.shadowed(&model, &comparison);
     telemetry.sams(&model, Duration::from_millis(500));
     telemetry.panicked(&model);
 }

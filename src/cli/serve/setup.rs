@@ -109,6 +109,7 @@ fn serving(settings: &Settings, section: &Section, device: tch::Device) -> Servi
                 None | Some(0) => engine.largest_batch(device),
                 Some(most) => most,
             },
+            bucket: section.bucket.unwrap_or(engine.bucket),
             max_wait: Duration::from_secs_f64(wait / 1000.0),
             preferred: (section.preferred_batches.as_ref())
                 .unwrap_or(&engine.preferred_batches)
