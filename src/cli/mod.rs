@@ -15,6 +15,7 @@ pub mod health;
 mod inputs;
 pub mod interpret;
 mod loading;
+pub mod loadtest;
 pub mod man;
 pub mod model;
 pub mod out;
@@ -96,6 +97,8 @@ enum Command {
     Health(health::Args),
     /// Watch how a server is doing
     Top(top::Args),
+    /// Put a server under a load, and see how it does
+    Loadtest(loadtest::Args),
     /// Find a model's thresholds: mu over a set of images
     Calibrate(calibrate::Args),
     /// Try the gate on images whose truth is known, clean and damaged
@@ -130,6 +133,7 @@ impl Command {
             Command::Serve(_) => serve::run(settings),
             Command::Health(args) => health::run(args, settings),
             Command::Top(args) => top::run(args, settings),
+            Command::Loadtest(args) => loadtest::run(args, settings),
             Command::Calibrate(args) => calibrate::run(args, settings),
             Command::Evaluate(args) => evaluate::run(args, settings),
             Command::Protoseg(args) => protoseg::run(args, settings),

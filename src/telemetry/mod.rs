@@ -36,8 +36,9 @@ use tonic::metadata::MetadataMap;
 pub use call::{Call, Decided, ImageCall};
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
+pub use process::cpu_seconds;
 pub use request_id::{LONGEST_ID, is_request_id};
-pub use rpc::Rpc;
+pub use rpc::{Rpc, code_name};
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;

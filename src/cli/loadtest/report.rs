@@ -1,0 +1,400 @@
+//! What a load test says, as it is written to JSON.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::Args;
+use super::pace::Pace;
+use super::send::{EndedBy, Seen};
+use super::subject::{Ready, Subject};
+use super::tally::{OfKind, latencies};
+use crate::client::ServerStatus;
+
+/// Above this share of the machine's cores the load test itself may be what is measured.
+const BUSY: f64 = 0.8;
+/// Requests that left later than this share of the median latency spoil it.
+const LATE: f64 = 0.1;
+
+/// The report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub server: String,
+    pub server_version: Option<String>,
+    /// Seconds since 1970.
+    pub began: u64,
+    pub ended_by: EndedBy,
+    #[serde(flatten)]
+    pub pace: Pace,
+    pub connections: usize,
+    pub seed: u64,
+    pub warm_up_seconds: f64,
+    /// What the rates are over: from the end of the warm-up to the last answer.
+    pub seconds: f64,
+    pub sent: u64,
+    /// Due while `--most-in-flight` were on their way.
+    pub not_sent: u64,
+    /// Sent, and not answered when the test ended.
+    pub unfinished: u64,
+    /// Due within the warm-up: in no other number but `sent`.
+    pub warm_up_requests: u64,
+    pub all: Part,
+    pub kinds: Vec<OneKind>,
+    pub course: Vec<Moment>,
+    pub generator: Generator,
+}
+
+/// One kind of request.
+#[derive(Debug, Serialize)]
+pub struct OneKind {
+    pub name: String,
+    pub share: f64,
+    pub model: String,
+    pub content_hash: String,
+    pub images: usize,
+    pub deadline_seconds: Option<f64>,
+    #[serde(flatten)]
+    pub part: Part,
+}
+
+/// What came of one kind of request, or of all.
+#[derive(Debug, Default, Serialize)]
+pub struct Part {
+    pub requests: u64,
+    /// By gRPC status code, as any client sees it.
+    pub codes: BTreeMap<&'static str, u64>,
+    pub accepted: u64,
+    pub rejected: u64,
+    pub reasons: BTreeMap<String, u64>,
+    /// Answers within the deadline (any answer, where there is none).
+    pub in_time: u64,
+    /// Among `DEADLINE_EXCEEDED`: the deadline passed here first.
+    pub out_of_time: u64,
+    /// Among `UNAVAILABLE`: the connection broke.
+    pub lost: u64,
+    /// Among `OK`: an answer that makes no sense.
+    pub senseless: u64,
+    /// Answers that say something else than the first answer to the same image did.
+    pub different: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub answered_per_second: f64,
+    /// Answers in time.
+    pub goodput_per_second: f64,
+    /// Of answers, without coordinated omission. Open loop: from when they were due. Closed loop: with what a client that did not wait
+    /// would have seen.
+    pub latency: Option<Latency>,
+    /// Of answers, from when they were sent.
+    pub latency_from_sending: Option<Latency>,
+    /// Of refusals, from when they were sent.
+    pub latency_of_refusals: Option<Latency>,
+    /// `latency` and `latency_from_sending` over the share of requests: one in so many takes longer.
+    pub curve: Vec<Point>,
+}
+
+/// Milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Latency {
+    /// Requests, those that the correction added counted in.
+    pub count: u64,
+    pub mean_ms: f64,
+    pub p50_ms: f64,
+    pub p90_ms: f64,
+    pub p95_ms: f64,
+    pub p99_ms: f64,
+    pub p999_ms: f64,
+    pub max_ms: f64,
+}
+
+/// One in `one_in` takes longer.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Point {
+    pub one_in: f64,
+    pub ms: f64,
+    pub from_sending_ms: f64,
+}
+
+/// What ended within some seconds of the test, its warm-up counted in.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Moment {
+    pub from_seconds: f64,
+    pub seconds: f64,
+    pub answered: u64,
+    pub in_time: u64,
+    pub refused: u64,
+    pub failed: u64,
+    pub p50_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
+}
+
+/// What the load test itself took, which must not be what limits.
+#[derive(Debug, Serialize)]
+pub struct Generator {
+    /// Cores that this process kept busy.
+    pub cores: Option<f64>,
+    /// Cores that there are.
+    pub of: usize,
+    /// How long after they were due requests left.
+    pub late: Option<Latency>,
+    /// Why the numbers may say more of the load test than of the server.
+    pub warning: Option<String>,
+}
+
+impl Report {
+    pub fn new(
+        args: &Args,
+        pace: Pace,
+        subject: &Subject,
+        seen: &Seen,
+        server: Option<ServerStatus>,
+    ) -> Report {
+        let tally = &seen.tally;
+        let seconds = tally.last.as_secs_f64() - args.warm_up;
+        let counted: Vec<Counted> = tally.kinds.iter().map(|kind| Counted::of(kind, pace)).collect();
+        let kinds: Vec<OneKind> = subject
+            .kinds
+            .iter()
+            .zip(&counted)
+            .map(|(ready, counted)| OneKind::new(ready, counted.part(seconds)))
+            .collect();
+        let all = Counted::sum(&counted).part(seconds);
+        let ended: u64 = tally
+            .slots
+            .iter()
+            .map(|it| it.answered + it.refused + it.failed)
+            .sum();
+        Report {
+            server: args.server.to_string(),
+            server_version: server.map(|it| it.version),
+            began: seen.began,
+            ended_by: seen.ended_by,
+            pace,
+            connections: args.connections,
+            seed: args.seed,
+            warm_up_seconds: args.warm_up,
+            seconds,
+            sent: seen.sent,
+            not_sent: seen.not_sent,
+            unfinished: seen.sent.saturating_sub(ended),
+            warm_up_requests: tally.warm,
+            generator: Generator::new(seen, &all),
+            all,
+            kinds,
+            course: course(seen),
+        }
+    }
+
+    /// How many answers there were, those of the warm-up counted in.
+    pub fn answered(&self) -> u64 {
+        self.course.iter().map(|it| it.answered).sum()
+    }
+}
+
+impl OneKind {
+    fn new(ready: &Ready, part: Part) -> OneKind {
+        OneKind {
+            name: ready.name.clone(),
+            share: ready.share,
+            model: ready.model.id.to_string(),
+            content_hash: ready.model.hash.clone(),
+            images: ready.requests.len(),
+            deadline_seconds: ready.deadline.map(|it| it.as_secs_f64()),
+            part,
+        }
+    }
+}
+
+/// Counts and histograms of one kind, or of all.
+struct Counted {
+    part: Part,
+    corrected: Histogram<u64>,
+    from_sent: Histogram<u64>,
+    refused: Histogram<u64>,
+}
+
+impl Counted {
+    fn of(kind: &OfKind, pace: Pace) -> Counted {
+        let corrected = match pace {
+            Pace::Open { .. } => kind.from_due.clone(),
+            // A client that waits for a slow answer does not ask meanwhile; had it gone on, it would have asked about once a median.
+            Pace::Closed { .. } if !kind.from_sent.is_empty() => kind
+                .from_sent
+                .clone_correct(kind.from_sent.value_at_quantile(0.5)),
+            Pace::Closed { .. } => kind.from_sent.clone(),
+        };
+        Counted {
+            part: Part {
+                requests: kind.codes.values().sum(),
+                codes: kind.codes.clone(),
+                accepted: kind.accepted,
+                rejected: kind.rejected,
+                reasons: kind.reasons.clone(),
+                in_time: kind.in_time,
+                out_of_time: kind.out_of_time,
+                lost: kind.lost,
+                senseless: kind.senseless,
+                different: kind.different,
+                sent_bytes: kind.sent_bytes,
+                received_bytes: kind.received_bytes,
+                ..Part::default()
+            },
+            corrected,
+            from_sent: kind.from_sent.clone(),
+            refused: kind.refused.clone(),
+        }
+    }
+
+    fn sum(kinds: &[Counted]) -> Counted {
+        let mut all = Part::default();
+        for Counted { part, .. } in kinds {
+            for (code, count) in &part.codes {
+                *all.codes.entry(*code).or_default() += count;
+            }
+            for (reason, count) in &part.reasons {
+                *all.reasons.entry(reason.clone()).or_default() += count;
+            }
+            for (sum, count) in [
+                (&mut all.requests, part.requests),
+                (&mut all.accepted, part.accepted),
+                (&mut all.rejected, part.rejected),
+                (&mut all.in_time, part.in_time),
+                (&mut all.out_of_time, part.out_of_time),
+                (&mut all.lost, part.lost),
+                (&mut all.senseless, part.senseless),
+                (&mut all.different, part.different),
+                (&mut all.sent_bytes, part.sent_bytes),
+                (&mut all.received_bytes, part.received_bytes),
+            ] {
+                *sum += count;
+            }
+        }
+        let together = |of: fn(&Counted) -> &Histogram<u64>| {
+            let mut sum = latencies(of(&kinds[0]).sigfig());
+            for kind in kinds {
+                sum.add(of(kind)).expect("all histograms have the same bounds");
+            }
+            sum
+        };
+        Counted {
+            part: all,
+            corrected: together(|it| &it.corrected),
+            from_sent: together(|it| &it.from_sent),
+            refused: together(|it| &it.refused),
+        }
+    }
+
+    fn part(&self, seconds: f64) -> Part {
+        let part = &self.part;
+        let per_second = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        Part {
+            codes: part.codes.clone(),
+            reasons: part.reasons.clone(),
+            answered_per_second: per_second(part.accepted + part.rejected),
+            goodput_per_second: per_second(part.in_time),
+            latency: Latency::of(&self.corrected),
+            latency_from_sending: Latency::of(&self.from_sent),
+            latency_of_refusals: Latency::of(&self.refused),
+            curve: curve(&self.corrected, &self.from_sent),
+            ..*part
+        }
+    }
+}
+
+impl Latency {
+    fn of(histogram: &Histogram<u64>) -> Option<Latency> {
+        if histogram.is_empty() {
+            return None;
+        }
+        let at = |share: f64| milliseconds(histogram.value_at_quantile(share));
+        Some(Latency {
+            count: histogram.len(),
+            mean_ms: histogram.mean() / 1e3,
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: milliseconds(histogram.max()),
+        })
+    }
+}
+
+fn milliseconds(micros: u64) -> f64 {
+    micros as f64 / 1e3
+}
+
+/// Points at equal steps of the logarithm, up to one in as many as there are.
+fn curve(corrected: &Histogram<u64>, from_sent: &Histogram<u64>) -> Vec<Point> {
+    const A_DECADE: i32 = 8;
+    let point = |step: i32| {
+        let one_in = 10f64.powf(f64::from(step) / f64::from(A_DECADE));
+        let at = |histogram: &Histogram<u64>| milliseconds(histogram.value_at_quantile(1.0 - 1.0 / one_in));
+        Point {
+            one_in,
+            ms: at(corrected),
+            from_sending_ms: at(from_sent),
+        }
+    };
+    if from_sent.is_empty() {
+        return Vec::new();
+    }
+    let steps = ((from_sent.len() as f64).log10() * f64::from(A_DECADE)).floor() as i32;
+    (0..=steps).map(point).collect()
+}
+
+fn course(seen: &Seen) -> Vec<Moment> {
+    let slot = seen.tally.slot.as_secs_f64();
+    let ended = seen.took.as_secs_f64();
+    let moment = |(number, it): (usize, &super::tally::Slot)| {
+        let from = number as f64 * slot;
+        let at = |share| (!it.latency.is_empty()).then(|| milliseconds(it.latency.value_at_quantile(share)));
+        Moment {
+            from_seconds: from,
+            seconds: slot.min(ended - from),
+            answered: it.answered,
+            in_time: it.in_time,
+            refused: it.refused,
+            failed: it.failed,
+            p50_ms: at(0.5),
+            p99_ms: at(0.99),
+        }
+    };
+    seen.tally.slots.iter().enumerate().map(moment).collect()
+}
+
+impl Generator {
+    fn new(seen: &Seen, all: &Part) -> Generator {
+        let of = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = seen.cpu_seconds.map(|seconds| seconds / seen.took.as_secs_f64());
+        let late = Latency::of(&seen.tally.lag);
+        let busy = cores.filter(|&cores| cores > BUSY * of as f64).map(|cores| {
+            format!(
+                "the load test kept {cores:.1} of {of} cores busy: run it on another machine, or send less"
+            )
+        });
+        let median = all.latency.map(|it| it.p50_ms);
+        let lagged = late
+            .zip(median)
+            .filter(|(late, median)| late.p99_ms > LATE * median);
+        let lagged = lagged.map(|(late, median)| {
+            format!(
+                "one in a hundred requests left {:.1} ms late, with a median latency of {median:.1} ms: the load test had not the \
+                 time to send them when they were due",
+                late.p99_ms
+            )
+        });
+        Generator {
+            cores,
+            of,
+            late,
+            warning: busy.or(lagged),
+        }
+    }
+}
