@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod data;
 mod dataset;
+pub mod doctor;
 pub mod evaluate;
 pub mod exit;
 mod gate;
@@ -93,6 +94,8 @@ enum Command {
     Interpret(interpret::Args),
     /// Answer over gRPC: segment, score and gate for others
     Serve(serve::Args),
+    /// Check this installation, and say what to mend
+    Doctor(doctor::Args),
     /// Ask whether a server answers
     Health(health::Args),
     /// Watch how a server is doing
@@ -131,6 +134,7 @@ impl Command {
             Command::Segment(args) => segment::run(args, settings),
             Command::Interpret(args) => interpret::run(args, settings),
             Command::Serve(_) => serve::run(settings),
+            Command::Doctor(_) => doctor::run(Ok(settings), settings.json()),
             Command::Health(args) => health::run(args, settings),
             Command::Top(args) => top::run(args, settings),
             Command::Loadtest(args) => loadtest::run(args, settings),
@@ -233,7 +237,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     } else {
         let mut sources = cli.global.sources();
         sources.flags.extend(cli.command.flags());
-        Settings::load(&sources)?
+        match (Settings::load(&sources), &cli.command) {
+            // Broken settings are among what it looks for.
+            (Err(error), Command::Doctor(_)) => return doctor::run(Err(&error), cli.global.json),
+            (settings, _) => settings?,
+        }
     };
     logs::start(&settings.log);
     cli.command.run(&settings)
