@@ -8,9 +8,11 @@ mod mix;
 mod pace;
 mod plots;
 mod print;
+mod progress;
 mod report;
 mod send;
 mod subject;
+mod sum;
 mod tally;
 
 use std::path::PathBuf;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,8 +15,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::Args;
 use super::pace::{Choice, Pace, Schedule};
+use super::progress::Progress;
 use super::subject::Subject;
-use super::tally::{Outcome, Sample, Slot, Tally};
+use super::tally::{Outcome, Sample, Tally};
 use crate::client::ClientError;
 use crate::telemetry::cpu_seconds;
 
@@ -245,14 +245,14 @@ async fn collect(
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
     let mut over = std::pin::pin!(tokio::time::sleep(shared.until + patience));
     let mut tick = tokio::time::interval(BLINK);
-    let progress = Progress::new(shared);
+    let progress = Progress::new(shared.until);
     let by_signal = loop {
         tokio::select! {
             sample = received.recv() => match sample {
                 Some(sample) => tally.add(&sample),
                 None => break false,
             },
-            _ = tick.tick() => progress.show(tally, shared),
+            _ = tick.tick() => progress.show(tally, shared.begun.elapsed(), shared.sent.load(Relaxed)),
             () = &mut over => break false,
             _ = interrupt.recv() => break true,
             _ = terminate.recv() => break true,
@@ -262,36 +262,6 @@ async fn collect(
     while let Ok(sample) = received.try_recv() {
         tally.add(&sample);
     }
-    progress.0.finish_and_clear();
+    progress.end();
     Ok(by_signal)
-}
-
-/// A line on stderr; hidden where that is no terminal.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new(shared: &Shared) -> Progress {
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} s  {msg}");
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        Progress(ProgressBar::new(shared.until.as_secs().max(1)).with_style(style))
-    }
-
-    fn show(&self, tally: &Tally, shared: &Shared) {
-        let so_far: Vec<_> = tally.slots.iter().collect();
-        let sum = |of: fn(&Slot) -> u64| so_far.iter().map(|slot| of(slot)).sum::<u64>();
-        let [answered, refused, failed] = [
-            sum(|slot| slot.answered),
-            sum(|slot| slot.refused),
-            sum(|slot| slot.failed),
-        ];
-        let sent = shared.sent.load(Relaxed);
-        let on_their_way = sent.saturating_sub(answered + refused + failed);
-        let p99 = so_far.iter().rev().find(|slot| !slot.latency.is_empty());
-        let p99 = p99.map_or(0.0, |slot| slot.latency.value_at_quantile(0.99) as f64 / 1e3);
-        self.0
-            .set_position(shared.begun.elapsed().min(shared.until).as_secs());
-        self.0.set_message(format!(
-            "{answered} answered, {refused} refused, {failed} failed, {on_their_way} on their way, p99 {p99:.0} ms"
-        ));
-    }
 }
