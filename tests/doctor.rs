@@ -234,12 +234,12 @@ fn a_collector_that_is_not_there_is_noted() {
 
 #[test]
 fn a_queue_larger_than_the_memory() {
-    let seen = doctor(&place(), &[("SAGATE__ENGINE__QUEUE_BYTES", "1000000000000000")]);
+    let seen = doctor(&place(), &[("SAGATE__ENGINE__TOTAL_BYTES", "1000000000000000")]);
     assert_wrong(
         &seen,
         "memory",
-        "each model's queue may take",
-        "engine.queue_bytes",
+        "images that wait and run may take",
+        "engine.total_bytes",
     );
 }
 

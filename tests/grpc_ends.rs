@@ -59,20 +59,6 @@ fn watch(service: &str) -> HealthCheckRequest {
     }
 }
 
-/// A terminal that closes ends no service.
-#[tokio::test]
-async fn a_hangup_changes_nothing() {
-    let place = place();
-    let known = Known::new(&place, 3, 32, 32);
-    let server = Server::start(&place, &["--log", "info"]);
-    server.signal("HUP");
-    known.ask(&mut server.client()).await;
-    server.signal("HUP");
-    let stopped = server.stop();
-    assert_eq!(stopped.code, 0, "{stopped:?}");
-    assert!(stopped.log.contains("SIGHUP"), "{}", stopped.log);
-}
-
 #[tokio::test]
 async fn what_was_taken_is_answered() {
     for signal in ["TERM", "INT"] {

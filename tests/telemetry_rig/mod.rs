@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate::config;
-use sagate::engine::{Bounds, Contract, ModelId, Observer};
+use sagate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
 use sagate::gate::{Confidence, Reason};
 use sagate::model::Model;
 use sagate::telemetry::phases::{Phase, Phases};
@@ -106,6 +106,12 @@ pub fn everything(telemetry: &Telemetry) {
     telemetry.batch_ended(&model, Duration::from_millis(30), Duration::from_millis(10));
     telemetry.sams(&model, Duration::from_millis(500));
     telemetry.panicked(&model);
+    let alike = Comparison::Seen {
+        same_decision: true,
+        mu_difference: 0.1,
+        mask_dice: 0.9,
+    };
+    telemetry.shadowed(&model, &alike);
 }
 
 /// The admin port, served by this process.

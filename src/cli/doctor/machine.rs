@@ -162,19 +162,19 @@ pub fn memory(settings: &Settings) -> Finding {
         );
     };
     let gib = |bytes: u64| bytes as f64 / f64::from(1u32 << 30);
-    let queue = settings.engine.queue_bytes;
+    let queues = settings.engine.total_bytes;
     let found = format!(
-        "{:.1} GiB; each model's queue may take {:.1} of it",
+        "{:.1} GiB; images that wait and run may take {:.1} of it",
         gib(there),
-        gib(queue)
+        gib(queues)
     );
-    if queue.saturating_add(BESIDE_QUEUES) > there {
+    if queues.saturating_add(BESIDE_QUEUES) > there {
         let least = there.saturating_sub(BESIDE_QUEUES) / 2;
         return Finding::wrong(
             "memory",
             found,
             format!(
-                "set engine.queue_bytes to {least} or less, or give it more memory: a full queue would be the kernel's to end"
+                "set engine.total_bytes to {least} or less, or give it more memory: full queues would be the kernel's to end"
             ),
         );
     }

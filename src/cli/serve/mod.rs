@@ -92,7 +92,6 @@ async fn serve(
     let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
-    let unmoved = tokio::spawn(outlive_hangups(signal(SignalKind::hangup())?));
     let ended = serving
         .run(
             engine.clone(),
@@ -105,7 +104,6 @@ async fn serve(
         .await;
     told.abort();
     followed.abort();
-    unmoved.abort();
     if matches!(ended, Ok(Ended::Answered)) {
         engine.stop().await;
     }
@@ -242,13 +240,6 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
             Exit::Error.at_once();
         });
     })
-}
-
-/// A terminal that closes ends no service.
-async fn outlive_hangups(mut hangup: tokio::signal::unix::Signal) {
-    while hangup.recv().await.is_some() {
-        tracing::info!("SIGHUP: settings are read at the start only, nothing changes");
-    }
 }
 
 async fn next(terminate: &mut tokio::signal::unix::Signal, interrupt: &mut tokio::signal::unix::Signal) {
