@@ -34,6 +34,8 @@ impl Rotel {
         let child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/rotel/rotel-agent"))
             .args(["start", "--exporter", "otlp", "--otlp-exporter-endpoint", to])
             .args(["--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http])
+            // The test's own collector unpacks nothing.
+            .args(["--otlp-exporter-compression", "none"])
             .args(["--pid-file", &file("pid"), "--log-file", &file("log")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -64,6 +64,11 @@ impl Prometheus {
                 Some(address.trim().to_owned())
             })
             .expect("Prometheus says where it listens");
+        let ready = |line: &String| line.contains("Server is ready to receive web requests");
+        log.by_ref()
+            .map_while(Result::ok)
+            .find(ready)
+            .expect("Prometheus says when it is ready");
         // What it logs from now on is read, so that it never waits for a reader.
         std::thread::spawn(move || log.map_while(Result::ok).count());
         Prometheus {

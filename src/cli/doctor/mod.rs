@@ -76,7 +76,7 @@ fn settings_refused(error: &ConfigError) -> Finding {
 fn settings_read(settings: &Settings) -> Finding {
     let mut origins: Vec<String> = Vec::new();
     for entry in settings.entries() {
-        let origin = entry.origin.name(entry.key);
+        let origin = entry.origin.name(&entry.key);
         if !origins.contains(&origin) {
             origins.push(origin);
         }
