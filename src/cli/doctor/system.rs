@@ -46,7 +46,7 @@ pub fn open_files() -> Finding {
             format!("at most {most}: each connection takes one, and without one none is accepted"),
             fix,
         ),
-        ..ENOUGH_FILES => Finding::note(
+        FILES..ENOUGH_FILES => Finding::note(
             "open files",
             format!("at most {most}, enough for some hundred clients"),
             fix,
@@ -80,7 +80,7 @@ fn disk(what: &str, path: &Path) -> Finding {
     let found = format!("{} MiB free at {at}", free >> 20);
     match free {
         ..FULL => Finding::wrong(&about, found, "make room there"),
-        ..SOON_FULL => Finding::note(&about, found, "make room there before it is needed"),
+        FULL..SOON_FULL => Finding::note(&about, found, "make room there before it is needed"),
         _ => Finding::fine(&about, found),
     }
 }
