@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus python-client peers build demo test gpu-test lint bench docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client peers build demo test gpu-test lint bench docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +25,11 @@ mricron: ## Install Debian's mricron-data, the MRI volumes that data sets and te
 nilearn: ## Unpack the T1 template MNI152, a second head, from the PyPI wheel of nilearn into .tools: 11 MB to download, once
 	@.ci/nilearn
 
-prometheus: ## Unpack Debian's promtool, which the tests check /metrics with, into .tools if it is missing
+prometheus: ## Unpack Debian's promtool and prometheus, which the tests check metrics, alerts and dashboard with, into .tools
 	@.ci/prometheus
+
+collector: ## Put rotel, an OpenTelemetry collector that the tests send to, into .tools: 10 MB to download, once
+	@.ci/collector
 
 python-client: ## Put what the Python client and its test need into target/python-client
 	@.ci/python-client
@@ -40,7 +43,7 @@ build: libtorch ## Build the binary, target/release/sagate
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus python-client peers ## Run every test
+test: libtorch mricron prometheus collector python-client peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 
 gpu-test: libtorch libtorch-cuda ## Run the tests that need a CUDA GPU, besides `make test`

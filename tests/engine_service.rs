@@ -28,7 +28,7 @@ struct Saboteur {
 }
 
 impl Observer for Saboteur {
-    fn loaded(&self, _: &ModelId) {}
+    fn loaded(&self, _: &Contract) {}
     fn shadowed(&self, _: &ModelId, _: &Comparison) {}
     fn queue(&self, _: &ModelId, _: usize, _: u64) {}
     fn batch_begins(&self, _: &ModelId, images: usize) {

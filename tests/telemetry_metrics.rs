@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use sagate::engine::{ModelId, Observer};
 use sagate::gate::Reason;
 use sagate::telemetry::{Rpc, Telemetry};
-use telemetry_rig::{Admin, decided, everything, families, model, phases, start, value};
+use telemetry_rig::{Admin, calibrated, decided, everything, families, model, phases, start, value};
 use tonic::Code;
 use tonic::metadata::MetadataMap;
 
@@ -38,7 +38,7 @@ async fn every_number_over_http() {
     is(r#"sagate_requests_total{code="OK",method="GetModel"}"#, 1.0);
     is(r#"sagate_requests_total{code="OK",method="SegmentStream"}"#, 2.0);
     is(
-        r#"sagate_request_duration_seconds_count{method="SegmentStream"}"#,
+        r#"sagate_request_duration_seconds_count{code="OK",method="SegmentStream"}"#,
         2.0,
     );
     is(r#"sagate_requests_in_flight{method="SegmentStream"}"#, 0.0);
@@ -79,6 +79,11 @@ async fn every_number_over_http() {
     is(&format!("sagate_qc_ratio{{{TINY}}}"), 0.25);
     is(&format!("sagate_queue_entries{{{TINY}}}"), 3.0);
     is(&format!("sagate_queue_bytes{{{TINY}}}"), 4096.0);
+    is("sagate_queue_entries_limit", 256.0);
+    is("sagate_queue_bytes_limit", (1u64 << 30) as f64);
+    // mu was 0.8 and 0, the calibration's is 0.7 and 0.8: half of the images lie below all of it.
+    is(&format!("sagate_mu_drift_ratio{{{TINY}}}"), 0.5);
+    is(&format!("sagate_mu_usual_drift_ratio{{{TINY}}}"), 1.0);
     is(&format!("sagate_batch_images_sum{{{TINY}}}"), 2.0);
     is(&format!("sagate_forward_seconds_total{{{TINY}}}"), 0.03);
     is(&format!("sagate_qc_seconds_total{{{TINY}}}"), 0.01);
@@ -236,4 +241,34 @@ async fn a_score_that_is_no_number() {
     assert_eq!((window.images, window.mean_mu), (2, Some(0.6)));
     let counts = telemetry.counts(&model());
     assert_eq!((counts.accepted, counts.rejected, counts.failed), (1, 1, 0));
+}
+
+/// Images like the calibration's do not drift, others do, and without a calibration there is nothing to drift from.
+#[tokio::test]
+async fn mu_drifts_from_the_calibration() {
+    let calibration: Vec<f64> = (0..200)
+        .map(|index| 0.6 + 0.3 * f64::from(index) / 200.0)
+        .collect();
+    let drift = |telemetry: &Telemetry| {
+        let text = telemetry.render().unwrap();
+        let of = |name: &str| value(&text, &format!("{name}{{{TINY}}}"));
+        of("sagate_mu_drift_ratio").zip(of("sagate_mu_usual_drift_ratio"))
+    };
+    let alike = calibrated("", &calibration);
+    assert_eq!(drift(&alike), None);
+    calibration
+        .iter()
+        .step_by(2)
+        .for_each(|&mu| image(&alike, mu, &[]));
+    let (distance, usual) = drift(&alike).unwrap();
+    assert!(distance < usual && usual < 0.2, "{distance} {usual}");
+
+    let other = calibrated("", &calibration);
+    calibration.iter().for_each(|&mu| image(&other, mu - 0.15, &[]));
+    let (distance, usual) = drift(&other).unwrap();
+    assert!(distance > 2.0 * usual && distance <= 0.5, "{distance} {usual}");
+
+    let uncalibrated = calibrated("", &[]);
+    image(&uncalibrated, 0.7, &[]);
+    assert_eq!(drift(&uncalibrated), None);
 }

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod data;
 mod dataset;
+pub mod doctor;
 pub mod evaluate;
 pub mod exit;
 mod gate;
@@ -15,6 +16,7 @@ pub mod health;
 mod inputs;
 pub mod interpret;
 mod loading;
+pub mod loadtest;
 pub mod man;
 pub mod model;
 pub mod out;
@@ -92,10 +94,14 @@ enum Command {
     Interpret(interpret::Args),
     /// Answer over gRPC: segment, score and gate for others
     Serve(serve::Args),
+    /// Check this installation, and say what to mend
+    Doctor(doctor::Args),
     /// Ask whether a server answers
     Health(health::Args),
     /// Watch how a server is doing
     Top(top::Args),
+    /// Put a server under a load, and see how it does
+    Loadtest(loadtest::Args),
     /// Find a model's thresholds: mu over a set of images
     Calibrate(calibrate::Args),
     /// Try the gate on images whose truth is known, clean and damaged
@@ -128,8 +134,10 @@ impl Command {
             Command::Segment(args) => segment::run(args, settings),
             Command::Interpret(args) => interpret::run(args, settings),
             Command::Serve(_) => serve::run(settings),
+            Command::Doctor(_) => doctor::run(Ok(settings), settings.json()),
             Command::Health(args) => health::run(args, settings),
             Command::Top(args) => top::run(args, settings),
+            Command::Loadtest(args) => loadtest::run(args, settings),
             Command::Calibrate(args) => calibrate::run(args, settings),
             Command::Evaluate(args) => evaluate::run(args, settings),
             Command::Protoseg(args) => protoseg::run(args, settings),
@@ -229,7 +237,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     } else {
         let mut sources = cli.global.sources();
         sources.flags.extend(cli.command.flags());
-        Settings::load(&sources)?
+        match (Settings::load(&sources), &cli.command) {
+            // Broken settings are among what it looks for.
+            (Err(error), Command::Doctor(_)) => return doctor::run(Err(&error), cli.global.json),
+            (settings, _) => settings?,
+        }
     };
     logs::start(&settings.log);
     cli.command.run(&settings)

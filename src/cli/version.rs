@@ -68,7 +68,7 @@ pub fn run(_args: Args, settings: &Settings) -> anyhow::Result<Exit> {
 }
 
 /// The processor's features that kernels choose by.
-fn cpu_features() -> Vec<&'static str> {
+pub(super) fn cpu_features() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     let found = [
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),

@@ -50,6 +50,8 @@ pub struct ServedModel {
     pub hash: String,
     /// Plane in which volumes are cut, where the model cares.
     pub plane: Option<Plane>,
+    /// How many channels its images have.
+    pub channels: usize,
     /// Its object classes, in the order of their labels.
     pub classes: Vec<Class>,
     /// Units of each of its layers, layer 1 first.

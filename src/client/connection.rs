@@ -138,7 +138,11 @@ impl Client {
         })
     }
 
-    fn stub(&self) -> QualityControlClient<Channel> {
+    pub(super) fn url(&self) -> &ServerUrl {
+        &self.url
+    }
+
+    pub(super) fn stub(&self) -> QualityControlClient<Channel> {
         QualityControlClient::new(self.channel.clone())
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)

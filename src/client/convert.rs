@@ -25,7 +25,7 @@ fn senseless<T>(field: &'static str, message: impl Into<String>) -> Result<T, Cl
     })
 }
 
-fn present<T>(field: &'static str, value: Option<T>) -> Result<T, ClientError> {
+pub(super) fn present<T>(field: &'static str, value: Option<T>) -> Result<T, ClientError> {
     value.map_or_else(|| senseless(field, "is missing"), Ok)
 }
 
@@ -111,6 +111,7 @@ pub(super) fn model(answer: v1::GetModelResponse) -> Result<ServedModel, ClientE
         },
         hash: version.content_hash,
         plane: plane(&contract.plane)?,
+        channels: contract.channels.len(),
         classes: contract
             .classes
             .into_iter()
@@ -179,7 +180,7 @@ pub(super) fn answer(
 }
 
 /// Accepted is only what the server plainly accepts.
-fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
+pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
     let reasons: Vec<Reason> = segmentation
         .reasons
         .iter()

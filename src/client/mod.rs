@@ -3,9 +3,11 @@
 //! - [`ServerUrl`]: where a server listens.
 //! - [`Client`]: one connection, for programs that run on tokio; it waits and asks again where the server says so.
 //! - [`BlockingClient`]: the same for programs that do not, with a bounded number of images on their way at once.
+//! - [`Prepared`]: a request that is sent once, whatever comes of it, for load tests.
 //! - [`ClientError`]: why there is no answer, in a sentence.
 
 mod answer;
+mod attempt;
 mod blocking;
 mod connection;
 mod convert;
@@ -16,6 +18,7 @@ mod url;
 pub use answer::{
     Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
 };
+pub use attempt::{Attempted, Judged, Prepared};
 pub use blocking::{BlockingClient, BlockingParts, OnItsWay};
 pub use connection::{Client, Parts};
 pub use error::{ClientError, Refusal};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::contract::ModelId;
+use super::contract::{Contract, ModelId};
 use super::shadow::Comparison;
 
 /// Hears of every change in the engine, from the thread where it happens: to be quick, and to take no lock that others hold for long.
 pub trait Observer: Send + Sync + 'static {
     /// A model takes requests from now on; it may have done so before.
-    fn loaded(&self, model: &ModelId);
+    fn loaded(&self, model: &Contract);
     /// What waits for a model or runs, and the bytes that it takes.
     fn queue(&self, model: &ModelId, entries: usize, bytes: u64);
     /// A batch is about to run.

@@ -285,7 +285,7 @@ impl Engine {
     /// Lets a model be found, in the place of the one of its name and version.
     fn publish(&self, hosted: Arc<Hosted>) -> Arc<Hosted> {
         let id = hosted.contract().id().clone();
-        self.observer.loaded(&id);
+        self.observer.loaded(hosted.contract());
         let before = self.write().insert(id, hosted.clone());
         if let Some(before) = &before {
             before.0.hear(false);

@@ -77,14 +77,13 @@ impl Drop for Call {
     fn drop(&mut self) {
         let inner = &self.telemetry;
         inner.in_flight.0[self.rpc as usize].fetch_sub(1, Relaxed);
-        let method = KeyValue::new("method", self.rpc.name());
+        let labels = [
+            KeyValue::new("method", self.rpc.name()),
+            KeyValue::new("code", names(self.code).0),
+        ];
         let seconds = self.begun.elapsed().as_secs_f64();
-        inner
-            .instruments
-            .request_seconds
-            .record(seconds, std::slice::from_ref(&method));
-        let code = KeyValue::new("code", names(self.code).0);
-        inner.instruments.requests.add(1, &[method, code]);
+        inner.instruments.request_seconds.record(seconds, &labels);
+        inner.instruments.requests.add(1, &labels);
         if let Some(span) = &mut self.span {
             Traces::end_call(span, self.code);
         }

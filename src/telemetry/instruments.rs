@@ -10,7 +10,7 @@ use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter};
 use tokio::runtime::Handle;
 
 use super::call::InFlight;
-use super::models::{Models, Served};
+use super::models::{Limits, Models, Served};
 use super::rpc::Rpc;
 use super::window::MU_BINS;
 use crate::gate::Reason;
@@ -64,7 +64,7 @@ impl Instruments {
             request_seconds: histogram(
                 "sagate_request_duration_seconds",
                 "s",
-                "gRPC calls from their first byte to their end.",
+                "gRPC calls from their first byte to their end, by status code.",
                 &REQUEST_SECONDS,
             ),
             images: counter("sagate_images_total", "{image}", "Images, by how they ended."),
@@ -147,7 +147,7 @@ type OfModel = (
     fn(&Served, Duration) -> Option<f64>,
 );
 
-const GAUGES: [OfModel; 6] = [
+const GAUGES: [OfModel; 8] = [
     (
         "sagate_accepted_ratio",
         "1",
@@ -165,6 +165,18 @@ const GAUGES: [OfModel; 6] = [
         "1",
         "Share of prototypes, scores and mu in the window's time of network and scores.",
         |served, now| served.window().view(now).qc_share,
+    ),
+    (
+        "sagate_mu_drift_ratio",
+        "1",
+        "Largest difference between the shares of the window's mu and of the calibration's that lie below one value.",
+        |served, now| Some(served.drift(now)?.distance),
+    ),
+    (
+        "sagate_mu_usual_drift_ratio",
+        "1",
+        "What that difference stays below in 95 % of cases where both are alike.",
+        |served, now| Some(served.drift(now)?.usual),
     ),
     (
         "sagate_queue_entries",
@@ -225,6 +237,7 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         let builder = builder.with_description(help);
         builder.with_callback(of_each(models, read)).build();
     }
+    observe_limits(meter, models);
     let in_flight = Arc::clone(in_flight);
     meter
         .u64_observable_gauge("sagate_requests_in_flight")
@@ -253,6 +266,38 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .with_description("Always 1; the labels say what runs.")
         .with_callback(move |observer| observer.observe(1, &build))
         .build();
+}
+
+/// What each model's queue may hold, which an alert holds beside what it does hold.
+fn observe_limits(meter: &Meter, models: &Arc<Models>) {
+    type Limit = (&'static str, &'static str, &'static str, fn(&Limits) -> u64);
+    let limits: [Limit; 2] = [
+        (
+            "sagate_queue_entries_limit",
+            "{image}",
+            "Most images that may wait for one model or run (engine.queue_entries).",
+            |limits| limits.entries.load(Relaxed),
+        ),
+        (
+            "sagate_queue_bytes_limit",
+            "By",
+            "Most bytes that one model's waiting and running images may take (engine.queue_bytes).",
+            |limits| limits.bytes.load(Relaxed),
+        ),
+    ];
+    for (name, unit, help, read) in limits {
+        let models = Arc::clone(models);
+        meter
+            .u64_observable_gauge(name)
+            .with_unit(unit)
+            .with_description(help)
+            .with_callback(move |observer| match read(&models.limits) {
+                // Nobody has said yet.
+                0 => {}
+                limit => observer.observe(limit, &[]),
+            })
+            .build();
+    }
 }
 
 /// Reads every served model's value, under the model's labels.

@@ -10,6 +10,7 @@
 
 pub mod admin;
 mod call;
+mod drift;
 mod instruments;
 pub mod logs;
 mod models;
@@ -36,12 +37,13 @@ use tonic::metadata::MetadataMap;
 pub use call::{Call, Decided, ImageCall};
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
+pub use process::cpu_seconds;
 pub use request_id::{LONGEST_ID, is_request_id};
-pub use rpc::Rpc;
+pub use rpc::{Rpc, code_name};
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
-use crate::engine::{Comparison, Contract, ModelId, Observer};
+use crate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -110,8 +112,7 @@ impl Telemetry {
         let traces = otlp::tracers(settings)?.map(Traces::new);
         let meters = otlp::meters(settings, exporter)?;
         let meter = meters.meter("sagate");
-        let ids = models.iter().map(|contract| contract.id().clone());
-        let models = Arc::new(Models::new(ids, Duration::from_secs(settings.window_seconds)));
+        let models = Arc::new(Models::new(models, Duration::from_secs(settings.window_seconds)));
         let in_flight = Arc::new(InFlight::default());
         let instruments = Instruments::new(&meter, &models);
         instruments::observe(&meter, &models, &in_flight, runtime);
@@ -124,6 +125,13 @@ impl Telemetry {
             meters,
             registry,
         })))
+    }
+
+    /// What each model's queue may hold, for metrics to say beside what it does hold.
+    pub fn bounds(&self, bounds: &Bounds) {
+        let limits = &self.0.models.limits;
+        limits.entries.store(bounds.entries as u64, Relaxed);
+        limits.bytes.store(bounds.bytes, Relaxed);
     }
 
     /// A call begins. Its span hangs under the one that the headers `traceparent` and `tracestate` name.
@@ -200,7 +208,7 @@ fn end_apart(ended: &mpsc::Sender<()>, stop: impl FnOnce() -> Result<(), OTelSdk
 }
 
 impl Observer for Telemetry {
-    fn loaded(&self, model: &ModelId) {
+    fn loaded(&self, model: &Contract) {
         if let Some(served) = self.0.models.add(model) {
             self.0.instruments.begin_at_zero(&served);
         }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::{KeyValue, Value};
 
+use super::drift::{Drift, Reference};
 use super::phases::Phase;
 use super::window::Window;
-use crate::engine::ModelId;
+use crate::engine::{Contract, ModelId};
 use crate::gate::Reason;
 
 const UNKNOWN: &str = "unknown";
@@ -37,8 +38,16 @@ pub struct Queue {
     pub bytes: u64,
 }
 
+/// What each model's queue may hold; 0 until the engine's settings are told.
+#[derive(Default)]
+pub(super) struct Limits {
+    pub(super) entries: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
 /// Every model that was served since the start: one that was taken away keeps its counts.
 pub(super) struct Models {
+    pub(super) limits: Limits,
     served: RwLock<BTreeMap<ModelId, Arc<Served>>>,
     unknown: Arc<Served>,
     span: Duration,
@@ -60,6 +69,8 @@ pub(super) struct Served {
     pub(super) forward: Clock,
     pub(super) qc: Clock,
     pub(super) sam: Clock,
+    /// `None` without a calibration; a model that is loaded again may have another one.
+    reference: Mutex<Option<Reference>>,
     window: Mutex<Window>,
 }
 
@@ -80,26 +91,29 @@ pub(super) struct Labels {
 }
 
 impl Models {
-    pub(super) fn new(ids: impl IntoIterator<Item = ModelId>, span: Duration) -> Models {
+    pub(super) fn new(contracts: &[Arc<Contract>], span: Duration) -> Models {
         let models = Models {
+            limits: Limits::default(),
             served: RwLock::default(),
             unknown: Arc::new(Served::new(None, span)),
             span,
             started: Instant::now(),
         };
-        for id in ids {
-            models.add(&id);
+        for contract in contracts {
+            models.add(contract);
         }
         models
     }
 
     /// Adds a model; `None` where it is there already.
-    pub(super) fn add(&self, id: &ModelId) -> Option<Arc<Served>> {
+    pub(super) fn add(&self, contract: &Contract) -> Option<Arc<Served>> {
+        let id = contract.id();
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        if served.contains_key(id) {
+        if let Some(before) = served.get(id) {
+            *before.reference.lock().unwrap_or_else(PoisonError::into_inner) = reference(contract);
             return None;
         }
-        let new = Arc::new(Served::new(Some(id.clone()), self.span));
+        let new = Arc::new(Served::new(Some(contract), self.span));
         served.insert(id.clone(), new.clone());
         Some(new)
     }
@@ -126,10 +140,12 @@ impl Models {
 }
 
 impl Served {
-    fn new(id: Option<ModelId>, span: Duration) -> Served {
+    fn new(contract: Option<&Contract>, span: Duration) -> Served {
+        let id = contract.map(|contract| contract.id().clone());
         Served {
             labels: Labels::new(id.as_ref()),
             id,
+            reference: Mutex::new(contract.and_then(reference)),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -149,6 +165,13 @@ impl Served {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How far mu has moved from the calibration's; `None` without a calibration, or without a mu in the window.
+    pub(super) fn drift(&self, now: Duration) -> Option<Drift> {
+        let histogram = self.window().view(now).mu_histogram;
+        let reference = self.reference.lock().unwrap_or_else(PoisonError::into_inner);
+        reference.as_ref()?.drift(&histogram)
+    }
+
     pub(super) fn counts(&self) -> Counts {
         Counts {
             ready: self.ready.load(Relaxed),
@@ -164,6 +187,11 @@ impl Served {
             bytes: self.queue_bytes.load(Relaxed),
         }
     }
+}
+
+/// What mu is on the images that the model is known to fit.
+fn reference(contract: &Contract) -> Option<Reference> {
+    contract.calibration().map(Reference::new)
 }
 
 impl Clock {

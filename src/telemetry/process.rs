@@ -58,8 +58,8 @@ pub(super) fn observe(meter: &Meter) {
         .with_unit("s")
         .with_description("CPU time of the process, in user and kernel mode.")
         .with_callback(|observer| {
-            if let (Some(user), Some(kernel)) = (stat(14), stat(15)) {
-                observer.observe((user + kernel) / TICKS, &[]);
+            if let Some(seconds) = cpu_seconds() {
+                observer.observe(seconds, &[]);
             }
         })
         .build();
@@ -77,6 +77,11 @@ fn stat(field: usize) -> Option<f64> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, behind_name) = text.rsplit_once(')')?;
     behind_name.split_whitespace().nth(field - 3)?.parse().ok()
+}
+
+/// Seconds of CPU time that this process took so far, in user and kernel mode.
+pub fn cpu_seconds() -> Option<f64> {
+    Some((stat(14)? + stat(15)?) / TICKS)
 }
 
 fn started() -> Option<f64> {

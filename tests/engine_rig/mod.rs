@@ -52,7 +52,7 @@ impl Drop for Held {
 }
 
 impl Observer for Watcher {
-    fn loaded(&self, _: &ModelId) {}
+    fn loaded(&self, _: &Contract) {}
     fn queue(&self, _: &ModelId, _: usize, _: u64) {}
     fn batch_begins(&self, _: &ModelId, _: usize) {
         self.begun.fetch_add(1, Ordering::SeqCst);

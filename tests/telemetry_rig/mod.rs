@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate::config;
-use sagate::engine::{Comparison, Contract, ModelId, Observer};
+use sagate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
 use sagate::gate::{Confidence, Reason};
 use sagate::model::Model;
 use sagate::telemetry::phases::{Phase, Phases};
@@ -37,8 +37,13 @@ pub fn model() -> ModelId {
 }
 
 pub fn start(otlp: &str) -> Telemetry {
+    calibrated(otlp, &[0.7, 0.8])
+}
+
+/// With a model that was calibrated on these scores.
+pub fn calibrated(otlp: &str, calibration: &[f64]) -> Telemetry {
     let dir = tempfile::tempdir().unwrap();
-    let folder = crate::tiny_model::write(dir.path(), 1, vec![], &[]);
+    let folder = crate::tiny_model::write(dir.path(), 1, vec![], calibration);
     let contract = Contract::new(&Model::open(&folder).unwrap()).unwrap();
     Telemetry::start(&settings(otlp), &[Arc::new(contract)]).unwrap()
 }
@@ -91,18 +96,22 @@ pub fn everything(telemetry: &Telemetry) {
     image.model(&model);
     image.failed(Code::ResourceExhausted, "QUEUE_FULL", phases());
     call.finish(Code::Ok);
+    telemetry.bounds(&Bounds {
+        entries: 256,
+        bytes: 1 << 30,
+    });
     Observer::queue(telemetry, &model, 3, 4096);
     telemetry.ready(&model, true);
     telemetry.batch_begins(&model, 2);
     telemetry.batch_ended(&model, Duration::from_millis(30), Duration::from_millis(10));
-    let comparison = Comparison::Seen {
-        same_decision: true,
-        mu_difference: -0.01,
-        mask_dice: 0.98,
-    };
-    telemetry.shadowed(&model, &comparison);
     telemetry.sams(&model, Duration::from_millis(500));
     telemetry.panicked(&model);
+    let alike = Comparison::Seen {
+        same_decision: true,
+        mu_difference: 0.1,
+        mask_dice: 0.9,
+    };
+    telemetry.shadowed(&model, &alike);
 }
 
 /// The admin port, served by this process.

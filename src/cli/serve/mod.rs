@@ -81,6 +81,7 @@ async fn serve(
     let serving = Serving::bind(&settings.server).await?;
     let [listen, admin] = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
+    telemetry.bounds(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
         default,

@@ -1,0 +1,117 @@
+//! Ports, who can reach them, and the collector.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::client::{BlockingClient, ServerUrl, Serving};
+use crate::config::Settings;
+
+/// How long somebody on this machine is given to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether the ports are free, or held by a sagate that runs already.
+pub fn ports(settings: &Settings, findings: &mut Vec<Finding>) {
+    let server = &settings.server;
+    findings.push(port("server.listen", server.listen, is_sagate));
+    findings.push(port("server.admin", server.admin, is_admin));
+    if server.listen == server.admin && server.listen.port() != 0 {
+        let found = format!("server.listen and server.admin are both {}", server.listen);
+        findings.push(Finding::wrong("ports", found, "give each a port of its own"));
+    }
+}
+
+fn port(setting: &str, address: SocketAddr, is_ours: fn(SocketAddr) -> bool) -> Finding {
+    let error = match TcpListener::bind(address) {
+        Ok(_) if address.port() == 0 => {
+            return Finding::fine(setting, format!("{address} takes a free port"));
+        }
+        Ok(_) => return Finding::fine(setting, format!("{address} is free")),
+        Err(error) => error,
+    };
+    match error.kind() {
+        ErrorKind::AddrInUse if is_ours(address) => {
+            Finding::fine(setting, format!("{address} is held by a sagate that answers"))
+        }
+        ErrorKind::AddrInUse => Finding::wrong(
+            setting,
+            format!("{address} is held by something that is no sagate"),
+            format!("set {setting} to another port, or end what holds it (`ss -ltnp` says who)"),
+        ),
+        ErrorKind::AddrNotAvailable => Finding::wrong(
+            setting,
+            format!("{address}: this machine has no such address"),
+            format!("set {setting} to an address of this machine (`ip address` lists them)"),
+        ),
+        ErrorKind::PermissionDenied => Finding::wrong(
+            setting,
+            format!("{address}: ports below 1024 are root's"),
+            format!("set {setting} to a port from 1024"),
+        ),
+        _ => Finding::wrong(
+            setting,
+            format!("{address} cannot be listened on: {error}"),
+            format!("set {setting} to another address"),
+        ),
+    }
+}
+
+fn is_sagate(address: SocketAddr) -> bool {
+    let Ok(url) = format!("http://{address}").parse::<ServerUrl>() else {
+        return false;
+    };
+    let health = BlockingClient::health(&url, "sagate.v1.QualityControl", PATIENCE);
+    matches!(health, Ok(Serving::Serving | Serving::NotServing))
+}
+
+fn is_admin(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(1 << 20).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains("sagate_build_info"))
+}
+
+/// Whether anybody but this machine can reach the service, which has neither encryption nor authentication of its own.
+pub fn exposure(settings: &Settings) -> Finding {
+    let server = &settings.server;
+    let open: Vec<String> = [("server.listen", server.listen), ("server.admin", server.admin)]
+        .into_iter()
+        .filter(|(_, address)| !address.ip().is_loopback())
+        .map(|(setting, address)| format!("{setting} {address}"))
+        .collect();
+    if open.is_empty() {
+        return Finding::fine("exposure", "both ports are this machine's own");
+    }
+    Finding::note(
+        "exposure",
+        format!(
+            "others can reach {}, without encryption or authentication",
+            open.join(" and ")
+        ),
+        "keep it behind something that has both, or listen on 127.0.0.1",
+    )
+}
+
+/// Whether the collector is there, where one is set.
+pub fn collector(settings: &Settings) -> Option<Finding> {
+    let url = settings.telemetry.otlp.as_str();
+    let host = url.strip_prefix("http://")?.trim_end_matches('/');
+    let reached = host
+        .to_socket_addrs()
+        .and_then(|mut addresses| addresses.next().ok_or_else(|| ErrorKind::NotFound.into()))
+        .and_then(|address| TcpStream::connect_timeout(&address, PATIENCE));
+    Some(match reached {
+        Ok(_) => Finding::fine("collector", format!("something listens at {url}")),
+        Err(error) => Finding::note(
+            "collector",
+            format!("nothing answers at {url}: {error}"),
+            "start it, or set telemetry.otlp to \"\": traces and metrics are dropped meanwhile, requests are answered",
+        ),
+    })
+}

@@ -1,0 +1,48 @@
+//! How a running test is doing.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::tally::{Slot, Tally};
+
+/// A line on stderr; hidden where that is no terminal.
+pub struct Progress {
+    bar: ProgressBar,
+    until: Duration,
+}
+
+impl Progress {
+    /// For a test of so long.
+    pub fn new(until: Duration) -> Progress {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} s  {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Progress {
+            bar: ProgressBar::new(until.as_secs().max(1)).with_style(style),
+            until,
+        }
+    }
+
+    /// What came so far, of so many requests that were sent.
+    pub fn show(&self, tally: &Tally, now: Duration, sent: u64) {
+        let so_far: Vec<_> = tally.slots.iter().collect();
+        let sum = |of: fn(&Slot) -> u64| so_far.iter().map(|slot| of(slot)).sum::<u64>();
+        let [answered, refused, failed] = [
+            sum(|slot| slot.answered),
+            sum(|slot| slot.refused),
+            sum(|slot| slot.failed),
+        ];
+        let on_their_way = sent.saturating_sub(answered + refused + failed);
+        let p99 = so_far.iter().rev().find(|slot| !slot.latency.is_empty());
+        let p99 = p99.map_or(0.0, |slot| slot.latency.value_at_quantile(0.99) as f64 / 1e3);
+        self.bar.set_position(now.min(self.until).as_secs());
+        self.bar.set_message(format!(
+            "{answered} answered, {refused} refused, {failed} failed, {on_their_way} on their way, p99 {p99:.0} ms"
+        ));
+    }
+
+    /// Takes the line away.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,267 @@
+//! Sends, and collects what comes of it.
+//!
+//! In an open loop a thread of its own sleeps until each request is due and hands it to the runtime: the system's sleep is exact to
+//! some 60 us, tokio's timers to a millisecond. What is left of lateness is measured and reported.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::Args;
+use super::pace::{Choice, Pace, Schedule};
+use super::progress::Progress;
+use super::subject::Subject;
+use super::tally::{Outcome, Sample, Tally};
+use crate::client::ClientError;
+use crate::telemetry::cpu_seconds;
+
+/// How long a sleeping thread takes to notice that it is told to stop, at most.
+const NAP: Duration = Duration::from_millis(50);
+/// How long a client of a closed loop waits after its connection broke.
+const AFTER_LOSS: Duration = Duration::from_millis(100);
+/// The shortest deadline that is sent: one that has passed already is refused by the server and not by us.
+const LEAST_DEADLINE: Duration = Duration::from_millis(1);
+/// Between two progress lines.
+const BLINK: Duration = Duration::from_millis(250);
+
+/// What was seen.
+pub struct Seen {
+    pub tally: Tally,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Requests that were due while too many were on their way.
+    pub not_sent: u64,
+    pub ended_by: EndedBy,
+    /// When the test began, in seconds since 1970.
+    pub began: u64,
+    /// How long it took until the last answer, or until it was ended.
+    pub took: Duration,
+    /// CPU time of this process during it.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// What ended a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndedBy {
+    /// --seconds.
+    Time,
+    /// --requests.
+    Requests,
+    /// Ctrl-C or SIGTERM.
+    Signal,
+}
+
+/// What those that send share with the one that collects.
+struct Shared {
+    subject: Arc<Subject>,
+    begun: Instant,
+    until: Duration,
+    most: u64,
+    most_in_flight: usize,
+    stop: AtomicBool,
+    /// Requests that were begun; one that is begun beyond `most` is not sent.
+    begun_requests: AtomicU64,
+    sent: AtomicU64,
+    not_sent: AtomicU64,
+}
+
+type Samples = mpsc::UnboundedSender<Sample>;
+
+/// Sends until time or requests are used up or a signal comes, and waits for the last answers.
+pub fn send(runtime: &Runtime, args: &Args, pace: Pace, subject: &Arc<Subject>) -> anyhow::Result<Seen> {
+    let began = SystemTime::now().duration_since(UNIX_EPOCH);
+    let cpu = cpu_seconds();
+    let shared = Arc::new(Shared {
+        subject: Arc::clone(subject),
+        begun: Instant::now(),
+        until: args.seconds,
+        most: args.requests,
+        most_in_flight: args.most_in_flight,
+        stop: AtomicBool::new(false),
+        begun_requests: AtomicU64::new(0),
+        sent: AtomicU64::new(0),
+        not_sent: AtomicU64::new(0),
+    });
+    let received = start(runtime, &shared, pace, args.seed)?;
+    let mut tally = Tally::new(
+        &subject.kinds,
+        Duration::from_secs_f64(args.warm_up),
+        args.seconds + args.patience,
+    );
+    let by_signal = runtime.block_on(collect(&mut tally, received, &shared, args.patience))?;
+    let (sent, not_sent) = (shared.sent.load(Relaxed), shared.not_sent.load(Relaxed));
+    Ok(Seen {
+        tally,
+        sent,
+        not_sent,
+        ended_by: match by_signal {
+            true => EndedBy::Signal,
+            false if sent + not_sent >= args.requests => EndedBy::Requests,
+            false => EndedBy::Time,
+        },
+        began: began.map_or(0, |it| it.as_secs()),
+        took: shared.begun.elapsed(),
+        cpu_seconds: cpu.and_then(|before| Some(cpu_seconds()? - before)),
+    })
+}
+
+/// Starts whatever sends; what comes of the requests arrives until all of it has.
+fn start(
+    runtime: &Runtime,
+    shared: &Arc<Shared>,
+    pace: Pace,
+    seed: u64,
+) -> anyhow::Result<mpsc::UnboundedReceiver<Sample>> {
+    let (samples, received) = mpsc::unbounded_channel();
+    let kinds = shared.subject.kinds.iter();
+    let weights: Vec<(f64, usize)> = kinds.map(|kind| (kind.share, kind.requests.len())).collect();
+    match pace {
+        Pace::Open { rate, arrivals } => {
+            let (handle, shared) = (runtime.handle().clone(), Arc::clone(shared));
+            let schedule = Schedule::new(rate, arrivals, seed);
+            let choice = Choice::new(&weights, seed);
+            std::thread::Builder::new()
+                .name("arrivals".into())
+                .spawn(move || open(&shared, &handle, schedule, choice, &samples))
+                .context("the thread that sends cannot be started")?;
+        }
+        Pace::Closed { in_flight } => {
+            for client in 0..in_flight {
+                let choice = Choice::new(&weights, seed.wrapping_add(client as u64));
+                runtime.spawn(closed(Arc::clone(shared), choice, client, samples.clone()));
+            }
+        }
+    }
+    Ok(received)
+}
+
+/// Requests when they are due.
+fn open(shared: &Arc<Shared>, runtime: &Handle, schedule: Schedule, mut choice: Choice, samples: &Samples) {
+    let places = Arc::new(Semaphore::new(shared.most_in_flight));
+    for (number, due) in schedule.enumerate() {
+        if due >= shared.until || !shared.begins() || !shared.sleep_until(due) {
+            return;
+        }
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            shared.not_sent.fetch_add(1, Relaxed);
+            continue;
+        };
+        let (shared, samples, which) = (Arc::clone(shared), samples.clone(), choice.draw());
+        runtime.spawn(async move {
+            let (sample, _) = shared.one(number, which, Some(due)).await;
+            // Nobody collects any more once the test has ended.
+            let _ = samples.send(sample);
+            drop(place);
+        });
+    }
+}
+
+/// One client that asks again as soon as it has its answer; after a refusal, when the server says that it makes sense.
+async fn closed(shared: Arc<Shared>, mut choice: Choice, client: usize, samples: Samples) {
+    while shared.begun.elapsed() < shared.until && shared.begins() {
+        let (sample, pause) = shared.one(client, choice.draw(), None).await;
+        if samples.send(sample).is_err() {
+            return;
+        }
+        if let Some(pause) = pause {
+            let left = shared.until.saturating_sub(shared.begun.elapsed());
+            tokio::time::sleep(pause.min(left)).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Whether one more request may be begun.
+    fn begins(&self) -> bool {
+        !self.stop.load(Relaxed) && self.begun_requests.fetch_add(1, Relaxed) < self.most
+    }
+
+    /// Sleeps; false where the test has ended meanwhile.
+    fn sleep_until(&self, due: Duration) -> bool {
+        loop {
+            let left = due.saturating_sub(self.begun.elapsed());
+            if self.stop.load(Relaxed) {
+                return false;
+            }
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+    }
+
+    /// Sends one request; also how long a client should wait before its next.
+    async fn one(
+        &self,
+        sender: usize,
+        (kind, image): (usize, usize),
+        due: Option<Duration>,
+    ) -> (Sample, Option<Duration>) {
+        let connections = &self.subject.connections;
+        let connection = &connections[sender % connections.len()];
+        let (ready, sent) = (&self.subject.kinds[kind], self.begun.elapsed());
+        let request = &ready.requests[image];
+        let due = due.unwrap_or(sent);
+        // The deadline counts from when the request was due: who waits for the answer does not care why it left late.
+        let deadline = ready
+            .deadline
+            .map(|it| it.saturating_sub(sent.saturating_sub(due)).max(LEAST_DEADLINE));
+        self.sent.fetch_add(1, Relaxed);
+        let attempted = connection.attempt(request, deadline).await;
+        let pause = match &attempted.outcome {
+            Err(ClientError::Refused(refusal)) => refusal.retry_after,
+            Err(ClientError::Lost { .. }) => Some(AFTER_LOSS),
+            _ => None,
+        };
+        let sample = Sample {
+            kind,
+            image,
+            due,
+            sent,
+            ended: self.begun.elapsed(),
+            outcome: Outcome::of(attempted.outcome),
+            sent_bytes: request.bytes(),
+            received_bytes: attempted.received,
+        };
+        (sample, pause)
+    }
+}
+
+/// Counts what comes until all has come, nobody waits any longer, or a signal ends it (true).
+async fn collect(
+    tally: &mut Tally,
+    mut received: mpsc::UnboundedReceiver<Sample>,
+    shared: &Shared,
+    patience: Duration,
+) -> anyhow::Result<bool> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
+    let mut over = std::pin::pin!(tokio::time::sleep(shared.until + patience));
+    let mut tick = tokio::time::interval(BLINK);
+    let progress = Progress::new(shared.until);
+    let by_signal = loop {
+        tokio::select! {
+            sample = received.recv() => match sample {
+                Some(sample) => tally.add(&sample),
+                None => break false,
+            },
+            _ = tick.tick() => progress.show(tally, shared.begun.elapsed(), shared.sent.load(Relaxed)),
+            () = &mut over => break false,
+            _ = interrupt.recv() => break true,
+            _ = terminate.recv() => break true,
+        }
+    };
+    shared.stop.store(true, Relaxed);
+    while let Ok(sample) = received.try_recv() {
+        tally.add(&sample);
+    }
+    progress.end();
+    Ok(by_signal)
+}

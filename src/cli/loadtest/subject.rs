@@ -1,0 +1,106 @@
+//! What is sent, ready to be sent: connections, and the kinds of requests as this server's models take them.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::super::UsageError;
+use super::mix::{Call, Kind};
+use super::{Args, images};
+use crate::client::{Ask, Client, ClientError, Look, Prepared, ServedModel, ServerStatus};
+use crate::config::Settings;
+use crate::nn::layers::LAYERS;
+
+/// Units whose SAMs an interpretation asks for.
+const UNITS: usize = 4;
+
+/// Everything that is needed to send.
+pub struct Subject {
+    pub connections: Vec<Client>,
+    pub kinds: Vec<Ready>,
+}
+
+/// One kind of request, ready.
+pub struct Ready {
+    pub name: String,
+    pub share: f64,
+    pub model: ServedModel,
+    /// One a image.
+    pub requests: Vec<Prepared>,
+    pub deadline: Option<Duration>,
+}
+
+impl Subject {
+    /// Connects, finds the models, makes the images, and asks for each kind once: what a server refuses for what it is should be told
+    /// before the load and not counted after it.
+    pub async fn open(args: &Args, kinds: &[Kind], settings: &Settings) -> anyhow::Result<Subject> {
+        let mut connections = Vec::with_capacity(args.connections);
+        for _ in 0..args.connections {
+            connections.push(Client::connect(&args.server).await?);
+        }
+        let first = &connections[0];
+        let mut ready = Vec::with_capacity(kinds.len());
+        for (number, kind) in (0..).zip(kinds) {
+            let model = first.model(kind.model.as_ref()).await;
+            let model = model.with_context(|| kind.name.clone())?;
+            let images = images::images(&kind.images, &model, args.seed.wrapping_add(number), settings);
+            let images = images.with_context(|| kind.name.clone())?;
+            let ask = Ask {
+                model: model.id.clone(),
+                gate: kind.gate,
+            };
+            match kind.call {
+                Call::Segment => drop(
+                    first
+                        .segment(&images[0], &ask)
+                        .await
+                        .map_err(|it| told(kind, it))?,
+                ),
+                Call::Interpret => {
+                    let parts = first.interpret(&images[0], &ask, &look(&model)).await;
+                    drop(parts.map_err(|it| told(kind, it))?);
+                }
+            }
+            let requests = images.iter().map(|image| match kind.call {
+                Call::Segment => Prepared::segment(image, &ask),
+                Call::Interpret => Prepared::interpret(image, &ask, &look(&model)),
+            });
+            ready.push(Ready {
+                name: kind.name.clone(),
+                share: kind.share,
+                requests: requests.collect(),
+                deadline: kind.deadline.map(Duration::from_secs_f64),
+                model,
+            });
+        }
+        Ok(Subject {
+            connections,
+            kinds: ready,
+        })
+    }
+
+    /// How the server is doing; `None` where it does not say any more.
+    pub async fn status(&self) -> Option<ServerStatus> {
+        self.connections[0].status().await.ok()
+    }
+}
+
+/// Every layer, and a few units of the last one.
+fn look(model: &ServedModel) -> Look {
+    Look {
+        layers: (1..=LAYERS.len()).collect(),
+        units_of: LAYERS.len(),
+        class: 1,
+        units: UNITS.min(model.units.last().copied().unwrap_or(0)),
+    }
+}
+
+/// A refusal of what was asked for is the command line's fault.
+fn told(kind: &Kind, error: ClientError) -> anyhow::Error {
+    match &error {
+        ClientError::Refused(refusal) if refusal.is_about("options") || refusal.is_about("image") => {
+            UsageError(format!("{}: {error}", kind.name)).into()
+        }
+        _ => anyhow::Error::new(error).context(kind.name.clone()),
+    }
+}

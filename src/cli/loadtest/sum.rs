@@ -1,0 +1,151 @@
+//! Counts of one kind or of all, and what their histograms say.
+
+use hdrhistogram::Histogram;
+
+use super::pace::Pace;
+use super::report::{Latency, Part, Point};
+use super::tally::{OfKind, latencies};
+
+/// Counts and histograms of one kind, or of all.
+pub struct Counted {
+    part: Part,
+    corrected: Histogram<u64>,
+    from_sent: Histogram<u64>,
+    refused: Histogram<u64>,
+}
+
+impl Counted {
+    pub fn of(kind: &OfKind, pace: Pace) -> Counted {
+        let corrected = match pace {
+            Pace::Open { .. } => kind.from_due.clone(),
+            // A client that waits for a slow answer does not ask meanwhile; had it gone on, it would have asked about once a median.
+            Pace::Closed { .. } if !kind.from_sent.is_empty() => kind
+                .from_sent
+                .clone_correct(kind.from_sent.value_at_quantile(0.5)),
+            Pace::Closed { .. } => kind.from_sent.clone(),
+        };
+        Counted {
+            part: Part {
+                requests: kind.codes.values().sum(),
+                codes: kind.codes.clone(),
+                accepted: kind.accepted,
+                rejected: kind.rejected,
+                reasons: kind.reasons.clone(),
+                in_time: kind.in_time,
+                out_of_time: kind.out_of_time,
+                lost: kind.lost,
+                senseless: kind.senseless,
+                different: kind.different,
+                sent_bytes: kind.sent_bytes,
+                received_bytes: kind.received_bytes,
+                ..Part::default()
+            },
+            corrected,
+            from_sent: kind.from_sent.clone(),
+            refused: kind.refused.clone(),
+        }
+    }
+
+    pub fn sum(kinds: &[Counted]) -> Counted {
+        let mut all = Part::default();
+        for Counted { part, .. } in kinds {
+            for (code, count) in &part.codes {
+                *all.codes.entry(*code).or_default() += count;
+            }
+            for (reason, count) in &part.reasons {
+                *all.reasons.entry(reason.clone()).or_default() += count;
+            }
+            for (sum, count) in [
+                (&mut all.requests, part.requests),
+                (&mut all.accepted, part.accepted),
+                (&mut all.rejected, part.rejected),
+                (&mut all.in_time, part.in_time),
+                (&mut all.out_of_time, part.out_of_time),
+                (&mut all.lost, part.lost),
+                (&mut all.senseless, part.senseless),
+                (&mut all.different, part.different),
+                (&mut all.sent_bytes, part.sent_bytes),
+                (&mut all.received_bytes, part.received_bytes),
+            ] {
+                *sum += count;
+            }
+        }
+        let together = |of: fn(&Counted) -> &Histogram<u64>| {
+            let mut sum = latencies(of(&kinds[0]).sigfig());
+            for kind in kinds {
+                sum.add(of(kind)).expect("all histograms have the same bounds");
+            }
+            sum
+        };
+        Counted {
+            part: all,
+            corrected: together(|it| &it.corrected),
+            from_sent: together(|it| &it.from_sent),
+            refused: together(|it| &it.refused),
+        }
+    }
+
+    pub fn part(&self, seconds: f64) -> Part {
+        let part = &self.part;
+        let per_second = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        Part {
+            codes: part.codes.clone(),
+            reasons: part.reasons.clone(),
+            answered_per_second: per_second(part.accepted + part.rejected),
+            goodput_per_second: per_second(part.in_time),
+            latency: Latency::of(&self.corrected),
+            latency_from_sending: Latency::of(&self.from_sent),
+            latency_of_refusals: Latency::of(&self.refused),
+            curve: curve(&self.corrected, &self.from_sent),
+            ..*part
+        }
+    }
+}
+
+impl Latency {
+    pub fn of(histogram: &Histogram<u64>) -> Option<Latency> {
+        if histogram.is_empty() {
+            return None;
+        }
+        let at = |share: f64| milliseconds(histogram.value_at_quantile(share));
+        Some(Latency {
+            count: histogram.len(),
+            mean_ms: histogram.mean() / 1e3,
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: milliseconds(histogram.max()),
+        })
+    }
+}
+
+pub fn milliseconds(micros: u64) -> f64 {
+    micros as f64 / 1e3
+}
+
+/// Points at equal steps of the logarithm, up to one in as many as there are.
+fn curve(corrected: &Histogram<u64>, from_sent: &Histogram<u64>) -> Vec<Point> {
+    const A_DECADE: i32 = 8;
+    let point = |step: i32| {
+        let one_in = 10f64.powf(f64::from(step) / f64::from(A_DECADE));
+        let at = |histogram: &Histogram<u64>| milliseconds(histogram.value_at_quantile(1.0 - 1.0 / one_in));
+        Point {
+            one_in,
+            ms: at(corrected),
+            from_sending_ms: at(from_sent),
+        }
+    };
+    if from_sent.is_empty() {
+        return Vec::new();
+    }
+    let steps = ((from_sent.len() as f64).log10() * f64::from(A_DECADE)).floor() as i32;
+    (0..=steps).map(point).collect()
+}

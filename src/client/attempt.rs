@@ -1,0 +1,159 @@
+//! A request that is sent once, whatever comes of it: what a load test counts.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::timeout;
+use tonic::{Request, Status, TimeoutExpired};
+
+use super::answer::{Ask, Look};
+use super::connection::Client;
+use super::convert;
+use super::error::ClientError;
+use crate::gate::Decision;
+use crate::grpc::v1;
+use crate::grpc::v1::interpret_response::Part;
+use crate::imaging::Image;
+
+/// A request that is made once and sent often; copies share the image.
+#[derive(Debug, Clone)]
+pub struct Prepared(Call);
+
+#[derive(Debug, Clone)]
+enum Call {
+    Segment(v1::SegmentRequest),
+    Interpret(v1::InterpretRequest),
+}
+
+/// What came of sending a request once.
+#[derive(Debug)]
+pub struct Attempted {
+    /// What the server said, or why it said nothing.
+    pub outcome: Result<Judged, ClientError>,
+    /// Bytes of the messages that came back.
+    pub received: u64,
+}
+
+/// An answer as a load test looks at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What the gate says.
+    pub decision: Decision,
+    /// The same for answers with the same decision, mu and mask; the same image has it every time, as nothing is decided by a batch's
+    /// company.
+    pub print: u64,
+}
+
+impl Prepared {
+    /// A segmentation.
+    pub fn segment(image: &Image, ask: &Ask) -> Prepared {
+        Prepared(Call::Segment(convert::segment_request(image, ask)))
+    }
+
+    /// An interpretation. Its time is that until its last part.
+    pub fn interpret(image: &Image, ask: &Ask, look: &Look) -> Prepared {
+        Prepared(Call::Interpret(convert::interpret_request(image, ask, look)))
+    }
+
+    /// Bytes of its message.
+    pub fn bytes(&self) -> u64 {
+        let length = match &self.0 {
+            Call::Segment(request) => request.encoded_len(),
+            Call::Interpret(request) => request.encoded_len(),
+        };
+        length as u64
+    }
+}
+
+impl Client {
+    /// Sends a request once. The server is told that the answer is worth nothing after `deadline`, and is not waited for any longer.
+    pub async fn attempt(&self, request: &Prepared, deadline: Option<Duration>) -> Attempted {
+        let mut received = 0;
+        let asked = self.ask(request, deadline, &mut received);
+        let outcome = match deadline {
+            None => asked.await,
+            Some(after) => timeout(after, asked).await.unwrap_or_else(|_| {
+                Err(ClientError::Silent {
+                    url: self.url().clone(),
+                    after,
+                })
+            }),
+        };
+        Attempted { outcome, received }
+    }
+
+    async fn ask(
+        &self,
+        request: &Prepared,
+        deadline: Option<Duration>,
+        received: &mut u64,
+    ) -> Result<Judged, ClientError> {
+        let failed = |status: Status| match deadline {
+            // tonic's clock was faster than ours.
+            Some(after) if ran_out(&status) => ClientError::Silent {
+                url: self.url().clone(),
+                after,
+            },
+            _ => ClientError::of(&status, self.url()),
+        };
+        match &request.0 {
+            Call::Segment(request) => {
+                let asked = timed(request.clone(), deadline);
+                let answer = self.stub().segment(asked).await.map_err(failed)?.into_inner();
+                *received = answer.encoded_len() as u64;
+                judged(answer.segmentation)
+            }
+            Call::Interpret(request) => {
+                let asked = timed(request.clone(), deadline);
+                let mut parts = self.stub().interpret(asked).await.map_err(failed)?.into_inner();
+                let mut segmentation = None;
+                let mut ended = false;
+                while let Some(message) = parts.message().await.map_err(failed)? {
+                    *received += message.encoded_len() as u64;
+                    match message.part {
+                        Some(Part::Segmentation(part)) => segmentation = Some(part),
+                        Some(Part::Summary(_)) => ended = true,
+                        _ => {}
+                    }
+                }
+                if ended {
+                    judged(segmentation)
+                } else {
+                    Err(ClientError::Answer {
+                        field: "part",
+                        message: "was missing: the stream ended before its summary".into(),
+                    })
+                }
+            }
+        }
+    }
+}
+
+fn timed<T>(message: T, deadline: Option<Duration>) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(deadline) = deadline {
+        request.set_timeout(deadline);
+    }
+    request
+}
+
+fn ran_out(status: &Status) -> bool {
+    let source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
+    std::iter::successors(source, |&it| it.source()).any(|it| it.is::<TimeoutExpired>())
+}
+
+fn judged(segmentation: Option<v1::Segmentation>) -> Result<Judged, ClientError> {
+    let segmentation = convert::present("segmentation", segmentation)?;
+    let decision = convert::decision(&segmentation)?;
+    let mut hasher = DefaultHasher::new();
+    (decision.accept, decision.mu.to_bits()).hash(&mut hasher);
+    segmentation
+        .mask
+        .iter()
+        .for_each(|mask| mask.data.hash(&mut hasher));
+    Ok(Judged {
+        decision,
+        print: hasher.finish(),
+    })
+}

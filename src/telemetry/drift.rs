@@ -1,0 +1,38 @@
+//! How far mu has moved from the calibration's, from the window's histogram.
+
+use super::window::MU_BINS;
+use crate::gate::{Calibration, kolmogorov_smirnov, usual_distance};
+
+/// mu of a model's calibration images, in the window's bins.
+pub(super) struct Reference {
+    bins: Vec<f64>,
+}
+
+/// How far it has moved.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Drift {
+    /// Kolmogorov's and Smirnov's distance, in [0, 1]. As both sides are binned it is a little too small, never too large.
+    pub(super) distance: f64,
+    /// What it stays below in 95 % of cases where both are alike, and every image stands for itself.
+    pub(super) usual: f64,
+}
+
+impl Reference {
+    pub(super) fn new(calibration: &Calibration) -> Reference {
+        let bin = |mu: f64| ((mu.max(0.0) * MU_BINS as f64) as usize).min(MU_BINS - 1) as f64;
+        Reference {
+            bins: calibration.entries.iter().map(|entry| bin(entry.mu)).collect(),
+        }
+    }
+
+    /// `None` where the window has no mu.
+    pub(super) fn drift(&self, histogram: &[u64; MU_BINS]) -> Option<Drift> {
+        let window: Vec<f64> = (0..MU_BINS)
+            .flat_map(|bin| std::iter::repeat_n(bin as f64, histogram[bin] as usize))
+            .collect();
+        Some(Drift {
+            distance: kolmogorov_smirnov(&self.bins, &window)?,
+            usual: usual_distance(self.bins.len(), window.len()),
+        })
+    }
+}
