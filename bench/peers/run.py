@@ -9,6 +9,8 @@ import signal
 import tempfile
 import time
 
+import aiohttp
+import grpc
 import images
 import report
 import settings
@@ -103,8 +105,9 @@ async def run(arguments):
                 print(f"round {turn + 1} of {arguments.rounds}: {setting.name}", flush=True)
                 try:
                     found = await measure(setting, model, pictures, arguments, own)
-                except (Died, OSError) as error:
-                    result["failure"] = str(error)
+                except (Died, OSError, asyncio.TimeoutError, grpc.aio.AioRpcError, aiohttp.ClientError) as error:
+                    result["failure"] = f"{type(error).__name__}: {error}".splitlines()[0]
+                    print(result["failure"], flush=True)
                     continue
                 result["rounds"].append(found)
                 if not found["agreement"]["agrees"]:
