@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client peers build demo test gpu-test lint bench docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client peers build demo test gpu-test lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ bench: build peers ## Time network, mu, SAMs, service and training at the sizes 
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
 	$(SAGATE) bench train
+
+bench-peers: build ## Set Triton, ONNX Runtime, LitServe, mosec and BentoML beside the service; writes docs/benchmarks.md (ROUNDS, SECONDS, PEERS)
+	@.ci/bench-peers run.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEERS),--peers "$(PEERS)")
+
+bench-forward: build ## Time the network's forward alone against ONNX Runtime's on the same graph
+	@.ci/bench-peers forward.py $(if $(TURNS),--turns $(TURNS))
 
 docs: build ## Write the library's pages to target/doc and the man pages to target/man
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
