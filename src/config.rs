@@ -62,6 +62,7 @@ const KEYS: &[(&str, &str)] = &[
         "a whole number from 1024 to 2147483647",
     ),
     ("server.stream_window", "a whole number from 1 to 1024"),
+    ("server.max_images", "a whole number from 1 to 1024"),
     ("server.keepalive_seconds", "a whole number from 1 to 86400"),
     ("server.shutdown_seconds", "a whole number from 0 to 86400"),
     (
@@ -146,7 +147,7 @@ pub struct Engine {
 }
 
 /// Section `server`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Where gRPC is answered.
     pub listen: SocketAddr,
@@ -156,6 +157,8 @@ pub struct Server {
     pub max_message_bytes: usize,
     /// Most images of one stream that are in work at once.
     pub stream_window: usize,
+    /// Most images of one request of the Open Inference Protocol.
+    pub max_images: usize,
     /// Seconds of silence after which a connection is asked whether it still lives.
     pub keepalive_seconds: u64,
     /// Seconds that what is in work is given at the end.
@@ -388,6 +391,7 @@ impl Settings {
                 admin: reader.get("server.admin")?,
                 max_message_bytes: reader.get("server.max_message_bytes")?,
                 stream_window: reader.get("server.stream_window")?,
+                max_images: reader.get("server.max_images")?,
                 keepalive_seconds: reader.get("server.keepalive_seconds")?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
             },
@@ -440,6 +444,10 @@ impl Settings {
             (
                 "server.stream_window",
                 (1..=1024).contains(&self.server.stream_window),
+            ),
+            (
+                "server.max_images",
+                (1..=1024).contains(&self.server.max_images),
             ),
             ("server.keepalive_seconds", a_day(self.server.keepalive_seconds)),
             ("server.shutdown_seconds", self.server.shutdown_seconds <= 86400),

@@ -26,6 +26,7 @@ server.listen = "127.0.0.1:50051"
 server.admin = "127.0.0.1:9464"
 server.max_message_bytes = 67108864
 server.stream_window = 16
+server.max_images = 64
 server.keepalive_seconds = 30
 server.shutdown_seconds = 30
 telemetry.otlp = ""

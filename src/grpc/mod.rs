@@ -1,4 +1,4 @@
-//! The service over gRPC: `sagate.v1.QualityControl`, standard health and reflection.
+//! The service over gRPC: `sagate.v1.QualityControl`, the Open Inference Protocol, standard health and reflection.
 //!
 //! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
@@ -9,8 +9,10 @@ mod arrival;
 mod deadline;
 mod error;
 mod health;
+pub mod inference;
 mod interpret;
 mod models;
+mod oip;
 mod order;
 mod picture;
 mod segment;

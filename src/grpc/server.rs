@@ -13,7 +13,9 @@ use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::deadline::InTime;
-use super::service::Service;
+use super::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
+use super::oip::Inference;
+use super::service::{Context, Service};
 use super::v1::quality_control_server::QualityControlServer;
 use super::{health, v1, wire};
 use crate::config::Settings;
@@ -128,18 +130,22 @@ impl Serving {
             ready.clone(),
         ));
         let most = settings.server.max_message_bytes;
-        let service = QualityControlServer::new(Service::new(
-            engine.clone(),
-            telemetry.clone(),
-            settings,
-            draining.clone(),
-        ))
-        .max_decoding_message_size(most)
-        .max_encoding_message_size(usize::MAX)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Gzip);
+        let context = Context::new(engine.clone(), telemetry.clone(), settings, draining.clone());
+        let context = Arc::new(context);
+        let service = QualityControlServer::new(Service::new(context.clone()))
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip);
+        let inference = GrpcInferenceServiceServer::new(Inference::new(context))
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
@@ -166,6 +172,7 @@ impl Serving {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(service)
+            .add_service(inference)
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(self.listener).with_nodelay(Some(true)),
                 closed(draining.clone()),

@@ -40,14 +40,20 @@ pub(super) struct Context {
 pub(super) struct Service(Arc<Context>);
 
 impl Service {
+    pub fn new(context: Arc<Context>) -> Service {
+        Service(context)
+    }
+}
+
+impl Context {
     pub fn new(
         engine: Arc<Engine>,
         telemetry: Telemetry,
         settings: &Settings,
         draining: watch::Receiver<bool>,
-    ) -> Service {
+    ) -> Context {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Service(Arc::new(Context {
+        Context {
             engine,
             telemetry,
             policy: settings.gate.policy(),
@@ -55,14 +61,12 @@ impl Service {
                 max_pixels: settings.limits.max_pixels,
                 max_bytes: settings.limits.max_bytes,
             },
-            settings: settings.server,
+            settings: settings.server.clone(),
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
-        }))
+        }
     }
-}
 
-impl Context {
     /// Whether a new request is still taken.
     ///
     /// # Errors
@@ -160,7 +164,7 @@ impl QualityControl for Service {
 }
 
 /// Ends a call that has its answer, or will have none.
-fn concluded<T>(call: Call, answer: Result<T, ServiceError>) -> Result<Response<T>, Status> {
+pub(super) fn concluded<T>(call: Call, answer: Result<T, ServiceError>) -> Result<Response<T>, Status> {
     call.finish(answer.as_ref().err().map_or(Code::Ok, ServiceError::code));
     answer.map(Response::new).map_err(|error| error.status())
 }

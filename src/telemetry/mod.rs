@@ -18,6 +18,7 @@ pub mod phases;
 mod process;
 mod request_id;
 mod rpc;
+mod tally;
 mod traces;
 mod window;
 
@@ -37,7 +38,8 @@ pub use call::{Call, Decided, ImageCall};
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
 pub use request_id::{LONGEST_ID, is_request_id};
-pub use rpc::Rpc;
+pub use rpc::{Rpc, code_name};
+pub use tally::Statistics;
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
@@ -143,6 +145,11 @@ impl Telemetry {
         self.0.models.get(model).counts()
     }
 
+    /// What a model has done since the start.
+    pub fn statistics(&self, model: &ModelId) -> Statistics {
+        self.0.models.get(model).statistics()
+    }
+
     /// What waits for a model or runs, as the engine said last.
     pub fn queue(&self, model: &ModelId) -> Queue {
         self.0.models.get(model).queue()
@@ -207,11 +214,10 @@ impl Observer for Telemetry {
     }
 
     fn batch_begins(&self, model: &ModelId, images: usize) {
-        let labels = &self.0.models.get(model).labels;
-        self.0
-            .instruments
-            .batch_images
-            .record(images as u64, &labels.model);
+        let served = self.0.models.get(model);
+        served.tally.batch();
+        let instrument = &self.0.instruments.batch_images;
+        instrument.record(images as u64, &served.labels.model);
     }
 
     fn batch_ended(&self, model: &ModelId, forward: Duration, qc: Duration) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::{KeyValue, Value};
 
 use super::phases::Phase;
+use super::tally::{Statistics, Tally};
 use super::window::Window;
 use crate::engine::ModelId;
 use crate::gate::Reason;
@@ -59,6 +60,7 @@ pub(super) struct Served {
     pub(super) forward: Clock,
     pub(super) qc: Clock,
     pub(super) sam: Clock,
+    pub(super) tally: Tally,
     window: Mutex<Window>,
 }
 
@@ -122,6 +124,7 @@ impl Served {
             forward: Clock::default(),
             qc: Clock::default(),
             sam: Clock::default(),
+            tally: Tally::default(),
             window: Mutex::new(Window::new(span)),
         }
     }
@@ -140,6 +143,11 @@ impl Served {
         }
     }
 
+    pub(super) fn statistics(&self) -> Statistics {
+        let counts = self.counts();
+        self.tally.read(counts.accepted + counts.rejected, counts.failed)
+    }
+
     pub(super) fn queue(&self) -> Queue {
         Queue {
             entries: self.queue_entries.load(Relaxed),
@@ -153,8 +161,12 @@ impl Clock {
         self.0.fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
+    pub(super) fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Relaxed))
+    }
+
     pub(super) fn seconds(&self) -> f64 {
-        Duration::from_nanos(self.0.load(Relaxed)).as_secs_f64()
+        self.total().as_secs_f64()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use tonic::Code;
 
-/// The service that all calls are of.
-pub(super) const SERVICE: &str = "sagate.v1.QualityControl";
+/// sagate's own service.
+const QUALITY_CONTROL: &str = "sagate.v1.QualityControl";
+/// That of the Open Inference Protocol.
+const INFERENCE: &str = "inference.GRPCInferenceService";
 
-/// A call of `sagate.v1.QualityControl`.
+/// A call of `sagate.v1.QualityControl` or of `inference.GRPCInferenceService`; the latter's also where it comes over HTTP/JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rpc {
     /// One image.
@@ -20,17 +22,53 @@ pub enum Rpc {
     GetModel,
     /// How the server is doing.
     GetStatus,
+    /// Whether the server runs.
+    ServerLive,
+    /// Whether every model answers.
+    ServerReady,
+    /// Whether one model answers.
+    ModelReady,
+    /// What the server is.
+    ServerMetadata,
+    /// What a model takes and gives.
+    ModelMetadata,
+    /// One inference.
+    ModelInfer,
+    /// Inferences as they come.
+    ModelStreamInfer,
+    /// How a model is set up.
+    ModelConfig,
+    /// What models have done.
+    ModelStatistics,
+    /// The models that are there.
+    RepositoryIndex,
+    /// Loads a model.
+    RepositoryModelLoad,
+    /// Unloads a model.
+    RepositoryModelUnload,
 }
 
 impl Rpc {
-    /// Every call, in the protocol's order.
-    pub const ALL: [Rpc; 6] = [
+    /// Every call, in the protocols' order.
+    pub const ALL: [Rpc; 18] = [
         Rpc::Segment,
         Rpc::SegmentStream,
         Rpc::Interpret,
         Rpc::ListModels,
         Rpc::GetModel,
         Rpc::GetStatus,
+        Rpc::ServerLive,
+        Rpc::ServerReady,
+        Rpc::ModelReady,
+        Rpc::ServerMetadata,
+        Rpc::ModelMetadata,
+        Rpc::ModelInfer,
+        Rpc::ModelStreamInfer,
+        Rpc::ModelConfig,
+        Rpc::ModelStatistics,
+        Rpc::RepositoryIndex,
+        Rpc::RepositoryModelLoad,
+        Rpc::RepositoryModelUnload,
     ];
 
     /// Its name in the protocol.
@@ -42,13 +80,43 @@ impl Rpc {
             Rpc::ListModels => "ListModels",
             Rpc::GetModel => "GetModel",
             Rpc::GetStatus => "GetStatus",
+            Rpc::ServerLive => "ServerLive",
+            Rpc::ServerReady => "ServerReady",
+            Rpc::ModelReady => "ModelReady",
+            Rpc::ServerMetadata => "ServerMetadata",
+            Rpc::ModelMetadata => "ModelMetadata",
+            Rpc::ModelInfer => "ModelInfer",
+            Rpc::ModelStreamInfer => "ModelStreamInfer",
+            Rpc::ModelConfig => "ModelConfig",
+            Rpc::ModelStatistics => "ModelStatistics",
+            Rpc::RepositoryIndex => "RepositoryIndex",
+            Rpc::RepositoryModelLoad => "RepositoryModelLoad",
+            Rpc::RepositoryModelUnload => "RepositoryModelUnload",
+        }
+    }
+
+    /// The service that it is of.
+    pub(super) fn service(self) -> &'static str {
+        match self {
+            Rpc::Segment
+            | Rpc::SegmentStream
+            | Rpc::Interpret
+            | Rpc::ListModels
+            | Rpc::GetModel
+            | Rpc::GetStatus => QUALITY_CONTROL,
+            _ => INFERENCE,
         }
     }
 
     /// Its span's name: service and method.
     pub(super) fn span_name(self) -> String {
-        format!("{SERVICE}/{}", self.name())
+        format!("{}/{}", self.service(), self.name())
     }
+}
+
+/// A status code as gRPC writes it, like `NOT_FOUND`.
+pub fn code_name(code: Code) -> &'static str {
+    names(code).0
 }
 
 /// A status code as gRPC writes it, and as an image's outcome.

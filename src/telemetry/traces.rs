@@ -16,7 +16,7 @@ use tonic::metadata::MetadataMap;
 use super::call::Decided;
 use super::phases::Phases;
 use super::request_id::is_request_id;
-use super::rpc::{Rpc, SERVICE, servers_fault};
+use super::rpc::{Rpc, servers_fault};
 use crate::engine::ModelId;
 use crate::gate::Confidence;
 
@@ -69,7 +69,7 @@ impl Traces {
             .with_kind(SpanKind::Server)
             .with_attributes([
                 KeyValue::new("rpc.system", "grpc"),
-                KeyValue::new("rpc.service", SERVICE),
+                KeyValue::new("rpc.service", rpc.service()),
                 KeyValue::new("rpc.method", rpc.name()),
             ]);
         self.tracer.build_with_context(builder, &parent)
