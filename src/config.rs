@@ -3,6 +3,7 @@
 //! [`Settings::load`] reads the layers, refuses what no key knows, and remembers for every value where it came from.
 //! `sagate.example.toml` shows every key with its default and what it means.
 
+mod connections;
 mod device;
 mod layers;
 mod value;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use connections::Connections;
 pub use device::{Device, DeviceError, DeviceKind};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
@@ -22,7 +24,7 @@ use value::Setting;
 /// The file that is read when no `--config` names another and it lies in the working directory.
 pub const DEFAULT_FILE: &str = "sagate.toml";
 
-/// Every key that a settings file may hold, and what a right value looks like.
+/// Keys that a settings file may hold, and what a right value looks like; connections have more.
 const KEYS: &[(&str, &str)] = &[
     ("models.dir", "a folder"),
     ("models.default", "NAME or NAME@VERSION"),
@@ -63,7 +65,10 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("server.stream_window", "a whole number from 1 to 1024"),
     ("server.max_images", "a whole number from 1 to 1024"),
-    ("server.keepalive_seconds", "a whole number from 1 to 86400"),
+    (
+        "server.http",
+        "\"\" (off) or an address with a port, like \"127.0.0.1:8000\"; port 0 takes a free one",
+    ),
     ("server.shutdown_seconds", "a whole number from 0 to 86400"),
     (
         "telemetry.otlp",
@@ -83,6 +88,11 @@ const KEYS: &[(&str, &str)] = &[
     ("log.format", "\"auto\", \"pretty\" or \"json\""),
     ("output.format", "\"table\" or \"json\""),
 ];
+
+/// Every key with its right value.
+fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().copied().chain(connections::KEYS)
+}
 
 /// Everything that can be set. One value of this reaches every command.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,8 +169,10 @@ pub struct Server {
     pub stream_window: usize,
     /// Most images of one request of the Open Inference Protocol.
     pub max_images: usize,
-    /// Seconds of silence after which a connection is asked whether it still lives.
-    pub keepalive_seconds: u64,
+    /// Where the Open Inference Protocol is answered over HTTP/JSON; `None`: nowhere.
+    pub http: Option<SocketAddr>,
+    /// Connections: their lives, their bounds.
+    pub connections: Connections,
     /// Seconds that what is in work is given at the end.
     pub shutdown_seconds: u64,
 }
@@ -242,6 +254,7 @@ impl Origin {
                     "output.format" => "json",
                     "server.listen" => "listen",
                     "server.admin" => "admin",
+                    "server.http" => "http",
                     "telemetry.otlp" => "otlp",
                     other => other,
                 };
@@ -392,7 +405,8 @@ impl Settings {
                 max_message_bytes: reader.get("server.max_message_bytes")?,
                 stream_window: reader.get("server.stream_window")?,
                 max_images: reader.get("server.max_images")?,
-                keepalive_seconds: reader.get("server.keepalive_seconds")?,
+                http: reader.get("server.http")?,
+                connections: Connections::read(&mut reader)?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
             },
             telemetry: Telemetry {
@@ -445,11 +459,7 @@ impl Settings {
                 "server.stream_window",
                 (1..=1024).contains(&self.server.stream_window),
             ),
-            (
-                "server.max_images",
-                (1..=1024).contains(&self.server.max_images),
-            ),
-            ("server.keepalive_seconds", a_day(self.server.keepalive_seconds)),
+            ("server.max_images", (1..=1024).contains(&self.server.max_images)),
             ("server.shutdown_seconds", self.server.shutdown_seconds <= 86400),
             (
                 "telemetry.otlp",
@@ -466,6 +476,7 @@ impl Settings {
             ("limits.max_pixels", self.limits.max_pixels >= 1),
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
+        let checks = checks.into_iter().chain(self.server.connections.in_range());
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),
             None => Ok(()),
@@ -540,8 +551,7 @@ impl Reader<'_> {
 
     fn bad(&self, key: &'static str) -> ConfigError {
         let (layer, value) = self.find(key);
-        let right = KEYS
-            .iter()
+        let right = keys()
             .find(|(known, _)| *known == key)
             .map_or("", |(_, right)| right);
         ConfigError::BadValue {

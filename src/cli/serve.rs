@@ -1,6 +1,5 @@
 //! `sagate serve`: the service.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,15 +10,15 @@ use tokio::sync::watch;
 use super::{Exit, loading, out};
 use crate::config::Settings;
 use crate::engine::{Bounds, Contract, Engine, ModelId, Setup};
-use crate::grpc::{Ended, Serving};
+use crate::grpc::{Addresses, Ended, Serving};
 use crate::model::{Model, Repository};
 use crate::telemetry::Telemetry;
 
 /// Arguments of `sagate serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Answers sagate.v1.QualityControl, health and reflection over gRPC, and /metrics, /healthz and /readyz over plain HTTP on the admin
-address. Every model of the folder is served. SIGTERM or SIGINT: nothing more is taken, what was taken is answered (at most
+Answers sagate.v1.QualityControl, the Open Inference Protocol, health and reflection over gRPC, and /metrics, /healthz and /readyz over
+plain HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM or SIGINT: nothing more is taken, what was taken is answered (at most
 server.shutdown_seconds); a second signal ends it at once. There is no authentication: leave loopback only behind something that has.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
@@ -30,6 +29,9 @@ pub struct Args {
     /// Where to answer /metrics, /healthz and /readyz [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) admin: Option<String>,
+    /// Where to answer the Open Inference Protocol over HTTP/JSON [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) http: Option<String>,
     /// OTLP/gRPC collector that gets traces and metrics [default: none]
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
@@ -73,7 +75,7 @@ async fn serve(
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
     let serving = Serving::bind(&settings.server).await?;
-    let [listen, admin] = serving.addresses()?;
+    let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
     let setup = Setup {
         device,
@@ -84,7 +86,7 @@ async fn serve(
             max_batch: settings.engine.largest_batch(device),
         },
     };
-    announce(settings, listen, admin, &contracts, &default, device)?;
+    announce(settings, &addresses, &contracts, &default, device)?;
     let engine = Arc::new(Engine::start(
         models,
         default,
@@ -135,8 +137,7 @@ fn default_model(settings: &Settings, repository: &Repository) -> anyhow::Result
 /// Says where it listens, with what.
 fn announce(
     settings: &Settings,
-    listen: SocketAddr,
-    admin: SocketAddr,
+    addresses: &Addresses,
     contracts: &[Arc<Contract>],
     default: &ModelId,
     device: tch::Device,
@@ -152,6 +153,8 @@ fn announce(
         other => format!("{other:?}"),
     };
     let (engine, server) = (&settings.engine, &settings.server);
+    let (listen, admin) = (addresses.grpc, addresses.admin);
+    let http = addresses.http.map(|http| format!("http://{http}"));
     let names: Vec<String> = contracts
         .iter()
         .map(|contract| contract.id().to_string())
@@ -160,7 +163,7 @@ fn announce(
         return Ok(out::line(
             &json!({
                 "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": format!("http://{listen}"),
-                "admin": format!("http://{admin}"), "models": names, "default": default.to_string(), "device": device,
+                "admin": format!("http://{admin}"), "http": http, "models": names, "default": default.to_string(), "device": device,
                 "threads": threads, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": engine.queue_entries, "queue_bytes": engine.queue_bytes, "max_batch": batch,
             })
@@ -170,6 +173,9 @@ fn announce(
     out::line(&format!("sagate {}", env!("CARGO_PKG_VERSION")))?;
     out::line(&format!("grpc     http://{listen}"))?;
     out::line(&format!("admin    http://{admin}  (/metrics /healthz /readyz)"))?;
+    if let Some(http) = http {
+        out::line(&format!("http     {http}  (the Open Inference Protocol, /v2)"))?;
+    }
     out::line(&format!("models   {}, default {default}", names.join(" ")))?;
     out::line(&format!(
         "device   {device}, {threads} threads for tensor operations"

@@ -4,6 +4,7 @@
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
 //! go wrong to gRPC's codes.
 
+mod aged;
 mod answer;
 mod arrival;
 mod deadline;
@@ -21,8 +22,9 @@ mod service;
 mod status;
 mod stream;
 pub mod v1;
+mod web;
 mod wire;
 
 pub use answer::reason;
 pub use error::{DOMAIN, ServiceError};
-pub use server::{Ended, ServerError, Serving};
+pub use server::{Addresses, Ended, ServerError, Serving};

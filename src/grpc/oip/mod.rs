@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod datatype;
+pub(super) mod http;
 mod infer;
 mod input;
 mod model;
