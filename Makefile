@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus python-client peers build demo test gpu-test lint bench docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus python-client oip-clients peers build demo test gpu-test lint bench docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ prometheus: ## Unpack Debian's promtool, which the tests check /metrics with, in
 python-client: ## Put what the Python client and its test need into target/python-client
 	@.ci/python-client
 
+oip-clients: ## Put the clients of NVIDIA Triton and of KServe, which the tests ask the server with, into target/oip-clients
+	@.ci/oip-clients
+
 peers: ## Put PyTorch, which trainings are compared with, into target/peers: 550 MB to download, once
 	@.ci/peers
 
@@ -40,7 +43,7 @@ build: libtorch ## Build the binary, target/release/sagate
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus python-client peers ## Run every test
+test: libtorch mricron prometheus python-client oip-clients peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 
 gpu-test: libtorch libtorch-cuda ## Run the tests that need a CUDA GPU, besides `make test`
@@ -58,6 +61,7 @@ bench: build peers ## Time network, mu, SAMs, service and training at the sizes 
 	$(SAGATE) bench network --base 16 --size 256 --batch 1
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
+	$(SAGATE) bench link
 	$(SAGATE) bench train
 
 docs: build ## Write the library's pages to target/doc and the man pages to target/man
