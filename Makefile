@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client peers build demo test gpu-test lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-test lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ collector: ## Put rotel, an OpenTelemetry collector that the tests send to, into
 python-client: ## Put what the Python client and its test need into target/python-client
 	@.ci/python-client
 
+oip-clients: ## Put the clients of NVIDIA Triton and of KServe, which the tests ask the server with, into target/oip-clients
+	@.ci/oip-clients
+
 peers: ## Put PyTorch, which trainings are compared with, into target/peers: 550 MB to download, once
 	@.ci/peers
 
@@ -43,7 +46,7 @@ build: libtorch ## Build the binary, target/release/sagate
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus collector python-client peers ## Run every test
+test: libtorch mricron prometheus collector python-client oip-clients peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 
 gpu-test: libtorch libtorch-cuda ## Run the tests that need a CUDA GPU, besides `make test`
@@ -61,6 +64,7 @@ bench: build peers ## Time network, mu, SAMs, service and training at the sizes 
 	$(SAGATE) bench network --base 16 --size 256 --batch 1
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
+	$(SAGATE) bench link
 	$(SAGATE) bench train
 
 bench-peers: build ## Set Triton, ONNX Runtime, LitServe, mosec and BentoML beside the service; writes docs/benchmarks.md (ROUNDS, SECONDS, PEERS)

@@ -1,4 +1,4 @@
-//! Compiles the protocol and the small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused convolution,
+//! Compiles the protocols and the small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused convolution,
 //! hooks on gradients), and tells the binary where libtorch lies and how it was built.
 
 use std::env;
@@ -7,7 +7,11 @@ use std::process::Command;
 
 use prost::Message;
 
-const PROTOCOL: [&str; 2] = ["sagate/v1/quality_control.proto", "sagate/v1/model_admin.proto"];
+const PROTOCOLS: [&str; 3] = [
+    "sagate/v1/quality_control.proto",
+    "sagate/v1/model_admin.proto",
+    "inference/grpc_service.proto",
+];
 const SOURCES: [&str; 3] = [
     "src/nn/fused.cc",
     "src/nn/gradient.cc",
@@ -26,15 +30,17 @@ fn main() {
     state_the_build(&libraries);
 }
 
-/// The protocol as Rust, and its descriptors for reflection. protox reads the files, so no protoc is needed.
+/// The protocols as Rust, and their descriptors for reflection. protox reads the files, so no protoc is needed.
 fn compile_protocol() {
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo says where to build"));
-    let descriptors = protox::compile(PROTOCOL, ["proto"]).unwrap_or_else(|error| panic!("proto: {error}"));
+    let descriptors = protox::compile(PROTOCOLS, ["proto"]).unwrap_or_else(|error| panic!("proto: {error}"));
     std::fs::write(out.join("sagate_descriptors.bin"), descriptors.encode_to_vec())
         .expect("the build folder can be written");
     tonic_prost_build::configure()
         // Images stay in the buffer that they arrived in.
         .bytes(".")
+        // What is made of a map has one order.
+        .btree_map(".inference")
         .compile_fds(descriptors)
         .unwrap_or_else(|error| panic!("proto: {error}"));
     println!("cargo::rerun-if-changed=proto");

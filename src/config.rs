@@ -3,6 +3,7 @@
 //! [`Settings::load`] reads the layers, refuses what no key knows, and remembers for every value where it came from.
 //! `sagate.example.toml` shows every key with its default and what it means.
 
+mod connections;
 mod device;
 mod layers;
 mod serving;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use connections::Connections;
 pub use device::{Device, DeviceError, DeviceKind};
 pub use serving::{Serving, VersionsSetting};
 pub use value::{LogFormat, LogLevel, OutputFormat};
@@ -25,7 +27,7 @@ use value::Setting;
 /// The file that is read when no `--config` names another and it lies in the working directory.
 pub const DEFAULT_FILE: &str = "sagate.toml";
 
-/// Every key that a settings file may hold, and what a right value looks like.
+/// Keys that a settings file may hold, and what a right value looks like; connections have more.
 const KEYS: &[(&str, &str)] = &[
     ("models.dir", "a folder"),
     ("models.default", "NAME or NAME@VERSION"),
@@ -101,7 +103,11 @@ const KEYS: &[(&str, &str)] = &[
         "a whole number from 1024 to 2147483647",
     ),
     ("server.stream_window", "a whole number from 1 to 1024"),
-    ("server.keepalive_seconds", "a whole number from 1 to 86400"),
+    ("server.max_images", "a whole number from 1 to 1024"),
+    (
+        "server.http",
+        "\"\" (off) or an address with a port, like \"127.0.0.1:8000\"; port 0 takes a free one",
+    ),
     ("server.shutdown_seconds", "a whole number from 0 to 86400"),
     ("server.model_admin", "true or false"),
     (
@@ -122,6 +128,11 @@ const KEYS: &[(&str, &str)] = &[
     ("log.format", "\"auto\", \"pretty\" or \"json\""),
     ("output.format", "\"table\" or \"json\""),
 ];
+
+/// Every key with its right value.
+fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().copied().chain(connections::KEYS)
+}
 
 /// Everything that can be set. One value of this reaches every command.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,7 +223,7 @@ pub struct Engine {
 }
 
 /// Section `server`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Where gRPC is answered.
     pub listen: SocketAddr,
@@ -222,8 +233,12 @@ pub struct Server {
     pub max_message_bytes: usize,
     /// Most images of one stream that are in work at once.
     pub stream_window: usize,
-    /// Seconds of silence after which a connection is asked whether it still lives.
-    pub keepalive_seconds: u64,
+    /// Most images of one request of the Open Inference Protocol.
+    pub max_images: usize,
+    /// Where the Open Inference Protocol is answered over HTTP/JSON; `None`: nowhere.
+    pub http: Option<SocketAddr>,
+    /// Connections: their lives, their bounds.
+    pub connections: Connections,
     /// Seconds that what is in work is given at the end.
     pub shutdown_seconds: u64,
     /// Whether `sagate.v1.ModelAdminControl` is answered, which loads models and takes them away.
@@ -307,6 +322,7 @@ impl Origin {
                     "output.format" => "json",
                     "server.listen" => "listen",
                     "server.admin" => "admin",
+                    "server.http" => "http",
                     "telemetry.otlp" => "otlp",
                     other => other,
                 };
@@ -469,7 +485,9 @@ impl Settings {
                 admin: reader.get("server.admin")?,
                 max_message_bytes: reader.get("server.max_message_bytes")?,
                 stream_window: reader.get("server.stream_window")?,
-                keepalive_seconds: reader.get("server.keepalive_seconds")?,
+                max_images: reader.get("server.max_images")?,
+                http: reader.get("server.http")?,
+                connections: Connections::read(&mut reader)?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
                 model_admin: reader.get("server.model_admin")?,
             },
@@ -551,7 +569,7 @@ impl Settings {
                 "server.stream_window",
                 (1..=1024).contains(&self.server.stream_window),
             ),
-            ("server.keepalive_seconds", a_day(self.server.keepalive_seconds)),
+            ("server.max_images", (1..=1024).contains(&self.server.max_images)),
             ("server.shutdown_seconds", self.server.shutdown_seconds <= 86400),
             (
                 "telemetry.otlp",
@@ -568,6 +586,7 @@ impl Settings {
             ("limits.max_pixels", self.limits.max_pixels >= 1),
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
+        let checks = checks.into_iter().chain(self.server.connections.in_range());
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),
             None => Ok(()),
@@ -649,9 +668,9 @@ impl Reader<'_> {
 
     fn bad(&self, key: &str) -> ConfigError {
         let (layer, value) = self.find(key).expect("only what was found can be bad");
-        let right = KEYS.iter().find(|(known, _)| *known == key);
+        let right = keys().find(|(known, _)| *known == key);
         let right = right
-            .map(|(_, right)| *right)
+            .map(|(_, right)| right)
             .or_else(|| serving::right(key))
             .unwrap_or_default();
         ConfigError::BadValue {

@@ -13,7 +13,7 @@
 //! | 4 | [`engine`] | images become results: one pass through network, scores and gate; queues and a thread a model |
 //! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
 //! | 5 | [`rehearsal`] | calibration images spoilt at random, from which a score beside mu is learned |
-//! | 5 | [`grpc`] | the service: `sagate.v1`, health, reflection |
+//! | 5 | [`grpc`] | the service: `sagate.v1`, the Open Inference Protocol, health, reflection |
 //! | 6 | [`study`] | the paper's experiments, and what it did not ask |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
 //! | 7 | [`cli`] | the command line |

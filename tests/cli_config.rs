@@ -145,6 +145,42 @@ fn a_wrong_setting_names_its_key_its_place_and_what_would_be_right() {
             ["`limits.max_pixels` is 0", "mine.toml", "at least 1"],
         ),
         (
+            "[server]\nhttp = \"8000\"",
+            ["`server.http` is \"8000\"", "mine.toml", "\"127.0.0.1:8000\""],
+        ),
+        (
+            "[server]\nhttp = 8000",
+            ["`server.http` is 8000", "mine.toml", "\"\" (off)"],
+        ),
+        (
+            "[server]\ncors_origins = [\"*\"]",
+            ["`server.cors_origins`", "mine.toml", "without a path"],
+        ),
+        (
+            "[server]\ncors_origins = [\"https://viewer.example/\"]",
+            ["`server.cors_origins`", "mine.toml", "without a path"],
+        ),
+        (
+            "[server]\ncors_origins = [\"https://\"]",
+            ["`server.cors_origins`", "mine.toml", "https://viewer.example"],
+        ),
+        (
+            "[server]\nmax_images = 0",
+            ["`server.max_images` is 0", "mine.toml", "from 1 to 1024"],
+        ),
+        (
+            "[server]\nmax_header_bytes = 100",
+            ["`server.max_header_bytes` is 100", "mine.toml", "from 1024"],
+        ),
+        (
+            "[server]\nkeepalive_timeout_seconds = 0",
+            [
+                "`server.keepalive_timeout_seconds` is 0",
+                "mine.toml",
+                "from 1 to 86400",
+            ],
+        ),
+        (
             "[log]\nlevel = \"loud\"",
             ["`log.level` is \"loud\"", "mine.toml", "\"debug\""],
         ),

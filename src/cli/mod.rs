@@ -161,6 +161,7 @@ impl Command {
         let flags = [
             ("server.listen", &args.listen),
             ("server.admin", &args.admin),
+            ("server.http", &args.http),
             ("telemetry.otlp", &args.otlp),
         ];
         let given = flags

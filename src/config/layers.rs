@@ -5,7 +5,7 @@ use std::path::Path;
 
 use config::{Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::{ConfigError, KEYS, Origin, serving};
+use super::{ConfigError, Origin, keys, serving};
 
 /// The defaults, in the form of a settings file. `sagate.example.toml` says the same with comments; a test compares.
 const DEFAULTS: &str = r#"
@@ -38,7 +38,15 @@ server.listen = "127.0.0.1:50051"
 server.admin = "127.0.0.1:9464"
 server.max_message_bytes = 67108864
 server.stream_window = 16
+server.max_images = 64
+server.http = ""
+server.cors_origins = []
 server.keepalive_seconds = 30
+server.keepalive_timeout_seconds = 20
+server.max_connection_age_seconds = 3600
+server.max_connection_age_grace_seconds = 0
+server.max_connection_calls = 1024
+server.max_header_bytes = 16384
 server.shutdown_seconds = 30
 server.model_admin = false
 telemetry.otlp = ""
@@ -119,7 +127,7 @@ impl Layer {
         let unknown = self
             .values
             .keys()
-            .find(|key| !KEYS.iter().any(|(known, _)| known == key) && serving::parts(key).is_none());
+            .find(|key| !keys().any(|(known, _)| known == key.as_str()) && serving::parts(key).is_none());
         match unknown {
             None => Ok(()),
             Some(key) => Err(ConfigError::UnknownKey {
@@ -157,8 +165,8 @@ fn flatten(table: config::Map<String, Value>) -> BTreeMap<String, Value> {
 fn nearest(key: &str) -> &'static str {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_string();
     let distance = |known: &str| edits(key, known).min(edits(&last(key), &last(known)) + 1);
-    KEYS.iter()
-        .map(|(known, _)| *known)
+    keys()
+        .map(|(known, _)| known)
         .min_by_key(|known| distance(known))
         .unwrap_or_default()
 }

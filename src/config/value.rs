@@ -57,6 +57,15 @@ impl Setting for usize {
     }
 }
 
+impl Setting for u32 {
+    fn read(value: &Value) -> Option<Self> {
+        u64::read(value)?.try_into().ok()
+    }
+    fn shown(&self) -> toml::Value {
+        u64::from(*self).shown()
+    }
+}
+
 impl Setting for f64 {
     fn read(value: &Value) -> Option<Self> {
         match &value.kind {
@@ -165,6 +174,36 @@ impl Setting for SocketAddr {
     }
     fn shown(&self) -> toml::Value {
         self.to_string().into()
+    }
+}
+
+/// An address, or nothing for `None`.
+impl Setting for Option<SocketAddr> {
+    fn read(value: &Value) -> Option<Self> {
+        match String::read(value)?.trim() {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        self.map_or_else(String::new, |it| it.to_string()).into()
+    }
+}
+
+/// A list, in one text with commas in between.
+impl Setting for Vec<String> {
+    fn read(value: &Value) -> Option<Self> {
+        match &value.kind {
+            ValueKind::Array(parts) => parts.iter().map(String::read).collect(),
+            ValueKind::String(text) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Some(parts.map(str::to_owned).collect())
+            }
+            _ => None,
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        self.clone().into()
     }
 }
 

@@ -52,6 +52,14 @@ pub enum ServiceError {
         /// What was wrong and what would be right.
         message: String,
     },
+    /// One image of several cannot be answered.
+    #[error("image {index}: {source}")]
+    OfImage {
+        /// Which one, from 0.
+        index: usize,
+        /// Why.
+        source: Box<ServiceError>,
+    },
     /// The caller went away.
     #[error("the caller went away")]
     Cancelled,
@@ -78,6 +86,17 @@ impl ServiceError {
         ServiceError::Field {
             field: field.into(),
             message: format!("it is {is}; it should be {right}"),
+        }
+    }
+
+    /// The same, said of one of several images.
+    pub(super) fn of_image(self, index: usize, images: usize) -> Self {
+        match images {
+            1 => self,
+            _ => ServiceError::OfImage {
+                index,
+                source: Box::new(self),
+            },
         }
     }
 
@@ -140,6 +159,7 @@ impl ServiceError {
                 | EngineError::Torch(_) => plain(Code::Internal, "MODEL_FAILED"),
             },
             ServiceError::Wire { code, reason, .. } => plain(*code, reason),
+            ServiceError::OfImage { source, .. } => source.row(),
             ServiceError::Cancelled => plain(Code::Cancelled, "CANCELLED"),
             ServiceError::Internal => plain(Code::Internal, "INTERNAL"),
         }
@@ -162,6 +182,7 @@ impl ServiceError {
                 EngineError::Panicked => error.to_string(),
                 _ => "the model failed on this image; the server's log has more".into(),
             },
+            ServiceError::OfImage { index, source } => format!("image {index}: {}", source.message()),
             _ => shortened(self.to_string()),
         }
     }

@@ -19,7 +19,7 @@ use crate::engine::{Asker, Event, Hosted, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 /// Messages that wait to be sent.
-const WAITING: usize = 4;
+pub(super) const WAITING: usize = 4;
 
 type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
 
@@ -50,7 +50,11 @@ pub(super) fn answers(
     Box::pin(ReceiverStream::new(receiver))
 }
 
-async fn interpret(
+/// `Interpret`: hands each part to `sender`.
+///
+/// # Errors
+/// Whatever is wrong with the request, or went wrong on its way.
+pub(super) async fn interpret(
     context: &Context,
     request: v1::InterpretRequest,
     asker: &Asker,

@@ -1,18 +1,21 @@
-//! The service over gRPC: `sagate.v1.QualityControl`, standard health and reflection.
+//! The service over gRPC: `sagate.v1.QualityControl`, the Open Inference Protocol, standard health and reflection.
 //!
 //! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
 //! go wrong to gRPC's codes.
 
+mod aged;
 mod answer;
 mod arrival;
 mod asker;
 mod deadline;
 mod error;
 mod health;
+pub mod inference;
 mod interpret;
 mod model_admin;
 mod models;
+mod oip;
 mod order;
 mod picture;
 mod segment;
@@ -21,8 +24,9 @@ mod service;
 mod status;
 mod stream;
 pub mod v1;
+mod web;
 mod wire;
 
 pub use answer::reason;
 pub use error::{DOMAIN, ServiceError};
-pub use server::{Ended, ServerError, Serving};
+pub use server::{Addresses, Ended, ServerError, Serving};

@@ -61,7 +61,7 @@ impl ModelAdminControl for ModelAdmin {
 }
 
 impl ModelAdmin {
-    async fn load(&self, model: Option<&v1::ModelReference>) -> Result<Arc<Hosted>, ServiceError> {
+    pub(super) async fn load(&self, model: Option<&v1::ModelReference>) -> Result<Arc<Hosted>, ServiceError> {
         self.0.open()?;
         let (name, version) = with_name(model)?;
         let reference = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
@@ -82,7 +82,7 @@ impl ModelAdmin {
         Ok(loaded)
     }
 
-    async fn unload(
+    pub(super) async fn unload(
         &self,
         model: Option<&v1::ModelReference>,
     ) -> Result<v1::UnloadModelResponse, ServiceError> {

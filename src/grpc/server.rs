@@ -6,32 +6,33 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_stream::StreamExt;
 use tonic::codec::CompressionEncoding;
+use tonic::service::LayerExt;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
+use super::aged::{self, Aged};
 use super::deadline::InTime;
+use super::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::model_admin::ModelAdmin;
+use super::oip::{Inference, http};
 use super::service::{Context, Service};
 use super::v1::model_admin_control_server::ModelAdminControlServer;
 use super::v1::quality_control_server::QualityControlServer;
-use super::{health, v1, wire};
+use super::{health, v1, web, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::model::Repository;
 use crate::telemetry::{Telemetry, admin};
 
-/// How long a connection has to answer whether it still lives.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Most bytes of a frame: an image comes in a few of them.
 const FRAME: u32 = 1 << 20;
-/// Most calls at once on one connection; more wait on the caller's side.
-const CALLS_A_CONNECTION: u32 = 1024;
 
 /// How long a peer that has all its answers is given to read them and to close its connection.
 const LINGER: Duration = Duration::from_secs(3);
@@ -44,6 +45,18 @@ const REFUSING: Duration = Duration::from_millis(500);
 pub struct Serving {
     listener: TcpListener,
     admin: TcpListener,
+    http: Option<TcpListener>,
+}
+
+/// Where a server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// `/metrics`, `/healthz` and `/readyz`.
+    pub admin: SocketAddr,
+    /// The Open Inference Protocol over HTTP/JSON, where the settings name an address for it.
+    pub http: Option<SocketAddr>,
 }
 
 /// How a server ended.
@@ -97,15 +110,24 @@ impl Serving {
         Ok(Serving {
             listener: bind(settings.listen, "server.listen").await?,
             admin: bind(settings.admin, "server.admin").await?,
+            http: match settings.http {
+                Some(address) => Some(bind(address, "server.http").await?),
+                None => None,
+            },
         })
     }
 
-    /// Where gRPC is answered, and where `/metrics` is.
+    /// Where it answers.
     ///
     /// # Errors
     /// The sockets were lost.
-    pub fn addresses(&self) -> Result<[SocketAddr; 2], ServerError> {
-        Ok([self.listener.local_addr()?, self.admin.local_addr()?])
+    pub fn addresses(&self) -> Result<Addresses, ServerError> {
+        let http = self.http.as_ref().map(TcpListener::local_addr);
+        Ok(Addresses {
+            grpc: self.listener.local_addr()?,
+            admin: self.admin.local_addr()?,
+            http: http.transpose()?,
+        })
     }
 
     /// Answers until `stop` ends, then takes nothing more and waits, for as long as the settings give it, until what was taken is
@@ -141,7 +163,18 @@ impl Serving {
         );
         let model_admin =
             (settings.server.model_admin).then(|| ModelAdminControlServer::new(ModelAdmin(context.clone())));
-        let service = QualityControlServer::new(Service(context))
+        let service = QualityControlServer::new(Service(context.clone()))
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip);
+        let http = self.http.map(|listener| {
+            let inference = Inference::new(context.clone());
+            tokio::spawn(http::serve(listener, inference, draining.clone()))
+        });
+        let inference = GrpcInferenceServiceServer::new(Inference::new(context))
             .max_decoding_message_size(most)
             .max_encoding_message_size(usize::MAX)
             .accept_compressed(CompressionEncoding::Gzip)
@@ -158,13 +191,21 @@ impl Serving {
             let _ = draining.wait_for(|&draining| draining).await;
             tokio::time::sleep(REFUSING).await;
         };
-        let server = Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_secs(settings.server.keepalive_seconds)))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        let connections = &settings.server.connections;
+        let mut server = Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(connections.keepalive_seconds)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(connections.keepalive_timeout_seconds)))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_concurrent_streams(CALLS_A_CONNECTION)
+            .max_concurrent_streams(connections.max_connection_calls)
+            .http2_max_header_list_size(connections.max_header_bytes)
             .max_frame_size(FRAME)
+            .accept_http1(!connections.cors_origins.is_empty());
+        if let Some(age) = aged::age(connections) {
+            server = server.max_connection_age(age);
+        }
+        let router = server
+            .layer(web::Allowed::new(&connections.cors_origins))
             .layer(tower::layer::layer_fn(InTime))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
             .layer(MapResponseLayer::new(move |answer| {
@@ -173,12 +214,16 @@ impl Serving {
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
-            .add_service(service)
-            .add_optional_service(model_admin)
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(self.listener).with_nodelay(Some(true)),
-                closed(draining.clone()),
-            );
+            .add_service(inference)
+            .add_optional_service(model_admin);
+        let router = match &connections.cors_origins[..] {
+            [] => router.add_service(service),
+            origins => router.add_service(web::layers(origins).named_layer(service)),
+        };
+        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let last = aged::last(connections);
+        let incoming = incoming.map(move |stream| stream.map(|stream| Aged::new(stream, last)));
+        let server = router.serve_with_incoming_shutdown(incoming, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
             let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());
@@ -193,8 +238,16 @@ impl Serving {
             () = stop => {
                 drain.send_replace(true);
                 let limit = Duration::from_secs(settings.server.shutdown_seconds);
+                let all = async {
+                    let ended = (&mut server).await;
+                    if let Some(http) = http {
+                        // It does not panic; if it did, nothing would be left to wait for.
+                        let _ = http.await;
+                    }
+                    ended
+                };
                 let answered = tokio::select! {
-                    ended = &mut server => ended,
+                    ended = all => ended,
                     () = answered(&telemetry) => Ok(()),
                     () = tokio::time::sleep(limit) => Ok(()),
                 };

@@ -60,7 +60,7 @@ impl Context {
                 max_pixels: settings.limits.max_pixels,
                 max_bytes: settings.limits.max_bytes,
             },
-            settings: settings.server,
+            settings: settings.server.clone(),
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
         })

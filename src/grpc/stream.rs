@@ -130,7 +130,7 @@ async fn one(
 }
 
 /// Why the stream cannot be read on.
-fn broken(status: &Status, max_message_bytes: usize) -> ServiceError {
+pub(super) fn broken(status: &Status, max_message_bytes: usize) -> ServiceError {
     wire::explain(status, max_message_bytes).unwrap_or_else(|| match status.code() {
         Code::Cancelled => ServiceError::Cancelled,
         code => ServiceError::Wire {

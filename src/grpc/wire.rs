@@ -36,7 +36,7 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
             "the message cannot be unpacked: it is not in the encoding that grpc-encoding names",
         )),
         Code::Internal if told.contains("decode Protobuf message") => Some(malformed(
-            "the message does not follow the protocol: it is no message of this type of sagate.v1",
+            "the message does not follow the protocol: it is no message of the type that this call takes",
         )),
         Code::Internal if told.starts_with("Unexpected EOF") => Some(malformed(
             "the message ends before the length that it names: the request was cut short",

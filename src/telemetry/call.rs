@@ -184,6 +184,7 @@ impl ImageCall {
             instruments.rejected_images.add(1, served.labels.reason(reason));
         }
         self.record_phases(&decided.phases);
+        served.tally.answered(&decided.phases);
         if let (Some(traces), Some(parent)) = (&inner.traces, &self.parent) {
             traces.decided(parent, self.span(Some(&decided.phases)), &self.facts, &decided);
         }
@@ -198,6 +199,7 @@ impl ImageCall {
         self.ended = true;
         let (inner, served) = (&self.telemetry, &self.served);
         served.failed.fetch_add(1, Relaxed);
+        served.tally.failed(self.begun.elapsed());
         inner
             .instruments
             .images

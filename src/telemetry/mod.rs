@@ -19,6 +19,7 @@ pub mod phases;
 mod process;
 mod request_id;
 mod rpc;
+mod tally;
 mod traces;
 mod window;
 
@@ -40,6 +41,7 @@ pub use phases::{Phase, Phases};
 pub use process::cpu_seconds;
 pub use request_id::{LONGEST_ID, is_request_id};
 pub use rpc::{Rpc, code_name};
+pub use tally::Statistics;
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
@@ -151,6 +153,11 @@ impl Telemetry {
         self.0.models.get(model).counts()
     }
 
+    /// What a model has done since the start.
+    pub fn statistics(&self, model: &ModelId) -> Statistics {
+        self.0.models.get(model).statistics()
+    }
+
     /// What waits for a model or runs, as the engine said last.
     pub fn queue(&self, model: &ModelId) -> Queue {
         self.0.models.get(model).queue()
@@ -243,11 +250,9 @@ impl Observer for Telemetry {
 
     fn batch_begins(&self, model: &ModelId, images: usize) {
         let served = self.0.models.get(model);
-        let labels = &served.labels;
-        self.0
-            .instruments
-            .batch_images
-            .record(images as u64, &labels.model);
+        served.tally.batch();
+        let instrument = &self.0.instruments.batch_images;
+        instrument.record(images as u64, &served.labels.model);
     }
 
     fn batch_ended(&self, model: &ModelId, forward: Duration, qc: Duration) {

@@ -10,6 +10,7 @@ use opentelemetry::{KeyValue, Value};
 
 use super::drift::{Drift, Reference};
 use super::phases::Phase;
+use super::tally::{Statistics, Tally};
 use super::window::Window;
 use crate::engine::{Contract, ModelId};
 use crate::gate::Reason;
@@ -71,6 +72,7 @@ pub(super) struct Served {
     pub(super) sam: Clock,
     /// `None` without a calibration; a model that is loaded again may have another one.
     reference: Mutex<Option<Reference>>,
+    pub(super) tally: Tally,
     window: Mutex<Window>,
 }
 
@@ -156,6 +158,7 @@ impl Served {
             forward: Clock::default(),
             qc: Clock::default(),
             sam: Clock::default(),
+            tally: Tally::default(),
             window: Mutex::new(Window::new(span)),
         }
     }
@@ -181,6 +184,11 @@ impl Served {
         }
     }
 
+    pub(super) fn statistics(&self) -> Statistics {
+        let counts = self.counts();
+        self.tally.read(counts.accepted + counts.rejected, counts.failed)
+    }
+
     pub(super) fn queue(&self) -> Queue {
         Queue {
             entries: self.queue_entries.load(Relaxed),
@@ -199,8 +207,12 @@ impl Clock {
         self.0.fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
+    pub(super) fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Relaxed))
+    }
+
     pub(super) fn seconds(&self) -> f64 {
-        Duration::from_nanos(self.0.load(Relaxed)).as_secs_f64()
+        self.total().as_secs_f64()
     }
 }
 

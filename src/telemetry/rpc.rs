@@ -2,7 +2,14 @@
 
 use tonic::Code;
 
-/// A call of `sagate.v1`.
+/// sagate's own service.
+const QUALITY_CONTROL: &str = "sagate.v1.QualityControl";
+/// That of its models that come and go.
+const MODEL_ADMIN: &str = "sagate.v1.ModelAdminControl";
+/// That of the Open Inference Protocol.
+const INFERENCE: &str = "inference.GRPCInferenceService";
+
+/// A call of `sagate.v1` or of `inference.GRPCInferenceService`; the latter's also where it comes over HTTP/JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rpc {
     /// One image.
@@ -25,11 +32,35 @@ pub enum Rpc {
     ReloadModel,
     /// How models are.
     GetModelStatus,
+    /// Whether the server runs.
+    ServerLive,
+    /// Whether every model answers.
+    ServerReady,
+    /// Whether one model answers.
+    ModelReady,
+    /// What the server is.
+    ServerMetadata,
+    /// What a model takes and gives.
+    ModelMetadata,
+    /// One inference.
+    ModelInfer,
+    /// Inferences as they come.
+    ModelStreamInfer,
+    /// How a model is set up.
+    ModelConfig,
+    /// What models have done.
+    ModelStatistics,
+    /// The models that are there.
+    RepositoryIndex,
+    /// Loads a model.
+    RepositoryModelLoad,
+    /// Unloads a model.
+    RepositoryModelUnload,
 }
 
 impl Rpc {
-    /// Every call, in the protocol's order.
-    pub const ALL: [Rpc; 10] = [
+    /// Every call, in the protocols' order.
+    pub const ALL: [Rpc; 22] = [
         Rpc::Segment,
         Rpc::SegmentStream,
         Rpc::Interpret,
@@ -40,6 +71,18 @@ impl Rpc {
         Rpc::UnloadModel,
         Rpc::ReloadModel,
         Rpc::GetModelStatus,
+        Rpc::ServerLive,
+        Rpc::ServerReady,
+        Rpc::ModelReady,
+        Rpc::ServerMetadata,
+        Rpc::ModelMetadata,
+        Rpc::ModelInfer,
+        Rpc::ModelStreamInfer,
+        Rpc::ModelConfig,
+        Rpc::ModelStatistics,
+        Rpc::RepositoryIndex,
+        Rpc::RepositoryModelLoad,
+        Rpc::RepositoryModelUnload,
     ];
 
     /// Its name in the protocol.
@@ -55,6 +98,18 @@ impl Rpc {
             Rpc::UnloadModel => "UnloadModel",
             Rpc::ReloadModel => "ReloadModel",
             Rpc::GetModelStatus => "GetModelStatus",
+            Rpc::ServerLive => "ServerLive",
+            Rpc::ServerReady => "ServerReady",
+            Rpc::ModelReady => "ModelReady",
+            Rpc::ServerMetadata => "ServerMetadata",
+            Rpc::ModelMetadata => "ModelMetadata",
+            Rpc::ModelInfer => "ModelInfer",
+            Rpc::ModelStreamInfer => "ModelStreamInfer",
+            Rpc::ModelConfig => "ModelConfig",
+            Rpc::ModelStatistics => "ModelStatistics",
+            Rpc::RepositoryIndex => "RepositoryIndex",
+            Rpc::RepositoryModelLoad => "RepositoryModelLoad",
+            Rpc::RepositoryModelUnload => "RepositoryModelUnload",
         }
     }
 
@@ -66,10 +121,9 @@ impl Rpc {
             | Rpc::Interpret
             | Rpc::ListModels
             | Rpc::GetModel
-            | Rpc::GetStatus => "sagate.v1.QualityControl",
-            Rpc::LoadModel | Rpc::UnloadModel | Rpc::ReloadModel | Rpc::GetModelStatus => {
-                "sagate.v1.ModelAdminControl"
-            }
+            | Rpc::GetStatus => QUALITY_CONTROL,
+            Rpc::LoadModel | Rpc::UnloadModel | Rpc::ReloadModel | Rpc::GetModelStatus => MODEL_ADMIN,
+            _ => INFERENCE,
         }
     }
 

@@ -83,6 +83,11 @@ impl Server {
         self.announced["admin"].as_str().unwrap().to_owned()
     }
 
+    /// Where HTTP/JSON is answered.
+    pub fn http(&self) -> String {
+        self.announced["http"].as_str().unwrap().to_owned()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

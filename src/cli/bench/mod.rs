@@ -1,9 +1,12 @@
 //! `sagate bench`: what the scores cost beside the network and the service around both, as ratios of one run.
 
+mod delay;
+mod link;
 mod load;
 mod memory;
 mod network;
 mod serve;
+mod server;
 mod subject;
 mod train;
 
@@ -23,6 +26,8 @@ enum What {
     Network(network::NetworkArgs),
     /// The service around a model, over gRPC: throughput, latency, and what is lost on the way
     Serve(serve::ServeArgs),
+    /// How much one stream carries over a link with a delay, against many connections
+    Link(link::LinkArgs),
     /// Steps of a training, offline and online, against PyTorch's
     Train(train::TrainArgs),
     /// Peak memory of one step of a training, in a process of its own (`train` starts it)
@@ -41,6 +46,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     match args.what {
         What::Network(args) => network::run(&args, settings),
         What::Serve(args) => serve::run(&args, settings),
+        What::Link(args) => link::run(&args, settings),
         What::Train(args) => train::run(&args, settings),
         What::TrainMemory(args) => train::run_memory(&args, settings),
         What::Memory(args) => memory::run(&args, settings),

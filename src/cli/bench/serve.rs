@@ -1,13 +1,11 @@
 //! `sagate bench serve`: what the service costs around the model, over real gRPC on loopback.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::load::{self, Seen, closed_loop};
+use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
@@ -250,48 +248,4 @@ fn print(report: &Report) -> anyhow::Result<()> {
         "overhead_ratio {:.3}, throughput_ratio {:.3}, interpret_ratio {:.3}",
         report.overhead_ratio, report.throughput_ratio, report.interpret_ratio
     ))?)
-}
-
-/// A server in a process of its own, ended when this is dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(models: &std::path::Path, settings: &Settings) -> anyhow::Result<Server> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--json", "--model", subject::NAME, "--models"])
-            .arg(models)
-            .args(["--threads", &settings.device.threads.to_string()])
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            // What the settings say of other models does not matter here.
-            .env("SAGATE__LOG__LEVEL", "error")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the server does not start")?;
-        let stdout = child.stdout.take().context("the server has no stdout")?;
-        let mut server = Server {
-            child,
-            url: String::new(),
-        };
-        for line in BufReader::new(stdout).lines() {
-            let line: serde_json::Value = serde_json::from_str(&line?)?;
-            match line["event"].as_str() {
-                Some("listening") => server.url = line["grpc"].as_str().unwrap_or_default().to_owned(),
-                Some("ready") => return Ok(server),
-                _ => {}
-            }
-        }
-        bail!("the server ended before it was ready");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -2,7 +2,6 @@
 
 mod setup;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::{Exit, loading, out};
 use crate::config::Settings;
 use crate::engine::{Contract, Engine, Folder, Setup};
-use crate::grpc::{Ended, Serving};
+use crate::grpc::{Addresses, Ended, Serving};
 use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
 use setup::setup;
@@ -22,8 +21,8 @@ use setup::setup;
 /// Arguments of `sagate serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Answers sagate.v1.QualityControl, health and reflection over gRPC, and /metrics, /healthz and /readyz over plain HTTP on the admin
-address. Every model of the folder is served. SIGTERM or SIGINT: nothing more is taken, what was taken is answered (at most
+Answers sagate.v1.QualityControl, the Open Inference Protocol, health and reflection over gRPC, and /metrics, /healthz and /readyz over
+plain HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM or SIGINT: nothing more is taken, what was taken is answered (at most
 server.shutdown_seconds); a second signal ends it at once. There is no authentication: leave loopback only behind something that has.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
@@ -34,6 +33,9 @@ pub struct Args {
     /// Where to answer /metrics, /healthz and /readyz [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) admin: Option<String>,
+    /// Where to answer the Open Inference Protocol over HTTP/JSON [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) http: Option<String>,
     /// OTLP/gRPC collector that gets traces and metrics [default: none]
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
@@ -79,7 +81,7 @@ async fn serve(
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
     let serving = Serving::bind(&settings.server).await?;
-    let [listen, admin] = serving.addresses()?;
+    let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
     telemetry.bounds(&setup.admission.model);
     let engine = Arc::new(Engine::start(
@@ -88,7 +90,7 @@ async fn serve(
         setup,
         Arc::new(telemetry.clone()),
     )?);
-    announce(settings, listen, admin, &contracts, &engine)?;
+    announce(settings, &addresses, &contracts, &engine)?;
     let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
@@ -161,8 +163,7 @@ fn models(repository: &Repository, setup: &Setup) -> anyhow::Result<Vec<(Model, 
 /// Says where it listens, with what.
 fn announce(
     settings: &Settings,
-    listen: SocketAddr,
-    admin: SocketAddr,
+    addresses: &Addresses,
     contracts: &[Arc<Contract>],
     engine: &Engine,
 ) -> anyhow::Result<()> {
@@ -177,6 +178,8 @@ fn announce(
     };
     let limits = &setup.admission;
     let server = &settings.server;
+    let (listen, admin) = (addresses.grpc, addresses.admin);
+    let http = addresses.http.map(|http| format!("http://{http}"));
     let names: Vec<String> = contracts
         .iter()
         .map(|contract| contract.id().to_string())
@@ -189,7 +192,7 @@ fn announce(
         return Ok(out::line(
             &json!({
                 "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": format!("http://{listen}"),
-                "admin": format!("http://{admin}"), "models": names, "default": default, "device": device,
+                "admin": format!("http://{admin}"), "http": http, "models": names, "default": default, "device": device,
                 "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": limits.model.entries, "queue_bytes": limits.model.bytes, "max_batch": batch,
                 "activation_bytes": setup.memory,
@@ -200,6 +203,9 @@ fn announce(
     out::line(&format!("sagate {}", env!("CARGO_PKG_VERSION")))?;
     out::line(&format!("grpc     http://{listen}"))?;
     out::line(&format!("admin    http://{admin}  (/metrics /healthz /readyz)"))?;
+    if let Some(http) = http {
+        out::line(&format!("http     {http}  (the Open Inference Protocol, /v2)"))?;
+    }
     out::line(&format!("models   {}, default {default}", names.join(" ")))?;
     let share = if slots.divisible {
         let each = (slots.count / instances).max(1);

@@ -1,0 +1,115 @@
+//! A request, checked: which images, what is wanted of them, by when.
+
+use super::output::{self, Output};
+use super::parameters::{Parameters, only};
+use super::{input, model};
+use crate::engine::Asker;
+use crate::grpc::error::ServiceError;
+use crate::grpc::inference::ModelInferRequest;
+use crate::grpc::service::Context;
+use crate::grpc::{order, v1};
+
+/// What a request asks for.
+pub(super) struct Ask {
+    /// The caller's name for the request, as it came.
+    pub id: String,
+    pub images: Vec<v1::Image>,
+    pub options: v1::SegmentationOptions,
+    pub outputs: Vec<Output>,
+    pub asker: Asker,
+}
+
+impl Ask {
+    /// Checks a request. `asker` is who asks, and when its caller stops waiting anyway.
+    ///
+    /// # Errors
+    /// The first field that is wrong, or a model that is not there.
+    pub fn read(
+        context: &Context,
+        mut request: ModelInferRequest,
+        asker: &Asker,
+    ) -> Result<Ask, ServiceError> {
+        let hosted = model::find(&request.model_name, &request.model_version, context)?;
+        let outputs = outputs(&request, &Output::of(hosted.contract()))?;
+        let parameters = Parameters::read(std::mem::take(&mut request.parameters))?;
+        let mask_form = if outputs.contains(&Output::Mask) {
+            v1::MaskForm::Bits
+        } else {
+            v1::MaskForm::None
+        };
+        let id = hosted.contract().id();
+        let options = v1::SegmentationOptions {
+            model: Some(v1::ModelReference {
+                name: id.name.clone(),
+                // Where none is named, a canary may take it.
+                version: model::number(&request.model_version)?.unwrap_or(0),
+            }),
+            gate: parameters.gate,
+            mask_form: mask_form.into(),
+            probabilities: outputs.contains(&Output::Probability),
+            priority: parameters.priority.into(),
+        };
+        // What is wrong with all images is told once, before any is looked at.
+        order::order(
+            &request.id,
+            Some(options.clone()),
+            asker,
+            &context.engine,
+            &context.policy,
+        )?;
+        Ok(Ask {
+            images: input::images(&mut request, &parameters, context.settings.max_images)?,
+            id: request.id,
+            options,
+            outputs,
+            asker: Asker {
+                deadline: [asker.deadline, parameters.deadline].into_iter().flatten().min(),
+                ..asker.clone()
+            },
+        })
+    }
+
+    /// What is wanted of the layers; `None`: nothing.
+    pub fn layers(&self) -> Option<v1::LayerOptions> {
+        let sams: Vec<u32> = self.outputs.iter().filter_map(|&output| sam(output)).collect();
+        let all = self.outputs.contains(&Output::LayerSa);
+        (all || !sams.is_empty()).then(|| v1::LayerOptions {
+            labels: !sams.is_empty(),
+            // None is all.
+            layers: if all { Vec::new() } else { sams },
+            ..Default::default()
+        })
+    }
+}
+
+fn sam(output: Output) -> Option<u32> {
+    match output {
+        Output::Sam(layer) => Some(layer as u32),
+        _ => None,
+    }
+}
+
+/// The outputs that are asked for, each once.
+fn outputs(request: &ModelInferRequest, given: &[Output]) -> Result<Vec<Output>, ServiceError> {
+    if request.outputs.is_empty() {
+        return Ok(output::DEFAULT.to_vec());
+    }
+    let mut outputs = Vec::new();
+    for (index, asked) in request.outputs.iter().enumerate() {
+        let field = format!("outputs[{index}]");
+        only(&field, &asked.parameters, "binary_data")?;
+        let Some(&output) = given.iter().find(|output| output.name() == asked.name) else {
+            let names: Vec<String> = given.iter().map(|output| output.name()).collect();
+            let right = format!("what this model gives: {}", names.join(", "));
+            let is = format!("`{}`", asked.name);
+            return Err(ServiceError::field(format!("{field}.name"), is, right));
+        };
+        if outputs.contains(&output) {
+            let is = format!("`{}` once more", asked.name);
+            let right = "an output that was not named before";
+            return Err(ServiceError::field(format!("{field}.name"), is, right));
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,218 @@
+//! `inference.GRPCInferenceService`: each call from its request to its answer, also for HTTP/JSON.
+
+use std::sync::Arc;
+
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::infer::infer;
+use super::repository::{self, Change, index};
+use super::{model, statistics, stream};
+use crate::engine::{Asker, Hosted};
+use crate::grpc::asker::asker;
+use crate::grpc::error::ServiceError;
+use crate::grpc::inference::grpc_inference_service_server::GrpcInferenceService;
+use crate::grpc::inference::{
+    ModelConfigRequest, ModelConfigResponse, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
+    ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, ModelStatisticsRequest,
+    ModelStatisticsResponse, ModelStreamInferResponse, RepositoryIndexRequest, RepositoryIndexResponse,
+    RepositoryModelLoadRequest, RepositoryModelLoadResponse, RepositoryModelUnloadRequest,
+    RepositoryModelUnloadResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest,
+    ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+};
+use crate::grpc::service::{Answers, Context, concluded};
+use crate::telemetry::{Call, Rpc};
+
+/// The service.
+#[derive(Clone)]
+pub(in crate::grpc) struct Inference(pub(super) Arc<Context>);
+
+impl Inference {
+    pub fn new(context: Arc<Context>) -> Inference {
+        Inference(context)
+    }
+
+    /// Begins a call.
+    pub fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Call {
+        self.0.telemetry.call(rpc, metadata)
+    }
+
+    pub fn is_server_ready(&self) -> bool {
+        let ready = |hosted: &Arc<Hosted>| model::is_ready(hosted, &self.0);
+        model::all(&self.0).iter().all(ready)
+    }
+
+    pub fn is_model_ready(&self, name: &str, version: &str) -> Result<bool, ServiceError> {
+        let hosted = model::find(name, version, &self.0)?;
+        Ok(model::is_ready(&hosted, &self.0))
+    }
+
+    pub fn server() -> ServerMetadataResponse {
+        model::server()
+    }
+
+    pub fn max_message_bytes(&self) -> usize {
+        self.0.settings.max_message_bytes
+    }
+
+    /// One inference.
+    pub async fn infer(
+        &self,
+        request: ModelInferRequest,
+        asker: &Asker,
+        call: &Call,
+    ) -> Result<ModelInferResponse, ServiceError> {
+        infer(&self.0, request, asker, call).await
+    }
+
+    pub fn metadata(&self, name: &str, version: &str) -> Result<ModelMetadataResponse, ServiceError> {
+        let hosted = model::find(name, version, &self.0)?;
+        Ok(model::metadata(&hosted, &self.0))
+    }
+
+    pub fn config(&self, name: &str, version: &str) -> Result<ModelConfigResponse, ServiceError> {
+        let hosted = model::find(name, version, &self.0)?;
+        Ok(ModelConfigResponse {
+            config: Some(model::config(&hosted, &self.0)),
+        })
+    }
+
+    pub fn statistics(&self, name: &str, version: &str) -> Result<ModelStatisticsResponse, ServiceError> {
+        statistics::statistics(name, version, &self.0)
+    }
+
+    /// Loads a model, or takes it away.
+    pub async fn change(&self, change: Change, repository: &str, name: &str) -> Result<(), ServiceError> {
+        repository::change(&self.0, change, repository, name).await
+    }
+
+    pub fn index(&self, request: &RepositoryIndexRequest) -> Result<RepositoryIndexResponse, ServiceError> {
+        index(request, &self.0)
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Inference {
+    async fn server_live(
+        &self,
+        request: Request<ServerLiveRequest>,
+    ) -> Result<Response<ServerLiveResponse>, Status> {
+        let call = self.call(Rpc::ServerLive, request.metadata());
+        concluded(call, Ok(ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(
+        &self,
+        request: Request<ServerReadyRequest>,
+    ) -> Result<Response<ServerReadyResponse>, Status> {
+        let call = self.call(Rpc::ServerReady, request.metadata());
+        let ready = self.is_server_ready();
+        concluded(call, Ok(ServerReadyResponse { ready }))
+    }
+
+    async fn model_ready(
+        &self,
+        request: Request<ModelReadyRequest>,
+    ) -> Result<Response<ModelReadyResponse>, Status> {
+        let call = self.call(Rpc::ModelReady, request.metadata());
+        let asked = request.get_ref();
+        let ready = self.is_model_ready(&asked.name, &asked.version);
+        concluded(call, ready.map(|ready| ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        request: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        let call = self.call(Rpc::ServerMetadata, request.metadata());
+        concluded(call, Ok(Inference::server()))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let call = self.call(Rpc::ModelMetadata, request.metadata());
+        let asked = request.get_ref();
+        concluded(call, self.metadata(&asked.name, &asked.version))
+    }
+
+    async fn model_infer(
+        &self,
+        request: Request<ModelInferRequest>,
+    ) -> Result<Response<ModelInferResponse>, Status> {
+        let call = self.call(Rpc::ModelInfer, request.metadata());
+        let answer = match asker(&request) {
+            Ok(asker) => self.infer(request.into_inner(), &asker, &call).await,
+            Err(error) => Err(error),
+        };
+        concluded(call, answer)
+    }
+
+    type ModelStreamInferStream = Answers<ModelStreamInferResponse>;
+
+    async fn model_stream_infer(
+        &self,
+        request: Request<Streaming<ModelInferRequest>>,
+    ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
+        let call = self.call(Rpc::ModelStreamInfer, request.metadata());
+        let opened = self.0.open().and_then(|()| asker(&request));
+        match opened {
+            Ok(asker) => {
+                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call);
+                Ok(Response::new(answers))
+            }
+            Err(error) => concluded(call, Err(error)),
+        }
+    }
+
+    async fn model_config(
+        &self,
+        request: Request<ModelConfigRequest>,
+    ) -> Result<Response<ModelConfigResponse>, Status> {
+        let call = self.call(Rpc::ModelConfig, request.metadata());
+        let asked = request.get_ref();
+        concluded(call, self.config(&asked.name, &asked.version))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: Request<ModelStatisticsRequest>,
+    ) -> Result<Response<ModelStatisticsResponse>, Status> {
+        let call = self.call(Rpc::ModelStatistics, request.metadata());
+        let asked = request.get_ref();
+        concluded(call, self.statistics(&asked.name, &asked.version))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<RepositoryIndexRequest>,
+    ) -> Result<Response<RepositoryIndexResponse>, Status> {
+        let call = self.call(Rpc::RepositoryIndex, request.metadata());
+        concluded(call, self.index(request.get_ref()))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<RepositoryModelLoadRequest>,
+    ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
+        let call = self.call(Rpc::RepositoryModelLoad, request.metadata());
+        let asked = request.get_ref();
+        let loaded = self
+            .change(Change::Load, &asked.repository_name, &asked.model_name)
+            .await;
+        concluded(call, loaded.map(|()| RepositoryModelLoadResponse {}))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<RepositoryModelUnloadRequest>,
+    ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
+        let call = self.call(Rpc::RepositoryModelUnload, request.metadata());
+        let asked = request.get_ref();
+        let unloaded = self
+            .change(Change::Unload, &asked.repository_name, &asked.model_name)
+            .await;
+        concluded(call, unloaded.map(|()| RepositoryModelUnloadResponse {}))
+    }
+}

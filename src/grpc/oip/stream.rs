@@ -1,0 +1,163 @@
+//! Inferences as they come, each answered in its turn.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Streaming};
+
+use super::infer::infer;
+use crate::engine::{Asker, EngineError};
+use crate::grpc::deadline::in_time;
+use crate::grpc::error::ServiceError;
+use crate::grpc::inference::infer_parameter::ParameterChoice;
+use crate::grpc::inference::{
+    InferParameter, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse,
+};
+use crate::grpc::service::{Answers, Context};
+use crate::grpc::stream::broken;
+use crate::telemetry::{Call, code_name};
+
+/// An answer that will come, and its place among those that are in work.
+type Promised = (oneshot::Receiver<ModelStreamInferResponse>, OwnedSemaphorePermit);
+
+/// The answers of `ModelStreamInfer`, in the order of their requests, since requests need no id. As in `SegmentStream`, a caller that
+/// does not read them is not read from either.
+pub(super) fn answers(
+    context: Arc<Context>,
+    requests: Streaming<ModelInferRequest>,
+    asker: Asker,
+    call: Call,
+) -> Answers<ModelStreamInferResponse> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let call = Arc::new(call);
+        let mut work = JoinSet::new();
+        let (line, mut promised) = mpsc::unbounded_channel::<Promised>();
+        let write = async {
+            while let Some((answer, place)) = promised.recv().await {
+                let answer = answer.await;
+                let answer = answer.unwrap_or_else(|_| failed(&ServiceError::Internal, Default::default()));
+                // Nobody may listen any more; then the whole stream is being given up.
+                let _ = sender.send(Ok(answer)).await;
+                drop(place);
+            }
+        };
+        let both = async {
+            let read = read(&context, requests, &asker, &call, line, &mut work);
+            tokio::join!(read, write).0
+        };
+        let ended = tokio::select! {
+            // Dropping the work gives up every request of the stream.
+            () = sender.closed() => Err(ServiceError::Cancelled),
+            ended = in_time(asker.deadline, both) => ended,
+        };
+        work.shutdown().await;
+        let Some(call) = Arc::into_inner(call) else {
+            return;
+        };
+        match ended {
+            Ok(()) => call.finish(Code::Ok),
+            Err(error) => {
+                call.finish(error.code());
+                let _ = sender.send(Err(error.status())).await;
+            }
+        }
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+/// Reads requests until the caller has no more, and puts the promise of each answer into the line.
+///
+/// # Errors
+/// What cannot be read off the wire, or the server shutting down; what was taken before is answered first.
+async fn read(
+    context: &Arc<Context>,
+    mut requests: Streaming<ModelInferRequest>,
+    asker: &Asker,
+    call: &Arc<Call>,
+    line: mpsc::UnboundedSender<Promised>,
+    work: &mut JoinSet<()>,
+) -> Result<(), ServiceError> {
+    let window = Arc::new(Semaphore::new(context.settings.stream_window));
+    let mut draining = context.draining.clone();
+    loop {
+        let place = window
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| ServiceError::Internal)?;
+        while work.try_join_next().is_some() {}
+        let next = tokio::select! {
+            next = requests.message() => next,
+            _ = draining.wait_for(|&draining| draining) => return Err(EngineError::Stopping.into()),
+        };
+        let request = match next {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(status) => return Err(broken(&status, context.settings.max_message_bytes)),
+        };
+        let (promise, answer) = oneshot::channel();
+        let (context, call, asker) = (context.clone(), call.clone(), asker.clone());
+        work.spawn(async move {
+            // Nobody may wait for it any more.
+            let _ = promise.send(one(&context, request, &asker, &call).await);
+        });
+        if line.send((answer, place)).is_err() {
+            return Err(ServiceError::Cancelled);
+        }
+    }
+}
+
+/// One request of the stream; what is wrong with it ends only this request.
+async fn one(
+    context: &Arc<Context>,
+    request: ModelInferRequest,
+    asker: &Asker,
+    call: &Call,
+) -> ModelStreamInferResponse {
+    let asked = ModelInferResponse {
+        model_name: request.model_name.clone(),
+        model_version: request.model_version.clone(),
+        id: request.id.clone(),
+        ..Default::default()
+    };
+    match infer(context, request, asker, call).await {
+        Ok(answer) => ModelStreamInferResponse {
+            error_message: String::new(),
+            infer_response: Some(last(answer)),
+        },
+        Err(error) => failed(&error, asked),
+    }
+}
+
+fn failed(error: &ServiceError, asked: ModelInferResponse) -> ModelStreamInferResponse {
+    let mut answer = last(asked);
+    let mut say = |name: &str, text: String| {
+        let value = Some(ParameterChoice::StringParam(text));
+        let parameter = InferParameter {
+            parameter_choice: value,
+        };
+        answer.parameters.insert(name.into(), parameter);
+    };
+    let failure = error.failure();
+    say("code", code_name(error.code()).into());
+    say("reason", failure.reason);
+    ModelStreamInferResponse {
+        error_message: failure.message,
+        infer_response: Some(answer),
+    }
+}
+
+/// Says what Triton's clients ask of an answer in a stream: that no other follows to the same request.
+fn last(mut answer: ModelInferResponse) -> ModelInferResponse {
+    let value = Some(ParameterChoice::BoolParam(true));
+    let parameter = InferParameter {
+        parameter_choice: value,
+    };
+    answer
+        .parameters
+        .insert("triton_final_response".into(), parameter);
+    answer
+}
