@@ -110,6 +110,8 @@ async def run(arguments):
                     print(result["failure"], flush=True)
                     continue
                 result["rounds"].append(found)
+                rates = [f"{level['images_per_second']:.1f}" for level in found.get("levels", {}).values()]
+                print(f"    images/s {' / '.join(rates)}; from sagate's {found['agreement']}", flush=True)
                 if not found["agreement"]["agrees"]:
                     result["failure"] = f"disagrees with sagate and is not timed: {found['agreement']}"
     complete = arguments.rounds >= 3 and arguments.in_flight == IN_FLIGHT and len(chosen) == len(settings.everyone())
