@@ -106,7 +106,9 @@ async def run(arguments):
                 try:
                     found = await measure(setting, model, pictures, arguments, own)
                 except (Died, OSError, asyncio.TimeoutError, grpc.aio.AioRpcError, aiohttp.ClientError) as error:
-                    result["failure"] = f"{type(error).__name__}: {error}".splitlines()[0]
+                    # What a failed call says of itself is many lines long.
+                    said = f"{error.code().name}, {error.details()}" if isinstance(error, grpc.aio.AioRpcError) else error
+                    result["failure"] = f"{type(error).__name__}: {said}"
                     print(result["failure"], flush=True)
                     continue
                 result["rounds"].append(found)
