@@ -106,10 +106,14 @@ async def run(arguments):
                 try:
                     found = await measure(setting, model, pictures, arguments, own)
                 except (Died, OSError, asyncio.TimeoutError, grpc.aio.AioRpcError, aiohttp.ClientError) as error:
-                    result["failure"] = f"{type(error).__name__}: {error}".splitlines()[0]
+                    # What a failed call says of itself is many lines long.
+                    said = f"{error.code().name}, {error.details()}" if isinstance(error, grpc.aio.AioRpcError) else error
+                    result["failure"] = f"{type(error).__name__}: {said}"
                     print(result["failure"], flush=True)
                     continue
                 result["rounds"].append(found)
+                rates = [f"{level['images_per_second']:.1f}" for level in found.get("levels", {}).values()]
+                print(f"    images/s {' / '.join(rates)}; from sagate's {found['agreement']}", flush=True)
                 if not found["agreement"]["agrees"]:
                     result["failure"] = f"disagrees with sagate and is not timed: {found['agreement']}"
     complete = arguments.rounds >= 3 and arguments.in_flight == IN_FLIGHT and len(chosen) == len(settings.everyone())

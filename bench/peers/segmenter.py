@@ -19,7 +19,7 @@ def pack(mask, mu):
 
 def arguments(parser):
     """What every server is told."""
-    parser.add_argument("--weights", required=True, help="weights.safetensors of a model")
+    parser.add_argument("--weights", required=True, help="weights.safetensors of a model, or its ONNX graph")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--qc", choices=["none", "published", "compared"], required=True)
     parser.add_argument("--form", choices=["eager", "frozen"], default="frozen", help="of the network, in PyTorch")
@@ -66,19 +66,17 @@ class Torch:
 
 
 class Onnx:
-    """The network in ONNX Runtime, which is asked for the two feature maps only where something needs them."""
+    """The network in ONNX Runtime, whose graph gives the two feature maps only where something needs them."""
 
     def __init__(self, arguments):
         import onnxruntime
 
-        import graph
         import qc_numpy
 
         self.mu, self.qc = qc_numpy.mu, arguments.qc
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = arguments.threads, 1
-        model = graph.unet(graph.read(arguments.weights), taps=arguments.qc != "none")
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(arguments.weights, options, providers=["CPUExecutionProvider"])
         self.masks_and_mus(np.zeros((1, 1, SIDE, SIDE), np.float32))
 
     def masks_and_mus(self, images):

@@ -18,7 +18,7 @@ segmenter.arguments(parser)
 ARGUMENTS = parser.parse_args(os.environ["PEER_ARGUMENTS"].split())
 
 
-@bentoml.service(workers=ARGUMENTS.instances, traffic={"timeout": 60})
+@bentoml.service(workers=ARGUMENTS.instances, traffic={"timeout": 60}, logging={"access": {"enabled": False}})
 class Segmenter:
     def __init__(self):
         self.served = segmenter.Torch(ARGUMENTS)

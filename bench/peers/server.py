@@ -42,10 +42,12 @@ class Server:
     async def __aenter__(self):
         port = free_port()
         environment = os.environ | {
-            "PEER_ARGUMENTS": " ".join(self.setting.arguments(port)),
+            "PEER_ARGUMENTS": " ".join(self.setting.arguments(self.model, port)),
             "OMP_NUM_THREADS": str(self.setting.threads),
             "MKL_NUM_THREADS": str(self.setting.threads),
             "PYTHONWARNINGS": "ignore",
+            # Where Triton's parts are laid out: with the model, to go away with it.
+            "PYTRITON_HOME": str(self.model),
             "PATH": f"{VENVS / self.setting.peer / 'bin'}:{os.environ['PATH']}",
         }
         if self.setting.peer == "sagate":

@@ -5,6 +5,8 @@ import hashlib
 import pathlib
 import shutil
 
+import graph
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENVS = ROOT / "target" / "bench-peers"
 BUNDLED = ROOT / "models" / "t1-brain" / "1"
@@ -53,12 +55,15 @@ class Setting:
             places = ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{port + 1}"]
             model = ["--model", "bench", "--models", str(model), "--threads", str(THREADS)]
             return [str(SAGATE), "--log", "error", *model, "serve", *places]
-        return [str(VENVS / self.peer / "bin" / "python"), f"{ROOT}/bench/peers/serve_{self.peer}.py", *self.arguments(port)]
+        return [str(VENVS / self.peer / "bin" / "python"), f"{ROOT}/bench/peers/serve_{self.peer}.py", *self.arguments(model, port)]
 
-    def arguments(self, port):
+    def arguments(self, model, port):
         """What the peers' servers are told."""
+        weights = BUNDLED / "weights.safetensors"
+        if self.peer == "ort":
+            weights = f"{model}/{'probability' if self.qc == 'none' else 'taps'}.onnx"
         form = ["--form", self.form] if self.form else []
-        qc = ["--weights", str(BUNDLED / "weights.safetensors"), "--port", str(port), "--qc", self.qc]
+        qc = ["--weights", str(weights), "--port", str(port), "--qc", self.qc]
         return [*qc, *form, "--instances", str(self.instances), "--threads", str(self.threads)]
 
 
@@ -106,7 +111,7 @@ loss = "online"
 
 
 def write_model(folder):
-    """The bundled weights as a model without preprocessing, in `folder`/bench/1."""
+    """The bundled weights as a model without preprocessing, in `folder`/bench/1, and as ONNX graphs beside it."""
     place = pathlib.Path(folder) / "bench" / "1"
     place.mkdir(parents=True)
     shutil.copy(BUNDLED / "weights.safetensors", place)
@@ -114,6 +119,9 @@ def write_model(folder):
     names = ["manifest.toml", "weights.safetensors"]
     sums = [f"{hashlib.sha256((place / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (place / "SHA256SUMS").write_text("".join(sums))
+    for name, taps in [("probability", False), ("taps", True)]:
+        written = graph.unet(graph.read(BUNDLED / "weights.safetensors"), taps=taps)
+        (pathlib.Path(folder) / f"{name}.onnx").write_bytes(written)
 
 
 def installed_bytes(peer):
