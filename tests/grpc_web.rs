@@ -162,7 +162,7 @@ async fn an_allowed_page_gets_the_answer_of_a_grpc_client() {
     let text = String::from_utf8(body).unwrap();
     // Each part is encoded by itself, so padding may stand in the middle.
     let parts = text
-        .split_inclusive(|it| it == '=')
+        .split_inclusive('=')
         .fold(Vec::<String>::new(), |mut parts, part| {
             match parts.last_mut() {
                 Some(last) if part == "=" || !last.ends_with('=') => last.push_str(part),

@@ -81,7 +81,7 @@ async fn the_answer_is_that_of_sagate_v1() {
             "PROBABILITY",
             "FP32",
             &[1, 2, h, w],
-            &own.probabilities.unwrap().data,
+            &own.probabilities.as_ref().unwrap().data,
         );
         is("MU", "FP64", &[1, 1], &own.mu.to_le_bytes());
         is(
