@@ -5,6 +5,8 @@
 
 mod device;
 mod layers;
+mod roles;
+mod trust;
 mod value;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use device::{Device, DeviceError, DeviceKind};
+pub use roles::{Role, Roles};
+pub use trust::{Audit, Auth, Client, Rate, Tls};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
 use crate::gate::{By, Policy};
@@ -81,6 +85,67 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("log.format", "\"auto\", \"pretty\" or \"json\""),
     ("output.format", "\"table\" or \"json\""),
+    ("server.insecure", "true or false"),
+    ("tls.cert", "a PEM file of certificates, or \"\" (no TLS)"),
+    (
+        "tls.key",
+        "a PEM file with a private key where tls.cert is set, else \"\"",
+    ),
+    (
+        "tls.client_ca",
+        "a PEM file of certificates, where tls.cert is set, or \"\"",
+    ),
+    ("tls.client_required", "true or false; true needs tls.client_ca"),
+    ("tls.admin", "true or false; true needs tls.cert"),
+    ("tls.reload_seconds", "a whole number from 1 to 86400"),
+    (
+        "auth.anonymous",
+        "a list of roles (infer, interpret, review, admin), like [\"infer\"]",
+    ),
+    (
+        "auth.tokens",
+        "a file of lines `NAME ROLE[,ROLE] SHA256-HEX`, or \"\"",
+    ),
+    (
+        "auth.certificates",
+        "a list of `NAME ROLE[,ROLE]`, like [\"viewer.example infer,interpret\"]",
+    ),
+    (
+        "auth.jwks",
+        "a JSON Web Key Set as a file or an http:// or https:// URL, or \"\"",
+    ),
+    (
+        "auth.jwks_ca",
+        "a PEM file where auth.jwks is an https:// URL, else \"\"",
+    ),
+    ("auth.jwks_seconds", "a whole number from 1 to 86400"),
+    (
+        "auth.issuer",
+        "the claim `iss` that tokens must have where auth.jwks is set, else \"\"",
+    ),
+    (
+        "auth.audience",
+        "the claim `aud` that tokens must have where auth.jwks is set, else \"\"",
+    ),
+    ("auth.name_claim", "the name of a claim"),
+    (
+        "auth.role_claim",
+        "the name of a claim, like \"roles\" or \"realm_access.roles\"",
+    ),
+    ("auth.role_prefix", "text"),
+    ("auth.leeway_seconds", "a whole number from 0 to 3600"),
+    ("rate.per_second", "a number from 0 (no limit) to 1000000"),
+    ("rate.burst", "a whole number from 1 to 1000000"),
+    ("audit.file", "a file, or \"\" (no record)"),
+    ("audit.max_bytes", "a whole number, 0 (never set aside) or more"),
+    ("audit.keep", "a whole number from 1 to 10000"),
+    ("client.ca", "a PEM file of certificates, or \"\" (the system's)"),
+    ("client.cert", "a PEM file of certificates, or \"\""),
+    (
+        "client.key",
+        "a PEM file with a private key where client.cert is set, else \"\"",
+    ),
+    ("client.token_file", "a file that holds a token, or \"\""),
 ];
 
 /// Everything that can be set. One value of this reaches every command.
@@ -104,6 +169,16 @@ pub struct Settings {
     pub log: Log,
     /// How results are printed.
     pub output: Output,
+    /// How connections to the service are encrypted.
+    pub tls: Tls,
+    /// Who callers are, and what they may do.
+    pub auth: Auth,
+    /// How often each client may ask.
+    pub rate: Rate,
+    /// The record of who asked what.
+    pub audit: Audit,
+    /// How this client proves who it is, and which servers it believes.
+    pub client: Client,
     entries: Vec<Entry>,
 }
 
@@ -160,6 +235,8 @@ pub struct Server {
     pub keepalive_seconds: u64,
     /// Seconds that what is in work is given at the end.
     pub shutdown_seconds: u64,
+    /// Whether ports may be open beyond this machine without TLS.
+    pub insecure: bool,
 }
 
 /// Section `telemetry`.
@@ -240,6 +317,11 @@ impl Origin {
                     "server.listen" => "listen",
                     "server.admin" => "admin",
                     "telemetry.otlp" => "otlp",
+                    "server.insecure" => "insecure",
+                    "client.ca" => "ca",
+                    "client.cert" => "cert",
+                    "client.key" => "key",
+                    "client.token_file" => "token-file",
                     other => other,
                 };
                 format!("flag --{flag}")
@@ -294,6 +376,19 @@ pub enum ConfigError {
         /// What would be right.
         right: &'static str,
     },
+    /// A port that anyone on the network could use and read along with.
+    #[error(
+        "setting `{key}` is {address}, which others can reach, and they would be answered without encryption: listen on 127.0.0.1, \
+         or {right}, or set server.insecure = true (--insecure) where something in front of it encrypts"
+    )]
+    Exposed {
+        /// The key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What would encrypt it.
+        right: &'static str,
+    },
 }
 
 /// The sources that are looked at, beside the defaults.
@@ -331,6 +426,14 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn check(file: &Path) -> Result<Settings, ConfigError> {
         Settings::from_layers(&[Layer::defaults(), Layer::file(file)?])
+    }
+
+    /// [`Settings::check`] on a file's text; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(text: &str, file: &Path) -> Result<Settings, ConfigError> {
+        Settings::from_layers(&[Layer::defaults(), Layer::text(text, file)?])
     }
 
     /// Every setting with its value and where it came from, in the order of the example file.
@@ -390,6 +493,7 @@ impl Settings {
                 stream_window: reader.get("server.stream_window")?,
                 keepalive_seconds: reader.get("server.keepalive_seconds")?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
+                insecure: reader.get("server.insecure")?,
             },
             telemetry: Telemetry {
                 otlp: reader.get("telemetry.otlp")?,
@@ -407,6 +511,11 @@ impl Settings {
             output: Output {
                 format: reader.get("output.format")?,
             },
+            tls: Tls::read(&mut reader)?,
+            auth: Auth::read(&mut reader)?,
+            rate: Rate::read(&mut reader)?,
+            audit: Audit::read(&mut reader)?,
+            client: Client::read(&mut reader)?,
             entries: Vec::new(),
         };
         settings.refuse_out_of_range(&reader)?;
@@ -458,9 +567,10 @@ impl Settings {
             ("limits.max_pixels", self.limits.max_pixels >= 1),
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
-        match checks.into_iter().find(|(_, fine)| !fine) {
+        let trust = trust::checks(&self.tls, &self.auth, &self.rate, &self.audit, &self.client);
+        match checks.into_iter().chain(trust).find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),
-            None => Ok(()),
+            None => trust::refuse_exposed(&self.server, &self.tls),
         }
     }
 }

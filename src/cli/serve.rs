@@ -14,13 +14,15 @@ use crate::engine::{Bounds, Contract, Engine, ModelId, Setup};
 use crate::grpc::{Ended, Serving};
 use crate::model::{Model, Repository};
 use crate::telemetry::Telemetry;
+use crate::trust::{Audit, Trust};
 
 /// Arguments of `sagate serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Answers sagate.v1.QualityControl, health and reflection over gRPC, and /metrics, /healthz and /readyz over plain HTTP on the admin
+Answers sagate.v1.QualityControl, health and reflection over gRPC, and /metrics, /healthz and /readyz over HTTP on the admin
 address. Every model of the folder is served. SIGTERM or SIGINT: nothing more is taken, what was taken is answered (at most
-server.shutdown_seconds); a second signal ends it at once. There is no authentication: leave loopback only behind something that has.
+server.shutdown_seconds); a second signal ends it at once. SIGHUP begins the audit log anew. An address that
+others can reach needs TLS (settings tls.cert, tls.key) or --insecure; tokens, roles and limits are in the sections auth and rate.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
 pub struct Args {
@@ -30,6 +32,9 @@ pub struct Args {
     /// Where to answer /metrics, /healthz and /readyz [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) admin: Option<String>,
+    /// Listen beyond this machine without TLS, where something in front of it encrypts
+    #[arg(long)]
+    pub(super) insecure: bool,
     /// OTLP/gRPC collector that gets traces and metrics [default: none]
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
@@ -75,6 +80,7 @@ async fn serve(
     let serving = Serving::bind(&settings.server).await?;
     let [listen, admin] = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
+    let trust = Trust::open(settings, telemetry.trust().clone())?;
     let setup = Setup {
         device,
         threads: settings.device.threads,
@@ -91,16 +97,28 @@ async fn serve(
         setup,
         Arc::new(telemetry.clone()),
     )?);
+    let rotated = tokio::spawn(rotate(hang_up()?, trust.audit.clone()));
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
     let ended = serving
-        .run(engine.clone(), telemetry.clone(), settings, ready, stop_signal()?)
+        .run(
+            engine.clone(),
+            telemetry.clone(),
+            trust.clone(),
+            settings,
+            ready,
+            stop_signal()?,
+        )
         .await;
     told.abort();
+    rotated.abort();
     if matches!(ended, Ok(Ended::Answered)) {
         engine.stop().await;
     }
     telemetry.shutdown().await;
+    if let Some(audit) = trust.audit {
+        let _ = tokio::task::spawn_blocking(move || audit.flush()).await;
+    }
     Ok(ended?)
 }
 
@@ -152,6 +170,9 @@ fn announce(
         other => format!("{other:?}"),
     };
     let (engine, server) = (&settings.engine, &settings.server);
+    let scheme = |encrypted| if encrypted { "https" } else { "http" };
+    let listen = format!("{}://{listen}", scheme(settings.tls.on()));
+    let admin = format!("{}://{admin}", scheme(settings.tls.admin));
     let names: Vec<String> = contracts
         .iter()
         .map(|contract| contract.id().to_string())
@@ -159,8 +180,8 @@ fn announce(
     if settings.json() {
         return Ok(out::line(
             &json!({
-                "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": format!("http://{listen}"),
-                "admin": format!("http://{admin}"), "models": names, "default": default.to_string(), "device": device,
+                "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": listen,
+                "admin": admin, "models": names, "default": default.to_string(), "device": device,
                 "threads": threads, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": engine.queue_entries, "queue_bytes": engine.queue_bytes, "max_batch": batch,
             })
@@ -168,8 +189,8 @@ fn announce(
         )?);
     }
     out::line(&format!("sagate {}", env!("CARGO_PKG_VERSION")))?;
-    out::line(&format!("grpc     http://{listen}"))?;
-    out::line(&format!("admin    http://{admin}  (/metrics /healthz /readyz)"))?;
+    out::line(&format!("grpc     {listen}"))?;
+    out::line(&format!("admin    {admin}  (/metrics /healthz /readyz)"))?;
     out::line(&format!("models   {}, default {default}", names.join(" ")))?;
     out::line(&format!(
         "device   {device}, {threads} threads for tensor operations"
@@ -186,6 +207,19 @@ async fn tell_when_ready(mut ready: watch::Receiver<bool>, as_json: bool) {
         let _ = out::line(if as_json { r#"{"event":"ready"}"# } else { "ready" });
         if ready.wait_for(|&ready| !ready).await.is_err() {
             return;
+        }
+    }
+}
+
+fn hang_up() -> anyhow::Result<tokio::signal::unix::Signal> {
+    signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")
+}
+
+/// Begins the audit log anew at each SIGHUP, once something has moved it away. Without one the signal means nothing.
+async fn rotate(mut hang_up: tokio::signal::unix::Signal, audit: Option<Audit>) {
+    while hang_up.recv().await.is_some() {
+        if let Some(audit) = &audit {
+            audit.reopen();
         }
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
-//! go wrong to gRPC's codes.
+//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `guard` stands in front of every call.
 
 mod answer;
 mod arrival;
 mod deadline;
 mod error;
+mod guard;
 mod health;
+mod incoming;
 mod interpret;
 mod models;
 mod order;
 mod picture;
+mod probe;
 mod segment;
 mod server;
 mod service;
@@ -23,4 +26,5 @@ mod wire;
 
 pub use answer::reason;
 pub use error::{DOMAIN, ServiceError};
+pub use probe::read_request;
 pub use server::{Ended, ServerError, Serving};

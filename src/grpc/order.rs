@@ -58,19 +58,30 @@ pub(super) fn order(
     settings: &Policy,
 ) -> Result<Order, ServiceError> {
     let options = options.unwrap_or_default();
+    let hosted = model(options.model.as_ref(), engine)?.clone();
+    let (policy, form) = wishes(&options, settings)?;
+    Ok(Order { hosted, policy, form })
+}
+
+/// What of the gate, and which form of answer.
+///
+/// # Errors
+/// The first field that is wrong.
+pub(super) fn wishes(
+    options: &v1::SegmentationOptions,
+    settings: &Policy,
+) -> Result<(Policy, Form), ServiceError> {
     let (coverage, threshold) = match options.gate {
         None => (None, None),
         Some(v1::segmentation_options::Gate::Coverage(coverage)) => (Some(coverage), None),
         Some(v1::segmentation_options::Gate::Threshold(threshold)) => (None, Some(threshold)),
     };
-    Ok(Order {
-        hosted: model(options.model.as_ref(), engine)?.clone(),
-        policy: settings.with_request(coverage, threshold)?,
-        form: Form {
-            mask: known("options.mask_form", options.mask_form)?,
-            probabilities: options.probabilities,
-        },
-    })
+    let policy = settings.with_request(coverage, threshold)?;
+    let form = Form {
+        mask: known("options.mask_form", options.mask_form)?,
+        probabilities: options.probabilities,
+    };
+    Ok((policy, form))
 }
 
 /// The model that is asked for.

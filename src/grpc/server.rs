@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::deadline::InTime;
+use super::guard::Guarded;
+use super::incoming::connections;
 use super::service::Service;
 use super::v1::quality_control_server::QualityControlServer;
 use super::{health, v1, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::telemetry::{Telemetry, admin};
+use crate::trust::Trust;
 
 /// How long a connection has to answer whether it still lives.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -114,10 +117,12 @@ impl Serving {
         self,
         engine: Arc<Engine>,
         telemetry: Telemetry,
+        trust: Trust,
         settings: &Settings,
         ready: watch::Sender<bool>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Ended, ServerError> {
+        let _following = trust.follow(settings);
         let (drain, draining) = watch::channel(false);
         let reporter = HealthReporter::new();
         let health_service = health::server(reporter.clone(), draining.clone());
@@ -157,6 +162,7 @@ impl Serving {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(CALLS_A_CONNECTION)
             .max_frame_size(FRAME)
+            .layer(Guarded(trust.clone()))
             .layer(tower::layer::layer_fn(InTime))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
             .layer(MapResponseLayer::new(move |answer| {
@@ -167,15 +173,21 @@ impl Serving {
             .add_service(reflection().build_v1alpha()?)
             .add_service(service)
             .serve_with_incoming_shutdown(
-                TcpIncoming::from(self.listener).with_nodelay(Some(true)),
+                ReceiverStream::new(connections(self.listener, &trust)),
                 closed(draining.clone()),
             );
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
             let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());
-            tokio::spawn(admin::serve(self.admin, telemetry, ready, async move {
-                stop.notified().await;
-            }))
+            tokio::spawn(admin::serve(
+                self.admin,
+                trust.tls.clone(),
+                telemetry,
+                ready,
+                async move {
+                    stop.notified().await;
+                },
+            ))
         };
         tokio::pin!(server);
         let ended = tokio::select! {

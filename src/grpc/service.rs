@@ -63,6 +63,12 @@ impl Service {
 }
 
 impl Context {
+    /// A call begins: it is counted, traced and audited.
+    fn call<T>(&self, rpc: Rpc, request: &Request<T>) -> Call {
+        let call = self.telemetry.call(rpc, request.metadata());
+        call.audited(request.extensions())
+    }
+
     /// Whether a new request is still taken.
     ///
     /// # Errors
@@ -81,7 +87,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::SegmentRequest>,
     ) -> Result<Response<v1::SegmentResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::Segment, request.metadata());
+        let call = self.0.call(Rpc::Segment, &request);
         let answer = match deadline(&request) {
             Ok(deadline) => segment::segment(&self.0, request.into_inner(), deadline, call.image()).await,
             Err(error) => Err(error),
@@ -95,11 +101,12 @@ impl QualityControl for Service {
         &self,
         request: Request<Streaming<v1::SegmentStreamRequest>>,
     ) -> Result<Response<Self::SegmentStreamStream>, Status> {
-        let call = self.0.telemetry.call(Rpc::SegmentStream, request.metadata());
+        let call = self.0.call(Rpc::SegmentStream, &request);
         let opened = self.0.open().and_then(|()| deadline(&request));
         match opened {
             Ok(deadline) => {
-                let answers = stream::answers(self.0.clone(), request.into_inner(), deadline, call);
+                let pace = request.extensions().get().cloned();
+                let answers = stream::answers(self.0.clone(), request.into_inner(), deadline, call, pace);
                 Ok(Response::new(answers))
             }
             Err(error) => concluded(call, Err(error)),
@@ -113,7 +120,7 @@ impl QualityControl for Service {
         request: Request<v1::InterpretRequest>,
     ) -> Result<Response<Self::InterpretStream>, Status> {
         let begun = Instant::now();
-        let call = self.0.telemetry.call(Rpc::Interpret, request.metadata());
+        let call = self.0.call(Rpc::Interpret, &request);
         match deadline(&request) {
             Ok(deadline) => {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), deadline, call, begun);
@@ -127,7 +134,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::ListModelsRequest>,
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::ListModels, request.metadata());
+        let call = self.0.call(Rpc::ListModels, &request);
         let engine = &self.0.engine;
         let models = engine
             .models()
@@ -140,7 +147,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::GetModelRequest>,
     ) -> Result<Response<v1::GetModelResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::GetModel, request.metadata());
+        let call = self.0.call(Rpc::GetModel, &request);
         let engine = &self.0.engine;
         let hosted = order::model(request.get_ref().model.as_ref(), engine);
         concluded(
@@ -153,7 +160,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::GetStatus, request.metadata());
+        let call = self.0.call(Rpc::GetStatus, &request);
         let status = status::status(&self.0);
         concluded(call, Ok(status))
     }

@@ -19,6 +19,7 @@ mod process;
 mod request_id;
 mod rpc;
 mod traces;
+mod trust;
 mod window;
 
 use std::sync::Arc;
@@ -37,11 +38,12 @@ pub use call::{Call, Decided, ImageCall};
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
 pub use request_id::{LONGEST_ID, is_request_id};
-pub use rpc::Rpc;
+pub use rpc::{Rpc, code_name};
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
 use crate::engine::{Contract, ModelId, Observer};
+use crate::trust::Counts as TrustCounts;
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -57,6 +59,7 @@ pub struct Telemetry(Arc<Inner>);
 struct Inner {
     models: Arc<Models>,
     in_flight: Arc<InFlight>,
+    trust: Arc<TrustCounts>,
     instruments: Instruments,
     traces: Option<Traces>,
     meters: SdkMeterProvider,
@@ -115,10 +118,13 @@ impl Telemetry {
         let in_flight = Arc::new(InFlight::default());
         let instruments = Instruments::new(&meter, &models);
         instruments::observe(&meter, &models, &in_flight, runtime);
+        let trust = Arc::new(TrustCounts::default());
+        trust::observe(&meter, &trust);
         process::observe(&meter);
         Ok(Telemetry(Arc::new(Inner {
             models,
             in_flight,
+            trust,
             instruments,
             traces,
             meters,
@@ -156,6 +162,11 @@ impl Telemetry {
     /// Calls that are being worked on.
     pub fn in_flight(&self) -> u64 {
         self.0.in_flight.total()
+    }
+
+    /// Where handshakes, refusals and audit lines are counted.
+    pub fn trust(&self) -> &Arc<TrustCounts> {
+        &self.0.trust
     }
 
     /// Every metric in Prometheus' text form.

@@ -51,6 +51,11 @@ impl Rpc {
     }
 }
 
+/// A status code as gRPC writes it.
+pub fn code_name(code: Code) -> &'static str {
+    names(code).0
+}
+
 /// A status code as gRPC writes it, and as an image's outcome.
 pub(super) fn names(code: Code) -> (&'static str, &'static str) {
     match code {

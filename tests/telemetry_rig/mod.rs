@@ -97,6 +97,7 @@ pub fn everything(telemetry: &Telemetry) {
     telemetry.batch_ended(&model, Duration::from_millis(30), Duration::from_millis(10));
     telemetry.sams(&model, Duration::from_millis(500));
     telemetry.panicked(&model);
+    telemetry.trust().certificate_ends(1_800_000_000);
 }
 
 /// The admin port, served by this process.
@@ -116,7 +117,7 @@ impl Admin {
         let until = async {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(admin::serve(listener, telemetry, is_ready, until));
+        let task = tokio::spawn(admin::serve(listener, None, telemetry, is_ready, until));
         Admin {
             address,
             ready,
