@@ -111,7 +111,7 @@ fn pictures() {
         ],
     );
     let of_format = |ending: &str| {
-        let all = of_no_size().into_iter();
+        let mut all = of_no_size().into_iter();
         all.find(|bad| bad.name.ends_with(ending)).unwrap().bytes
     };
     let values: Vec<f32> = (0..12).map(|it| it as f32 / 3.0).collect();

@@ -71,7 +71,7 @@ impl FromStr for Roles {
 
     fn from_str(text: &str) -> Result<Roles, String> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        names.map(Role::from_str).collect()
+        names.map(str::parse::<Role>).collect()
     }
 }
 
