@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-test lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-test fuzz lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,12 +52,16 @@ test: libtorch mricron prometheus collector python-client oip-clients peers ## R
 gpu-test: libtorch libtorch-cuda ## Run the tests that need a CUDA GPU, besides `make test`
 	cargo test --release --locked --test golden --test cuda -- --ignored
 
-lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources and doubles
+SECONDS ?= 60
+fuzz: libtorch ## Run each fuzz target for SECONDS=60 seconds (libFuzzer; cargo-fuzz is built once)
+	@.ci/fuzz $(SECONDS)
+
+lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources, doubles and advisories
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
-	@# Advisories are left to whoever can fetch the RustSec database: .ci/cargo-deny check advisories
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
+	.ci/advisories
 
 bench: build peers ## Time network, mu, SAMs, service and training at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1

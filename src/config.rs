@@ -6,7 +6,9 @@
 mod connections;
 mod device;
 mod layers;
+mod roles;
 mod serving;
+mod trust;
 mod value;
 
 use std::borrow::Cow;
@@ -17,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 pub use connections::Connections;
 pub use device::{Device, DeviceError, DeviceKind};
+pub use roles::{Role, Roles};
 pub use serving::{Serving, VersionsSetting};
+pub use trust::{Audit, Auth, Client, Rate, Tls};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
 use crate::gate::{By, Policy};
@@ -127,6 +131,67 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("log.format", "\"auto\", \"pretty\" or \"json\""),
     ("output.format", "\"table\" or \"json\""),
+    ("server.insecure", "true or false"),
+    ("tls.cert", "a PEM file of certificates, or \"\" (no TLS)"),
+    (
+        "tls.key",
+        "a PEM file with a private key where tls.cert is set, else \"\"",
+    ),
+    (
+        "tls.client_ca",
+        "a PEM file of certificates, where tls.cert is set, or \"\"",
+    ),
+    ("tls.client_required", "true or false; true needs tls.client_ca"),
+    ("tls.admin", "true or false; true needs tls.cert"),
+    ("tls.reload_seconds", "a whole number from 1 to 86400"),
+    (
+        "auth.anonymous",
+        "a list of roles (infer, interpret, review, admin), like [\"infer\"]",
+    ),
+    (
+        "auth.tokens",
+        "a file of lines `NAME ROLE[,ROLE] SHA256-HEX`, or \"\"",
+    ),
+    (
+        "auth.certificates",
+        "a list of `NAME ROLE[,ROLE]`, like [\"viewer.example infer,interpret\"]",
+    ),
+    (
+        "auth.jwks",
+        "a JSON Web Key Set as a file or an http:// or https:// URL, or \"\"",
+    ),
+    (
+        "auth.jwks_ca",
+        "a PEM file where auth.jwks is an https:// URL, else \"\"",
+    ),
+    ("auth.jwks_seconds", "a whole number from 1 to 86400"),
+    (
+        "auth.issuer",
+        "the claim `iss` that tokens must have where auth.jwks is set, else \"\"",
+    ),
+    (
+        "auth.audience",
+        "the claim `aud` that tokens must have where auth.jwks is set, else \"\"",
+    ),
+    ("auth.name_claim", "the name of a claim"),
+    (
+        "auth.role_claim",
+        "the name of a claim, like \"roles\" or \"realm_access.roles\"",
+    ),
+    ("auth.role_prefix", "text"),
+    ("auth.leeway_seconds", "a whole number from 0 to 3600"),
+    ("rate.per_second", "a number from 0 (no limit) to 1000000"),
+    ("rate.burst", "a whole number from 1 to 1000000"),
+    ("audit.file", "a file, or \"\" (no record)"),
+    ("audit.max_bytes", "a whole number, 0 (never set aside) or more"),
+    ("audit.keep", "a whole number from 1 to 10000"),
+    ("client.ca", "a PEM file of certificates, or \"\" (the system's)"),
+    ("client.cert", "a PEM file of certificates, or \"\""),
+    (
+        "client.key",
+        "a PEM file with a private key where client.cert is set, else \"\"",
+    ),
+    ("client.token_file", "a file that holds a token, or \"\""),
 ];
 
 /// Every key with its right value.
@@ -157,6 +222,16 @@ pub struct Settings {
     pub log: Log,
     /// How results are printed.
     pub output: Output,
+    /// How connections to the service are encrypted.
+    pub tls: Tls,
+    /// Who callers are, and what they may do.
+    pub auth: Auth,
+    /// How often each client may ask.
+    pub rate: Rate,
+    /// The record of who asked what.
+    pub audit: Audit,
+    /// How this client proves who it is, and which servers it believes.
+    pub client: Client,
     entries: Vec<Entry>,
 }
 
@@ -243,6 +318,8 @@ pub struct Server {
     pub shutdown_seconds: u64,
     /// Whether `sagate.v1.ModelAdminControl` is answered, which loads models and takes them away.
     pub model_admin: bool,
+    /// Whether ports may be open beyond this machine without TLS.
+    pub insecure: bool,
 }
 
 /// Section `telemetry`.
@@ -324,6 +401,11 @@ impl Origin {
                     "server.admin" => "admin",
                     "server.http" => "http",
                     "telemetry.otlp" => "otlp",
+                    "server.insecure" => "insecure",
+                    "client.ca" => "ca",
+                    "client.cert" => "cert",
+                    "client.key" => "key",
+                    "client.token_file" => "token-file",
                     other => other,
                 };
                 format!("flag --{flag}")
@@ -378,6 +460,19 @@ pub enum ConfigError {
         /// What would be right.
         right: &'static str,
     },
+    /// A port that anyone on the network could use and read along with.
+    #[error(
+        "setting `{key}` is {address}, which others can reach, and they would be answered without encryption: listen on 127.0.0.1, \
+         or {right}, or set server.insecure = true (--insecure) where something in front of it encrypts"
+    )]
+    Exposed {
+        /// The key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What would encrypt it.
+        right: &'static str,
+    },
 }
 
 /// The sources that are looked at, beside the defaults.
@@ -415,6 +510,14 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn check(file: &Path) -> Result<Settings, ConfigError> {
         Settings::from_layers(&[Layer::defaults(), Layer::file(file)?])
+    }
+
+    /// [`Settings::check`] on a file's text; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(text: &str, file: &Path) -> Result<Settings, ConfigError> {
+        Settings::from_layers(&[Layer::defaults(), Layer::text(text, file)?])
     }
 
     /// Every setting with its value and where it came from, in the order of the example file.
@@ -490,6 +593,7 @@ impl Settings {
                 connections: Connections::read(&mut reader)?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
                 model_admin: reader.get("server.model_admin")?,
+                insecure: reader.get("server.insecure")?,
             },
             telemetry: Telemetry {
                 otlp: reader.get("telemetry.otlp")?,
@@ -507,6 +611,11 @@ impl Settings {
             output: Output {
                 format: reader.get("output.format")?,
             },
+            tls: Tls::read(&mut reader)?,
+            auth: Auth::read(&mut reader)?,
+            rate: Rate::read(&mut reader)?,
+            audit: Audit::read(&mut reader)?,
+            client: Client::read(&mut reader)?,
             entries: Vec::new(),
         };
         settings.refuse_out_of_range(&reader)?;
@@ -586,10 +695,11 @@ impl Settings {
             ("limits.max_pixels", self.limits.max_pixels >= 1),
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
-        let checks = checks.into_iter().chain(self.server.connections.in_range());
+        let trust = trust::checks(&self.tls, &self.auth, &self.rate, &self.audit, &self.client);
+        let checks = checks.into_iter().chain(self.server.connections.in_range()).chain(trust);
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),
-            None => Ok(()),
+            None => trust::refuse_exposed(&self.server, &self.tls),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | 4 | [`engine`] | images become results: one pass through network, scores and gate; queues and a thread a model |
 //! | 4 | [`data`], [`train`] | data sets, damage, the trainer |
 //! | 5 | [`rehearsal`] | calibration images spoilt at random, from which a score beside mu is learned |
+//! | 4 | [`trust`] | TLS, who a caller is and what it may do, rate limits, the audit log |
 //! | 5 | [`grpc`] | the service: `sagate.v1`, the Open Inference Protocol, health, reflection |
 //! | 6 | [`study`] | the paper's experiments, and what it did not ask |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
@@ -34,3 +35,4 @@ pub mod rehearsal;
 pub mod study;
 pub mod telemetry;
 pub mod train;
+pub mod trust;

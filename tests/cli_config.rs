@@ -343,3 +343,50 @@ fn logs_are_json_where_nobody_watches() {
         .unwrap();
     assert_eq!(stderr(&quiet), "");
 }
+
+/// A port that others can reach is not opened in the clear by mistake; whoever means it says so.
+#[test]
+fn ports_beyond_this_machine_need_tls_or_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: &str| {
+        std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        let output = sagate(folder.path())
+            .args(["config", "check", "mine.toml"])
+            .output()
+            .unwrap();
+        (output.status.code(), stderr(&output))
+    };
+    for (flag, key, right) in [
+        ("--listen", "server.listen", "tls.cert"),
+        ("--admin", "server.admin", "tls.admin = true"),
+    ] {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:50051"] {
+            let output = sagate(folder.path())
+                .args(["serve", flag, address])
+                .output()
+                .unwrap();
+            let message = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{message}");
+            for word in [key, address, right, "127.0.0.1", "--insecure"] {
+                assert!(message.contains(word), "`{message}` lacks `{word}`");
+            }
+        }
+    }
+    let open = "listen = \"0.0.0.0:50051\"";
+    assert_eq!(check(&format!("[server]\n{open}")).0, Some(2));
+    assert_eq!(check(&format!("[server]\n{open}\ninsecure = true")).0, Some(0));
+    assert_eq!(
+        check(&format!("[server]\n{open}\n[tls]\ncert = \"a\"\nkey = \"b\"")).0,
+        Some(0)
+    );
+    // Of both ports each needs its own.
+    let (code, message) = check(&format!(
+        "[server]\n{open}\nadmin = \"0.0.0.0:9464\"\n[tls]\ncert = \"a\"\nkey = \"b\""
+    ));
+    assert!(code == Some(2) && message.contains("server.admin"), "{message}");
+    // This machine under another name.
+    assert_eq!(
+        check("[server]\nlisten = \"[::1]:0\"\nadmin = \"[::ffff:127.0.0.1]:0\"").0,
+        Some(0)
+    );
+}

@@ -417,7 +417,7 @@ fn nobody_listens() {
     }
     assert!(place.names("out").is_empty());
     for (url, words) in [
-        ("https://127.0.0.1:1", "TLS"),
+        ("ftp://127.0.0.1:1", "https://"),
         ("127.0.0.1:50051", "http://"),
         ("http://127.0.0.1", "port"),
         ("http://127.0.0.1:1/models", "behind the port"),

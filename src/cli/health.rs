@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::server::{ServerArgs, seconds};
 use super::{Exit, out};
-use crate::client::{BlockingClient, Serving};
+use crate::client::{Access, BlockingClient, Serving};
 use crate::config::Settings;
 
 /// Arguments of `sagate health`.
@@ -17,7 +17,7 @@ Asks grpc.health.v1 and prints SERVING, NOT_SERVING or SERVICE_UNKNOWN. Exit cod
 Try it:  sagate health --service t1-brain@1")]
 pub struct Args {
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
     /// What to ask about: a model as NAME@VERSION, or sagate.v1.QualityControl [default: the server as a whole]
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
@@ -31,7 +31,8 @@ pub struct Args {
 /// # Errors
 /// A server that does not answer in time.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let serving = BlockingClient::health(&args.server.server, &args.service, args.timeout)?;
+    let access = Access::open(&settings.client)?;
+    let serving = BlockingClient::health(&args.server.server, &access, &args.service, args.timeout)?;
     if settings.json() {
         out::json(&json!({
             "server": args.server.server.to_string(), "service": args.service, "status": serving.word(),

@@ -26,6 +26,7 @@ pub mod serve;
 mod server;
 mod study;
 mod subject;
+pub mod token;
 pub mod top;
 pub mod train;
 pub mod version;
@@ -96,6 +97,8 @@ enum Command {
     Serve(serve::Args),
     /// Check this installation, and say what to mend
     Doctor(doctor::Args),
+    /// Make a token for a client of a server
+    Token(token::Args),
     /// Ask whether a server answers
     Health(health::Args),
     /// Watch how a server is doing
@@ -135,6 +138,7 @@ impl Command {
             Command::Interpret(args) => interpret::run(args, settings),
             Command::Serve(_) => serve::run(settings),
             Command::Doctor(_) => doctor::run(Ok(settings), settings.json()),
+            Command::Token(args) => token::run(args, settings),
             Command::Health(args) => health::run(args, settings),
             Command::Top(args) => top::run(args, settings),
             Command::Loadtest(args) => loadtest::run(args, settings),
@@ -155,18 +159,21 @@ impl Command {
 
     /// The command's own flags that stand for settings.
     fn flags(&self) -> Vec<(&'static str, String)> {
-        let Command::Serve(args) = self else {
-            return Vec::new();
+        let flags = match self {
+            Command::Serve(args) => vec![
+                ("server.listen", args.listen.clone()),
+                ("server.admin", args.admin.clone()),
+                ("server.insecure", args.insecure.then(|| "true".into())),
+                ("telemetry.otlp", args.otlp.clone()),
+            ],
+            Command::Segment(args) => args.at.access.flags(),
+            Command::Interpret(args) => args.at.access.flags(),
+            Command::Health(args) => args.server.access.flags(),
+            Command::Top(args) => args.server.access.flags(),
+            _ => Vec::new(),
         };
-        let flags = [
-            ("server.listen", &args.listen),
-            ("server.admin", &args.admin),
-            ("server.http", &args.http),
-            ("telemetry.otlp", &args.otlp),
-        ];
-        let given = flags
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value.clone()?)));
+        let flags = flags.into_iter().chain([("server.http", args.http.clone())]);
+        let given = flags.filter_map(|(key, value)| Some((key, value?)));
         given.collect()
     }
 

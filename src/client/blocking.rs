@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::access::Access;
 use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
 use super::connection::{Client, Parts};
 use super::convert;
@@ -31,11 +32,11 @@ impl BlockingClient {
     /// Connects. At most `at_once` images are on their way at once.
     ///
     /// # Errors
-    /// As [`Client::connect`].
-    pub fn connect(url: &ServerUrl, at_once: usize) -> Result<BlockingClient, ClientError> {
+    /// As [`Client::connect_with`].
+    pub fn connect(url: &ServerUrl, access: &Access, at_once: usize) -> Result<BlockingClient, ClientError> {
         let runtime = runtime()?;
         Ok(BlockingClient {
-            client: runtime.block_on(Client::connect(url))?,
+            client: runtime.block_on(Client::connect_with(url, access))?,
             places: Arc::new(Semaphore::new(at_once)),
             runtime,
         })
@@ -99,8 +100,13 @@ impl BlockingClient {
     ///
     /// # Errors
     /// As there.
-    pub fn health(url: &ServerUrl, service: &str, patience: Duration) -> Result<Serving, ClientError> {
-        runtime()?.block_on(Client::health(url, service, patience))
+    pub fn health(
+        url: &ServerUrl,
+        access: &Access,
+        service: &str,
+        patience: Duration,
+    ) -> Result<Serving, ClientError> {
+        runtime()?.block_on(Client::health(url, access, service, patience))
     }
 }
 

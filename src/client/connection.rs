@@ -5,13 +5,15 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::access::{Access, Bearer};
 use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
 use super::convert;
-use super::error::{ClientError, innermost};
+use super::error::ClientError;
 use super::retry::patiently;
 use super::url::ServerUrl;
 use crate::grpc::v1;
@@ -28,26 +30,38 @@ const LARGEST_ANSWER: usize = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct Client {
     url: ServerUrl,
-    channel: Channel,
+    channel: InterceptedService<Channel, Bearer>,
 }
 
 impl Client {
-    /// Connects.
+    /// Connects, to show nothing of who asks.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] where nobody listens.
+    /// [`ClientError::Unreachable`] where nobody listens, [`ClientError::Untrusted`] where the system's authorities do not vouch for
+    /// who does.
     pub async fn connect(url: &ServerUrl) -> Result<Client, ClientError> {
+        Client::connect_with(url, &Access::default()).await
+    }
+
+    /// Connects, to prove who asks, and to a server that these authorities vouch for.
+    ///
+    /// # Errors
+    /// As [`Client::connect`], or [`ClientError::Leak`].
+    pub async fn connect_with(url: &ServerUrl, access: &Access) -> Result<Client, ClientError> {
+        if access.would_leak(url) {
+            return Err(ClientError::Leak { url: url.clone() });
+        }
         let endpoint = Endpoint::from(url.uri().clone()).connect_timeout(CONNECT);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| ClientError::Unreachable {
-                url: url.clone(),
-                reason: innermost(&error),
-            })?;
+        let endpoint = match url.encrypted() {
+            true => endpoint.tls_config(access.tls()),
+            false => Ok(endpoint),
+        };
+        let endpoint = endpoint.map_err(|error| ClientError::unconnected(&error, url))?;
+        let channel = endpoint.connect().await;
+        let channel = channel.map_err(|error| ClientError::unconnected(&error, url))?;
         Ok(Client {
             url: url.clone(),
-            channel,
+            channel: InterceptedService::new(channel, access.bearer()),
         })
     }
 
@@ -118,9 +132,14 @@ impl Client {
     ///
     /// # Errors
     /// A server that does not answer within `patience`, the time to connect counted in.
-    pub async fn health(url: &ServerUrl, service: &str, patience: Duration) -> Result<Serving, ClientError> {
+    pub async fn health(
+        url: &ServerUrl,
+        access: &Access,
+        service: &str,
+        patience: Duration,
+    ) -> Result<Serving, ClientError> {
         let check = async {
-            let client = Client::connect(url).await?;
+            let client = Client::connect_with(url, access).await?;
             let request = HealthCheckRequest {
                 service: service.into(),
             };
@@ -142,7 +161,7 @@ impl Client {
         &self.url
     }
 
-    pub(super) fn stub(&self) -> QualityControlClient<Channel> {
+    pub(super) fn stub(&self) -> QualityControlClient<InterceptedService<Channel, Bearer>> {
         QualityControlClient::new(self.channel.clone())
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)

@@ -20,6 +20,22 @@ pub enum ClientError {
         /// What the system said.
         reason: String,
     },
+    /// Whoever answers at the URL is not known to be the server.
+    #[error(
+        "{url} is not believed: {reason} (--ca, setting client.ca, names a PEM file of the authorities to believe)"
+    )]
+    Untrusted {
+        /// The URL.
+        url: ServerUrl,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
+    /// A token would be sent unencrypted to another machine.
+    #[error("the token is not sent to {url}: anyone on the way could read it; an https:// URL takes it")]
+    Leak {
+        /// The URL.
+        url: ServerUrl,
+    },
     /// The connection broke under a request.
     #[error("the connection to {url} broke: {reason}")]
     Lost {
@@ -53,6 +69,21 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Why there is no connection.
+    pub(super) fn unconnected(error: &(dyn Error + 'static), url: &ServerUrl) -> ClientError {
+        let (url, reason) = (url.clone(), innermost(error));
+        let untrusted = chain(error).filter_map(inside).any(|cause| {
+            matches!(
+                cause.downcast_ref(),
+                Some(tokio_rustls::rustls::Error::InvalidCertificate(_))
+            )
+        });
+        match untrusted {
+            true => ClientError::Untrusted { url, reason },
+            false => ClientError::Unreachable { url, reason },
+        }
+    }
+
     /// What a failed call means: the connection, or the server's own word.
     pub(super) fn of(status: &Status, url: &ServerUrl) -> ClientError {
         // A server's own word has no cause on this side.
@@ -140,6 +171,19 @@ fn in_words(code: Code) -> &'static str {
 
 /// The innermost cause, which is what the system said.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
-    let last = std::iter::successors(Some(error), |&it| it.source()).last();
+    let last = chain(error).last();
     last.map_or_else(String::new, ToString::to_string)
+}
+
+/// An error and its causes.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&it| it.source())
+}
+
+/// What an I/O error holds, where it holds another error, which is no cause of it to `source`; else the error itself.
+fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().map(|it| it as &(dyn Error + 'static)),
+        None => Some(error),
+    }
 }

@@ -1,11 +1,13 @@
 //! A client of a sagate server: the protocol `sagate.v1` in the library's own types.
 //!
 //! - [`ServerUrl`]: where a server listens.
+//! - [`Access`]: how a client proves who it is, and which servers it believes.
 //! - [`Client`]: one connection, for programs that run on tokio; it waits and asks again where the server says so.
 //! - [`BlockingClient`]: the same for programs that do not, with a bounded number of images on their way at once.
 //! - [`Prepared`]: a request that is sent once, whatever comes of it, for load tests.
 //! - [`ClientError`]: why there is no answer, in a sentence.
 
+mod access;
 mod answer;
 mod attempt;
 mod blocking;
@@ -15,6 +17,7 @@ mod error;
 mod retry;
 mod url;
 
+pub use access::{Access, AccessError};
 pub use answer::{
     Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
 };

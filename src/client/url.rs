@@ -8,7 +8,7 @@ use tonic::transport::Uri;
 /// Where `sagate serve` listens unless it is told otherwise.
 pub const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 
-/// The URL of a server: `http://HOST:PORT`.
+/// The URL of a server: `http://HOST:PORT` or `https://HOST:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerUrl(Uri);
 
@@ -16,18 +16,30 @@ impl ServerUrl {
     pub(super) fn uri(&self) -> &Uri {
         &self.0
     }
+
+    /// Whether TLS is spoken there.
+    pub(super) fn encrypted(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    /// Whether it is on this machine.
+    pub(super) fn local(&self) -> bool {
+        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
+        let address = host.parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|it| it.to_canonical().is_loopback())
+    }
 }
 
 impl FromStr for ServerUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ServerUrl, String> {
-        let refuse = |why: &str| format!("{why}; write http://HOST:PORT, like {DEFAULT_SERVER}");
+        let refuse =
+            |why: &str| format!("{why}; write http://HOST:PORT or https://HOST:PORT, like {DEFAULT_SERVER}");
         let uri: Uri = text.parse().map_err(|error| refuse(&format!("{error}")))?;
         match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(refuse("TLS is not spoken")),
-            _ => return Err(refuse("it does not begin with http://")),
+            Some("http" | "https") => {}
+            _ => return Err(refuse("it does not begin with http:// or https://")),
         }
         if uri.port_u16().is_none() {
             return Err(refuse("it names no port"));

@@ -57,6 +57,34 @@ limits.max_bytes = 1073741824
 log.level = "warn"
 log.format = "auto"
 output.format = "table"
+server.insecure = false
+tls.cert = ""
+tls.key = ""
+tls.client_ca = ""
+tls.client_required = false
+tls.admin = false
+tls.reload_seconds = 10
+auth.anonymous = ["infer", "interpret"]
+auth.tokens = ""
+auth.certificates = []
+auth.jwks = ""
+auth.jwks_ca = ""
+auth.jwks_seconds = 300
+auth.issuer = ""
+auth.audience = ""
+auth.name_claim = "sub"
+auth.role_claim = "roles"
+auth.role_prefix = ""
+auth.leeway_seconds = 60
+rate.per_second = 0.0
+rate.burst = 20
+audit.file = ""
+audit.max_bytes = 104857600
+audit.keep = 10
+client.ca = ""
+client.cert = ""
+client.key = ""
+client.token_file = ""
 "#;
 
 pub(super) struct Layer {
@@ -80,7 +108,12 @@ impl Layer {
             path: path.to_path_buf(),
             source,
         })?;
-        let table = File::from_str(&text, FileFormat::Toml)
+        Layer::text(&text, path)
+    }
+
+    /// A file's text; `path` is what messages call it.
+    pub fn text(text: &str, path: &Path) -> Result<Layer, ConfigError> {
+        let table = File::from_str(text, FileFormat::Toml)
             .collect()
             .map_err(|error| ConfigError::Syntax {
                 origin: format!("the settings file {}", path.display()),

@@ -159,6 +159,40 @@ impl Setting for String {
     }
 }
 
+/// A list in a file; where it is one text, semicolons part it.
+impl Setting for Vec<String> {
+    fn read(value: &Value) -> Option<Self> {
+        match &value.kind {
+            ValueKind::Array(parts) => parts.iter().map(String::read).collect(),
+            ValueKind::String(text) => {
+                let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+                Some(parts.map(str::to_owned).collect())
+            }
+            _ => None,
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        self.clone().into()
+    }
+}
+
+/// A list in a file; where it is one text, commas part it.
+impl Setting for super::Roles {
+    fn read(value: &Value) -> Option<Self> {
+        match &value.kind {
+            ValueKind::Array(parts) => parts
+                .iter()
+                .map(|part| String::read(part)?.parse::<super::Role>().ok())
+                .collect(),
+            ValueKind::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+    fn shown(&self) -> toml::Value {
+        self.names().collect::<Vec<_>>().into()
+    }
+}
+
 impl Setting for PathBuf {
     fn read(value: &Value) -> Option<Self> {
         String::read(value).map(PathBuf::from)

@@ -7,9 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
 use crate::config::Connections;
 
@@ -27,13 +26,13 @@ pub(super) fn last(settings: &Connections) -> Option<Duration> {
 }
 
 /// A connection that cannot be read any more after a while.
-pub(super) struct Aged {
-    stream: TcpStream,
+pub(super) struct Aged<S> {
+    stream: S,
     end: Option<Pin<Box<Sleep>>>,
 }
 
-impl Aged {
-    pub fn new(stream: TcpStream, last: Option<Duration>) -> Aged {
+impl<S> Aged<S> {
+    pub fn new(stream: S, last: Option<Duration>) -> Aged<S> {
         Aged {
             stream,
             end: last.map(|last| Box::pin(tokio::time::sleep(last))),
@@ -41,15 +40,15 @@ impl Aged {
     }
 }
 
-impl Connected for Aged {
-    type ConnectInfo = TcpConnectInfo;
+impl<S: Connected> Connected for Aged<S> {
+    type ConnectInfo = S::ConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
         self.stream.connect_info()
     }
 }
 
-impl AsyncRead for Aged {
+impl<S: AsyncRead + Unpin> AsyncRead for Aged<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -65,7 +64,7 @@ impl AsyncRead for Aged {
     }
 }
 
-impl AsyncWrite for Aged {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Aged<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -7,6 +7,7 @@ use super::error::ServiceError;
 use super::order::known;
 use super::v1;
 use crate::engine::{Asker, Client, Priority};
+use crate::trust::{self, ClientKey};
 
 /// What a call says of who asks; how urgent each of its images is, its options say.
 ///
@@ -20,19 +21,27 @@ pub(super) fn asker<T>(request: &Request<T>) -> Result<Asker, ServiceError> {
     })
 }
 
-/// The address that the call came from: all calls of one machine share its part of the queues.
+/// Whose part of the queues it counts against: that of its proven name, or of the address that it came from.
 fn client<T>(request: &Request<T>) -> Client {
-    let address = request.remote_addr();
-    Client::new(address.map_or_else(|| "unknown".into(), |address| address.ip().to_string()))
+    let caller = request.extensions().get::<trust::Client>();
+    Client::new(caller.map_or_else(|| "unknown".into(), name))
+}
+
+/// The name of a caller's part of the queues.
+pub(super) fn name(caller: &trust::Client) -> String {
+    match caller.key() {
+        ClientKey::Named(name) => format!("name {name}"),
+        ClientKey::At(Some(address)) => address.to_string(),
+        ClientKey::At(None) => "unknown".into(),
+    }
 }
 
 /// How urgent an image is, as its options say.
 ///
 /// # Errors
 /// A value that this version of the protocol does not know.
-pub(super) fn priority(options: Option<&v1::SegmentationOptions>) -> Result<Priority, ServiceError> {
-    let asked = options.map_or(0, |options| options.priority);
-    Ok(match known("options.priority", asked)? {
+pub(super) fn priority(options: &v1::SegmentationOptions) -> Result<Priority, ServiceError> {
+    Ok(match known("options.priority", options.priority)? {
         v1::Priority::Urgent => Priority::Urgent,
         v1::Priority::Unspecified | v1::Priority::Routine => Priority::Routine,
         v1::Priority::Batch => Priority::Batch,

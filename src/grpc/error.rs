@@ -9,6 +9,7 @@ use super::v1;
 use crate::engine::EngineError;
 use crate::gate::PolicyError;
 use crate::imaging::ImagingError;
+use crate::trust::Refusal;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "sagate";
@@ -60,6 +61,12 @@ pub enum ServiceError {
         /// Why.
         source: Box<ServiceError>,
     },
+    /// The caller may not, or asks too often.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such method.
+    #[error("there is no such method here; reflection lists those that there are")]
+    NoMethod,
     /// The caller went away.
     #[error("the caller went away")]
     Cancelled,
@@ -160,6 +167,20 @@ impl ServiceError {
             },
             ServiceError::Wire { code, reason, .. } => plain(*code, reason),
             ServiceError::OfImage { source, .. } => source.row(),
+            ServiceError::Refused(refusal) => Row {
+                code: match refusal {
+                    Refusal::Denied(_) => Code::Unauthenticated,
+                    Refusal::Forbidden { .. } => Code::PermissionDenied,
+                    Refusal::TooOften { .. } => Code::ResourceExhausted,
+                },
+                reason: refusal.reason(),
+                field: None,
+                retry: match refusal {
+                    Refusal::TooOften { wait } => Some(*wait),
+                    Refusal::Denied(_) | Refusal::Forbidden { .. } => None,
+                },
+            },
+            ServiceError::NoMethod => plain(Code::Unimplemented, "UNKNOWN_METHOD"),
             ServiceError::Cancelled => plain(Code::Cancelled, "CANCELLED"),
             ServiceError::Internal => plain(Code::Internal, "INTERNAL"),
         }

@@ -2,7 +2,7 @@
 //!
 //! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
-//! go wrong to gRPC's codes.
+//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `guard` stands in front of every call.
 
 mod aged;
 mod answer;
@@ -10,7 +10,9 @@ mod arrival;
 mod asker;
 mod deadline;
 mod error;
+mod guard;
 mod health;
+mod incoming;
 pub mod inference;
 mod interpret;
 mod model_admin;
@@ -18,6 +20,7 @@ mod models;
 mod oip;
 mod order;
 mod picture;
+mod probe;
 mod segment;
 mod server;
 mod service;
@@ -29,4 +32,5 @@ mod wire;
 
 pub use answer::reason;
 pub use error::{DOMAIN, ServiceError};
+pub use probe::read_request;
 pub use server::{Addresses, Ended, ServerError, Serving};

@@ -24,7 +24,7 @@ impl ModelAdminControl for ModelAdmin {
         &self,
         request: Request<v1::LoadModelRequest>,
     ) -> Result<Response<v1::LoadModelResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::LoadModel, request.metadata());
+        let call = self.0.call(Rpc::LoadModel, &request);
         let answer = self.load(request.into_inner().model.as_ref()).await;
         let answer = answer.map(|loaded| v1::LoadModelResponse {
             model: Some(models::version(loaded.contract())),
@@ -36,7 +36,7 @@ impl ModelAdminControl for ModelAdmin {
         &self,
         request: Request<v1::UnloadModelRequest>,
     ) -> Result<Response<v1::UnloadModelResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::UnloadModel, request.metadata());
+        let call = self.0.call(Rpc::UnloadModel, &request);
         let answer = self.unload(request.into_inner().model.as_ref()).await;
         concluded(call, answer)
     }
@@ -45,7 +45,7 @@ impl ModelAdminControl for ModelAdmin {
         &self,
         request: Request<v1::ReloadModelRequest>,
     ) -> Result<Response<v1::ReloadModelResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::ReloadModel, request.metadata());
+        let call = self.0.call(Rpc::ReloadModel, &request);
         let answer = self.reload(request.into_inner().model.as_ref()).await;
         concluded(call, answer)
     }
@@ -54,7 +54,7 @@ impl ModelAdminControl for ModelAdmin {
         &self,
         request: Request<v1::GetModelStatusRequest>,
     ) -> Result<Response<v1::GetModelStatusResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::GetModelStatus, request.metadata());
+        let call = self.0.call(Rpc::GetModelStatus, &request);
         let answer = self.conditions(request.into_inner().name).await;
         concluded(call, answer)
     }

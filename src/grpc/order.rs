@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::asker::priority;
 use super::error::ServiceError;
 use super::v1;
-use crate::engine::{Asker, Engine, Hosted, Plan, Resolution, Route, Segmentation, UnitChoice, UnitPlan};
+use crate::engine::{Asker, Engine, Hosted, Plan, Priority, Resolution, Route, Segmentation, UnitChoice, UnitPlan};
 use crate::gate::Policy;
 use crate::model::Manifest;
 use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};
@@ -63,15 +63,10 @@ pub(super) fn order(
     engine: &Engine,
     settings: &Policy,
 ) -> Result<Order, ServiceError> {
-    let priority = priority(options.as_ref())?;
     let options = options.unwrap_or_default();
-    let (coverage, threshold) = match options.gate {
-        None => (None, None),
-        Some(v1::segmentation_options::Gate::Coverage(coverage)) => (Some(coverage), None),
-        Some(v1::segmentation_options::Gate::Threshold(threshold)) => (None, Some(threshold)),
-    };
     let (name, version) = named(options.model.as_ref());
     let Route { hosted, shadow } = engine.route(name, version, request_id)?;
+    let (policy, form, priority) = wishes(&options, settings)?;
     Ok(Order {
         hosted,
         shadow,
@@ -79,12 +74,30 @@ pub(super) fn order(
             priority,
             ..asker.clone()
         },
-        policy: settings.with_request(coverage, threshold)?,
-        form: Form {
-            mask: known("options.mask_form", options.mask_form)?,
-            probabilities: options.probabilities,
-        },
+        policy,
+        form,
     })
+}
+
+/// What of the gate, which form of answer, and how urgent it is.
+///
+/// # Errors
+/// The first field that is wrong.
+pub(super) fn wishes(
+    options: &v1::SegmentationOptions,
+    settings: &Policy,
+) -> Result<(Policy, Form, Priority), ServiceError> {
+    let (coverage, threshold) = match options.gate {
+        None => (None, None),
+        Some(v1::segmentation_options::Gate::Coverage(coverage)) => (Some(coverage), None),
+        Some(v1::segmentation_options::Gate::Threshold(threshold)) => (None, Some(threshold)),
+    };
+    let policy = settings.with_request(coverage, threshold)?;
+    let form = Form {
+        mask: known("options.mask_form", options.mask_form)?,
+        probabilities: options.probabilities,
+    };
+    Ok((policy, form, priority(options)?))
 }
 
 /// The model that is asked for.

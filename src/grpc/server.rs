@@ -7,15 +7,17 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::service::LayerExt;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::aged::{self, Aged};
 use super::deadline::InTime;
+use super::guard::Guarded;
+use super::incoming;
 use super::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::model_admin::ModelAdmin;
 use super::oip::{Inference, http};
@@ -27,6 +29,7 @@ use crate::config::Settings;
 use crate::engine::Engine;
 use crate::model::Repository;
 use crate::telemetry::{Telemetry, admin};
+use crate::trust::Trust;
 
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -140,10 +143,12 @@ impl Serving {
         engine: Arc<Engine>,
         repository: Repository,
         telemetry: Telemetry,
+        trust: Trust,
         settings: &Settings,
         ready: watch::Sender<bool>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Ended, ServerError> {
+        let _following = trust.follow(settings);
         let (drain, draining) = watch::channel(false);
         let reporter = HealthReporter::new();
         let health_service = health::server(reporter.clone(), draining.clone());
@@ -158,6 +163,7 @@ impl Serving {
             engine.clone(),
             repository,
             telemetry.clone(),
+            trust.clone(),
             settings,
             draining.clone(),
         );
@@ -206,6 +212,7 @@ impl Serving {
         }
         let router = server
             .layer(web::Allowed::new(&connections.cors_origins))
+            .layer(Guarded(trust.clone()))
             .layer(tower::layer::layer_fn(InTime))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
             .layer(MapResponseLayer::new(move |answer| {
@@ -220,16 +227,22 @@ impl Serving {
             [] => router.add_service(service),
             origins => router.add_service(web::layers(origins).named_layer(service)),
         };
-        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let incoming = ReceiverStream::new(incoming::connections(self.listener, &trust));
         let last = aged::last(connections);
         let incoming = incoming.map(move |stream| stream.map(|stream| Aged::new(stream, last)));
         let server = router.serve_with_incoming_shutdown(incoming, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
             let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());
-            tokio::spawn(admin::serve(self.admin, telemetry, ready, async move {
-                stop.notified().await;
-            }))
+            tokio::spawn(admin::serve(
+                self.admin,
+                trust.tls.clone(),
+                telemetry,
+                ready,
+                async move {
+                    stop.notified().await;
+                },
+            ))
         };
         tokio::pin!(server);
         let ended = tokio::select! {

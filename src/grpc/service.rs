@@ -18,6 +18,7 @@ use crate::gate::Policy;
 use crate::imaging::Limits;
 use crate::model::Repository;
 use crate::telemetry::{Call, Rpc, Telemetry};
+use crate::trust::Trust;
 
 /// A stream of answers.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -28,6 +29,8 @@ pub(super) struct Context {
     /// The folder that models are loaded from.
     pub repository: Repository,
     pub telemetry: Telemetry,
+    /// Whom the service trusts.
+    pub trust: Trust,
     /// What the settings ask of the gate.
     pub policy: Policy,
     pub limits: Limits,
@@ -47,6 +50,7 @@ impl Context {
         engine: Arc<Engine>,
         repository: Repository,
         telemetry: Telemetry,
+        trust: Trust,
         settings: &Settings,
         draining: watch::Receiver<bool>,
     ) -> Arc<Context> {
@@ -55,6 +59,7 @@ impl Context {
             engine,
             repository,
             telemetry,
+            trust,
             policy: settings.gate.policy(),
             limits: Limits {
                 max_pixels: settings.limits.max_pixels,
@@ -64,6 +69,13 @@ impl Context {
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
         })
+    }
+
+impl Context {
+    /// A call begins: it is counted, traced and audited.
+    pub(super) fn call<T>(&self, rpc: Rpc, request: &Request<T>) -> Call {
+        let call = self.telemetry.call(rpc, request.metadata());
+        call.audited(request.extensions())
     }
 
     /// Whether a new request is still taken.
@@ -84,7 +96,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::SegmentRequest>,
     ) -> Result<Response<v1::SegmentResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::Segment, request.metadata());
+        let call = self.0.call(Rpc::Segment, &request);
         let answer = match asker(&request) {
             Ok(asker) => segment::segment(&self.0, request.into_inner(), &asker, call.image()).await,
             Err(error) => Err(error),
@@ -98,11 +110,12 @@ impl QualityControl for Service {
         &self,
         request: Request<Streaming<v1::SegmentStreamRequest>>,
     ) -> Result<Response<Self::SegmentStreamStream>, Status> {
-        let call = self.0.telemetry.call(Rpc::SegmentStream, request.metadata());
+        let call = self.0.call(Rpc::SegmentStream, &request);
         let opened = self.0.open().and_then(|()| asker(&request));
         match opened {
             Ok(asker) => {
-                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call);
+                let pace = request.extensions().get().cloned();
+                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call, pace);
                 Ok(Response::new(answers))
             }
             Err(error) => concluded(call, Err(error)),
@@ -116,7 +129,7 @@ impl QualityControl for Service {
         request: Request<v1::InterpretRequest>,
     ) -> Result<Response<Self::InterpretStream>, Status> {
         let begun = Instant::now();
-        let call = self.0.telemetry.call(Rpc::Interpret, request.metadata());
+        let call = self.0.call(Rpc::Interpret, &request);
         match asker(&request) {
             Ok(asker) => {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), asker, call, begun);
@@ -130,7 +143,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::ListModelsRequest>,
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::ListModels, request.metadata());
+        let call = self.0.call(Rpc::ListModels, &request);
         let engine = &self.0.engine;
         let hosted = engine.models();
         let models = hosted
@@ -144,7 +157,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::GetModelRequest>,
     ) -> Result<Response<v1::GetModelResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::GetModel, request.metadata());
+        let call = self.0.call(Rpc::GetModel, &request);
         let engine = &self.0.engine;
         let hosted = order::model(request.get_ref().model.as_ref(), engine);
         concluded(
@@ -157,7 +170,7 @@ impl QualityControl for Service {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        let call = self.0.telemetry.call(Rpc::GetStatus, request.metadata());
+        let call = self.0.call(Rpc::GetStatus, &request);
         let status = status::status(&self.0);
         concluded(call, Ok(status))
     }

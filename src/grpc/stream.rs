@@ -15,6 +15,7 @@ use super::service::{Answers, Context};
 use super::{v1, wire};
 use crate::engine::{Asker, EngineError};
 use crate::telemetry::Call;
+use crate::trust::{Pace, Refusal};
 
 /// How long images that are out of time are given to say so.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -28,6 +29,7 @@ pub(super) fn answers(
     images: Streaming<v1::SegmentStreamRequest>,
     asker: Asker,
     call: Call,
+    pace: Option<Pace>,
 ) -> Answers<v1::SegmentStreamResponse> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -36,7 +38,7 @@ pub(super) fn answers(
         let ended = tokio::select! {
             // Dropping the work gives up every image of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(asker.deadline, read(&context, images, &asker, &call, &sender, &mut work)) => ended,
+            ended = in_time(asker.deadline, read(&context, images, &asker, &call, pace.as_ref(), &sender, &mut work)) => ended,
         };
         if let Err(ServiceError::Engine(EngineError::DeadlineExceeded)) = ended {
             // Its images are out of time as well, and say so each where the caller still listens.
@@ -67,6 +69,7 @@ async fn read(
     mut images: Streaming<v1::SegmentStreamRequest>,
     asker: &Asker,
     call: &Arc<Call>,
+    pace: Option<&Pace>,
     sender: &Sender,
     work: &mut JoinSet<()>,
 ) -> Result<(), ServiceError> {
@@ -90,8 +93,11 @@ async fn read(
         };
         let (context, call, sender) = (context.clone(), call.clone(), sender.clone());
         let asker = asker.clone();
+        let in_pace = pace
+            .map_or(Ok(()), Pace::take)
+            .map_err(|wait| Refusal::TooOften { wait });
         work.spawn(async move {
-            let answer = one(&context, message, &asker, &call).await;
+            let answer = one(&context, message, &asker, &call, in_pace).await;
             // Nobody may listen any more; then the whole stream is being given up.
             let _ = sender.send(Ok(answer)).await;
             drop((place, call));
@@ -107,16 +113,22 @@ async fn one(
     message: v1::SegmentStreamRequest,
     asker: &Asker,
     call: &Call,
+    in_pace: Result<(), Refusal>,
 ) -> v1::SegmentStreamResponse {
     let request = message.request.unwrap_or_default();
     // Repeated as it came, so that the caller knows which request is refused.
     let request_id = request.request_id.clone();
-    let answer = if request_id.is_empty() {
-        let right = "an id, as answers come in any order";
-        let error = ServiceError::field("request.request_id", "empty", right);
-        call.image()
-            .failed(error.code(), error.reason(), crate::telemetry::Phases::begin());
+    let refused = |error: ServiceError| {
+        let phases = crate::telemetry::Phases::begin();
+        call.image().failed(error.code(), error.reason(), phases);
         Err(error)
+    };
+    let answer = if let Err(refusal) = in_pace {
+        context.telemetry.trust().refuse(refusal.reason());
+        refused(refusal.into())
+    } else if request_id.is_empty() {
+        let right = "an id, as answers come in any order";
+        refused(ServiceError::field("request.request_id", "empty", right))
     } else {
         segment(context, request, asker, call.image()).await
     };

@@ -151,11 +151,19 @@ impl Weights {
             path: path.to_path_buf(),
             source,
         })?;
+        Weights::parse(&bytes, path, config)
+    }
+
+    /// [`Weights::read`] on a file's bytes; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// As there, but for those of reading.
+    pub fn parse(bytes: &[u8], path: &Path, config: &UNetConfig) -> Result<Weights, CheckpointError> {
         let malformed = |reason: String| CheckpointError::Malformed {
             path: path.to_path_buf(),
             reason,
         };
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| malformed(error.to_string()))?;
         let mut tensors = BTreeMap::new();
         let mut differences = Vec::new();
         for (name, view) in file.iter() {

@@ -15,12 +15,14 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Telemetry;
+use crate::trust::{Handshake, Tls};
 
 const CONNECTIONS: usize = 64;
 const REQUEST: Duration = Duration::from_secs(10);
@@ -35,16 +37,18 @@ struct Admin {
     ready: watch::Receiver<bool>,
 }
 
-/// Answers until `stop` ends.
+/// Answers until `stop` ends, over TLS where that is for this port.
 ///
 /// # Errors
 /// None today: a connection that cannot be accepted is tried again.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     telemetry: Telemetry,
     ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let counts = telemetry.trust().clone();
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
@@ -57,7 +61,24 @@ pub async fn serve(
         tokio::select! {
             () = &mut stop => break,
             (stream, place) = accept(&listener, &places) => {
-                connections.spawn(answer(stream, place, router.clone()));
+                let (router, acceptor, counts) = (router.clone(), tls.as_ref().and_then(Tls::admin), counts.clone());
+                connections.spawn(async move {
+                    let answered = async {
+                        match acceptor {
+                            None => answer(stream, router).await,
+                            Some(acceptor) => match acceptor.accept(stream).await {
+                                Ok(stream) => {
+                                    counts.handshake(Handshake::Done);
+                                    answer(stream, router).await;
+                                }
+                                Err(_) => counts.handshake(Handshake::Failed),
+                            },
+                        }
+                    };
+                    // However it ends, the client has seen it.
+                    let _ = timeout(REQUEST, answered).await;
+                    drop(place);
+                });
             }
             Some(_) = connections.join_next() => {}
         }
@@ -85,14 +106,12 @@ async fn accept(
     }
 }
 
-async fn answer(stream: TcpStream, place: Option<OwnedSemaphorePermit>, router: Router) {
-    let connection = http1::Builder::new()
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    let _ = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // However it ends, the client has seen it.
-    let _ = timeout(REQUEST, connection).await;
-    drop(place);
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {

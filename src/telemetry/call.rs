@@ -17,6 +17,7 @@ use super::window::Judged;
 use super::{Inner, Telemetry};
 use crate::engine::ModelId;
 use crate::gate::{Confidence, Reason};
+use crate::trust::{Asked, Image};
 
 /// Calls in flight, by method.
 #[derive(Default)]
@@ -38,6 +39,7 @@ pub struct Call {
     rpc: Rpc,
     begun: Instant,
     span: Option<Span>,
+    asked: Option<Arc<Asked>>,
     code: Code,
 }
 
@@ -50,8 +52,15 @@ impl Call {
             telemetry: inner,
             rpc,
             begun: Instant::now(),
+            asked: None,
             code: Code::Cancelled,
         }
+    }
+
+    /// Has the audit log know of it, where the request's extensions say that one is kept.
+    pub fn audited(mut self, extensions: &http::Extensions) -> Call {
+        self.asked = extensions.get().cloned();
+        self
     }
 
     /// The call has ended.
@@ -68,6 +77,7 @@ impl Call {
             begun: Instant::now(),
             begun_at: SystemTime::now(),
             facts: ImageFacts::default(),
+            asked: self.asked.clone(),
             ended: false,
         }
     }
@@ -84,6 +94,9 @@ impl Drop for Call {
         let seconds = self.begun.elapsed().as_secs_f64();
         inner.instruments.request_seconds.record(seconds, &labels);
         inner.instruments.requests.add(1, &labels);
+        if let Some(asked) = &self.asked {
+            asked.ended(names(self.code).0);
+        }
         if let Some(span) = &mut self.span {
             Traces::end_call(span, self.code);
         }
@@ -122,6 +135,7 @@ pub struct ImageCall {
     begun: Instant,
     begun_at: SystemTime,
     facts: ImageFacts,
+    asked: Option<Arc<Asked>>,
     ended: bool,
 }
 
@@ -134,14 +148,14 @@ impl ImageCall {
 
     /// The caller's name for the image. What the protocol does not allow is left out.
     pub fn request_id(&mut self, id: &str) {
-        if self.parent.is_some() {
+        if self.parent.is_some() || self.asked.is_some() {
             self.facts.set_request_id(id);
         }
     }
 
     /// SHA-256 of the image, 64 hexadecimal digits; anything else is left out.
     pub fn image_hash(&mut self, hash: &str) {
-        if self.parent.is_some() {
+        if self.parent.is_some() || self.asked.is_some() {
             self.facts.set_image_hash(hash);
         }
     }
@@ -185,6 +199,7 @@ impl ImageCall {
         }
         self.record_phases(&decided.phases);
         served.tally.answered(&decided.phases);
+        self.audit(Code::Ok, Some(decided.accept));
         if let (Some(traces), Some(parent)) = (&inner.traces, &self.parent) {
             traces.decided(parent, self.span(Some(&decided.phases)), &self.facts, &decided);
         }
@@ -207,8 +222,22 @@ impl ImageCall {
         if let Some(phases) = phases {
             self.record_phases(phases);
         }
+        self.audit(code, None);
         if let (Some(traces), Some(parent)) = (&inner.traces, &self.parent) {
             traces.failed(parent, self.span(phases), &self.facts, code, reason, phases);
+        }
+    }
+
+    fn audit(&self, code: Code, accepted: Option<bool>) {
+        if let Some(asked) = &self.asked {
+            let model = self.facts.model.as_ref().map(ToString::to_string);
+            let image = Image {
+                model: model.as_deref(),
+                request_id: self.facts.request_id.as_deref(),
+                hash: self.facts.image_hash.as_deref(),
+                accepted,
+            };
+            asked.image(image, names(code).0);
         }
     }
 

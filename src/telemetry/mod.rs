@@ -21,6 +21,7 @@ mod request_id;
 mod rpc;
 mod tally;
 mod traces;
+mod trust;
 mod window;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use window::{Judged, Window, WindowView};
 
 use crate::config;
 use crate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
+use crate::trust::Counts as TrustCounts;
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -61,6 +63,7 @@ pub struct Telemetry(Arc<Inner>);
 struct Inner {
     models: Arc<Models>,
     in_flight: Arc<InFlight>,
+    trust: Arc<TrustCounts>,
     instruments: Instruments,
     traces: Option<Traces>,
     meters: SdkMeterProvider,
@@ -118,10 +121,13 @@ impl Telemetry {
         let in_flight = Arc::new(InFlight::default());
         let instruments = Instruments::new(&meter, &models);
         instruments::observe(&meter, &models, &in_flight, runtime);
+        let trust = Arc::new(TrustCounts::default());
+        trust::observe(&meter, &trust);
         process::observe(&meter);
         Ok(Telemetry(Arc::new(Inner {
             models,
             in_flight,
+            trust,
             instruments,
             traces,
             meters,
@@ -171,6 +177,11 @@ impl Telemetry {
     /// Calls that are being worked on.
     pub fn in_flight(&self) -> u64 {
         self.0.in_flight.total()
+    }
+
+    /// Where handshakes, refusals and audit lines are counted.
+    pub fn trust(&self) -> &Arc<TrustCounts> {
+        &self.0.trust
     }
 
     /// Every metric in Prometheus' text form.

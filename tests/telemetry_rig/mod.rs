@@ -112,6 +112,7 @@ pub fn everything(telemetry: &Telemetry) {
         mask_dice: 0.9,
     };
     telemetry.shadowed(&model, &alike);
+    telemetry.trust().certificate_ends(1_800_000_000);
 }
 
 /// The admin port, served by this process.
@@ -131,7 +132,7 @@ impl Admin {
         let until = async {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(admin::serve(listener, telemetry, is_ready, until));
+        let task = tokio::spawn(admin::serve(listener, None, telemetry, is_ready, until));
         Admin {
             address,
             ready,

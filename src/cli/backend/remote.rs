@@ -8,7 +8,7 @@ use crate::cli::inputs::Slice;
 use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{
-    Answer, Ask, BlockingClient, ClientError, GateAsk, LayerSeen, Look, OnItsWay, Part, ServerUrl,
+    Access, Answer, Ask, BlockingClient, ClientError, GateAsk, LayerSeen, Look, OnItsWay, Part, ServerUrl,
 };
 use crate::config::Settings;
 use crate::imaging::Image;
@@ -29,7 +29,7 @@ impl Remote {
             true => Some(settings.models.default.parse()?),
             false => None,
         };
-        let client = BlockingClient::connect(url, AT_ONCE)?;
+        let client = BlockingClient::connect(url, &Access::open(&settings.client)?, AT_ONCE)?;
         let model = client.model(wanted.as_ref())?;
         let subject = Subject::of_served(&model);
         if !model.calibrated {

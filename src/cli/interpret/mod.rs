@@ -52,7 +52,7 @@ pub struct Args {
     #[command(flatten)]
     gate: GateArgs,
     #[command(flatten)]
-    at: WorkAt,
+    pub(super) at: WorkAt,
 }
 
 /// Runs `sagate interpret`.

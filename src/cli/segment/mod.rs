@@ -47,7 +47,7 @@ pub struct Args {
     #[command(flatten)]
     gate: GateArgs,
     #[command(flatten)]
-    at: WorkAt,
+    pub(super) at: WorkAt,
 }
 
 /// How a mask is written.

@@ -16,14 +16,17 @@ use crate::engine::{Contract, Engine, Folder, Setup};
 use crate::grpc::{Addresses, Ended, Serving};
 use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
+use crate::trust::{Audit, Trust};
 use setup::setup;
 
 /// Arguments of `sagate serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Answers sagate.v1.QualityControl, the Open Inference Protocol, health and reflection over gRPC, and /metrics, /healthz and /readyz over
-plain HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM or SIGINT: nothing more is taken, what was taken is answered (at most
-server.shutdown_seconds); a second signal ends it at once. There is no authentication: leave loopback only behind something that has.
+HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM
+or SIGINT: nothing more is taken, what was taken is answered (at most server.shutdown_seconds); a second signal ends it at once. SIGHUP
+begins the audit log anew and looks at the folder of models. An address that others can reach needs TLS (settings tls.cert, tls.key) or
+--insecure; tokens, roles and limits are in the sections auth and rate.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
 pub struct Args {
@@ -36,6 +39,9 @@ pub struct Args {
     /// Where to answer the Open Inference Protocol over HTTP/JSON [default: nowhere]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) http: Option<String>,
+    /// Listen beyond this machine without TLS, where something in front of it encrypts
+    #[arg(long)]
+    pub(super) insecure: bool,
     /// OTLP/gRPC collector that gets traces and metrics [default: none]
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
@@ -83,6 +89,7 @@ async fn serve(
     let serving = Serving::bind(&settings.server).await?;
     let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
+    let trust = Trust::open(settings, telemetry.trust().clone())?;
     telemetry.bounds(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
@@ -91,7 +98,7 @@ async fn serve(
         Arc::new(telemetry.clone()),
     )?);
     announce(settings, &addresses, &contracts, &engine)?;
-    let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
+    let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone(), trust.audit.clone())?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
     let ended = serving
@@ -99,6 +106,7 @@ async fn serve(
             engine.clone(),
             repository,
             telemetry.clone(),
+            trust.clone(),
             settings,
             ready,
             stop_signal()?,
@@ -110,14 +118,18 @@ async fn serve(
         engine.stop().await;
     }
     telemetry.shutdown().await;
+    if let Some(audit) = trust.audit {
+        let _ = tokio::task::spawn_blocking(move || audit.flush()).await;
+    }
     Ok(ended?)
 }
 
-/// Follows the folder of models: as often as the settings say, and at SIGHUP.
+/// Follows the folder of models: as often as the settings say, and at SIGHUP, which begins the audit log anew as well.
 fn follow(
     settings: &Settings,
     repository: Repository,
     engine: Arc<Engine>,
+    audit: Option<Audit>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     let every = settings.models.watch_seconds;
@@ -127,7 +139,10 @@ fn follow(
         let folder = Folder::new(repository, engine).follow(every, now.clone());
         let told = async {
             while hang_up.recv().await.is_some() {
-                tracing::info!("SIGHUP: looking at the folder of models");
+                tracing::info!("SIGHUP: the audit log begins anew, and the folder of models is looked at");
+                if let Some(audit) = &audit {
+                    audit.reopen();
+                }
                 now.notify_one();
             }
         };
@@ -178,7 +193,9 @@ fn announce(
     };
     let limits = &setup.admission;
     let server = &settings.server;
-    let (listen, admin) = (addresses.grpc, addresses.admin);
+    let scheme = |encrypted| if encrypted { "https" } else { "http" };
+    let listen = format!("{}://{}", scheme(settings.tls.on()), addresses.grpc);
+    let admin = format!("{}://{}", scheme(settings.tls.admin), addresses.admin);
     let http = addresses.http.map(|http| format!("http://{http}"));
     let names: Vec<String> = contracts
         .iter()
@@ -191,8 +208,8 @@ fn announce(
     if settings.json() {
         return Ok(out::line(
             &json!({
-                "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": format!("http://{listen}"),
-                "admin": format!("http://{admin}"), "http": http, "models": names, "default": default, "device": device,
+                "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": listen,
+                "admin": admin, "http": http, "models": names, "default": default, "device": device,
                 "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": limits.model.entries, "queue_bytes": limits.model.bytes, "max_batch": batch,
                 "activation_bytes": setup.memory,
@@ -201,8 +218,8 @@ fn announce(
         )?);
     }
     out::line(&format!("sagate {}", env!("CARGO_PKG_VERSION")))?;
-    out::line(&format!("grpc     http://{listen}"))?;
-    out::line(&format!("admin    http://{admin}  (/metrics /healthz /readyz)"))?;
+    out::line(&format!("grpc     {listen}"))?;
+    out::line(&format!("admin    {admin}  (/metrics /healthz /readyz)"))?;
     if let Some(http) = http {
         out::line(&format!("http     {http}  (the Open Inference Protocol, /v2)"))?;
     }

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::screen;
 use super::view::View;
-use crate::client::{Client, ClientError, ServerStatus, ServerUrl};
+use crate::client::{Access, Client, ClientError, ServerStatus, ServerUrl};
 
 /// How long a key is waited for before the screen is drawn again.
 const BLINK: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ enum Update {
 }
 
 /// Shows the screen until a key or a signal ends it. The terminal is given back as it was, after a panic too.
-pub fn run(url: &ServerUrl, interval: Duration) -> anyhow::Result<()> {
+pub fn run(url: &ServerUrl, access: Access, interval: Duration) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -36,7 +36,7 @@ pub fn run(url: &ServerUrl, interval: Duration) -> anyhow::Result<()> {
         .context("the thread that asks the server cannot be started")?;
     let (updates, received) = mpsc::channel();
     let (pace, paced) = watch::channel(interval);
-    runtime.spawn(follow(url.clone(), paced, updates.clone()));
+    runtime.spawn(follow(url.clone(), access, paced, updates.clone()));
     runtime.spawn(stop_when_told(updates));
     let shown = ratatui::try_init().and_then(|mut terminal| {
         show(
@@ -97,10 +97,15 @@ fn ends(key: KeyEvent) -> bool {
 }
 
 /// Asks the server again and again, also after it went away.
-async fn follow(url: ServerUrl, mut pace: watch::Receiver<Duration>, updates: mpsc::Sender<Update>) {
+async fn follow(
+    url: ServerUrl,
+    access: Access,
+    mut pace: watch::Receiver<Duration>,
+    updates: mpsc::Sender<Update>,
+) {
     let mut client = None;
     loop {
-        let update = match timeout(PATIENCE, ask(&url, &mut client)).await {
+        let update = match timeout(PATIENCE, ask(&url, &access, &mut client)).await {
             Ok(Ok(status)) => Update::Seen(status),
             Ok(Err(error)) => Update::Missed(error.to_string()),
             Err(_) => {
@@ -125,10 +130,14 @@ async fn follow(url: ServerUrl, mut pace: watch::Receiver<Duration>, updates: mp
     }
 }
 
-async fn ask(url: &ServerUrl, client: &mut Option<Client>) -> Result<ServerStatus, ClientError> {
+async fn ask(
+    url: &ServerUrl,
+    access: &Access,
+    client: &mut Option<Client>,
+) -> Result<ServerStatus, ClientError> {
     let client = match client {
         Some(client) => client,
-        None => client.insert(Client::connect(url).await?),
+        None => client.insert(Client::connect_with(url, access).await?),
     };
     client.status().await
 }

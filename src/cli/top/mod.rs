@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::server::{ServerArgs, seconds};
 use super::{Exit, UsageError};
-use crate::client::BlockingClient;
+use crate::client::{Access, BlockingClient};
 use crate::config::Settings;
 
 /// Arguments of `sagate top`.
@@ -23,7 +23,7 @@ Keys: q, Esc or Ctrl-C quits, + and - change the interval. Rates, mu and latenci
 Try it:  sagate top --once")]
 pub struct Args {
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
     /// Time between two looks
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
@@ -38,8 +38,9 @@ pub struct Args {
 /// With `--once` a server that does not answer; without it a terminal that cannot be drawn on.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let url = args.server.server;
+    let access = Access::open(&settings.client)?;
     if args.once || settings.json() {
-        let status = BlockingClient::connect(&url, 1)?.status()?;
+        let status = BlockingClient::connect(&url, &access, 1)?.status()?;
         snapshot::print(&url, &status, settings)?;
         return Ok(Exit::Ok);
     }
@@ -48,6 +49,6 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
             "top needs a terminal to draw on, and stdout is none; --once prints one look as a table";
         return Err(UsageError(message.into()).into());
     }
-    live::run(&url, args.interval)?;
+    live::run(&url, access, args.interval)?;
     Ok(Exit::Ok)
 }

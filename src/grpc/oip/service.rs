@@ -22,6 +22,7 @@ use crate::grpc::inference::{
 };
 use crate::grpc::service::{Answers, Context, concluded};
 use crate::telemetry::{Call, Rpc};
+use crate::trust::Trust;
 
 /// The service.
 #[derive(Clone)]
@@ -32,9 +33,14 @@ impl Inference {
         Inference(context)
     }
 
-    /// Begins a call.
-    pub fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Call {
-        self.0.telemetry.call(rpc, metadata)
+    /// Begins a call that comes over HTTP/JSON, with what its request's extensions say of the audit log.
+    pub fn call(&self, rpc: Rpc, metadata: &MetadataMap, extensions: &http::Extensions) -> Call {
+        self.0.telemetry.call(rpc, metadata).audited(extensions)
+    }
+
+    /// Whom the service trusts.
+    pub fn trust(&self) -> &Trust {
+        &self.0.trust
     }
 
     pub fn is_server_ready(&self) -> bool {
@@ -97,7 +103,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ServerLiveRequest>,
     ) -> Result<Response<ServerLiveResponse>, Status> {
-        let call = self.call(Rpc::ServerLive, request.metadata());
+        let call = self.0.call(Rpc::ServerLive, &request);
         concluded(call, Ok(ServerLiveResponse { live: true }))
     }
 
@@ -105,7 +111,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ServerReadyRequest>,
     ) -> Result<Response<ServerReadyResponse>, Status> {
-        let call = self.call(Rpc::ServerReady, request.metadata());
+        let call = self.0.call(Rpc::ServerReady, &request);
         let ready = self.is_server_ready();
         concluded(call, Ok(ServerReadyResponse { ready }))
     }
@@ -114,7 +120,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ModelReadyRequest>,
     ) -> Result<Response<ModelReadyResponse>, Status> {
-        let call = self.call(Rpc::ModelReady, request.metadata());
+        let call = self.0.call(Rpc::ModelReady, &request);
         let asked = request.get_ref();
         let ready = self.is_model_ready(&asked.name, &asked.version);
         concluded(call, ready.map(|ready| ModelReadyResponse { ready }))
@@ -124,7 +130,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ServerMetadataRequest>,
     ) -> Result<Response<ServerMetadataResponse>, Status> {
-        let call = self.call(Rpc::ServerMetadata, request.metadata());
+        let call = self.0.call(Rpc::ServerMetadata, &request);
         concluded(call, Ok(Inference::server()))
     }
 
@@ -132,7 +138,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
-        let call = self.call(Rpc::ModelMetadata, request.metadata());
+        let call = self.0.call(Rpc::ModelMetadata, &request);
         let asked = request.get_ref();
         concluded(call, self.metadata(&asked.name, &asked.version))
     }
@@ -141,7 +147,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
-        let call = self.call(Rpc::ModelInfer, request.metadata());
+        let call = self.0.call(Rpc::ModelInfer, &request);
         let answer = match asker(&request) {
             Ok(asker) => self.infer(request.into_inner(), &asker, &call).await,
             Err(error) => Err(error),
@@ -155,11 +161,12 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
-        let call = self.call(Rpc::ModelStreamInfer, request.metadata());
+        let call = self.0.call(Rpc::ModelStreamInfer, &request);
         let opened = self.0.open().and_then(|()| asker(&request));
         match opened {
             Ok(asker) => {
-                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call);
+                let pace = request.extensions().get().cloned();
+                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call, pace);
                 Ok(Response::new(answers))
             }
             Err(error) => concluded(call, Err(error)),
@@ -170,7 +177,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ModelConfigRequest>,
     ) -> Result<Response<ModelConfigResponse>, Status> {
-        let call = self.call(Rpc::ModelConfig, request.metadata());
+        let call = self.0.call(Rpc::ModelConfig, &request);
         let asked = request.get_ref();
         concluded(call, self.config(&asked.name, &asked.version))
     }
@@ -179,7 +186,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<ModelStatisticsRequest>,
     ) -> Result<Response<ModelStatisticsResponse>, Status> {
-        let call = self.call(Rpc::ModelStatistics, request.metadata());
+        let call = self.0.call(Rpc::ModelStatistics, &request);
         let asked = request.get_ref();
         concluded(call, self.statistics(&asked.name, &asked.version))
     }
@@ -188,7 +195,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
-        let call = self.call(Rpc::RepositoryIndex, request.metadata());
+        let call = self.0.call(Rpc::RepositoryIndex, &request);
         concluded(call, self.index(request.get_ref()))
     }
 
@@ -196,7 +203,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        let call = self.call(Rpc::RepositoryModelLoad, request.metadata());
+        let call = self.0.call(Rpc::RepositoryModelLoad, &request);
         let asked = request.get_ref();
         let loaded = self
             .change(Change::Load, &asked.repository_name, &asked.model_name)
@@ -208,7 +215,7 @@ impl GrpcInferenceService for Inference {
         &self,
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
-        let call = self.call(Rpc::RepositoryModelUnload, request.metadata());
+        let call = self.0.call(Rpc::RepositoryModelUnload, &request);
         let asked = request.get_ref();
         let unloaded = self
             .change(Change::Unload, &asked.repository_name, &asked.model_name)

@@ -17,7 +17,8 @@ use crate::grpc::inference::{
 };
 use crate::grpc::service::{Answers, Context};
 use crate::grpc::stream::broken;
-use crate::telemetry::{Call, code_name};
+use crate::telemetry::{Call, Phases, code_name};
+use crate::trust::{Pace, Refusal};
 
 /// An answer that will come, and its place among those that are in work.
 type Promised = (oneshot::Receiver<ModelStreamInferResponse>, OwnedSemaphorePermit);
@@ -29,6 +30,7 @@ pub(super) fn answers(
     requests: Streaming<ModelInferRequest>,
     asker: Asker,
     call: Call,
+    pace: Option<Pace>,
 ) -> Answers<ModelStreamInferResponse> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -45,7 +47,7 @@ pub(super) fn answers(
             }
         };
         let both = async {
-            let read = read(&context, requests, &asker, &call, line, &mut work);
+            let read = read(&context, requests, &asker, &call, pace.as_ref(), line, &mut work);
             tokio::join!(read, write).0
         };
         let ended = tokio::select! {
@@ -77,6 +79,7 @@ async fn read(
     mut requests: Streaming<ModelInferRequest>,
     asker: &Asker,
     call: &Arc<Call>,
+    pace: Option<&Pace>,
     line: mpsc::UnboundedSender<Promised>,
     work: &mut JoinSet<()>,
 ) -> Result<(), ServiceError> {
@@ -100,9 +103,10 @@ async fn read(
         };
         let (promise, answer) = oneshot::channel();
         let (context, call, asker) = (context.clone(), call.clone(), asker.clone());
+        let in_pace = pace.map_or(Ok(()), Pace::take).map_err(|wait| Refusal::TooOften { wait });
         work.spawn(async move {
             // Nobody may wait for it any more.
-            let _ = promise.send(one(&context, request, &asker, &call).await);
+            let _ = promise.send(one(&context, request, &asker, &call, in_pace).await);
         });
         if line.send((answer, place)).is_err() {
             return Err(ServiceError::Cancelled);
@@ -116,6 +120,7 @@ async fn one(
     request: ModelInferRequest,
     asker: &Asker,
     call: &Call,
+    in_pace: Result<(), Refusal>,
 ) -> ModelStreamInferResponse {
     let asked = ModelInferResponse {
         model_name: request.model_name.clone(),
@@ -123,6 +128,12 @@ async fn one(
         id: request.id.clone(),
         ..Default::default()
     };
+    if let Err(refusal) = in_pace {
+        context.telemetry.trust().refuse(refusal.reason());
+        let error = ServiceError::from(refusal);
+        call.image().failed(error.code(), error.reason(), Phases::begin());
+        return failed(&error, asked);
+    }
     match infer(context, request, asker, call).await {
         Ok(answer) => ModelStreamInferResponse {
             error_message: String::new(),

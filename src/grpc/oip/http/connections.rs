@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::routes;
-use crate::engine::{Asker, Client};
 use crate::grpc::oip::Inference;
+use crate::trust::Peer;
 
 /// Most connections; more wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -47,7 +47,7 @@ pub(in crate::grpc) async fn serve(
 }
 
 /// A connection, who asks by it, and its place.
-type Accepted = (TcpStream, Asker, Option<OwnedSemaphorePermit>);
+type Accepted = (TcpStream, Peer, Option<OwnedSemaphorePermit>);
 
 /// The next connection, once there is a place for it. Out of file descriptors, or a client that is gone again: after a moment the next
 /// may be fine.
@@ -56,11 +56,11 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                let asker = Asker {
-                    client: Client::new(address.ip().to_string()),
-                    ..Asker::default()
+                let peer = Peer {
+                    address,
+                    certificate: None,
                 };
-                return (stream, asker, place);
+                return (stream, peer, place);
             }
             Err(error) => {
                 tracing::warn!(%error, "the HTTP port cannot accept a connection");
@@ -70,11 +70,11 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     }
 }
 
-async fn answer((stream, asker, _place): Accepted, router: Router, mut draining: watch::Receiver<bool>) {
+async fn answer((stream, peer, _place): Accepted, router: Router, mut draining: watch::Receiver<bool>) {
     // Without them it works as well, if slower and longer.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(SLOW_READER));
-    let router = router.layer(Extension(asker));
+    let router = router.layer(Extension(peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

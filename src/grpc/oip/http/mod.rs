@@ -8,6 +8,7 @@ mod body;
 mod connections;
 mod elements;
 mod failure;
+mod guard;
 mod in_json;
 mod request;
 mod routes;

@@ -1,8 +1,11 @@
 //! Which path is which call.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{Extensions, HeaderMap, Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic::metadata::MetadataMap;
 
+use super::guard::guard;
 use super::{answer, body, failure, in_json, request};
 use crate::engine::Asker;
 use crate::grpc::arrival::encoded;
@@ -19,6 +23,7 @@ use crate::grpc::inference::RepositoryIndexRequest;
 use crate::grpc::oip::Inference;
 use crate::grpc::oip::repository::Change;
 use crate::telemetry::Rpc;
+use crate::trust::Asked;
 
 /// Most bytes of a body that is no inference.
 const SHORT_BODY: usize = 64 * 1024;
@@ -58,6 +63,7 @@ pub(super) fn router(inference: Inference) -> Router {
     router
         .fallback(async || failure::response(&unknown_path()))
         .method_not_allowed_fallback(async || failure::response(&wrong_method()))
+        .layer(from_fn_with_state(inference.clone(), guard))
         .with_state(inference)
 }
 
@@ -82,7 +88,7 @@ fn wrong_method() -> ServiceError {
 
 /// Ends a call that has its answer, or will have none.
 fn told(inference: &Inference, rpc: Rpc, headers: &HeaderMap, told: Answer) -> Response<Body> {
-    let call = inference.call(rpc, &MetadataMap::from_headers(headers.clone()));
+    let call = inference.call(rpc, &MetadataMap::from_headers(headers.clone()), &Extensions::new());
     call.finish(told.as_ref().err().map_or(Code::Ok, ServiceError::code));
     told.unwrap_or_else(|error| failure::response(&error))
 }
@@ -222,11 +228,17 @@ async fn infer(
     State(inference): State<Inference>,
     Path(which): Path<Which>,
     Extension(asker): Extension<Asker>,
+    asked: Option<Extension<Arc<Asked>>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
     // Begun before the body is there, as over gRPC; a client that goes away drops it.
-    let call = inference.call(Rpc::ModelInfer, &MetadataMap::from_headers(headers.clone()));
+    let mut extensions = Extensions::new();
+    if let Some(Extension(asked)) = asked {
+        extensions.insert(asked);
+    }
+    let metadata = MetadataMap::from_headers(headers.clone());
+    let call = inference.call(Rpc::ModelInfer, &metadata, &extensions);
     let most = inference.max_message_bytes();
     let answer = async {
         let json_length = body::json_length(&headers)?;

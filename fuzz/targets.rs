@@ -1,0 +1,179 @@
+//! What each fuzz target does with its bytes: every parser that meets bytes from outside. `fuzz_targets/` runs them under libFuzzer,
+//! `tests/fuzz_replay.rs` runs them over the corpora on a stable compiler.
+//!
+//! None may panic, hang or take more memory than its limits allow; what is read must be what was promised. The raw tensors of the Open
+//! Inference Protocol get a target `oip` beside these once that protocol is answered.
+
+use std::path::Path;
+
+use sagate::config::Settings;
+use sagate::gate::{By, Calibration};
+use sagate::grpc::{ServiceError, read_request};
+use sagate::imaging::{self, Dtype, Format, Limits, Picture, Plane};
+use sagate::model::Manifest;
+use sagate::nn::checkpoint::Weights;
+use sagate::nn::unet::UNetConfig;
+use sagate::trust::{name_of, tokens::Tokens};
+
+/// Small, so that a fuzzer that finds a way around them shows it soon.
+const LIMITS: Limits = Limits {
+    max_pixels: 1 << 18,
+    max_bytes: 1 << 22,
+};
+
+/// A manifest for requests; the bundled model's.
+const MANIFEST: &str = include_str!("../models/t1-brain/1/manifest.toml");
+
+/// NIfTI-1, plain or gzipped.
+pub fn nifti(bytes: &[u8]) {
+    decode(bytes, Format::Nifti);
+}
+
+/// PNG and JPEG, and how a format is recognised.
+pub fn png_jpeg(bytes: &[u8]) {
+    match imaging::recognise(bytes) {
+        Some(format) => decode(bytes, format),
+        None => {
+            decode(bytes, Format::Png);
+            decode(bytes, Format::Jpeg);
+        }
+    }
+}
+
+/// NumPy's `.npy`.
+pub fn npy(bytes: &[u8]) {
+    decode(bytes, Format::Npy);
+}
+
+/// An image in safetensors.
+pub fn safetensors(bytes: &[u8]) {
+    decode(bytes, Format::Safetensors);
+}
+
+/// A model's weights in safetensors.
+pub fn weights(bytes: &[u8]) {
+    let config = UNetConfig {
+        in_channels: 1,
+        classes: 1,
+        base_width: 1,
+    };
+    if let Err(error) = Weights::parse(bytes, Path::new("weights.safetensors"), &config) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A tensor's bytes with a type and a shape: one byte for the type, one for the number of axes, two for each axis, then the values.
+pub fn raw(bytes: &[u8]) {
+    let Some((&[kind, axes], rest)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let dtype = match kind % 5 {
+        0 => Dtype::U8,
+        1 => Dtype::I16,
+        2 => Dtype::U16,
+        3 => Dtype::F16,
+        _ => Dtype::F32,
+    };
+    let (sides, values) = rest.split_at(rest.len().min(2 * usize::from(axes % 6)));
+    // The largest value stands for sides that overflow when they are multiplied.
+    let side = |pair: &[u8]| match u16::from_le_bytes([pair[0], pair[1]]) {
+        u16::MAX => usize::MAX,
+        side => side.into(),
+    };
+    let shape = sides.chunks_exact(2).map(side).collect();
+    decode(values, Format::Raw { dtype, shape });
+}
+
+/// A request of `sagate.v1`, from the wire to pixels.
+pub fn request(bytes: &[u8]) {
+    let manifest =
+        Manifest::parse(MANIFEST, Path::new("manifest.toml")).expect("the bundled model's is right");
+    let policy = Settings::default().gate.policy();
+    match read_request(bytes, &manifest, &policy, &LIMITS) {
+        Ok(image) => assert!(image.pixels.iter().all(|pixel| pixel.is_finite())),
+        Err(error) => {
+            assert!(
+                !matches!(error, ServiceError::Internal),
+                "a caller's fault is not the server's: {error}"
+            );
+            // What goes out must fit into a header.
+            assert!(error.status().message().len() < 3000);
+        }
+    }
+}
+
+/// A model's manifest.
+pub fn manifest(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    match Manifest::parse(text, Path::new("manifest.toml")) {
+        Ok(manifest) => assert!(manifest.check(Path::new("manifest.toml")).is_empty()),
+        Err(findings) => assert!(!findings.is_empty()),
+    }
+}
+
+/// A model's calibration.
+pub fn calibration(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(calibration) = Calibration::parse(text, "calibration.json") else {
+        return;
+    };
+    let threshold = calibration.threshold(calibration.coverage);
+    assert!(!threshold.is_nan());
+    assert!(calibration.share_passing(threshold) >= calibration.coverage || calibration.coverage == 0.0);
+    let _ = calibration.threshold_by(By::Score, 0.5);
+    let again = Calibration::parse(
+        &calibration.to_json().expect("what was read can be written"),
+        "again",
+    );
+    assert_eq!(again.expect("what was written can be read"), calibration);
+}
+
+/// Settings.
+pub fn settings(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    if let Err(error) = Settings::parse(text, Path::new("sagate.toml")) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A file of static tokens.
+pub fn tokens(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(tokens) = Tokens::parse(text) {
+        assert!(tokens.find("sagate_nobody-has-this").is_none());
+    }
+}
+
+/// The name in a client's certificate.
+pub fn certificate(bytes: &[u8]) {
+    if let Some(name) = name_of(bytes) {
+        assert!(!name.is_empty() && !name.chars().any(char::is_control));
+    }
+}
+
+fn decode(bytes: &[u8], format: Format) {
+    let image = |image: &imaging::Image| {
+        assert!(!image.pixels.is_empty() && image.pixels.len() as u64 <= LIMITS.max_pixels);
+        assert!(image.pixels.iter().all(|pixel| pixel.is_finite()));
+        assert!(image.spacing.iter().all(|side| side.is_finite() && *side > 0.0));
+    };
+    match imaging::decode(bytes, format, "fuzzed", &LIMITS) {
+        Ok(Picture::Image(it)) => image(&it),
+        Ok(Picture::Volume(volume)) => {
+            assert!(volume.voxels.len() as u64 <= LIMITS.max_pixels);
+            for plane in [Plane::Axial, Plane::Coronal, Plane::Sagittal] {
+                assert!(volume.extent(plane) >= 1);
+                image(&volume.slice(plane, volume.extent(plane) - 1));
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}

@@ -1,0 +1,146 @@
+//! How a client proves who it is, and which servers it believes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use tonic::{Request, Status};
+
+use super::url::ServerUrl;
+use crate::config;
+
+/// Authorities, a certificate and a token, all of which may be missing.
+#[derive(Clone, Default)]
+pub struct Access {
+    ca: Option<Certificate>,
+    identity: Option<Identity>,
+    token: Option<MetadataValue<Ascii>>,
+}
+
+/// A file of the section `client` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// It cannot be read.
+    #[error("{setting}: {}: {source}", path.display())]
+    File {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What should be a token holds other characters.
+    #[error("client.token_file: {}: it should hold a token in one line, as `sagate token` prints it, and nothing else", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Access {
+    /// Reads the files that the settings name.
+    ///
+    /// # Errors
+    /// The first that cannot be used.
+    pub fn open(settings: &config::Client) -> Result<Access, AccessError> {
+        let read = |setting, path: &Path| match path.as_os_str().is_empty() {
+            true => Ok(None),
+            false => std::fs::read(path).map(Some).map_err(|source| AccessError::File {
+                setting,
+                path: path.to_path_buf(),
+                source,
+            }),
+        };
+        let mut access = Access::default();
+        if let Some(pem) = read("client.ca", &settings.ca)? {
+            access = access.with_ca(&pem);
+        }
+        let cert = read("client.cert", &settings.cert)?;
+        if let (Some(cert), Some(key)) = (cert, read("client.key", &settings.key)?) {
+            access = access.with_certificate(&cert, &key);
+        }
+        if let Some(token) = read("client.token_file", &settings.token_file)? {
+            let text = str::from_utf8(&token).ok().map(str::trim);
+            let taken = text.and_then(|token| access.with_token(token));
+            access = taken.ok_or_else(|| AccessError::Token {
+                path: settings.token_file.clone(),
+            })?;
+        }
+        Ok(access)
+    }
+
+    /// Believes servers whose certificate one of these PEM authorities gave, and no others.
+    pub fn with_ca(self, pem: &[u8]) -> Access {
+        Access {
+            ca: Some(Certificate::from_pem(pem)),
+            ..self
+        }
+    }
+
+    /// Shows this PEM certificate to a server that asks for one.
+    pub fn with_certificate(self, cert: &[u8], key: &[u8]) -> Access {
+        Access {
+            identity: Some(Identity::from_pem(cert, key)),
+            ..self
+        }
+    }
+
+    /// Sends this token with each request; `None` where it cannot be one.
+    pub fn with_token(self, token: &str) -> Option<Access> {
+        let plain = !token.is_empty() && token.bytes().all(|it| it.is_ascii_graphic());
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse().ok().filter(|_| plain)?;
+        value.set_sensitive(true);
+        Some(Access {
+            token: Some(value),
+            ..self
+        })
+    }
+
+    /// Whether a token would be sent that anyone on the way could read.
+    pub(super) fn would_leak(&self, url: &ServerUrl) -> bool {
+        self.token.is_some() && !url.encrypted() && !url.local()
+    }
+
+    pub(super) fn tls(&self) -> ClientTlsConfig {
+        let tls = ClientTlsConfig::new();
+        let tls = match &self.ca {
+            Some(ca) => tls.ca_certificate(ca.clone()),
+            None => tls.with_native_roots(),
+        };
+        match &self.identity {
+            Some(identity) => tls.identity(identity.clone()),
+            None => tls,
+        }
+    }
+
+    pub(super) fn bearer(&self) -> Bearer {
+        Bearer(self.token.clone())
+    }
+}
+
+/// What it holds is nobody's business.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("ca", &self.ca.is_some())
+            .field("identity", &self.identity.is_some())
+            .field("token", &self.token.is_some())
+            .finish()
+    }
+}
+
+/// Puts the token into each request.
+#[derive(Debug, Clone)]
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}

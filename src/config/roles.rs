@@ -1,0 +1,82 @@
+//! What a caller may do, as settings, tokens and claims name it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+/// A part of the service that a caller may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+pub enum Role {
+    /// Have images segmented and gated, ask for models and status.
+    Infer,
+    /// Look into an image: SAMs and unit scores.
+    Interpret,
+    /// Work on the list of images that a person must see.
+    Review,
+    /// Load and unload models.
+    Admin,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Role; 4] = [Role::Infer, Role::Interpret, Role::Review, Role::Admin];
+
+    /// Its name in settings, tokens and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Infer => "infer",
+            Role::Interpret => "interpret",
+            Role::Review => "review",
+            Role::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Role, String> {
+        let found = Role::ALL.into_iter().find(|role| role.name() == text);
+        found.ok_or_else(|| format!("`{text}` is no role; roles are infer, interpret, review and admin"))
+    }
+}
+
+/// Some of the roles, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Roles(u8);
+
+impl Roles {
+    /// Whether a role is among them.
+    pub fn has(self, role: Role) -> bool {
+        self.0 & (1 << role as u8) != 0
+    }
+
+    /// Their names.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let among = Role::ALL.into_iter().filter(move |&role| self.has(role));
+        among.map(Role::name)
+    }
+}
+
+impl FromIterator<Role> for Roles {
+    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Roles {
+        Roles(roles.into_iter().fold(0, |all, role| all | (1 << role as u8)))
+    }
+}
+
+/// Names with commas between them; nothing is no role.
+impl FromStr for Roles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Roles, String> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(str::parse::<Role>).collect()
+    }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().collect::<Vec<_>>().join(","))
+    }
+}

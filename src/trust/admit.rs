@@ -1,0 +1,114 @@
+//! Whether a request may go on: who asks, whether that one may, and whether it asks too often. What speaks HTTP asks here, whatever
+//! its protocol is.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::auth::Denied;
+use super::client::{Client, ClientKey, Peer};
+use super::pace::Pace;
+use super::rights::Need;
+use super::{Proof, Trust};
+use crate::config::Role;
+
+/// Why a request goes no further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The caller shows something that is not believed, or nothing where something is needed.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The caller may not.
+    #[error("this needs the role `{}`, which {client} has not", need.name())]
+    Forbidden {
+        /// Who asks.
+        client: String,
+        /// What it would need.
+        need: Role,
+    },
+    /// The caller asks too often.
+    #[error(
+        "too many requests of this client (settings rate.per_second, rate.burst); the next is taken in {:.3} s", wait.as_secs_f64()
+    )]
+    TooOften {
+        /// When the next one is taken.
+        wait: Duration,
+    },
+}
+
+impl Refusal {
+    /// A constant for it, as errors and metrics have it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Denied(_) => "UNAUTHENTICATED",
+            Refusal::Forbidden { .. } => "PERMISSION_DENIED",
+            Refusal::TooOften { .. } => "RATE_LIMITED",
+        }
+    }
+}
+
+impl Trust {
+    /// Who asks, by headers and connection, and the limit that counts it. Counts the request where `need` says so.
+    ///
+    /// # Errors
+    /// Why it goes no further; that is counted.
+    pub fn admit(
+        &self,
+        need: Need,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<(Client, Option<Pace>), Refusal> {
+        let admitted = self.judge(need, headers, peer);
+        if let Err(refusal) = &admitted {
+            self.counts.refuse(refusal.reason());
+        }
+        admitted
+    }
+
+    fn judge(
+        &self,
+        need: Need,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<(Client, Option<Pace>), Refusal> {
+        let pace = |key: ClientKey| self.pacer.clone().map(|pacer| Pace::new(pacer, key));
+        let client = match self.auth.identify(headers, peer) {
+            Ok(client) => client,
+            Err(denied) => {
+                // Whoever tries tokens out is counted by where it sits.
+                count(pace(ClientKey::of(peer.map(|peer| peer.address))).as_ref())?;
+                return Err(denied.into());
+            }
+        };
+        let pace = pace(client.key());
+        let (role, counted) = match need {
+            Need::Open => return Ok((client, pace)),
+            Need::Role(role) => (role, true),
+            Need::RoleForImages(role) => (role, false),
+        };
+        if !client.roles.has(role) {
+            count(pace.as_ref())?;
+            return Err(match client.proof {
+                Proof::None => Denied::new(format!(
+                    "it is missing: this needs the role `{}`, which anonymous callers have not; send `Bearer TOKEN`",
+                    role.name()
+                ))
+                .into(),
+                _ => Refusal::Forbidden {
+                    client: format!("`{}`", client.name),
+                    need: role,
+                },
+            });
+        }
+        if counted {
+            count(pace.as_ref())?;
+        }
+        Ok((client, pace))
+    }
+}
+
+fn count(pace: Option<&Pace>) -> Result<(), Refusal> {
+    pace.map_or(Ok(()), |pace| {
+        pace.take().map_err(|wait| Refusal::TooOften { wait })
+    })
+}

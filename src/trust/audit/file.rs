@@ -1,0 +1,120 @@
+//! The file that lines go to: begun anew when it is large or was moved away, and lived without while the disk is full.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::config;
+
+/// How often it is told that lines are lost.
+const TELL: Duration = Duration::from_secs(60);
+
+pub(super) struct Log {
+    path: PathBuf,
+    max_bytes: u64,
+    keep: u64,
+    /// `None`: it could not be opened; each line tries again.
+    file: Option<File>,
+    bytes: u64,
+    /// The last line broke off in its middle.
+    torn: bool,
+    lost: u64,
+    told: Option<Instant>,
+}
+
+impl Log {
+    pub fn open(settings: &config::Audit) -> io::Result<Log> {
+        let (file, bytes) = append(&settings.file)?;
+        Ok(Log {
+            path: settings.file.clone(),
+            max_bytes: settings.max_bytes,
+            keep: settings.keep,
+            file: Some(file),
+            bytes,
+            torn: false,
+            lost: 0,
+            told: None,
+        })
+    }
+
+    /// Begins the file anew, under the name that it has.
+    pub fn reopen(&mut self) {
+        self.file = None;
+    }
+
+    /// Writes one line; `false` where it is lost.
+    pub fn write(&mut self, line: &str) -> bool {
+        match self.try_write(line) {
+            Ok(()) => true,
+            Err(error) => {
+                self.lost += 1;
+                if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+                    tracing::error!(lost = self.lost, %error, "the audit log cannot be written: {}", self.path.display());
+                    self.told = Some(Instant::now());
+                }
+                false
+            }
+        }
+    }
+
+    fn try_write(&mut self, line: &str) -> io::Result<()> {
+        // What broke off is ended first, so that no line is glued to it.
+        let text = format!("{}{line}\n", if self.torn { "\n" } else { "" });
+        let full = self.max_bytes > 0 && self.bytes > 0 && self.bytes + text.len() as u64 > self.max_bytes;
+        if full {
+            self.file = None;
+            self.set_aside()?;
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let (file, bytes) = append(&self.path)?;
+                self.bytes = bytes;
+                self.file.insert(file)
+            }
+        };
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.bytes += written as u64;
+                    rest = &rest[written..];
+                    self.torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Renames the file to `.1`, what was that to `.2`, and so on; the oldest is written over.
+    fn set_aside(&self) -> io::Result<()> {
+        let numbered = |number: u64| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        for number in (1..self.keep).rev() {
+            match fs::rename(numbered(number), numbered(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&self.path, numbered(1))
+    }
+}
+
+/// Opens a file to be written to behind what it holds, and says how much that is. A new one is not for everyone to read.
+fn append(path: &Path) -> io::Result<(File, u64)> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)?;
+    let bytes = file.metadata()?.len();
+    Ok((file, bytes))
+}

@@ -1,0 +1,95 @@
+//! What of trust is counted.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How a TLS handshake ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// The connection is encrypted.
+    Done,
+    /// The client spoke no TLS, believed no certificate, or had none that is believed.
+    Failed,
+    /// It took too long.
+    Late,
+    /// It was the oldest when there were too many.
+    PushedOut,
+}
+
+impl Handshake {
+    /// Every outcome, with its label.
+    pub const ALL: [(Handshake, &'static str); 4] = [
+        (Handshake::Done, "done"),
+        (Handshake::Failed, "failed"),
+        (Handshake::Late, "late"),
+        (Handshake::PushedOut, "pushed_out"),
+    ];
+}
+
+/// Calls that were refused before a handler saw them, by the reason's label.
+pub(super) const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "PERMISSION_DENIED", "RATE_LIMITED"];
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    handshakes: [AtomicU64; 4],
+    refused: [AtomicU64; 3],
+    reloads: [AtomicU64; 2],
+    certificate_ends: AtomicU64,
+    audited: [AtomicU64; 2],
+}
+
+impl Counts {
+    /// A TLS handshake ended.
+    pub fn handshake(&self, how: Handshake) {
+        self.handshakes[how as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Handshakes that ended so.
+    pub fn handshakes(&self, how: Handshake) -> u64 {
+        self.handshakes[how as usize].load(Relaxed)
+    }
+
+    /// A call, or an image of a stream, was refused for this reason.
+    pub fn refuse(&self, reason: &str) {
+        if let Some(index) = REFUSALS.iter().position(|it| *it == reason) {
+            self.refused[index].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Refusals by their reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        REFUSALS
+            .into_iter()
+            .zip(self.refused.iter().map(|it| it.load(Relaxed)))
+    }
+
+    /// Files of `[tls]` or `[auth]` changed, and could be used or not.
+    pub(super) fn reloaded(&self, fine: bool) {
+        self.reloads[usize::from(!fine)].fetch_add(1, Relaxed);
+    }
+
+    /// Changes that were taken over, and those that could not be.
+    pub fn reloads(&self) -> [u64; 2] {
+        [0, 1].map(|it: usize| self.reloads[it].load(Relaxed))
+    }
+
+    /// When the server's certificate ends, in seconds since 1970.
+    pub fn certificate_ends(&self, at: u64) {
+        self.certificate_ends.store(at, Relaxed);
+    }
+
+    /// When the server's certificate ends, in seconds since 1970; `None` without TLS.
+    pub fn certificate(&self) -> Option<u64> {
+        Some(self.certificate_ends.load(Relaxed)).filter(|&at| at > 0)
+    }
+
+    /// A line of the audit log was written, or lost.
+    pub(super) fn audited(&self, written: bool) {
+        self.audited[usize::from(!written)].fetch_add(1, Relaxed);
+    }
+
+    /// Lines of the audit log that were written, and those that were lost.
+    pub fn audit_lines(&self) -> [u64; 2] {
+        [0, 1].map(|it: usize| self.audited[it].load(Relaxed))
+    }
+}
