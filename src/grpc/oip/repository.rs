@@ -64,7 +64,7 @@ pub(super) async fn change(
             code: Code::Unimplemented,
             reason: "MODELS_ARE_FIXED",
             message: format!(
-                "model `{name}` stays as it is: calls may load and unload only with server.model_admin = true"
+                "model `{name}` cannot be loaded or unloaded by calls: set server.model_admin = true, or change the folder that models.dir names"
             ),
         });
     }
