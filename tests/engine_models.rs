@@ -8,7 +8,7 @@ mod engine_rig;
 mod program;
 mod tiny_model;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,38 +26,9 @@ fn id(version: u32) -> ModelId {
     }
 }
 
-/// Copies version 1 as another version, its manifest changed to say so.
-fn copy_version(rig: &Rig, version: u32) -> std::path::PathBuf {
-    let (from, to) = (
-        rig.place.path("models/tiny/1"),
-        rig.place.path(&format!("models/tiny/{version}")),
-    );
-    std::fs::create_dir_all(&to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
-    change(
-        &to,
-        "manifest.toml",
-        "version = 1",
-        &format!("version = {version}"),
-    );
-    change(
-        &to,
-        "calibration.json",
-        "\"model_version\": 1",
-        &format!("\"model_version\": {version}"),
-    );
-    refresh_sums(&to).unwrap();
-    to
-}
-
-fn change(folder: &Path, file: &str, from: &str, to: &str) {
-    let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{file} has no {from}: {text}");
-    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+/// Version 1 as another version.
+fn copy_version(rig: &Rig, version: u32) -> PathBuf {
+    tiny_model::copy_version(&rig.place.path("models"), "tiny", version)
 }
 
 /// A golden image of what the model says, or of something else.
@@ -296,7 +267,7 @@ async fn a_folder_is_followed() {
         .contract()
         .hash()
         .to_owned();
-    change(
+    tiny_model::change(
         &second,
         "manifest.toml",
         "random weights for tests",

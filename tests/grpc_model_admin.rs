@@ -15,7 +15,6 @@ use std::time::Duration;
 use program::{Place, waves_image};
 use sagate::grpc::v1;
 use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
-use sagate::model::refresh_sums;
 use server::Server;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -42,22 +41,9 @@ fn model(name: &str, version: u32) -> Option<v1::ModelReference> {
     })
 }
 
-/// Version 1 as version 2, with other words.
+/// Version 1 as version 2.
 fn second_version(place: &Place) {
-    let (from, to) = (place.path("models/tiny/1"), place.path("models/tiny/2"));
-    std::fs::create_dir_all(&to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
-    for (file, from, new) in [
-        ("manifest.toml", "version = 1", "version = 2"),
-        ("calibration.json", "\"model_version\": 1", "\"model_version\": 2"),
-    ] {
-        let text = std::fs::read_to_string(to.join(file)).unwrap();
-        std::fs::write(to.join(file), text.replacen(from, new, 1)).unwrap();
-    }
-    refresh_sums(&to).unwrap();
+    tiny_model::copy_version(&place.path("models"), "tiny", 2);
 }
 
 /// Waits until health says of a service what it should: 1 is serving, 2 is not.

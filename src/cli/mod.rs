@@ -163,6 +163,7 @@ impl Command {
             Command::Serve(args) => vec![
                 ("server.listen", args.listen.clone()),
                 ("server.admin", args.admin.clone()),
+                ("server.http", args.http.clone()),
                 ("server.insecure", args.insecure.then(|| "true".into())),
                 ("telemetry.otlp", args.otlp.clone()),
             ],
@@ -172,8 +173,7 @@ impl Command {
             Command::Top(args) => args.server.access.flags(),
             _ => Vec::new(),
         };
-        let flags = flags.into_iter().chain([("server.http", args.http.clone())]);
-        let given = flags.filter_map(|(key, value)| Some((key, value?)));
+        let given = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
         given.collect()
     }
 

@@ -1,11 +1,11 @@
 //! A request that is sent once, whatever comes of it: what a load test counts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message;
 use tokio::time::timeout;
-use tonic::{Request, Status, TimeoutExpired};
+use tonic::{Code, Request, Status, TimeoutExpired};
 
 use super::answer::{Ask, Look};
 use super::connection::Client;
@@ -89,12 +89,17 @@ impl Client {
         deadline: Option<Duration>,
         received: &mut u64,
     ) -> Result<Judged, ClientError> {
+        let begun = Instant::now();
         let failed = |status: Status| match deadline {
-            // tonic's clock was faster than ours.
-            Some(after) if ran_out(&status) => ClientError::Silent {
-                url: self.url().clone(),
-                after,
-            },
+            // tonic's clock was faster than ours, here or at the server, which says then that the call was cancelled.
+            Some(after)
+                if ran_out(&status) || status.code() == Code::Cancelled && begun.elapsed() >= after =>
+            {
+                ClientError::Silent {
+                    url: self.url().clone(),
+                    after,
+                }
+            }
             _ => ClientError::of(&status, self.url()),
         };
         match &request.0 {

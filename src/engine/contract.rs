@@ -2,6 +2,7 @@
 //! answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
 
@@ -10,7 +11,7 @@ use super::segmentation::Segmentation;
 use crate::gate::{Calibration, Decision, Policy, ScoreCalibration, decide};
 use crate::imaging::Image;
 use crate::imaging::preprocess::{Prepared, prepare};
-use crate::model::{Manifest, Model};
+use crate::model::{Located, Manifest, Model};
 use crate::nn::layers::LAYERS;
 
 /// Which model.
@@ -20,6 +21,15 @@ pub struct ModelId {
     pub name: String,
     /// Its version, from 1.
     pub version: u32,
+}
+
+impl From<&Located> for ModelId {
+    fn from(located: &Located) -> ModelId {
+        ModelId {
+            name: located.name.clone(),
+            version: located.version,
+        }
+    }
 }
 
 impl fmt::Display for ModelId {
@@ -92,6 +102,16 @@ impl Ready {
 }
 
 impl Contract {
+    /// Opens a model that was found, and reads what it says of itself. Checks every sum: takes as long as it takes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its folder, or as [`Contract::new`].
+    pub fn open(located: &Located) -> Result<(Model, Arc<Contract>), EngineError> {
+        let model = located.open()?;
+        let contract = Arc::new(Contract::new(&model)?);
+        Ok((model, contract))
+    }
+
     /// Reads what a model says of itself.
     ///
     /// # Errors

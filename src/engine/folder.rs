@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::contract::{Contract, ModelId};
 use super::error::EngineError;
 use super::pool::Engine;
-use crate::model::{Located, Model, ModelError, Repository, content_hash, files};
+use crate::model::{Located, ModelError, Repository, content_hash, files};
 
 /// A folder of models that the engine follows.
 pub struct Folder {
@@ -119,7 +119,7 @@ impl Folder {
 
     async fn load(&mut self, id: &ModelId, located: &Located, sums: &[u8]) {
         let located = located.clone();
-        let opened = blocking(move || open(&located)).await;
+        let opened = blocking(move || Contract::open(&located)).await;
         let loaded = match opened {
             Ok(Ok((model, contract))) => self.engine.load(model, contract).await,
             Ok(Err(error)) | Err(error) => Err(error),
@@ -134,26 +134,13 @@ impl Folder {
     }
 }
 
-/// Opens a model and reads what it says of itself. Takes as long as it takes: not for a thread that others wait for.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub(super) fn open(located: &Located) -> Result<(Model, Arc<Contract>), EngineError> {
-    let model = located.open()?;
-    let contract = Arc::new(Contract::new(&model)?);
-    Ok((model, contract))
-}
-
 /// Every version, with the bytes of its sums; one without sums is unfinished.
 fn there(repository: &Repository) -> Result<BTreeMap<ModelId, (Located, Vec<u8>)>, ModelError> {
     let (located, _) = repository.list()?;
     let sums = |folder: &Path| std::fs::read(folder.join(files::SUMS)).ok();
     let of_version = |it: Located| {
         let sums = sums(&it.folder)?;
-        let id = ModelId {
-            name: it.name.clone(),
-            version: it.version,
-        };
+        let id = ModelId::from(&it);
         Some((id, (it, sums)))
     };
     Ok(located.into_iter().filter_map(of_version).collect())

@@ -139,13 +139,9 @@ impl Engine {
             Some(version) => models.get(&id(name, version)),
             None => self.in_charge(&models, name),
         };
-        found.cloned().ok_or_else(|| EngineError::UnknownModel {
-            wanted: version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}")),
-            available: models
-                .keys()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
+        found.cloned().ok_or_else(|| {
+            let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+            unknown(wanted, &models)
         })
     }
 
@@ -208,17 +204,11 @@ impl Engine {
     /// There is none of that name and version.
     pub async fn unload(&self, model: &ModelId) -> Result<(), EngineError> {
         let _one_at_a_time = self.changing.lock().await;
-        let gone = self.write().remove(model);
-        let Some(gone) = gone else {
-            return Err(EngineError::UnknownModel {
-                wanted: model.to_string(),
-                available: self
-                    .read()
-                    .keys()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            });
+        let gone = {
+            let mut models = self.write();
+            models
+                .remove(model)
+                .ok_or_else(|| unknown(model.to_string(), &models))?
         };
         self.observer.ready(model, false);
         gone.0.hear(false);
@@ -265,7 +255,10 @@ impl Engine {
                 slots: self.setup.slots,
             },
         };
-        worker.start().map_err(EngineError::Thread)?;
+        if let Err(error) = worker.start() {
+            self.scheduler.remove(queue);
+            return Err(EngineError::Thread(error));
+        }
         Ok(Arc::new(Hosted(host)))
     }
 
@@ -301,6 +294,15 @@ impl Engine {
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<ModelId, Arc<Hosted>>> {
         self.models.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was asked for is not there; the message lists what is.
+fn unknown(wanted: String, models: &BTreeMap<ModelId, Arc<Hosted>>) -> EngineError {
+    let there: Vec<String> = models.keys().map(ToString::to_string).collect();
+    EngineError::UnknownModel {
+        wanted,
+        available: there.join(", "),
     }
 }
 

@@ -404,10 +404,7 @@ impl Scheduler {
 impl State {
     /// Of all models that have work, what the one had that had the least.
     fn least_had(&self) -> f64 {
-        let busy = self
-            .lines
-            .values()
-            .filter(|it| !it.queue.is_empty() || !it.running.is_empty());
+        let busy = self.lines.values().filter(|line| !line.is_at_rest());
         busy.map(|it| it.had).min_by(f64::total_cmp).unwrap_or(0.0)
     }
 

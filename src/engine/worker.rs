@@ -118,8 +118,11 @@ impl Worker {
                 Err(_) => "a panic".into(),
             };
             tracing::error!(model = %host.contract.id(), error, "the model cannot be loaded");
-            host.set_state(State::Failed(error.into()));
-            host.scheduler.refuse_all(host.queue, || host.not_ready());
+            // Where other threads run the model, it answers all the same.
+            if host.warm.load(Ordering::SeqCst) == 0 {
+                host.set_state(State::Failed(error.into()));
+                host.scheduler.refuse_all(host.queue, || host.not_ready());
+            }
             let until = Instant::now() + pause;
             while Instant::now() < until {
                 if host.scheduler.is_closed(host.queue) {
@@ -134,8 +137,10 @@ impl Worker {
     fn prepare(&self, instance: usize) -> Result<Pass, EngineError> {
         let host = &self.host;
         let mut net = host.net.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(net) = net.as_ref() {
-            let pass = Pass::sharing(net, host.contract.clone());
+        if let Some(loaded) = net.as_ref() {
+            let pass = Pass::sharing(loaded, host.contract.clone());
+            // Others may share it while this one warms up.
+            drop(net);
             self.warm_up.again(&pass)?;
             return Ok(pass);
         }

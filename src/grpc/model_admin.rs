@@ -70,11 +70,7 @@ impl ModelAdmin {
 
     async fn load_from_folder(&self, reference: String) -> Result<Arc<Hosted>, ServiceError> {
         let repository = self.0.repository.clone();
-        let open = move || -> Result<_, EngineError> {
-            let model = repository.resolve(&reference)?.open()?;
-            let contract = Arc::new(Contract::new(&model)?);
-            Ok((model, contract))
-        };
+        let open = move || Contract::open(&repository.resolve(&reference)?);
         let (model, contract) = blocking(open).await?.map_err(not_there)?;
         let id = contract.id().clone();
         let loaded = self.0.engine.load(model, contract).await?;
@@ -117,10 +113,7 @@ impl ModelAdmin {
             .map_err(EngineError::from)?;
         let mut conditions: BTreeMap<ModelId, v1::ModelCondition> = BTreeMap::new();
         for it in there {
-            let id = ModelId {
-                name: it.name,
-                version: it.version,
-            };
+            let id = ModelId::from(&it);
             let condition = self.condition(&id, None);
             conditions.insert(id, condition);
         }

@@ -46,18 +46,27 @@ pub(super) fn answers(
             let _ = tokio::time::timeout(FAREWELL, answered).await;
         }
         work.shutdown().await;
-        let Some(call) = Arc::into_inner(call) else {
-            return;
-        };
-        match ended {
-            Ok(()) => call.finish(Code::Ok),
-            Err(error) => {
-                call.finish(error.code());
-                let _ = sender.send(Err(error.status())).await;
-            }
-        }
+        conclude(call, ended, &sender).await;
     });
     Box::pin(ReceiverStream::new(receiver))
+}
+
+/// Ends the call of a stream whose work has ended, and tells its caller why where it ended early.
+pub(super) async fn conclude<T>(
+    call: Arc<Call>,
+    ended: Result<(), ServiceError>,
+    sender: &mpsc::Sender<Result<T, Status>>,
+) {
+    let Some(call) = Arc::into_inner(call) else {
+        return;
+    };
+    match ended {
+        Ok(()) => call.finish(Code::Ok),
+        Err(error) => {
+            call.finish(error.code());
+            let _ = sender.send(Err(error.status())).await;
+        }
+    }
 }
 
 /// Reads images until the caller has no more, and waits until each has its answer.

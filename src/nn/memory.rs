@@ -11,20 +11,6 @@ const SCORES: u64 = 8;
 /// Bytes that oneDNN's scratch space and the allocator's pages take beside the maps, whatever the image: measured (`sagate bench memory`).
 const SCRATCH: u64 = 8 << 20;
 
-/// Bytes that segmenting an image of `[height, width]` takes at most at once, weights left out; the image alone in its batch. A batch
-/// of several takes as many times as much.
-pub fn segmentation(network: &UNetConfig, mu_layers: &[usize], size: [usize; 2]) -> u64 {
-    peak(network, mu_layers, size)
-}
-
-/// The same for an interpretation, which keeps every layer's feature map.
-pub fn interpretation(network: &UNetConfig, size: [usize; 2]) -> u64 {
-    let all: Vec<usize> = (1..=LAYER_COUNT).collect();
-    let pixels = pixels(size);
-    // A SAM on the grid of the image, and what it is made from.
-    peak(network, &all, size) + VALUE * 4 * (network.classes as u64 + 1) * pixels
-}
-
 fn pixels(size: [usize; 2]) -> u64 {
     let side = |side: usize| padded_side(i64::try_from(side).unwrap_or(i64::MAX / 32)) as u64;
     side(size[0]).saturating_mul(side(size[1]))
@@ -44,11 +30,13 @@ impl Alive {
     }
 
     fn drop(&mut self, values: u64) {
-        self.now -= values;
+        self.now = self.now.saturating_sub(values);
     }
 }
 
-fn peak(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
+/// Bytes that segmenting an image of `[height, width]` takes at most at once with these layers as taps, weights left out; the image alone
+/// in its batch. A batch of several takes as many times as much.
+pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
     let pixels = pixels(size);
     let map = |number: usize| {
         let layer = &LAYERS[number - 1];
@@ -103,7 +91,16 @@ fn peak(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
     // Logits, probabilities of background and classes, and those of the classes; then the scores.
     let classes = network.classes as u64;
     alive.make((3 * classes + 2).saturating_mul(pixels));
-    alive.drop((2 * classes + 2) * pixels);
-    alive.make(SCORES * classes * pixels);
+    alive.drop((2 * classes + 2).saturating_mul(pixels));
+    alive.make((SCORES * classes).saturating_mul(pixels));
     alive.most.saturating_mul(VALUE).saturating_add(SCRATCH)
+}
+
+/// The same for an interpretation, which keeps every layer's feature map.
+pub fn interpretation(network: &UNetConfig, size: [usize; 2]) -> u64 {
+    let all: Vec<usize> = (1..=LAYER_COUNT).collect();
+    let pixels = pixels(size);
+    // A SAM on the grid of the image, and what it is made from.
+    let sam = pixels.saturating_mul(VALUE * 4 * (network.classes as u64 + 1));
+    segmentation(network, &all, size).saturating_add(sam)
 }

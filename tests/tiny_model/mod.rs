@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sagate::imaging::preprocess::Step;
 use sagate::model::{
-    Architecture, Class, FORMAT, Input, Manifest, Mu, Provenance, write_calibration, write_model,
+    Architecture, Class, FORMAT, Input, Manifest, Mu, Provenance, refresh_sums, write_calibration,
+    write_model,
 };
 use sagate::nn::checkpoint::Weights;
 use sagate::nn::unet::{UNet, UNetConfig};
@@ -111,4 +112,32 @@ pub fn write_as(
         write_calibration(&folder, &calibration, None).unwrap();
     }
     folder
+}
+
+/// Copies `DIR/NAME/1` as another version, its manifest and calibration changed to say so, and returns its folder.
+pub fn copy_version(dir: &Path, name: &str, version: u32) -> PathBuf {
+    let (from, to) = (dir.join(name).join("1"), dir.join(name).join(version.to_string()));
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+    change(
+        &to,
+        "manifest.toml",
+        "version = 1",
+        &format!("version = {version}"),
+    );
+    let stated = format!("\"model_version\": {version}");
+    change(&to, "calibration.json", "\"model_version\": 1", &stated);
+    refresh_sums(&to).unwrap();
+    to
+}
+
+/// Changes the first place in a model's file that holds these words.
+pub fn change(folder: &Path, file: &str, from: &str, to: &str) {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from}: {text}");
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
 }

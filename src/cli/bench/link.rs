@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::delay::Link;
 use super::load::connect;
+use super::refuse;
 use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
@@ -100,10 +101,7 @@ fn check(args: &LinkArgs) -> Result<(), UsageError> {
     } else {
         None
     };
-    match wrong {
-        Some((flag, value, right)) => Err(UsageError(format!("--{flag} is {value}; it must be {right}"))),
-        None => Ok(()),
-    }
+    refuse(wrong)
 }
 
 /// Bytes a second of one stream and of many connections.

@@ -10,7 +10,7 @@ mod server;
 mod subject;
 mod train;
 
-use super::Exit;
+use super::{Exit, UsageError};
 use crate::config::Settings;
 
 /// Arguments of `sagate bench`.
@@ -50,5 +50,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         What::Train(args) => train::run(&args, settings),
         What::TrainMemory(args) => train::run_memory(&args, settings),
         What::Memory(args) => memory::run(&args, settings),
+    }
+}
+
+/// Refuses the flag that is out of its range, where one is: its name, its value and what would be right.
+fn refuse(wrong: Option<(&str, impl std::fmt::Display, &str)>) -> Result<(), UsageError> {
+    match wrong {
+        Some((flag, value, right)) => Err(UsageError(format!("--{flag} is {value}; it must be {right}"))),
+        None => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::memory::{self, Taps};
+use super::refuse;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
 use crate::gate::evaluation::median;
@@ -106,10 +107,7 @@ pub(super) fn check(args: &NetworkArgs) -> Result<(), UsageError> {
     } else {
         None
     };
-    match wrong {
-        Some((flag, value, right)) => Err(UsageError(format!("--{flag} is {value}; it must be {right}"))),
-        None => Ok(()),
-    }
+    refuse(wrong)
 }
 
 impl Subject {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::load::{self, Seen, closed_loop};
+use super::refuse;
 use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
@@ -115,10 +116,7 @@ fn check(args: &ServeArgs) -> Result<(), UsageError> {
     } else {
         None
     };
-    match wrong {
-        Some((flag, value, right)) => Err(UsageError(format!("--{flag} is {value}; it must be {right}"))),
-        None => Ok(()),
-    }
+    refuse(wrong)
 }
 
 /// What one round measured.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tch::Device;
 
 use super::memory;
+use super::refuse;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
 use crate::gate::evaluation::median;
@@ -162,10 +163,7 @@ fn check(args: &TrainArgs) -> Result<(), UsageError> {
     } else {
         None
     };
-    match wrong {
-        Some((flag, value, right)) => Err(UsageError(format!("--{flag} is {value}; it must be {right}"))),
-        None => Ok(()),
-    }
+    refuse(wrong)
 }
 
 /// A network with a batch to learn from.

@@ -165,12 +165,11 @@ fn models(repository: &Repository, setup: &Setup) -> anyhow::Result<Vec<(Model, 
         .iter()
         .filter(is_wanted)
         .map(|it| {
-            let model = it.open()?;
-            let contract = Contract::new(&model)?;
+            let (model, contract) = Contract::open(it)?;
             if contract.calibration().is_none() {
                 loading::warn_of_no_calibration(&contract.id().to_string());
             }
-            Ok((model, Arc::new(contract)))
+            Ok((model, contract))
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Streaming};
+use tonic::Streaming;
 
 use super::infer::infer;
 use crate::engine::{Asker, EngineError};
@@ -16,7 +16,7 @@ use crate::grpc::inference::{
     InferParameter, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse,
 };
 use crate::grpc::service::{Answers, Context};
-use crate::grpc::stream::broken;
+use crate::grpc::stream::{broken, conclude};
 use crate::telemetry::{Call, Phases, code_name};
 use crate::trust::{Pace, Refusal};
 
@@ -56,16 +56,7 @@ pub(super) fn answers(
             ended = in_time(asker.deadline, both) => ended,
         };
         work.shutdown().await;
-        let Some(call) = Arc::into_inner(call) else {
-            return;
-        };
-        match ended {
-            Ok(()) => call.finish(Code::Ok),
-            Err(error) => {
-                call.finish(error.code());
-                let _ = sender.send(Err(error.status())).await;
-            }
-        }
+        conclude(call, ended, &sender).await;
     });
     Box::pin(ReceiverStream::new(receiver))
 }

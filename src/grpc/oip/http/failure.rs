@@ -13,6 +13,8 @@ pub(super) fn response(error: &ServiceError) -> Response<Body> {
     let failure = error.failure();
     let mut response = answer::json(&json!({ "error": failure.message, "reason": failure.reason }));
     *response.status_mut() = status(error);
+    // For the audit log.
+    response.extensions_mut().insert(error.code());
     if let Some(seconds) = failure.retry_after_seconds {
         // HTTP counts whole seconds.
         let seconds = HeaderValue::from(seconds.ceil().max(1.0) as u64);
