@@ -42,6 +42,7 @@ pub fn run(settings: Result<&Settings, &ConfigError>, as_json: bool) -> anyhow::
             models::check(settings, device, &mut findings);
             network::ports(settings, &mut findings);
             findings.push(network::exposure(settings));
+            findings.extend(network::certificates(settings));
             findings.extend(network::collector(settings));
             findings.extend(system::disks(Some(&settings.models.dir)));
             findings.push(system::clock(Some(&settings.models.dir)));

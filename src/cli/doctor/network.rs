@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
-use crate::client::{BlockingClient, ServerUrl, Serving};
+use crate::client::{Access, BlockingClient, ClientError, ServerUrl, Serving};
 use crate::config::Settings;
+use crate::trust::Tls;
 
 /// How long somebody on this machine is given to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -14,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Whether the ports are free, or held by a sagate that runs already.
 pub fn ports(settings: &Settings, findings: &mut Vec<Finding>) {
     let server = &settings.server;
-    findings.push(port("server.listen", server.listen, is_sagate));
+    findings.push(port("server.listen", server.listen, |address| is_sagate(address, settings.tls.on())));
     findings.push(port("server.admin", server.admin, is_admin));
     if server.listen == server.admin && server.listen.port() != 0 {
         let found = format!("server.listen and server.admin are both {}", server.listen);
@@ -22,7 +24,7 @@ pub fn ports(settings: &Settings, findings: &mut Vec<Finding>) {
     }
 }
 
-fn port(setting: &str, address: SocketAddr, is_ours: fn(SocketAddr) -> bool) -> Finding {
+fn port(setting: &str, address: SocketAddr, is_ours: impl Fn(SocketAddr) -> bool) -> Finding {
     let error = match TcpListener::bind(address) {
         Ok(_) if address.port() == 0 => {
             return Finding::fine(setting, format!("{address} takes a free port"));
@@ -57,12 +59,18 @@ fn port(setting: &str, address: SocketAddr, is_ours: fn(SocketAddr) -> bool) -> 
     }
 }
 
-fn is_sagate(address: SocketAddr) -> bool {
-    let Ok(url) = format!("http://{address}").parse::<ServerUrl>() else {
+/// `encrypted`: whether the settings say that it would speak TLS.
+fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
+    let scheme = if encrypted { "https" } else { "http" };
+    let Ok(url) = format!("{scheme}://{address}").parse::<ServerUrl>() else {
         return false;
     };
-    let health = BlockingClient::health(&url, "sagate.v1.QualityControl", PATIENCE);
-    matches!(health, Ok(Serving::Serving | Serving::NotServing))
+    match BlockingClient::health(&url, &Access::default(), "sagate.v1.QualityControl", PATIENCE) {
+        Ok(Serving::Serving | Serving::NotServing) => true,
+        // It speaks TLS, with a certificate that this machine's authorities know nothing of.
+        Err(ClientError::Untrusted { .. }) => encrypted,
+        Ok(_) | Err(_) => false,
+    }
 }
 
 fn is_admin(address: SocketAddr) -> bool {
@@ -77,25 +85,41 @@ fn is_admin(address: SocketAddr) -> bool {
     ask().is_ok_and(|answer| answer.contains("sagate_build_info"))
 }
 
-/// Whether anybody but this machine can reach the service, which has neither encryption nor authentication of its own.
+/// Whether anybody but this machine can reach a port that encrypts nothing: only where the settings say that something before it does.
 pub fn exposure(settings: &Settings) -> Finding {
-    let server = &settings.server;
-    let open: Vec<String> = [("server.listen", server.listen), ("server.admin", server.admin)]
+    let (server, tls) = (&settings.server, &settings.tls);
+    let ports = [
+        ("server.listen", Some(server.listen), tls.on()),
+        ("server.admin", Some(server.admin), tls.admin),
+        ("server.http", server.http, false),
+    ];
+    let open: Vec<String> = ports
         .into_iter()
+        .filter_map(|(setting, address, encrypted)| Some((setting, address.filter(|_| !encrypted)?)))
         .filter(|(_, address)| !address.ip().is_loopback())
         .map(|(setting, address)| format!("{setting} {address}"))
         .collect();
     if open.is_empty() {
-        return Finding::fine("exposure", "both ports are this machine's own");
+        return Finding::fine("exposure", "every port is encrypted or this machine's own");
     }
     Finding::note(
         "exposure",
-        format!(
-            "others can reach {}, without encryption or authentication",
-            open.join(" and ")
-        ),
-        "keep it behind something that has both, or listen on 127.0.0.1",
+        format!("others can reach {}, without encryption", open.join(" and ")),
+        "keep it behind something that encrypts, set tls.cert and tls.key, or listen on 127.0.0.1",
     )
+}
+
+/// Whether the certificate and the authorities of client certificates can be used, where they are set.
+pub fn certificates(settings: &Settings) -> Option<Finding> {
+    match Tls::open(&settings.tls, &Arc::default()) {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Finding::fine("certificates", "they can be used")),
+        Err(error) => Some(Finding::wrong(
+            "certificates",
+            error.to_string(),
+            "set tls.cert, tls.key and tls.client_ca to files in PEM that belong together",
+        )),
+    }
 }
 
 /// Whether the collector is there, where one is set.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::super::UsageError;
 use super::mix::{Call, Kind};
 use super::{Args, images};
-use crate::client::{Ask, Client, ClientError, Look, Prepared, ServedModel, ServerStatus};
+use crate::client::{Access, Ask, Client, ClientError, Look, Prepared, ServedModel, ServerStatus};
 use crate::config::Settings;
 use crate::nn::layers::LAYERS;
 
@@ -34,9 +34,10 @@ impl Subject {
     /// Connects, finds the models, makes the images, and asks for each kind once: what a server refuses for what it is should be told
     /// before the load and not counted after it.
     pub async fn open(args: &Args, kinds: &[Kind], settings: &Settings) -> anyhow::Result<Subject> {
+        let access = Access::open(&settings.client)?;
         let mut connections = Vec::with_capacity(args.connections);
         for _ in 0..args.connections {
-            connections.push(Client::connect(&args.server).await?);
+            connections.push(Client::connect_with(&args.server, &access).await?);
         }
         let first = &connections[0];
         let mut ready = Vec::with_capacity(kinds.len());
