@@ -696,7 +696,10 @@ impl Settings {
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
         let trust = trust::checks(&self.tls, &self.auth, &self.rate, &self.audit, &self.client);
-        let checks = checks.into_iter().chain(self.server.connections.in_range()).chain(trust);
+        let checks = checks
+            .into_iter()
+            .chain(self.server.connections.in_range())
+            .chain(trust);
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),
             None => trust::refuse_exposed(&self.server, &self.tls),

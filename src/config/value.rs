@@ -224,23 +224,6 @@ impl Setting for Option<SocketAddr> {
     }
 }
 
-/// A list, in one text with commas in between.
-impl Setting for Vec<String> {
-    fn read(value: &Value) -> Option<Self> {
-        match &value.kind {
-            ValueKind::Array(parts) => parts.iter().map(String::read).collect(),
-            ValueKind::String(text) => {
-                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-                Some(parts.map(str::to_owned).collect())
-            }
-            _ => None,
-        }
-    }
-    fn shown(&self) -> toml::Value {
-        self.clone().into()
-    }
-}
-
 /// What a value looked like, for a message.
 pub(super) fn describe(value: &Value) -> String {
     match &value.kind {

@@ -33,4 +33,4 @@ mod wire;
 pub use answer::reason;
 pub use error::{DOMAIN, ServiceError};
 pub use probe::read_request;
-pub use server::{Addresses, Ended, ServerError, Serving};
+pub use server::{Addresses, Ended, Parts, ServerError, Serving};

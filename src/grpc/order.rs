@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::asker::priority;
 use super::error::ServiceError;
 use super::v1;
-use crate::engine::{Asker, Engine, Hosted, Plan, Priority, Resolution, Route, Segmentation, UnitChoice, UnitPlan};
+use crate::engine::{
+    Asker, Engine, Hosted, Plan, Priority, Resolution, Route, Segmentation, UnitChoice, UnitPlan,
+};
 use crate::gate::Policy;
 use crate::model::Manifest;
 use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};

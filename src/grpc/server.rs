@@ -62,6 +62,19 @@ pub struct Addresses {
     pub http: Option<SocketAddr>,
 }
 
+/// What a server serves with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The models that answer.
+    pub engine: Arc<Engine>,
+    /// The folder that they are loaded from.
+    pub repository: Repository,
+    /// Who is told of it all.
+    pub telemetry: Telemetry,
+    /// Whom the service trusts.
+    pub trust: Trust,
+}
+
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -140,33 +153,24 @@ impl Serving {
     /// The transport failed.
     pub async fn run(
         self,
-        engine: Arc<Engine>,
-        repository: Repository,
-        telemetry: Telemetry,
-        trust: Trust,
+        parts: Parts,
         settings: &Settings,
         ready: watch::Sender<bool>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Ended, ServerError> {
+        let Parts {
+            engine,
+            telemetry,
+            trust,
+            ..
+        } = parts.clone();
         let _following = trust.follow(settings);
         let (drain, draining) = watch::channel(false);
         let reporter = HealthReporter::new();
         let health_service = health::server(reporter.clone(), draining.clone());
-        let followed = tokio::spawn(health::follow(
-            engine.clone(),
-            reporter,
-            draining.clone(),
-            ready.clone(),
-        ));
+        let followed = tokio::spawn(health::follow(engine, reporter, draining.clone(), ready.clone()));
         let most = settings.server.max_message_bytes;
-        let context = Context::new(
-            engine.clone(),
-            repository,
-            telemetry.clone(),
-            trust.clone(),
-            settings,
-            draining.clone(),
-        );
+        let context = Context::new(parts, settings, draining.clone());
         let model_admin =
             (settings.server.model_admin).then(|| ModelAdminControlServer::new(ModelAdmin(context.clone())));
         let service = QualityControlServer::new(Service(context.clone()))

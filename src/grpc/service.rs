@@ -10,6 +10,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::asker::asker;
 use super::error::ServiceError;
+use super::server::Parts;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
 use crate::config::{Server, Settings};
@@ -46,14 +47,13 @@ pub(super) struct Context {
 pub(super) struct Service(pub Arc<Context>);
 
 impl Context {
-    pub fn new(
-        engine: Arc<Engine>,
-        repository: Repository,
-        telemetry: Telemetry,
-        trust: Trust,
-        settings: &Settings,
-        draining: watch::Receiver<bool>,
-    ) -> Arc<Context> {
+    pub fn new(parts: Parts, settings: &Settings, draining: watch::Receiver<bool>) -> Arc<Context> {
+        let Parts {
+            engine,
+            repository,
+            telemetry,
+            trust,
+        } = parts;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Context {
             engine,
@@ -71,7 +71,6 @@ impl Context {
         })
     }
 
-impl Context {
     /// A call begins: it is counted, traced and audited.
     pub(super) fn call<T>(&self, rpc: Rpc, request: &Request<T>) -> Call {
         let call = self.telemetry.call(rpc, request.metadata());

@@ -16,7 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Whether the ports are free, or held by a sagate that runs already.
 pub fn ports(settings: &Settings, findings: &mut Vec<Finding>) {
     let server = &settings.server;
-    findings.push(port("server.listen", server.listen, |address| is_sagate(address, settings.tls.on())));
+    findings.push(port("server.listen", server.listen, |address| {
+        is_sagate(address, settings.tls.on())
+    }));
     findings.push(port("server.admin", server.admin, is_admin));
     if server.listen == server.admin && server.listen.port() != 0 {
         let found = format!("server.listen and server.admin are both {}", server.listen);

@@ -52,9 +52,13 @@ impl Outcome {
             Err(ClientError::Refused(refusal)) => Outcome::Refused(refusal.code),
             Err(ClientError::Silent { .. }) => Outcome::OutOfTime,
             Err(ClientError::Answer { .. }) => Outcome::Senseless,
-            Err(ClientError::Lost { .. } | ClientError::Unreachable { .. } | ClientError::Start(_)) => {
-                Outcome::Lost
-            }
+            Err(
+                ClientError::Lost { .. }
+                | ClientError::Unreachable { .. }
+                | ClientError::Untrusted { .. }
+                | ClientError::Leak { .. }
+                | ClientError::Start(_),
+            ) => Outcome::Lost,
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::{Exit, loading, out};
 use crate::config::Settings;
 use crate::engine::{Contract, Engine, Folder, Setup};
-use crate::grpc::{Addresses, Ended, Serving};
+use crate::grpc::{Addresses, Ended, Parts, Serving};
 use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
 use crate::trust::{Audit, Trust};
@@ -98,20 +98,21 @@ async fn serve(
         Arc::new(telemetry.clone()),
     )?);
     announce(settings, &addresses, &contracts, &engine)?;
-    let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone(), trust.audit.clone())?);
+    let followed = tokio::spawn(follow(
+        settings,
+        repository.clone(),
+        engine.clone(),
+        trust.audit.clone(),
+    )?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
-    let ended = serving
-        .run(
-            engine.clone(),
-            repository,
-            telemetry.clone(),
-            trust.clone(),
-            settings,
-            ready,
-            stop_signal()?,
-        )
-        .await;
+    let parts = Parts {
+        engine: engine.clone(),
+        repository,
+        telemetry: telemetry.clone(),
+        trust: trust.clone(),
+    };
+    let ended = serving.run(parts, settings, ready, stop_signal()?).await;
     told.abort();
     followed.abort();
     if matches!(ended, Ok(Ended::Answered)) {

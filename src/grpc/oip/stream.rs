@@ -94,7 +94,9 @@ async fn read(
         };
         let (promise, answer) = oneshot::channel();
         let (context, call, asker) = (context.clone(), call.clone(), asker.clone());
-        let in_pace = pace.map_or(Ok(()), Pace::take).map_err(|wait| Refusal::TooOften { wait });
+        let in_pace = pace
+            .map_or(Ok(()), Pace::take)
+            .map_err(|wait| Refusal::TooOften { wait });
         work.spawn(async move {
             // Nobody may wait for it any more.
             let _ = promise.send(one(&context, request, &asker, &call, in_pace).await);

@@ -29,7 +29,10 @@ pub(super) async fn guard(
         return next.run(request).await;
     }
     let peer = request.extensions().get::<Peer>().cloned();
-    let asked = trust.audit.as_ref().map(|audit| audit.asked(Some(&method), peer.as_ref()));
+    let asked = trust
+        .audit
+        .as_ref()
+        .map(|audit| audit.asked(Some(&method), peer.as_ref()));
     let (client, _) = match trust.admit(needed, request.headers(), peer.as_ref()) {
         Ok(admitted) => admitted,
         Err(refusal) => {

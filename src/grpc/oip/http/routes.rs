@@ -88,7 +88,11 @@ fn wrong_method() -> ServiceError {
 
 /// Ends a call that has its answer, or will have none.
 fn told(inference: &Inference, rpc: Rpc, headers: &HeaderMap, told: Answer) -> Response<Body> {
-    let call = inference.call(rpc, &MetadataMap::from_headers(headers.clone()), &Extensions::new());
+    let call = inference.call(
+        rpc,
+        &MetadataMap::from_headers(headers.clone()),
+        &Extensions::new(),
+    );
     call.finish(told.as_ref().err().map_or(Code::Ok, ServiceError::code));
     told.unwrap_or_else(|error| failure::response(&error))
 }
