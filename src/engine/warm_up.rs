@@ -24,31 +24,25 @@ pub(super) struct WarmUp {
 }
 
 impl WarmUp {
-    /// Warms up the first thread of a model: every size, alone and in the largest batch, on one slot and on all. Says what images
-    /// cost, once things are warm.
+    /// Warms up the first thread of a model: every size alone on one slot and on all, and in the largest batch. Says what an image
+    /// costs, once things are warm.
     ///
     /// # Errors
     /// The model failed on them.
     pub fn first(&self, pass: &Pass, measured: impl Fn(Kind, u64, f64)) -> Result<(), EngineError> {
-        let mut slots = vec![1];
-        if self.slots.divisible && self.slots.count > 1 {
-            slots.push(self.slots.count);
-        }
         for &side in &self.sides {
             let image = image(pass, side)?;
-            for &threads in &slots {
-                use_threads_here(threads);
-                pass.segment(&vec![&image; self.max_batch])?;
-                pass.segment(&[&image])?;
-                let begun = Instant::now();
-                pass.segment(&[&image])?;
-                let seconds = begun.elapsed().as_secs_f64() * threads as f64;
-                measured(Kind::Segmentation, pixels(&image), seconds);
-            }
+            use_threads_here(1);
+            pass.segment(&[&image])?;
             let begun = Instant::now();
+            pass.segment(&[&image])?;
+            measured(Kind::Segmentation, pixels(&image), begun.elapsed().as_secs_f64());
+            if self.slots.divisible {
+                use_threads_here(self.slots.count);
+            }
+            pass.segment(&vec![&image; self.max_batch])?;
             let seen = pass.interpret(&image, &[1, LAYER_COUNT])?;
             seen.layer(LAYER_COUNT)?;
-            tracing::debug!(side, seconds = begun.elapsed().as_secs_f64(), "warm");
         }
         Ok(())
     }
