@@ -2,6 +2,7 @@
 //! fuzzer finds stays in the corpus, so it is found again here.
 //!
 //! What would break: a parser that panics, hangs, or reads something else than was promised.
+#![allow(clippy::print_stdout, reason = "names the file, should a target fail on it")]
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
