@@ -1,14 +1,13 @@
 //! What each fuzz target does with its bytes: every parser that meets bytes from outside. `fuzz_targets/` runs them under libFuzzer,
 //! `tests/fuzz_replay.rs` runs them over the corpora on a stable compiler.
 //!
-//! None may panic, hang or take more memory than its limits allow; what is read must be what was promised. The raw tensors of the Open
-//! Inference Protocol get a target `oip` beside these once that protocol is answered.
+//! None may panic, hang or take more memory than its limits allow; what is read must be what was promised.
 
 use std::path::Path;
 
 use sagate::config::Settings;
 use sagate::gate::{By, Calibration};
-use sagate::grpc::{ServiceError, read_request};
+use sagate::grpc::{InferenceForm, ServiceError, read_inference, read_request};
 use sagate::imaging::{self, Dtype, Format, Limits, Picture, Plane};
 use sagate::model::Manifest;
 use sagate::nn::checkpoint::Weights;
@@ -86,20 +85,48 @@ pub fn raw(bytes: &[u8]) {
 
 /// A request of `sagate.v1`, from the wire to pixels.
 pub fn request(bytes: &[u8]) {
-    let manifest =
-        Manifest::parse(MANIFEST, Path::new("manifest.toml")).expect("the bundled model's is right");
     let policy = Settings::default().gate.policy();
-    match read_request(bytes, &manifest, &policy, &LIMITS) {
+    match read_request(bytes, &bundled(), &policy, &LIMITS) {
         Ok(image) => assert!(image.pixels.iter().all(|pixel| pixel.is_finite())),
-        Err(error) => {
-            assert!(
-                !matches!(error, ServiceError::Internal),
-                "a caller's fault is not the server's: {error}"
-            );
-            // What goes out must fit into a header.
-            assert!(error.status().message().len() < 3000);
-        }
+        Err(error) => callers_fault(&error),
     }
+}
+
+/// An inference of the Open Inference Protocol: two bytes for its form, then the message or body. The two are, little-endian: 0 for gRPC,
+/// the largest value for HTTP with JSON alone, and else how many bytes of the body are JSON, the rest being raw tensors.
+pub fn oip(bytes: &[u8]) {
+    let Some((&form, message)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let form = match u16::from_le_bytes(form) {
+        0 => InferenceForm::Grpc,
+        u16::MAX => InferenceForm::Http { json_length: None },
+        length => InferenceForm::Http {
+            json_length: Some(length.into()),
+        },
+    };
+    let policy = Settings::default().gate.policy();
+    match read_inference(message, form, &bundled(), &policy, &LIMITS) {
+        Ok(images) => {
+            assert!(!images.is_empty());
+            let mut pixels = images.iter().flat_map(|image| &image.pixels);
+            assert!(pixels.all(|pixel| pixel.is_finite()));
+        }
+        Err(error) => callers_fault(&error),
+    }
+}
+
+fn bundled() -> Manifest {
+    Manifest::parse(MANIFEST, Path::new("manifest.toml")).expect("the bundled model's is right")
+}
+
+fn callers_fault(error: &ServiceError) {
+    assert!(
+        !matches!(error, ServiceError::Internal),
+        "a caller's fault is not the server's: {error}"
+    );
+    // What goes out must fit into a header.
+    assert!(error.status().message().len() < 3000);
 }
 
 /// A model's manifest.

@@ -5,14 +5,18 @@
 
 mod authority;
 mod calls;
+mod oip;
 mod program;
 mod server;
 mod signed;
 mod tiny_model;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use authority::{Authority, SERVER};
 use calls::{told, until};
-use program::{Place, waves_image};
+use program::{Place, floats, waves_image};
 use rcgen::SanType;
 use sagate::client::{Access, Client, ClientError};
 use sagate::grpc::v1;
@@ -131,6 +135,78 @@ async fn each_token_may_what_its_roles_say_and_nobody_else_anything() {
     let stopped = server.stop();
     assert_eq!(stopped.code, 0);
     assert!(!stopped.log.contains(&infer), "{}", stopped.log);
+}
+
+/// The status of an inference over HTTP, and what is said of its error.
+fn inference(server: &Server, token: Option<&str>, outputs: &[&str]) -> (u16, String) {
+    let outputs: Vec<_> = outputs.iter().map(|name| json!({ "name": name })).collect();
+    let data = vec![0.5; 32 * 32];
+    let body = json!({
+        "inputs": [{ "name": "IMAGE", "shape": [32, 32], "datatype": "FP32", "data": data }],
+        "outputs": outputs,
+    });
+    let authorization = token.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n"));
+    let body = body.to_string();
+    let head = format!(
+        "POST /v2/models/{}/infer HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n{authorization}\r\n",
+        tiny_model::NAME,
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.http().trim_start_matches("http://")).unwrap();
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_open_inference_protocol_asks_for_the_same_roles() {
+    let place = place();
+    let (viewer, lab) = (
+        token(&place, "viewer", &["infer"]),
+        token(&place, "lab", &["infer", "interpret"]),
+    );
+    let settings = [("AUTH__TOKENS", "tokens"), ("AUTH__ANONYMOUS", "")];
+    let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
+    let image = || oip::asks("IMAGE", "FP32", &[32, 32], floats(waves_image(1, 32, 32).pixels));
+    // Masks and decisions are for `infer`; what looks into the network is not, whatever the protocol is.
+    for (outputs, needs_more) in [
+        (&["MASK", "MU", "DECISION"][..], false),
+        (&["MU", "SAM_3"], true),
+        (&["LAYER_SA"], true),
+    ] {
+        let ask = async |token: &str| {
+            let asked = oip::with_outputs(image(), outputs);
+            let authorization = format!("Bearer {token}");
+            let mut client = oip::client(&server);
+            let answer = client.model_infer(with(asked, Some(&authorization))).await;
+            answer.map(|_| ())
+        };
+        ask(&lab).await.unwrap();
+        assert_eq!(inference(&server, Some(&lab), outputs).0, 200, "{outputs:?}");
+        let (grpc, (status, http)) = (ask(&viewer).await, inference(&server, Some(&viewer), outputs));
+        if needs_more {
+            assert_refused(grpc, Code::PermissionDenied, &["`interpret`", "`viewer`"]);
+            assert_eq!(status, 403, "{http}");
+            assert!(
+                http.contains("`interpret`") && http.contains("`viewer`"),
+                "{http}"
+            );
+        } else {
+            grpc.unwrap();
+            assert_eq!(status, 200, "{http}");
+        }
+    }
+    assert_eq!(inference(&server, None, &["MU"]).0, 401);
+    assert_eq!(
+        inference(&server, Some("sagate_unknown"), &["MU"]).0,
+        401,
+        "a bad token counts as none"
+    );
+    let refused = server.metric("sagate_refused_calls_total{reason=\"PERMISSION_DENIED\"}");
+    assert_eq!(refused, 4.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ const TARGETS: [(&str, Target); 12] = [
     ("weights", targets::weights),
     ("raw", targets::raw),
     ("request", targets::request),
+    ("oip", targets::oip),
     ("manifest", targets::manifest),
     ("calibration", targets::calibration),
     ("settings", targets::settings),

@@ -7,7 +7,9 @@
 mod authority;
 mod bad_files;
 mod nifti_file;
+mod oip;
 mod program;
+mod server;
 mod tiny_model;
 
 use std::fs;
@@ -20,6 +22,8 @@ use nifti_file::NiftiFile;
 use program::{floats, gzip, npy, safetensors};
 use prost::Message;
 use rcgen::SanType;
+use sagate::grpc::inference::ModelInferRequest;
+use sagate::grpc::inference::infer_parameter::ParameterChoice;
 use sagate::grpc::v1;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -251,6 +255,70 @@ fn models_and_settings() {
                     )],
                 ),
             ),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "it writes into the repository"]
+fn inferences() {
+    let values: Vec<f32> = (0..24).map(|it| it as f32 / 7.0).collect();
+    let tensor = oip::asks("IMAGE", "FP32", &[2, 1, 3, 4], floats(values.clone()));
+    let png = oip::elements(&[&encoded(&small(), ImageFormat::Png)]);
+    let mut parameters = oip::asks("IMAGE", "UINT8", &[3, 4], vec![7; 12]);
+    for (name, choice) in [
+        ("coverage", ParameterChoice::DoubleParam(0.5)),
+        ("row_spacing", ParameterChoice::StringParam("1.5".into())),
+        ("column_spacing", ParameterChoice::DoubleParam(2.0)),
+        ("timeout", ParameterChoice::Int64Param(1_000_000)),
+        ("priority", ParameterChoice::Int64Param(1)),
+    ] {
+        parameters = oip::with(parameters, name, choice);
+    }
+    let message = |request: ModelInferRequest| [&[0, 0][..], &request.encode_to_vec()].concat();
+    let json = |it: &str| [&[0xff, 0xff][..], it.as_bytes()].concat();
+    let binary = |it: &str, data: &[u8]| [&(it.len() as u16).to_le_bytes(), it.as_bytes(), data].concat();
+    seeds(
+        "oip",
+        &[
+            ("tensor", message(tensor)),
+            (
+                "png",
+                message(oip::asks("IMAGE_FILE", "BYTES", &[1], png.clone())),
+            ),
+            ("parameters", message(parameters)),
+            (
+                "json",
+                json(
+                    r#"{"id":"a","parameters":{"threshold":0.5,"binary_data_output":true},
+                    "inputs":[{"name":"IMAGE","shape":[2,3],"datatype":"INT16","data":[[1,-2,3],[4,5,6]]}],
+                    "outputs":[{"name":"MU","parameters":{"binary_data":false}}]}"#,
+                ),
+            ),
+            (
+                "json-floats",
+                json(
+                    r#"{"inputs":[{"name":"IMAGE","shape":[1,1,3],"datatype":"FP32","data":[1.5,-2e3,3]}]}"#,
+                ),
+            ),
+            (
+                "binary",
+                binary(
+                    r#"{"inputs":[{"name":"IMAGE","shape":[2,12],"datatype":"FP32","parameters":{"binary_data_size":96}}]}"#,
+                    &floats(values),
+                ),
+            ),
+            (
+                "binary-file",
+                binary(
+                    &format!(
+                        r#"{{"inputs":[{{"name":"IMAGE_FILE","shape":[1],"datatype":"BYTES","parameters":{{"binary_data_size":{}}}}}]}}"#,
+                        png.len()
+                    ),
+                    &png,
+                ),
+            ),
+            ("empty", message(ModelInferRequest::default())),
         ],
     );
 }

@@ -32,5 +32,6 @@ mod wire;
 
 pub use answer::reason;
 pub use error::{DOMAIN, ServiceError};
+pub use oip::{InferenceForm, read_inference};
 pub use probe::read_request;
 pub use server::{Addresses, Ended, Parts, ServerError, Serving};

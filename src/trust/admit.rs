@@ -65,6 +65,18 @@ impl Trust {
         admitted
     }
 
+    /// Asks for a role that only a part of a request needs. A refusal is counted.
+    ///
+    /// # Errors
+    /// As of [`Client::demand`].
+    pub fn demand(&self, client: &Client, role: Role) -> Result<(), Refusal> {
+        let demanded = client.demand(role);
+        if let Err(refusal) = &demanded {
+            self.counts.refuse(refusal.reason());
+        }
+        demanded
+    }
+
     fn judge(
         &self,
         need: Need,
@@ -86,24 +98,35 @@ impl Trust {
             Need::Role(role) => (role, true),
             Need::RoleForImages(role) => (role, false),
         };
-        if !client.roles.has(role) {
-            count(pace.as_ref())?;
-            return Err(match client.proof {
-                Proof::None => Denied::new(format!(
-                    "it is missing: this needs the role `{}`, which anonymous callers have not; send `Bearer TOKEN`",
-                    role.name()
-                ))
-                .into(),
-                _ => Refusal::Forbidden {
-                    client: format!("`{}`", client.name),
-                    need: role,
-                },
-            });
-        }
-        if counted {
+        let demanded = client.demand(role);
+        if counted || demanded.is_err() {
             count(pace.as_ref())?;
         }
+        demanded?;
         Ok((client, pace))
+    }
+}
+
+impl Client {
+    /// Asks for a role.
+    ///
+    /// # Errors
+    /// The caller has it not: [`Refusal::Denied`] where it has said no name, [`Refusal::Forbidden`] where it has.
+    fn demand(&self, role: Role) -> Result<(), Refusal> {
+        if self.roles.has(role) {
+            return Ok(());
+        }
+        Err(match self.proof {
+            Proof::None => Denied::new(format!(
+                "it is missing: this needs the role `{}`, which anonymous callers have not; send `Bearer TOKEN`",
+                role.name()
+            ))
+            .into(),
+            _ => Refusal::Forbidden {
+                client: format!("`{}`", self.name),
+                need: role,
+            },
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! A request, checked: which images, what is wanted of them, by when.
 
+use super::caller::Caller;
 use super::output::{self, Output};
 use super::parameters::{Parameters, only};
 use super::{input, model};
+use crate::config::Role;
 use crate::engine::Asker;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::ModelInferRequest;
@@ -20,17 +22,21 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// Checks a request. `asker` is who asks, and when its caller stops waiting anyway.
+    /// Checks a request. `caller` is who asks, and when it stops waiting anyway.
     ///
     /// # Errors
-    /// The first field that is wrong, or a model that is not there.
+    /// The first field that is wrong, a model that is not there, or an output that the caller may not see.
     pub fn read(
         context: &Context,
         mut request: ModelInferRequest,
-        asker: &Asker,
+        caller: &Caller,
     ) -> Result<Ask, ServiceError> {
+        let asker = &caller.asker;
         let hosted = model::find(&request.model_name, &request.model_version, context)?;
         let outputs = outputs(&request, &Output::of(hosted.contract()))?;
+        if outputs.iter().any(|output| output.is_interpretation()) {
+            context.trust.demand(&caller.client, Role::Interpret)?;
+        }
         let parameters = Parameters::read(std::mem::take(&mut request.parameters))?;
         let mask_form = if outputs.contains(&Output::Mask) {
             v1::MaskForm::Bits

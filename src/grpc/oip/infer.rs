@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::answer::{self, Seen};
 use super::ask::Ask;
-use crate::engine::Asker;
+use super::caller::Caller;
 use crate::grpc::arrival::encoded;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::{ModelInferRequest, ModelInferResponse};
@@ -23,10 +23,10 @@ use crate::telemetry::{Call, ImageCall, Phases};
 pub(super) async fn infer(
     context: &Arc<Context>,
     request: ModelInferRequest,
-    asker: &Asker,
+    caller: &Caller,
     call: &Call,
 ) -> Result<ModelInferResponse, ServiceError> {
-    let read = context.open().and_then(|()| Ask::read(context, request, asker));
+    let read = context.open().and_then(|()| Ask::read(context, request, caller));
     let ask = match read {
         Ok(ask) => ask,
         Err(error) => {

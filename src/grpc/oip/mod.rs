@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod caller;
 mod datatype;
 pub(super) mod http;
 mod infer;
@@ -13,9 +14,11 @@ mod input;
 mod model;
 mod output;
 mod parameters;
+mod probe;
 mod repository;
 mod service;
 mod statistics;
 mod stream;
 
+pub use probe::{InferenceForm, read_inference};
 pub(super) use service::Inference;

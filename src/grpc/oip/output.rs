@@ -47,6 +47,11 @@ impl Output {
         outputs
     }
 
+    /// Whether it looks into the network, which takes the role that `Interpret` does.
+    pub fn is_interpretation(self) -> bool {
+        matches!(self, Output::Sam(_) | Output::LayerSa)
+    }
+
     pub fn name(self) -> String {
         match self {
             Output::Mask => "MASK".into(),

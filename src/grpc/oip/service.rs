@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::caller::Caller;
 use super::infer::infer;
 use super::repository::{self, Change, index};
 use super::{model, statistics, stream};
-use crate::engine::{Asker, Hosted};
-use crate::grpc::asker::asker;
+use crate::engine::Hosted;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::grpc::inference::{
@@ -65,10 +65,10 @@ impl Inference {
     pub async fn infer(
         &self,
         request: ModelInferRequest,
-        asker: &Asker,
+        caller: &Caller,
         call: &Call,
     ) -> Result<ModelInferResponse, ServiceError> {
-        infer(&self.0, request, asker, call).await
+        infer(&self.0, request, caller, call).await
     }
 
     pub fn metadata(&self, name: &str, version: &str) -> Result<ModelMetadataResponse, ServiceError> {
@@ -148,8 +148,8 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let call = self.0.call(Rpc::ModelInfer, &request);
-        let answer = match asker(&request) {
-            Ok(asker) => self.infer(request.into_inner(), &asker, &call).await,
+        let answer = match Caller::of(&request) {
+            Ok(caller) => self.infer(request.into_inner(), &caller, &call).await,
             Err(error) => Err(error),
         };
         concluded(call, answer)
@@ -162,11 +162,11 @@ impl GrpcInferenceService for Inference {
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
         let call = self.0.call(Rpc::ModelStreamInfer, &request);
-        let opened = self.0.open().and_then(|()| asker(&request));
+        let opened = self.0.open().and_then(|()| Caller::of(&request));
         match opened {
-            Ok(asker) => {
+            Ok(caller) => {
                 let pace = request.extensions().get().cloned();
-                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call, pace);
+                let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call, pace);
                 Ok(Response::new(answers))
             }
             Err(error) => concluded(call, Err(error)),

@@ -7,8 +7,9 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use super::caller::Caller;
 use super::infer::infer;
-use crate::engine::{Asker, EngineError};
+use crate::engine::EngineError;
 use crate::grpc::deadline::in_time;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::infer_parameter::ParameterChoice;
@@ -28,7 +29,7 @@ type Promised = (oneshot::Receiver<ModelStreamInferResponse>, OwnedSemaphorePerm
 pub(super) fn answers(
     context: Arc<Context>,
     requests: Streaming<ModelInferRequest>,
-    asker: Asker,
+    caller: Caller,
     call: Call,
     pace: Option<Pace>,
 ) -> Answers<ModelStreamInferResponse> {
@@ -47,13 +48,13 @@ pub(super) fn answers(
             }
         };
         let both = async {
-            let read = read(&context, requests, &asker, &call, pace.as_ref(), line, &mut work);
+            let read = read(&context, requests, &caller, &call, pace.as_ref(), line, &mut work);
             tokio::join!(read, write).0
         };
         let ended = tokio::select! {
             // Dropping the work gives up every request of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(asker.deadline, both) => ended,
+            ended = in_time(caller.asker.deadline, both) => ended,
         };
         work.shutdown().await;
         conclude(call, ended, &sender).await;
@@ -68,7 +69,7 @@ pub(super) fn answers(
 async fn read(
     context: &Arc<Context>,
     mut requests: Streaming<ModelInferRequest>,
-    asker: &Asker,
+    caller: &Caller,
     call: &Arc<Call>,
     pace: Option<&Pace>,
     line: mpsc::UnboundedSender<Promised>,
@@ -93,13 +94,13 @@ async fn read(
             Err(status) => return Err(broken(&status, context.settings.max_message_bytes)),
         };
         let (promise, answer) = oneshot::channel();
-        let (context, call, asker) = (context.clone(), call.clone(), asker.clone());
+        let (context, call, caller) = (context.clone(), call.clone(), caller.clone());
         let in_pace = pace
             .map_or(Ok(()), Pace::take)
             .map_err(|wait| Refusal::TooOften { wait });
         work.spawn(async move {
             // Nobody may wait for it any more.
-            let _ = promise.send(one(&context, request, &asker, &call, in_pace).await);
+            let _ = promise.send(one(&context, request, &caller, &call, in_pace).await);
         });
         if line.send((answer, place)).is_err() {
             return Err(ServiceError::Cancelled);
@@ -111,7 +112,7 @@ async fn read(
 async fn one(
     context: &Arc<Context>,
     request: ModelInferRequest,
-    asker: &Asker,
+    caller: &Caller,
     call: &Call,
     in_pace: Result<(), Refusal>,
 ) -> ModelStreamInferResponse {
@@ -127,7 +128,7 @@ async fn one(
         call.image().failed(error.code(), error.reason(), Phases::begin());
         return failed(&error, asked);
     }
-    match infer(context, request, asker, call).await {
+    match infer(context, request, caller, call).await {
         Ok(answer) => ModelStreamInferResponse {
             error_message: String::new(),
             infer_response: Some(last(answer)),

@@ -8,10 +8,11 @@ use axum::middleware::Next;
 use tonic::Code;
 
 use super::failure;
-use crate::engine::{Asker, Client};
+use crate::engine::{self, Asker};
 use crate::grpc::asker::name;
 use crate::grpc::error::ServiceError;
 use crate::grpc::oip::Inference;
+use crate::grpc::oip::caller::Caller;
 use crate::telemetry::code_name;
 use crate::trust::{Need, Peer, need};
 
@@ -48,9 +49,12 @@ pub(super) async fn guard(
         asked.by(&client);
         extensions.insert(asked.clone());
     }
-    extensions.insert(Asker {
-        client: Client::new(name(&client)),
-        ..Asker::default()
+    extensions.insert(Caller {
+        asker: Asker {
+            client: engine::Client::new(name(&client)),
+            ..Asker::default()
+        },
+        client,
     });
     let answer = next.run(request).await;
     if let Some(asked) = asked {

@@ -10,7 +10,7 @@ mod elements;
 mod failure;
 mod guard;
 mod in_json;
-mod request;
+pub(super) mod request;
 mod routes;
 
 pub(in crate::grpc) use connections::serve;

@@ -15,7 +15,7 @@ use crate::grpc::oip::datatype::Datatype;
 
 /// Which outputs are answered as bytes after the JSON.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AsBinary {
+pub(in crate::grpc::oip) struct AsBinary {
     /// Those of which nothing is said.
     all: bool,
     /// By output.
@@ -60,7 +60,7 @@ struct Output {
 ///
 /// # Errors
 /// What is no JSON of the protocol, or binary tensors that are not as long as it says.
-pub(super) fn read(
+pub(in crate::grpc::oip) fn read(
     model: String,
     version: String,
     body: Bytes,

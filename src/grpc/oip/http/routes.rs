@@ -16,11 +16,11 @@ use tonic::metadata::MetadataMap;
 
 use super::guard::guard;
 use super::{answer, body, failure, in_json, request};
-use crate::engine::Asker;
 use crate::grpc::arrival::encoded;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::RepositoryIndexRequest;
 use crate::grpc::oip::Inference;
+use crate::grpc::oip::caller::Caller;
 use crate::grpc::oip::repository::Change;
 use crate::telemetry::Rpc;
 use crate::trust::Asked;
@@ -231,7 +231,7 @@ async fn unload(
 async fn infer(
     State(inference): State<Inference>,
     Path(which): Path<Which>,
-    Extension(asker): Extension<Asker>,
+    Extension(caller): Extension<Caller>,
     asked: Option<Extension<Arc<Asked>>>,
     headers: HeaderMap,
     body: Body,
@@ -251,7 +251,7 @@ async fn infer(
         let read = move || request::read(which.name, which.version, body, json_length);
         let (request, as_binary) =
             encoded(json_length.unwrap_or(length).saturating_mul(VALUES_A_BYTE), read).await??;
-        let answer = inference.infer(request, &asker, &call).await?;
+        let answer = inference.infer(request, &caller, &call).await?;
         let bytes = answer.raw_output_contents.iter().map(Bytes::len).sum();
         encoded(bytes, move || answer::answer(&answer, &as_binary, most)).await?
     };
