@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-test fuzz lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,11 @@ demo: build ## Segment, score and gate real MRI slices with the bundled models; 
 test: libtorch mricron prometheus collector python-client oip-clients peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 
-gpu-test: libtorch libtorch-cuda ## Run the tests that need a CUDA GPU, besides `make test`
-	cargo test --release --locked --test golden --test cuda -- --ignored
+gpu-check: libtorch ## Run the tests that need a CUDA GPU, besides `make test`; where there is none, say so
+	@.ci/gpu check
+
+gpu-bench: libtorch ## Time network, mu, SAMs and service on a CUDA GPU, in both precisions; where there is none, say so
+	@.ci/gpu bench
 
 SECONDS ?= 60
 fuzz: libtorch ## Run each fuzz target for SECONDS=60 seconds (libFuzzer; cargo-fuzz is built once)

@@ -1,5 +1,5 @@
 //! Compiles the protocols and the small pieces of C++ that reach what tch does not (libtorch's thread pool, oneDNN's fused convolution,
-//! hooks on gradients), and tells the binary where libtorch lies and how it was built.
+//! hooks on gradients, streams of a GPU), and tells the binary where libtorch lies and how it was built.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,10 @@ const PROTOCOLS: [&str; 3] = [
     "sagate/v1/model_admin.proto",
     "inference/grpc_service.proto",
 ];
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     "src/nn/fused.cc",
     "src/nn/gradient.cc",
+    "src/nn/stream.cc",
     "src/protoseg/native/parallel.cc",
 ];
 

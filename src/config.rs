@@ -38,6 +38,7 @@ const KEYS: &[(&str, &str)] = &[
     ("models.watch_seconds", "a whole number from 0 (never) to 86400"),
     ("device.kind", "\"auto\", \"cpu\" or \"cuda\""),
     ("device.threads", "a whole number from 0 (all cores) to 1024"),
+    ("device.precision", "\"float32\" or \"half\""),
     ("gate.by", "\"mu\" or \"score\""),
     (
         "gate.coverage",
@@ -395,6 +396,7 @@ impl Origin {
                     "models.default" => "model",
                     "device.kind" => "device",
                     "device.threads" => "threads",
+                    "device.precision" => "precision",
                     "log.level" => "log",
                     "output.format" => "json",
                     "server.listen" => "listen",
@@ -557,6 +559,7 @@ impl Settings {
             device: Device {
                 kind: reader.get("device.kind")?,
                 threads: reader.get("device.threads")?,
+                precision: reader.get("device.precision")?,
             },
             gate: Gate {
                 by: reader.get("gate.by")?,

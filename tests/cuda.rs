@@ -1,18 +1,26 @@
 //! The program on a GPU against the program on the CPU. If these fail, a model answers otherwise on one than on the other, or does
-//! not run there at all. Ignored where nobody asks for them: `make gpu-test`.
+//! not run there at all. Ignored where nobody asks for them: `make gpu-check`.
+
+mod program;
+mod server;
+mod tiny_model;
 
 use std::path::Path;
 use std::process::Command;
 
+use program::{Place, waves_image};
 use serde_json::Value;
+use server::{request, serve, tensor};
 
 /// Convolutions on a GPU round to TF32.
 const MU_TOLERANCE: f64 = 0.01;
 
+/// What the program prints on a device, as `--device` and what follows it.
 fn sagate(device: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_sagate"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["--json", "--device", device])
+        .args(["--json", "--device"])
+        .args(device.split(' '))
         .args(arguments)
         .output()
         .unwrap();
@@ -36,38 +44,86 @@ fn samples(task: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs a CUDA GPU: make gpu-test"]
+#[ignore = "needs a CUDA GPU: make gpu-check"]
 fn both_bundled_models_answer_as_on_the_cpu() {
     for task in ["t1-brain", "t1-nuclei"] {
         let files = samples(task);
         let mut arguments = vec!["--model", task, "segment"];
         arguments.extend(files.iter().map(String::as_str));
-        let [cpu, cuda] = ["cpu", "cuda"].map(|device| -> Vec<Value> {
+        let of_device = |device: &str| -> Vec<Value> {
             let report: Value = serde_json::from_str(&sagate(device, &arguments)).unwrap();
             report["images"].as_array().unwrap().clone()
-        });
+        };
+        let cpu = of_device("cpu");
         assert_eq!(cpu.len(), files.len());
-        assert_eq!(cpu.len(), cuda.len());
-        for (cpu, cuda) in cpu.iter().zip(&cuda) {
-            for field in [
-                "mu",
-                "object_confidence",
-                "soft_dice_confidence",
-                "object_fraction",
-            ] {
-                let [here, there] = [cpu, cuda].map(|answer| answer[field].as_f64().unwrap());
-                assert!(
-                    (here - there).abs() <= MU_TOLERANCE,
-                    "{}: {field} is {here} on the CPU, {there} on the GPU",
-                    cpu["image"]
-                );
+        for device in ["cuda", "cuda --precision half"] {
+            let cuda = of_device(device);
+            assert_eq!(cpu.len(), cuda.len());
+            for (cpu, cuda) in cpu.iter().zip(&cuda) {
+                assert_near(device, cpu, cuda);
             }
         }
     }
 }
 
+fn assert_near(device: &str, cpu: &Value, cuda: &Value) {
+    for field in [
+        "mu",
+        "object_confidence",
+        "soft_dice_confidence",
+        "object_fraction",
+    ] {
+        let [here, there] = [cpu, cuda].map(|answer| answer[field].as_f64().unwrap());
+        assert!(
+            (here - there).abs() <= MU_TOLERANCE,
+            "{}: {field} is {here} on the CPU, {there} with {device}",
+            cpu["image"]
+        );
+    }
+}
+
+/// What would break: copies and computations of several threads that do not wait for what they stand on, which shows as other answers
+/// when many images are in work at once.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a CUDA GPU: make gpu-check"]
+async fn the_service_answers_many_at_once_as_one_by_one() {
+    let place = Place::new(1, &[0.0, 1.0]);
+    for precision in ["float32", "half"] {
+        let settings = [
+            ("DEVICE__KIND", "cuda"),
+            ("DEVICE__PRECISION", precision),
+            ("ENGINE__INSTANCES", "4"),
+        ];
+        let server = serve(&place, &settings, &[]);
+        let asked = |seed: usize| request("", tensor(&waves_image(seed, 64 + 16 * (seed % 3), 80)));
+        let mut alone = Vec::new();
+        for seed in 0..24 {
+            let answer = server.client().segment(asked(seed)).await.unwrap();
+            alone.push(answer.into_inner().segmentation.unwrap().mu);
+        }
+        for _ in 0..4 {
+            let mut work = tokio::task::JoinSet::new();
+            for seed in 0..24 {
+                let (mut client, asked) = (server.client(), asked(seed));
+                work.spawn(async move { (seed, client.segment(asked).await.unwrap().into_inner()) });
+            }
+            while let Some(done) = work.join_next().await {
+                let (seed, answer) = done.unwrap();
+                let mu = answer.segmentation.unwrap().mu;
+                let is_near = (mu - alone[seed]).abs() <= MU_TOLERANCE;
+                assert!(
+                    is_near,
+                    "{precision}: image {seed} has mu {mu}, alone {}",
+                    alone[seed]
+                );
+            }
+        }
+        assert_eq!(server.stop().code, 0);
+    }
+}
+
 #[test]
-#[ignore = "needs a CUDA GPU: make gpu-test"]
+#[ignore = "needs a CUDA GPU: make gpu-check"]
 fn interpretations_training_and_a_study_run_on_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();

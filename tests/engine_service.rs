@@ -57,7 +57,7 @@ fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) ->
     let model = Model::open(&place.path("models/tiny/1")).unwrap();
     let contract = Arc::new(Contract::new(&model).unwrap());
     let setup = Setup {
-        device: tch::Device::Cpu,
+        placement: tch::Device::Cpu.into(),
         slots: Slots {
             count: 1,
             divisible: true,

@@ -161,7 +161,7 @@ fn tensor_operations_agree_in_both_layouts() {
 }
 
 #[test]
-#[ignore = "needs a CUDA GPU: make gpu-test"]
+#[ignore = "needs a CUDA GPU: make gpu-check"]
 fn tensor_operations_agree_on_a_gpu() {
     let settings = sagate::config::Device {
         kind: sagate::config::DeviceKind::Cuda,

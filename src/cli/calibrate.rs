@@ -63,7 +63,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         .into());
     }
     let model = loading::model(settings)?;
-    let pass = Pass::load(&model, settings.device.open()?)?;
+    let pass = Pass::load(&model, settings.device.placement()?)?;
     let data = args.data.read(SplitName::Validation)?;
     let bar = out::progress(data.examples.len() as u64, "scoring");
     let (mut entries, mut units) = (Vec::new(), Vec::new());

@@ -21,9 +21,9 @@ pub fn model(settings: &Settings) -> anyhow::Result<Model> {
 /// As [`model`], or a device that is not there.
 pub fn pass(settings: &Settings) -> anyhow::Result<Pass> {
     let model = model(settings)?;
-    let device = settings.device.open()?;
+    let placement = settings.device.placement()?;
     let pass =
-        Pass::load(&model, device).with_context(|| format!("model {}", model.manifest().reference()))?;
+        Pass::load(&model, placement).with_context(|| format!("model {}", model.manifest().reference()))?;
     if pass.calibration().is_none() {
         warn_of_no_calibration(&pass.manifest().reference());
     }

@@ -38,6 +38,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{DeviceKind, LogLevel, Settings, Sources};
+use crate::nn::placement::Precision;
 use crate::telemetry::logs;
 
 pub use exit::{Exit, UsageError};
@@ -82,6 +83,9 @@ struct Global {
     /// Device to run on [default: auto]
     #[arg(long, global = true, value_name = "KIND")]
     device: Option<DeviceKind>,
+    /// How wide weights and feature maps of a model in use are [default: float32]
+    #[arg(long, global = true, value_name = "WIDTH")]
+    precision: Option<Precision>,
     /// Least severe level to log, to stderr [default: warn]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<LogLevel>,
@@ -202,6 +206,7 @@ impl Global {
             ("output.format", self.json.then(|| "json".to_string())),
             ("device.threads", self.threads.map(|it| it.to_string())),
             ("device.kind", self.device.map(name)),
+            ("device.precision", self.precision.map(name)),
             ("log.level", self.log.map(name)),
         ];
         Sources {

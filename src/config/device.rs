@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::nn::placement::{Placement, Precision};
 use crate::nn::threads::use_threads;
 
 /// Section `device`.
@@ -11,6 +12,8 @@ pub struct Device {
     pub kind: DeviceKind,
     /// How many CPU threads an operation may use; 0 leaves it to libtorch (all cores).
     pub threads: usize,
+    /// How wide the numbers of a network that serves are.
+    pub precision: Precision,
 }
 
 /// Which device is asked for.
@@ -35,6 +38,17 @@ pub struct DeviceError {
 }
 
 impl Device {
+    /// Where and how a model is loaded: [`Device::open`] and the precision.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn placement(&self) -> Result<Placement, DeviceError> {
+        Ok(Placement {
+            device: self.open()?,
+            precision: self.precision,
+        })
+    }
+
     /// Finds the device and tells libtorch how many threads it may use. Call once, before the first tensor.
     ///
     /// `auto` looks for `libtorch_cuda.so` beside libtorch and for a GPU, and takes the CPU, with a log line, where

@@ -14,6 +14,7 @@ models.default = "t1-brain"
 models.watch_seconds = 0
 device.kind = "auto"
 device.threads = 0
+device.precision = "float32"
 gate.by = "mu"
 gate.coverage = "calibrated"
 gate.allowed_coverage = [0.0, 1.0]

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use config::{Value, ValueKind};
 
 use super::VersionsSetting;
+use crate::nn::placement::Precision;
 
 /// How a file says that the calibration names the coverage.
 const CALIBRATED: &str = "calibrated";
@@ -259,7 +260,14 @@ macro_rules! named_settings {
     )*};
 }
 
-named_settings!(super::DeviceKind, super::By, LogLevel, LogFormat, OutputFormat);
+named_settings!(
+    super::DeviceKind,
+    Precision,
+    super::By,
+    LogLevel,
+    LogFormat,
+    OutputFormat
+);
 
 /// The least severe level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

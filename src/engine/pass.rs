@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::Array3;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::contract::{Contract, Ready};
 use super::error::EngineError;
@@ -14,6 +14,7 @@ use crate::gate::{Calibration, Confidence, Decision, Policy, Reading, ScoreCalib
 use crate::imaging::Image;
 use crate::model::{Manifest, Model};
 use crate::nn::inference::{InferenceNet, Output};
+use crate::nn::placement::Placement;
 use crate::protoseg::{Fault, MaskKind, MeanSa, ProtoSeg, Prototypes, Reference, mean_sa};
 
 /// A model, loaded: network, scores and gate in one. Belongs to the thread that made it.
@@ -30,23 +31,23 @@ pub struct Forward<'a> {
 }
 
 impl Pass {
-    /// Loads a model onto a device.
+    /// Loads a model onto a device, in single precision unless `placement` says otherwise.
     ///
     /// # Errors
     /// Weights or a calibration that are damaged or do not fit the manifest.
-    pub fn load(model: &Model, device: Device) -> Result<Pass, EngineError> {
-        Pass::with_contract(model, Arc::new(Contract::new(model)?), device)
+    pub fn load(model: &Model, placement: impl Into<Placement>) -> Result<Pass, EngineError> {
+        Pass::with_contract(model, Arc::new(Contract::new(model)?), placement.into())
     }
 
     /// [`Pass::load`] with a contract that others share.
     pub(super) fn with_contract(
         model: &Model,
         contract: Arc<Contract>,
-        device: Device,
+        placement: Placement,
     ) -> Result<Pass, EngineError> {
         let network = contract.manifest().architecture.network();
         Ok(Pass {
-            net: InferenceNet::new(&model.weights()?, &network, device)?,
+            net: InferenceNet::new(&model.weights()?, &network, placement)?,
             method: ProtoSeg::default(),
             contract,
         })
@@ -156,10 +157,10 @@ impl Pass {
         }
         let most = |axis: usize| images.iter().map(|image| image.size()[axis]).max().unwrap_or(0);
         let run = || -> Result<Vec<Forward<'a>>, EngineError> {
-            let pixels: Result<Vec<Tensor>, _> = images
-                .iter()
-                .map(|image| tensors::from_array(image.pixels()))
-                .collect();
+            let alone = |image: &&Ready| {
+                tensors::upload([image.pixels()].into_iter(), self.net.device())?.f_squeeze_dim(0)
+            };
+            let pixels: Result<Vec<Tensor>, _> = images.iter().map(alone).collect();
             let outputs = self.net.forward_bucket(&pixels?, &self.taps(layers))?;
             let forward = |(&image, mut output): (&&'a Ready, Output)| {
                 output.valid = validity(&[image], &output)?;
@@ -211,11 +212,8 @@ impl Pass {
     }
 
     fn run(&self, images: &[&Ready], layers: &[usize]) -> Result<Output, EngineError> {
-        let pixels: Result<Vec<Tensor>, _> = images
-            .iter()
-            .map(|image| tensors::from_array(&image.prepared.pixels))
-            .collect();
-        let mut output = self.net.forward(&Tensor::f_stack(&pixels?, 0)?, layers)?;
+        let pixels = tensors::upload(images.iter().map(|image| image.pixels()), self.net.device())?;
+        let mut output = self.net.forward(&pixels, layers)?;
         output.valid = validity(images, &output)?;
         Ok(output)
     }

@@ -19,6 +19,7 @@ use super::warm_up::WarmUp;
 use super::worker::Worker;
 use crate::model::{Model, Reference};
 use crate::nn::memory;
+use crate::nn::placement::Placement;
 
 /// Threads of a model, where nothing else is said, on a device of many slots.
 const MOST_INSTANCES: usize = 8;
@@ -40,8 +41,8 @@ pub struct Engine {
 /// How the engine runs.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where the networks run.
-    pub device: tch::Device,
+    /// Where the networks run, and how wide their numbers are.
+    pub placement: Placement,
     /// What that has for batches.
     pub slots: Slots,
     /// Bytes that the activations of all running batches may take.
@@ -247,7 +248,7 @@ impl Engine {
         let worker = Worker {
             host: host.clone(),
             model,
-            device: self.setup.device,
+            placement: self.setup.placement,
             instances: self.instances(serving),
             warm_up: WarmUp {
                 sides: self.setup.warm_up_sides.clone(),

@@ -5,11 +5,27 @@ use tch::kind::Element;
 use tch::{Device, TchError, Tensor};
 
 /// `[C, H, W]` as a tensor on the CPU.
-pub(super) fn from_array(pixels: &Array3<f32>) -> Result<Tensor, TchError> {
+fn from_array(pixels: &Array3<f32>) -> Result<Tensor, TchError> {
     let (channels, height, width) = pixels.dim();
     let dense = pixels.as_standard_layout();
     let values = dense.as_slice().expect("standard layout is one slice");
     Tensor::f_from_slice(values)?.f_view([channels as i64, height as i64, width as i64])
+}
+
+/// Images `[C, H, W]` of one size as a batch `[B, C, H, W]` on a device. A GPU fetches them by itself from memory that stays where it is
+/// (pinned), while this thread goes on.
+pub(super) fn upload<'a>(
+    images: impl Iterator<Item = &'a Array3<f32>>,
+    device: Device,
+) -> Result<Tensor, TchError> {
+    let images: Result<Vec<Tensor>, TchError> = images.map(from_array).collect();
+    let batch = Tensor::f_stack(&images?, 0)?;
+    match device {
+        Device::Cpu => Ok(batch),
+        _ => batch
+            .f_pin_memory(device)?
+            .f_to_device_(device, batch.f_kind()?, true, false),
+    }
 }
 
 /// `[H, W]` of 0 and 1 as a tensor on the CPU.

@@ -16,6 +16,8 @@ use super::self_test::self_test;
 use super::task::{Entry, Task};
 use super::warm_up::WarmUp;
 use crate::model::Model;
+use crate::nn::placement::Placement;
+use crate::nn::stream::{finish_stream, use_own_stream};
 use crate::nn::threads::use_threads_here;
 
 /// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
@@ -27,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Worker {
     pub host: Arc<Host>,
     pub model: Model,
-    pub device: tch::Device,
+    pub placement: Placement,
     /// Threads in all.
     pub instances: usize,
     pub warm_up: WarmUp,
@@ -136,6 +138,7 @@ impl Worker {
 
     fn prepare(&self, instance: usize) -> Result<Pass, EngineError> {
         let host = &self.host;
+        use_own_stream(self.placement.device)?;
         let mut net = host.net.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = net.as_ref() {
             let pass = Pass::sharing(loaded, host.contract.clone());
@@ -144,13 +147,14 @@ impl Worker {
             self.warm_up.again(&pass)?;
             return Ok(pass);
         }
-        let pass = Pass::with_contract(&self.model, host.contract.clone(), self.device)?;
+        let pass = Pass::with_contract(&self.model, host.contract.clone(), self.placement)?;
         if let Some(golden) = self.model.golden()? {
             self_test(&pass, &golden)?;
         }
         self.warm_up.first(&pass, |kind, pixels, seconds| {
             host.scheduler.measured(host.queue, kind, pixels, seconds);
         })?;
+        finish_stream(self.placement.device)?;
         *net = Some(pass.share_net());
         drop(net);
         for other in (0..self.instances).filter(|&other| other != instance) {

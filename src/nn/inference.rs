@@ -9,6 +9,7 @@ use super::checkpoint::{CheckpointError, Difference, Weights};
 use super::fused;
 use super::layers::{LAYER_COUNT, LAYERS, Layer};
 use super::layout::channels_last;
+use super::placement::{Placement, Precision};
 use super::threads::on_one_thread;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
 
@@ -19,7 +20,7 @@ const REORDER_SIDE: i64 = 256;
 /// The network as it serves. Belongs to the thread that made it.
 pub struct InferenceNet {
     config: UNetConfig,
-    device: Device,
+    placement: Placement,
     encoders: Vec<[Convolution; 2]>,
     bottleneck: [Convolution; 2],
     /// Deepest first.
@@ -31,7 +32,7 @@ pub struct InferenceNet {
 pub struct Output {
     /// `[B, K, H', W']` float32: the probability of each object class.
     pub probability: Tensor,
-    /// The asked-for feature maps by layer number, `[B, C, h, w]`.
+    /// The asked-for feature maps by layer number, `[B, C, h, w]`, float32; in half precision on a GPU as narrow as they were computed.
     pub taps: BTreeMap<usize, Tensor>,
     /// `[B, 1, H', W']` uint8, 0 in the padding; absent where nothing was padded.
     pub valid: Option<Tensor>,
@@ -91,15 +92,16 @@ struct Up {
 }
 
 impl InferenceNet {
-    /// Folds weights into the inference form on a device.
+    /// Folds weights into the inference form on a device, in single precision unless `placement` says otherwise.
     ///
     /// # Errors
     /// Lists every tensor that is missing or has another shape than the architecture's.
     pub fn new(
         weights: &Weights,
         config: &UNetConfig,
-        device: Device,
+        placement: impl Into<Placement>,
     ) -> Result<InferenceNet, CheckpointError> {
+        let placement = placement.into();
         let differences = weights.differences(config)?;
         if !differences.is_empty() {
             return Err(CheckpointError::Mismatch {
@@ -108,7 +110,7 @@ impl InferenceNet {
             });
         }
         let _no_grad = tch::no_grad_guard();
-        let fold = Folder { weights, device };
+        let fold = Folder { weights, placement };
         let encoders = (1..=4)
             .map(|level| fold.block(&format!("encoder{level}"), level))
             .collect::<Result<_, _>>()?;
@@ -118,7 +120,7 @@ impl InferenceNet {
             .collect::<Result<_, _>>()?;
         Ok(InferenceNet {
             config: *config,
-            device,
+            placement,
             encoders,
             bottleneck: fold.block("bottleneck", 5)?,
             decoders,
@@ -130,7 +132,7 @@ impl InferenceNet {
     pub fn share(&self) -> InferenceNet {
         InferenceNet {
             config: self.config,
-            device: self.device,
+            placement: self.placement,
             encoders: self.encoders.iter().map(shared_block).collect(),
             bottleneck: shared_block(&self.bottleneck),
             decoders: self.decoders.iter().map(Decoder::share).collect(),
@@ -145,7 +147,7 @@ impl InferenceNet {
 
     /// Where the network lies.
     pub fn device(&self) -> Device {
-        self.device
+        self.placement.device
     }
 
     /// Runs the network on `[B, C, H, W]` float32 of any size, keeping the feature maps of the named layers (1 to 18).
@@ -274,7 +276,9 @@ impl InferenceNet {
 
     /// Zeros below and to the right, as convolutions see them beyond any border.
     fn pad(&self, image: &Tensor, size: [i64; 2], padded: [i64; 2]) -> Result<Tensor, TchError> {
-        let image = image.f_to_device(self.device)?.f_to_kind(Kind::Float)?;
+        let image = image
+            .f_to_device(self.device())?
+            .f_to_kind(self.placement.precision.kind())?;
         if padded == size {
             return Ok(image);
         }
@@ -282,7 +286,7 @@ impl InferenceNet {
     }
 
     fn validity(&self, batch: i64, size: [i64; 2], padded: [i64; 2]) -> Result<Tensor, TchError> {
-        let valid = Tensor::f_zeros([batch, 1, padded[0], padded[1]], (Kind::Uint8, self.device))?;
+        let valid = Tensor::f_zeros([batch, 1, padded[0], padded[1]], (Kind::Uint8, self.device()))?;
         let _ = valid
             .f_narrow(2, 0, size[0])?
             .f_narrow(3, 0, size[1])?
@@ -343,7 +347,12 @@ impl Taps<'_> {
     fn see(&mut self, map: &Tensor) -> Result<(), TchError> {
         self.extents.clear(map)?;
         if self.wanted.contains(&self.next) {
-            self.kept.insert(self.next, map.shallow_clone());
+            let kept = match map.device() {
+                // The kernels of the CPU read single precision; that costs nothing where it is.
+                Device::Cpu => map.f_to_kind(Kind::Float)?,
+                _ => map.shallow_clone(),
+            };
+            self.kept.insert(self.next, kept);
         }
         self.next += 1;
         Ok(())
@@ -443,7 +452,7 @@ fn input_size(channels: i64, level: u32) -> [i64; 4] {
 /// Takes tensors out of a checkpoint and folds them.
 struct Folder<'a> {
     weights: &'a Weights,
-    device: Device,
+    placement: Placement,
 }
 
 impl Folder<'_> {
@@ -456,6 +465,11 @@ impl Folder<'_> {
             }],
         })?;
         Ok(tensor.f_to_kind(Kind::Double)?)
+    }
+
+    fn place(&self, tensor: &Tensor) -> Result<Tensor, TchError> {
+        let Placement { device, precision } = self.placement;
+        tensor.f_to_kind(precision.kind())?.f_to_device(device)
     }
 
     fn block(&self, name: &str, level: u32) -> Result<[Convolution; 2], CheckpointError> {
@@ -500,11 +514,13 @@ impl Folder<'_> {
         padding: i64,
         relu: bool,
     ) -> Result<Convolution, CheckpointError> {
-        let weight = channels_last(&weight.f_to_kind(Kind::Float)?.f_to_device(self.device)?)?;
-        let bias = bias.f_to_kind(Kind::Float)?.f_to_device(self.device)?;
+        let weight = channels_last(&self.place(&weight)?)?;
+        let bias = self.place(&bias)?;
         let size = input_size(weight.size()[1], level);
-        let reordered = match self.device {
-            Device::Cpu if tch::utils::has_mkldnn() => Some(fused::reorder_weight(&weight, padding, size)?),
+        let reordered = match (self.placement.device, self.placement.precision) {
+            (Device::Cpu, Precision::Float32) if tch::utils::has_mkldnn() => {
+                Some(fused::reorder_weight(&weight, padding, size)?)
+            }
             _ => None,
         };
         Ok(Convolution {
@@ -517,17 +533,9 @@ impl Folder<'_> {
     }
 
     fn up(&self, name: &str) -> Result<Up, CheckpointError> {
-        let weight = self
-            .get(&format!("{name}.weight"))?
-            .f_to_kind(Kind::Float)?
-            .f_to_device(self.device)?;
-        let bias = self
-            .get(&format!("{name}.bias"))?
-            .f_to_kind(Kind::Float)?
-            .f_to_device(self.device)?;
         Ok(Up {
-            weight: channels_last(&weight)?,
-            bias,
+            weight: channels_last(&self.place(&self.get(&format!("{name}.weight"))?)?)?,
+            bias: self.place(&self.get(&format!("{name}.bias"))?)?,
         })
     }
 }

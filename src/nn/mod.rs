@@ -7,6 +7,8 @@
 //! - [`gradient`]: what a backward pass adds on its way.
 //! - [`layout`]: channels-last memory.
 //! - [`memory`]: what a pass takes while it runs.
+//! - [`placement`]: the device, and how wide numbers are on it.
+//! - [`stream`]: copies and computations side by side on a GPU.
 //! - [`threads`]: how many CPU threads operations use.
 
 pub mod checkpoint;
@@ -16,5 +18,7 @@ pub mod inference;
 pub mod layers;
 pub mod layout;
 pub mod memory;
+pub mod placement;
+pub mod stream;
 pub mod threads;
 pub mod unet;

@@ -94,7 +94,7 @@ impl Rig {
             bytes: 1 << 30,
         };
         let mut setup = Setup {
-            device: tch::Device::Cpu,
+            placement: tch::Device::Cpu.into(),
             slots: Slots {
                 count: 1,
                 divisible: true,

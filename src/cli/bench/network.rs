@@ -13,6 +13,7 @@ use crate::gate::evaluation::median;
 use crate::nn::checkpoint::Weights;
 use crate::nn::inference::InferenceNet;
 use crate::nn::layers::LAYER_COUNT;
+use crate::nn::placement::Placement;
 use crate::nn::unet::{UNet, UNetConfig};
 use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
 
@@ -49,6 +50,7 @@ struct Report {
     batch: i64,
     rounds: usize,
     device: String,
+    precision: &'static str,
     threads: i32,
     /// Eager operations with batch norm and ReLU apart.
     forward_training_ms: f64,
@@ -83,8 +85,7 @@ struct Subject {
 
 pub(super) fn run(args: &NetworkArgs, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let device = settings.device.open()?;
-    let report = measure(args, device, settings)?;
+    let report = measure(args, settings.device.placement()?, settings)?;
     if settings.json() {
         out::json(&report)?;
     } else {
@@ -111,7 +112,8 @@ pub(super) fn check(args: &NetworkArgs) -> Result<(), UsageError> {
 }
 
 impl Subject {
-    fn new(args: &NetworkArgs, device: Device) -> anyhow::Result<Subject> {
+    fn new(args: &NetworkArgs, placement: Placement) -> anyhow::Result<Subject> {
+        let device = placement.device;
         let config = UNetConfig {
             in_channels: 1,
             classes: 1,
@@ -119,7 +121,7 @@ impl Subject {
         };
         let store = nn::VarStore::new(device);
         let training = UNet::new(&store.root(), &config, 1)?;
-        let inference = InferenceNet::new(&Weights::from_store(&store)?, &config, device)?;
+        let inference = InferenceNet::new(&Weights::from_store(&store)?, &config, placement)?;
         let shape = [args.batch, 1, args.size, args.size];
         tch::manual_seed(1);
         let image = Tensor::f_randn(shape, (Kind::Float, device))?;
@@ -149,9 +151,10 @@ fn blob(args: &NetworkArgs, device: Device) -> anyhow::Result<Tensor> {
         .f_contiguous()?)
 }
 
-fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::Result<Report> {
+fn measure(args: &NetworkArgs, placement: Placement, settings: &Settings) -> anyhow::Result<Report> {
+    let device = placement.device;
     let _no_grad = tch::no_grad_guard();
-    let subject = Subject::new(args, device)?;
+    let subject = Subject::new(args, placement)?;
     let method = ProtoSeg::default();
     let all: Vec<usize> = (1..=LAYER_COUNT).collect();
     let last = [LAYER_COUNT - 1, LAYER_COUNT];
@@ -198,7 +201,7 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
         }
     }
     let [training, forward, mu, sams] = times.map(median);
-    let memory = if args.no_memory || device != Device::Cpu {
+    let memory = if args.no_memory || placement != Placement::from(Device::Cpu) {
         None
     } else {
         Some(memory(args, settings)?)
@@ -209,6 +212,7 @@ fn measure(args: &NetworkArgs, device: Device, settings: &Settings) -> anyhow::R
         batch: args.batch,
         rounds: args.rounds,
         device: format!("{device:?}"),
+        precision: placement.precision.name(),
         threads: tch::get_num_threads(),
         forward_training_ms: training,
         forward_ms: forward,
@@ -239,9 +243,11 @@ fn synchronize(device: Device) {
 
 fn print(report: &Report) -> anyhow::Result<()> {
     out::line(&format!(
-        "U-Net of base width {} at {size} x {size}, batch {}, {} threads, median of {} rounds",
+        "U-Net of base width {} at {size} x {size}, batch {}, {}, {}, {} threads, median of {} rounds",
         report.base,
         report.batch,
+        report.device,
+        report.precision,
         report.threads,
         report.rounds,
         size = report.size

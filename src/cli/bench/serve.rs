@@ -14,6 +14,7 @@ use crate::engine::Pass;
 use crate::gate::evaluation::median;
 use crate::grpc::v1;
 use crate::model::Model;
+use crate::nn::placement::Placement;
 
 /// Requests in flight at once.
 const IN_FLIGHT: [usize; 3] = [1, 4, 16];
@@ -80,7 +81,7 @@ struct Own {
 /// Measures and prints.
 pub(super) fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let device = settings.device.open()?;
+    let placement = settings.device.placement()?;
     let folder = tempfile::tempdir()?;
     let model = subject::write(folder.path(), args.base, args.size)?;
     let server = Server::start(folder.path(), settings)?;
@@ -90,7 +91,7 @@ pub(super) fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit>
     let mut rounds = Vec::with_capacity(args.rounds);
     let bar = out::progress(args.rounds as u64, "rounds");
     for _ in 0..args.rounds {
-        rounds.push(Round::measure(args, &runtime, &server.url, &model, device)?);
+        rounds.push(Round::measure(args, &runtime, &server.url, &model, placement)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -134,7 +135,7 @@ impl Round {
         runtime: &tokio::runtime::Runtime,
         url: &str,
         model: &Model,
-        device: tch::Device,
+        placement: Placement,
     ) -> anyhow::Result<Round> {
         let images: Vec<v1::Image> = (0..4)
             .map(|seed| load::tensor(&subject::image(args.size, seed)))
@@ -157,7 +158,7 @@ impl Round {
         })?;
         Ok(Round {
             levels,
-            own: own_rates(args, model, device, span)?,
+            own: own_rates(args, model, placement, span)?,
             interpretations,
         })
     }
@@ -167,10 +168,10 @@ impl Round {
 fn own_rates(
     args: &ServeArgs,
     model: &Model,
-    device: tch::Device,
+    placement: Placement,
     span: Duration,
 ) -> anyhow::Result<Vec<f64>> {
-    let pass = Pass::load(model, device)?;
+    let pass = Pass::load(model, placement)?;
     let ready = pass.prepare(&subject::image(args.size, 0))?;
     let mut rates = Vec::with_capacity(BATCHES.len());
     for batch in BATCHES {

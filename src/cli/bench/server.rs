@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, bail};
 
 use super::subject;
+use crate::cli::name;
 use crate::config::Settings;
 
 /// A server in a process of its own, ended when this is dropped.
@@ -22,6 +23,8 @@ impl Server {
             .args(["--json", "--model", subject::NAME, "--models"])
             .arg(models)
             .args(["--threads", &settings.device.threads.to_string()])
+            .args(["--device", &name(settings.device.kind)])
+            .args(["--precision", &name(settings.device.precision)])
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             // What the settings say of other models does not matter here.
             .env("SAGATE__LOG__LEVEL", "error")

@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::engine::Pass;
 use crate::imaging::Image;
 use crate::model::{Located, Repository, Severity, verify};
+use crate::nn::placement::Placement;
 
 /// A side that every network of sagate takes.
 const SIDE: usize = 64;
@@ -34,8 +35,12 @@ pub fn check(settings: &Settings, device: Option<tch::Device>, findings: &mut Ve
             "models.dir (--models) must name a folder of NAME/VERSION/ folders; `sagate train` makes a model";
         findings.push(Finding::wrong("models", found, fix));
     }
+    let placement = device.map(|device| Placement {
+        device,
+        precision: settings.device.precision,
+    });
     for model in &located {
-        one(model, device, findings);
+        one(model, placement, findings);
     }
     if let Err(error) = repository.resolve(&settings.models.default) {
         let fix = "models.default (--model) must name a model of the folder";
@@ -43,7 +48,7 @@ pub fn check(settings: &Settings, device: Option<tch::Device>, findings: &mut Ve
     }
 }
 
-fn one(located: &Located, device: Option<tch::Device>, findings: &mut Vec<Finding>) {
+fn one(located: &Located, placement: Option<Placement>, findings: &mut Vec<Finding>) {
     let about = format!("model {}@{}", located.name, located.version);
     let mut broken = false;
     let mut uncalibrated = false;
@@ -63,10 +68,10 @@ fn one(located: &Located, device: Option<tch::Device>, findings: &mut Vec<Findin
             ));
         }
     }
-    let Some(device) = device.filter(|_| !broken) else {
+    let Some(placement) = placement.filter(|_| !broken) else {
         return;
     };
-    match works(located, device) {
+    match works(located, placement) {
         Ok(units) => {
             let calibrated = if uncalibrated {
                 "not calibrated"
@@ -85,8 +90,8 @@ fn one(located: &Located, device: Option<tch::Device>, findings: &mut Vec<Findin
 }
 
 /// Loads it and segments an image as large as it takes; how many units its mu is the mean of.
-fn works(located: &Located, device: tch::Device) -> anyhow::Result<usize> {
-    let pass = Pass::load(&located.open()?, device)?;
+fn works(located: &Located, placement: Placement) -> anyhow::Result<usize> {
+    let pass = Pass::load(&located.open()?, placement)?;
     let input = &pass.manifest().input;
     let [least, most] = [input.min_size, input.max_size];
     let side = |axis: usize| {

@@ -54,8 +54,7 @@ pub struct Args {
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
     let default: Reference = settings.models.default.parse()?;
-    let device = settings.device.open()?;
-    let setup = setup(settings, device);
+    let setup = setup(settings, settings.device.placement()?);
     let models = models(&repository, &setup)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -186,11 +185,12 @@ fn announce(
     let slots = setup.slots;
     let common = &setup.serving.common;
     let (batch, instances) = (common.forming.max_batch, engine.instances(common));
-    let device = match setup.device {
+    let device = match setup.placement.device {
         tch::Device::Cpu => "cpu".to_owned(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}"),
     };
+    let precision = setup.placement.precision.name();
     let limits = &setup.admission;
     let server = &settings.server;
     let scheme = |encrypted| if encrypted { "https" } else { "http" };
@@ -210,6 +210,7 @@ fn announce(
             &json!({
                 "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": listen,
                 "admin": admin, "http": http, "models": names, "default": default, "device": device,
+                "precision": precision,
                 "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": limits.model.entries, "queue_bytes": limits.model.bytes, "max_batch": batch,
                 "activation_bytes": setup.memory,
@@ -233,7 +234,7 @@ fn announce(
     } else {
         format!("{instances} instances, {} batches at once", slots.count)
     };
-    out::line(&format!("device   {device}, {share}"))?;
+    out::line(&format!("device   {device}, {precision}, {share}"))?;
     Ok(out::line(&format!(
         "limits   {} bytes a message; a model's queue {} images, {} bytes; {batch} images a batch; {} bytes for feature maps",
         server.max_message_bytes, limits.model.entries, limits.model.bytes, setup.memory

@@ -6,12 +6,14 @@ use crate::config::{Serving as Section, Settings, VersionsSetting};
 use crate::engine::{
     Admission, Bounds, Canary, Forming, Serving, ServingPlan, Setup, Slots, Traffic, Versions,
 };
+use crate::nn::placement::Placement;
 
 /// Batches that a GPU works on at once: while one is computed, the next is copied.
 const GPU_SLOTS: usize = 2;
 
 /// How the engine runs on a device.
-pub(super) fn setup(settings: &Settings, device: tch::Device) -> Setup {
+pub(super) fn setup(settings: &Settings, placement: Placement) -> Setup {
+    let device = placement.device;
     let engine = &settings.engine;
     let model = Bounds {
         entries: engine.queue_entries,
@@ -27,7 +29,7 @@ pub(super) fn setup(settings: &Settings, device: tch::Device) -> Setup {
         bytes: or(engine.client_bytes, all.bytes),
     };
     Setup {
-        device,
+        placement,
         slots: slots(settings, device),
         memory: memory(settings, device),
         admission: Admission { model, client, all },

@@ -1,7 +1,8 @@
 //! The method by tensor operations, on any device.
 //!
 //! Features are taken a few channels at a time and widened to float64, so that sums are as exact as the native kernels' and
-//! nothing the size of a feature map is allocated.
+//! nothing the size of a feature map is allocated. Counts stay where the features are until all are taken: each copy to the host waits for a
+//! GPU to be done.
 
 use tch::{Device, Kind, Tensor};
 
@@ -59,17 +60,13 @@ impl Backend for TensorOps {
         let probability = Tensor::f_cat(&[zero, score], 1)?
             .f_softmax(1, Kind::Double)?
             .f_narrow(1, 1, classes)?;
-        let mut counts = Vec::new();
-        for class in 1..=classes {
-            counts.push(count(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class)?);
-        }
-        let counts = (0..batch as usize)
-            .flat_map(|image| counts.iter().map(move |class| class[image]))
+        let meetings: Result<Vec<Tensor>, _> = (1..=classes)
+            .map(|class| meet(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class))
             .collect();
         Ok(Maps {
             probability: probability.f_to_kind(Kind::Float)?,
             sam,
-            counts,
+            counts: counts(&Tensor::f_cat(&meetings?, 2)?)?,
         })
     }
 
@@ -93,20 +90,19 @@ impl Backend for TensorOps {
             .f_view(shape.as_slice())?
             .f_to_device(device)?;
         let axes = axes(&feature.size()[2..], reference.size());
-        let mut counts = vec![MapCounts::default(); thresholds.sign.len()];
+        let mut meetings = Vec::new();
         for (first, length) in channel_chunks(feature, reference.size()) {
             let part = feature.f_narrow(1, first, length)?.f_to_kind(Kind::Double)?;
             let part = upsample(&part, &axes);
-            for class in 0..classes {
+            let of_class = |class: i64| -> Result<Tensor, tch::TchError> {
                 let pick = |of: &Tensor| of.f_select(1, class)?.f_narrow(1, first, length);
                 let sams = part.f_mul(&pick(&sign)?)?.f_gt_tensor(&pick(&limit)?)?;
-                for (index, unit) in count(&sams, reference, class + 1)?.into_iter().enumerate() {
-                    let (image, channel) = (index as i64 / length, first + index as i64 % length);
-                    counts[((image * classes + class) * channels + channel) as usize] = unit;
-                }
-            }
+                meet(&sams, reference, class + 1)
+            };
+            let of_classes: Result<Vec<Tensor>, _> = (0..classes).map(of_class).collect();
+            meetings.push(Tensor::f_stack(&of_classes?, 2)?);
         }
-        Ok(counts)
+        Ok(counts(&Tensor::f_cat(&meetings, 3)?)?)
     }
 }
 
@@ -137,25 +133,27 @@ fn upsample_score(score: &Tensor, cells: &[i64], reference: &Reference) -> Resul
         .f_masked_fill(&none.f_view(shape.as_slice())?, f64::NEG_INFINITY)
 }
 
-/// How SAMs `[B, U, *S]` (bool) meet a class of the reference: `[B, U]` row-major.
-fn count(sams: &Tensor, reference: &Reference, class: i64) -> Result<Vec<MapCounts>, tch::TchError> {
+/// How SAMs `[B, U, *S]` (bool) meet a class of the reference: `[2, B, U]`, the pixels of both and those of the SAM.
+fn meet(sams: &Tensor, reference: &Reference, class: i64) -> Result<Tensor, tch::TchError> {
     let labels = reference.labels().f_unsqueeze(1)?;
-    let sum = |of: Tensor| -> Result<Vec<i64>, tch::TchError> {
-        let sums = of
-            .f_flatten(2, -1)?
-            .f_sum_dim_intlist([2].as_slice(), false, Kind::Int64)?;
-        Vec::<i64>::try_from(sums.f_flatten(0, -1)?.f_to_device(Device::Cpu)?)
+    let sum = |of: Tensor| {
+        of.f_flatten(2, -1)?
+            .f_sum_dim_intlist([2].as_slice(), false, Kind::Int64)
     };
     let both = sum(sams.f_logical_and(&labels.f_eq(class)?)?)?;
     let sam = sum(sams.f_logical_and(&labels.f_ne(i64::from(INVALID))?)?)?;
-    Ok(both
-        .into_iter()
-        .zip(sam)
-        .map(|(both, sam)| MapCounts {
-            both: both as u64,
-            sam: sam as u64,
-        })
-        .collect())
+    Tensor::f_stack(&[both, sam], 0)
+}
+
+/// What [`meet`] found, `[2, ...]`, row-major.
+fn counts(meetings: &Tensor) -> Result<Vec<MapCounts>, tch::TchError> {
+    let numbers = Vec::<i64>::try_from(meetings.f_flatten(0, -1)?.f_to_device(Device::Cpu)?)?;
+    let (both, sam) = numbers.split_at(numbers.len() / 2);
+    let counts = both.iter().zip(sam).map(|(&both, &sam)| MapCounts {
+        both: both as u64,
+        sam: sam as u64,
+    });
+    Ok(counts.collect())
 }
 
 fn to_vec(tensor: &Tensor) -> Result<Vec<f64>, tch::TchError> {
