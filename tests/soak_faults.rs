@@ -1,0 +1,431 @@
+//! Callers whose every answer is checked to the bit, while around them everything breaks that can: for as long as
+//! `SAGATE_FAULTS_SECONDS` says (20), with the figures of memory, threads and descriptors in the folder that `SAGATE_FAULTS_OUT` names.
+//! `make soak` runs it for an hour.
+//!
+//! What would break: an answer that is lost or another one because of someone else's fault, and whatever a fault leaves behind.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a client tells its parent, and numbers are for whoever runs it"
+)]
+
+mod calls;
+mod program;
+mod server;
+mod tiny_model;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use calls::{Client, Known, quiet, until, within};
+use program::{Place, waves_image};
+use sagate::grpc::v1;
+use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::study::figure::{Axis, Figure, LinePanel, Lines, Series};
+use server::{Server, request, tensor};
+use tokio::task::JoinSet;
+use v1::segment_stream_response::Outcome;
+
+/// Callers that must notice nothing.
+const CALLERS: u64 = 6;
+/// How long a fault is waited for before the next.
+const PAUSE: Duration = Duration::from_millis(700);
+/// Names the server to a client that is to be killed; without it the client's test does nothing.
+const SERVER: &str = "TO_BE_KILLED_IN_A_SOAK";
+/// Growth of memory that is no leak: what the allocator keeps of large images.
+const SLACK_MIB: f64 = 24.0;
+/// Where libfaketime lies once `.ci/faketime` has unpacked it.
+const FAKETIME: &str = ".tools/libfaketimeMT.so.1";
+
+/// What goes wrong, in turn.
+const FAULTS: [&str; 7] = [
+    "client killed in mid-stream",
+    "slow reader",
+    "half-open connections",
+    "damaged model",
+    "good model comes and goes",
+    "SIGHUP",
+    "clock jump",
+];
+
+/// The client that is killed: opens streams without end, and says so when its first call is on its way.
+#[tokio::test]
+async fn the_client() {
+    let Ok(url) = std::env::var(SERVER) else {
+        return;
+    };
+    let mut client = QualityControlClient::connect(url).await.unwrap();
+    println!("begun");
+    loop {
+        let images = (0..1000).map(|index| v1::SegmentStreamRequest {
+            request: Some(request(&format!("{index}"), tensor(&waves_image(2, 96, 96)))),
+        });
+        let Ok(answers) = client.segment_stream(tokio_stream::iter(images)).await else {
+            continue;
+        };
+        let mut answers = answers.into_inner();
+        while let Ok(Some(_)) = answers.message().await {}
+    }
+}
+
+/// A server whose disk for logs is full from the first line on, and whose clock follows a file where libfaketime is there.
+struct Subject {
+    place: Place,
+    server: Server,
+    /// What the clock is ahead, for libfaketime.
+    clock: Option<PathBuf>,
+}
+
+impl Subject {
+    fn start() -> Subject {
+        let place = Place::new(1, &[0.1, 0.2, 0.3]);
+        let serve = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--json",
+        ];
+        let own = place.command(&serve);
+        // The shell gives its place to the program, so that signals reach it.
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "exec \"$0\" \"$@\" 2>/dev/full"])
+            .arg(own.get_program())
+            .args(own.get_args())
+            .current_dir(own.get_current_dir().unwrap())
+            .env("SAGATE__LOG__LEVEL", "info")
+            .env("SAGATE__AUDIT__FILE", "/dev/full");
+        let faketime = Path::new(env!("CARGO_MANIFEST_DIR")).join(FAKETIME);
+        let clock = faketime.is_file().then(|| place.path("clock"));
+        if let Some(clock) = &clock {
+            std::fs::write(clock, "+0s").unwrap();
+            command
+                .env("LD_PRELOAD", faketime)
+                .env("FAKETIME_TIMESTAMP_FILE", clock)
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let server = Server::with(&mut command);
+        Subject { place, server, clock }
+    }
+
+    fn of_proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.server.pid()))
+    }
+
+    /// Resident MiB, threads and descriptors.
+    fn holds(&self) -> [f64; 3] {
+        let status = std::fs::read_to_string(self.of_proc("status")).unwrap();
+        let of = |name: &str| -> f64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        let descriptors = std::fs::read_dir(self.of_proc("fd")).unwrap().count();
+        [of("VmRSS:") / 1024.0, of("Threads:"), descriptors as f64]
+    }
+
+    async fn fault(&self, kind: usize, round: u64) {
+        match FAULTS[kind] {
+            "client killed in mid-stream" => {
+                let url = self.server.url();
+                let moment = Duration::from_millis(round * 37 % 300);
+                tokio::task::spawn_blocking(move || live_and_die(&url, moment))
+                    .await
+                    .unwrap();
+            }
+            "slow reader" => slow_reader(self.server.client()).await,
+            "half-open connections" => self.half_open().await,
+            "damaged model" => {
+                let folder = tiny_model::copy_version(&self.place.path("models"), "tiny", 2);
+                let weights = folder.join("weights.safetensors");
+                let bytes = std::fs::read(&weights).unwrap();
+                std::fs::write(weights, &bytes[..bytes.len() / 2]).unwrap();
+                self.look_at_models(&folder).await;
+            }
+            "good model comes and goes" => {
+                let folder = tiny_model::copy_version(&self.place.path("models"), "tiny", 3);
+                self.look_at_models(&folder).await;
+            }
+            "SIGHUP" => self.server.signal("HUP"),
+            "clock jump" => {
+                if let Some(clock) = &self.clock {
+                    let ahead = ["+2h", "-1d", "+30d", "+0s"][round as usize % 4];
+                    std::fs::write(clock, ahead).unwrap();
+                }
+            }
+            other => unreachable!("{other}"),
+        }
+    }
+
+    /// Lets the server find a version, and then that it is gone.
+    async fn look_at_models(&self, folder: &Path) {
+        self.server.signal("HUP");
+        tokio::time::sleep(PAUSE).await;
+        std::fs::remove_dir_all(folder).unwrap();
+        self.server.signal("HUP");
+    }
+
+    /// Connections that say nothing, half of HTTP/2, or something else, and are left open for a while.
+    async fn half_open(&self) {
+        let address = self.server.url().trim_start_matches("http://").to_owned();
+        let words: [&[u8]; 4] = [
+            b"",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x0c\x04\x00\x00\x00\x00\x00\x00",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        ];
+        let open = |words: &&[u8]| {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.write_all(words).unwrap();
+            stream
+        };
+        let connections: Vec<TcpStream> = words.iter().cycle().take(20).map(open).collect();
+        tokio::time::sleep(PAUSE).await;
+        drop(connections);
+    }
+}
+
+/// Starts a client, and kills it so long after its first call.
+fn live_and_die(url: &str, moment: Duration) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_client", "--nocapture"])
+        .env(SERVER, url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let begun = lines.map_while(Result::ok).any(|line| line.ends_with("begun"));
+    std::thread::sleep(moment);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(begun, "the client ended before it was killed");
+}
+
+/// Asks for every layer, reads nothing for a while, and goes away.
+async fn slow_reader(mut client: Client) {
+    let asked = v1::InterpretRequest {
+        image: Some(tensor(&waves_image(3, 256, 256))),
+        layers: Some(v1::LayerOptions {
+            probability: v1::ProbabilityForm::Float32.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let answers = within(client.interpret(asked)).await.unwrap();
+    tokio::time::sleep(2 * PAUSE).await;
+    drop(answers);
+}
+
+/// One that must notice nothing: single images, streams and interpretations, each answer checked.
+async fn caller(
+    mut client: Client,
+    cases: Arc<Vec<Known>>,
+    answered: Arc<AtomicU64>,
+    first: u64,
+    end: Instant,
+) {
+    let mut turn = first;
+    while Instant::now() < end {
+        let case = &cases[turn as usize % cases.len()];
+        match turn % 3 {
+            0 => case.ask(&mut client).await,
+            1 => {
+                let image = |index: u64| v1::SegmentStreamRequest {
+                    request: Some(case.request(&index.to_string())),
+                };
+                let images = tokio_stream::iter((0..4).map(image).collect::<Vec<_>>());
+                let mut answers = within(client.segment_stream(images)).await.unwrap().into_inner();
+                for _ in 0..4 {
+                    let answer = within(answers.message())
+                        .await
+                        .unwrap()
+                        .expect("an answer is lost");
+                    match answer.outcome.unwrap() {
+                        Outcome::Segmentation(answer) => case.assert_is(&answer),
+                        Outcome::Failure(failure) => panic!("nobody asked for {failure:?}"),
+                    }
+                }
+            }
+            _ => {
+                let asked = case.request("look");
+                let asked = v1::InterpretRequest {
+                    request_id: asked.request_id,
+                    image: asked.image,
+                    options: asked.options,
+                    ..Default::default()
+                };
+                let mut parts = within(client.interpret(asked)).await.unwrap().into_inner();
+                let mut is_whole = false;
+                while let Some(part) = within(parts.message()).await.unwrap() {
+                    match part.part.unwrap() {
+                        v1::interpret_response::Part::Segmentation(answer) => case.assert_is(&answer),
+                        v1::interpret_response::Part::Summary(_) => is_whole = true,
+                        _ => {}
+                    }
+                }
+                assert!(is_whole, "an interpretation ended early");
+            }
+        }
+        answered.fetch_add(1, Relaxed);
+        turn += 1;
+    }
+}
+
+/// What was seen at a second since the start.
+struct Sample {
+    second: f64,
+    holds: [f64; 3],
+    answered: u64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_notices_the_faults_of_others() {
+    let seconds = std::env::var("SAGATE_FAULTS_SECONDS").map_or(20, |it| it.parse().expect("whole seconds"));
+    let subject = Subject::start();
+    let sizes = [[40, 40], [64, 96], [128, 128], [33, 47]];
+    let known =
+        |(seed, [height, width]): (usize, [usize; 2])| Known::new(&subject.place, seed, height, width);
+    let cases: Arc<Vec<Known>> = Arc::new(sizes.into_iter().enumerate().map(known).collect());
+    let answered = Arc::new(AtomicU64::new(0));
+    let begun = Instant::now();
+    let end = begun + Duration::from_secs(seconds);
+    let mut work = JoinSet::new();
+    for first in 0..CALLERS {
+        let (client, cases, answered) = (subject.server.client(), cases.clone(), answered.clone());
+        work.spawn(caller(client, cases, answered, first, end));
+    }
+    let mut done = [0u64; FAULTS.len()];
+    let break_things = async {
+        let mut round = 0;
+        while Instant::now() < end {
+            for (kind, done) in done.iter_mut().enumerate() {
+                subject.fault(kind, round).await;
+                *done += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            round += 1;
+        }
+    };
+    let watch = async {
+        let mut samples = Vec::new();
+        while Instant::now() < end {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            samples.push(Sample {
+                second: begun.elapsed().as_secs_f64(),
+                holds: subject.holds(),
+                answered: answered.load(Relaxed),
+            });
+        }
+        samples
+    };
+    let ((), samples) = tokio::join!(break_things, watch);
+    while let Some(ended) = within(work.join_next()).await {
+        ended.unwrap();
+    }
+    for (fault, done) in FAULTS.iter().zip(done) {
+        println!("{done:>7} {fault}");
+    }
+    if subject.clock.is_none() {
+        println!("        no clock jumps: {FAKETIME} is not there (.ci/faketime)");
+    }
+    println!(
+        "{:>7} calls answered, each as the library does",
+        answered.load(Relaxed)
+    );
+    let mut client = subject.server.client();
+    quiet(&mut client).await;
+    let lost = subject
+        .server
+        .metric("sagate_audit_lines_total{outcome=\"lost\"}");
+    assert!(lost > 0.0, "the disk for the audit log was not full");
+    let restarts = "sagate_model_restarts_total{model=\"tiny\",version=\"1\"}";
+    assert_eq!(subject.server.metric(restarts), 0.0, "the model panicked");
+    keep(&samples);
+    assert_steady(&samples);
+    until("connections stay open", async || {
+        subject.holds()[2] <= samples[0].holds[2] + 4.0
+    })
+    .await;
+    cases[0].ask(&mut client).await;
+    assert_eq!(subject.server.stop().code, 0);
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Compares the last fifth of a long run with the second one.
+fn assert_steady(samples: &[Sample]) {
+    let fifth = samples.len() / 5;
+    for (index, what, slack) in [
+        (0, "resident MiB", SLACK_MIB),
+        (1, "threads", 1.0),
+        (2, "descriptors", 8.0),
+    ] {
+        let of = |part: &[Sample]| median(part.iter().map(|sample| sample.holds[index]));
+        let (early, late) = (of(&samples[fifth..2 * fifth]), of(&samples[4 * fifth..]));
+        println!("{what}, median: {early:.1} early, {late:.1} late");
+        assert!(
+            samples.len() < 60 || late <= early * 1.05 + slack,
+            "{what} grow from {early} to {late}"
+        );
+    }
+}
+
+/// Writes what was seen as a table and as pictures, where somebody wants it.
+fn keep(samples: &[Sample]) {
+    let Some(folder) = std::env::var_os("SAGATE_FAULTS_OUT").map(PathBuf::from) else {
+        return;
+    };
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut table = String::from("second,resident_mib,threads,descriptors,calls_answered\n");
+    for sample in samples {
+        let [memory, threads, descriptors] = sample.holds;
+        let (second, answered) = (sample.second, sample.answered);
+        writeln!(
+            table,
+            "{second:.1},{memory:.1},{threads},{descriptors},{answered}"
+        )
+        .unwrap();
+    }
+    std::fs::write(folder.join("faults.csv"), table).unwrap();
+    for (index, name, label) in [
+        (0, "memory", "resident memory"),
+        (1, "threads", "threads"),
+        (2, "descriptors", "file descriptors"),
+    ] {
+        let series = Series {
+            name: label.into(),
+            x: samples.iter().map(|sample| sample.second / 60.0).collect(),
+            y: samples.iter().map(|sample| sample.holds[index]).collect(),
+            ..Series::default()
+        };
+        let most = series.y.iter().copied().fold(0.0, f64::max);
+        let figure = Figure::Lines(Lines {
+            title: format!("{label} of the server, one fault after the other"),
+            x: Axis::new("time").unit("min"),
+            y: match index {
+                0 => Axis::new(label).unit("MiB").range(0.0, most * 1.2),
+                _ => Axis::new(label).range(0.0, most * 1.2),
+            },
+            panels: vec![LinePanel {
+                series: vec![series],
+                ..LinePanel::default()
+            }],
+            ..Lines::default()
+        });
+        std::fs::write(folder.join(format!("{name}.svg")), figure.svg().unwrap()).unwrap();
+    }
+}
