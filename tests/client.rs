@@ -7,13 +7,13 @@ mod program;
 mod tiny_model;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use program::waves_image;
 use sagate::client::{Ask, Client, ClientError, Look, Part};
-use sagate::engine::ModelId;
+use sagate::engine::{ModelId, Priority};
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_server::{QualityControl, QualityControlServer};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -30,6 +30,7 @@ struct Script {
     segmentation: v1::Segmentation,
     parts: Vec<v1::InterpretResponse>,
     asked: AtomicUsize,
+    priorities: Mutex<Vec<v1::Priority>>,
 }
 
 #[derive(Clone)]
@@ -37,7 +38,12 @@ struct Fake(Arc<Script>);
 
 #[tonic::async_trait]
 impl QualityControl for Fake {
-    async fn segment(&self, _: Request<v1::SegmentRequest>) -> Result<Response<v1::SegmentResponse>, Status> {
+    async fn segment(
+        &self,
+        request: Request<v1::SegmentRequest>,
+    ) -> Result<Response<v1::SegmentResponse>, Status> {
+        let options = request.into_inner().options.unwrap();
+        self.0.priorities.lock().unwrap().push(options.priority());
         if self.0.asked.fetch_add(1, Ordering::Relaxed) < self.0.refusals {
             return Err(self.0.refusal.clone().unwrap());
         }
@@ -110,7 +116,11 @@ fn ask() -> Ask {
         name: "tiny".into(),
         version: 1,
     };
-    Ask { model, gate: None }
+    Ask {
+        model,
+        gate: None,
+        priority: Priority::Routine,
+    }
 }
 
 fn look() -> Look {
@@ -150,6 +160,24 @@ fn busy(code: Code, retry: Option<Duration>) -> Status {
     let mut details = ErrorDetails::new();
     details.set_retry_info(retry);
     Status::with_error_details(code, "the queue is full", details)
+}
+
+#[tokio::test]
+async fn how_urgent_an_image_is_comes_to_the_server() {
+    let (client, script) = start(Script {
+        segmentation: accepted(),
+        ..Script::default()
+    })
+    .await;
+    for priority in Priority::ALL {
+        let ask = Ask { priority, ..ask() };
+        client.segment(&waves_image(1, 2, 5), &ask).await.unwrap();
+    }
+    let seen = script.priorities.lock().unwrap().clone();
+    assert_eq!(
+        seen,
+        [v1::Priority::Urgent, v1::Priority::Routine, v1::Priority::Batch]
+    );
 }
 
 #[tokio::test]

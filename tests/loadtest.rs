@@ -75,7 +75,7 @@ fn a_mix_of_kinds_on_the_real_server() {
             "--mix",
             "mix.toml",
             "--kind",
-            "size=64x64,count=3,share=2",
+            "size=64x64,count=3,share=2,priority=urgent",
             "--out",
             "out",
         ],

@@ -174,6 +174,7 @@ impl Command {
             Command::Segment(args) => args.at.access.flags(),
             Command::Interpret(args) => args.at.access.flags(),
             Command::Health(args) => args.server.access.flags(),
+            Command::Loadtest(args) => args.access.flags(),
             Command::Top(args) => args.server.access.flags(),
             _ => Vec::new(),
         };

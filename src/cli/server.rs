@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::client::{DEFAULT_SERVER, ServerUrl};
+use crate::engine::Priority;
 
 /// A server that does the work in place of this machine.
 #[derive(Debug, Clone, clap::Args)]
@@ -12,6 +13,9 @@ pub struct WorkAt {
     /// Let the server at URL do the work, with its models and its gate's settings [default: this machine does]
     #[arg(long, value_name = "URL")]
     pub server: Option<ServerUrl>,
+    /// Of the images that wait at --server, which goes first; a lower one waits for a higher one, though not for ever
+    #[arg(long, value_name = "CLASS", requires = "server", default_value = "routine")]
+    pub priority: Priority,
     #[command(flatten)]
     pub access: AccessArgs,
 }

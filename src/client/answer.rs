@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::Serialize;
 
-use crate::engine::{ModelId, Score, UnitView};
+use crate::engine::{ModelId, Priority, Score, UnitView};
 use crate::gate::{Confidence, Decision};
 use crate::imaging::Plane;
 use crate::model::Class;
@@ -17,6 +17,8 @@ pub struct Ask {
     pub model: ModelId,
     /// What is asked of the gate; `None`: what the server's settings say.
     pub gate: Option<GateAsk>,
+    /// How urgent it is.
+    pub priority: Priority,
 }
 
 /// What a request asks of the gate.

@@ -7,7 +7,7 @@ use super::answer::{
     Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
 };
 use super::error::ClientError;
-use crate::engine::{ModelId, Score, UnitView};
+use crate::engine::{ModelId, Priority, Score, UnitView};
 use crate::gate::{By, Confidence, Decision, Expectation, Reason};
 use crate::grpc::v1;
 use crate::grpc::v1::image::Source;
@@ -96,7 +96,12 @@ fn options(ask: &Ask) -> v1::SegmentationOptions {
         }),
         mask_form: v1::MaskForm::Bits.into(),
         probabilities: false,
-        priority: v1::Priority::Routine.into(),
+        priority: match ask.priority {
+            Priority::Urgent => v1::Priority::Urgent,
+            Priority::Routine => v1::Priority::Routine,
+            Priority::Batch => v1::Priority::Batch,
+        }
+        .into(),
     }
 }
 

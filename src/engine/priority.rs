@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+use serde::Deserialize;
+
 /// How urgent an image is. A lower class waits for a higher one, but not for ever: see [`super::Setup::aging`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// Somebody waits for the answer at a bedside.
     Urgent,

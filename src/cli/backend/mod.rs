@@ -53,7 +53,10 @@ impl Backend {
         let policy = gate.policy(settings)?;
         Ok(match &at.server {
             None => Backend::Local(Box::new(Local::open(policy, settings)?)),
-            Some(url) => Backend::Remote(Box::new(Remote::open(url, gate.asked(settings), settings)?)),
+            Some(url) => {
+                let asked = gate.asked(settings);
+                Backend::Remote(Box::new(Remote::open(url, asked, at.priority, settings)?))
+            }
         })
     }
 

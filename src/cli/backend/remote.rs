@@ -11,6 +11,7 @@ use crate::client::{
     Access, Answer, Ask, BlockingClient, ClientError, GateAsk, LayerSeen, Look, OnItsWay, Part, ServerUrl,
 };
 use crate::config::Settings;
+use crate::engine::Priority;
 use crate::imaging::Image;
 
 /// Images that are on their way at once: enough that the server is never idle while one travels.
@@ -24,7 +25,12 @@ pub struct Remote {
 }
 
 impl Remote {
-    pub fn open(url: &ServerUrl, gate: Option<GateAsk>, settings: &Settings) -> anyhow::Result<Remote> {
+    pub fn open(
+        url: &ServerUrl,
+        gate: Option<GateAsk>,
+        priority: Priority,
+        settings: &Settings,
+    ) -> anyhow::Result<Remote> {
         let wanted = match settings.named("models.default") {
             true => Some(settings.models.default.parse()?),
             false => None,
@@ -42,6 +48,7 @@ impl Remote {
             ask: Ask {
                 model: model.id,
                 gate,
+                priority,
             },
         })
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::super::UsageError;
 use crate::client::GateAsk;
 use crate::config::Settings;
+use crate::engine::Priority;
 use crate::model::Reference;
 
 /// Images that are made where none are given: enough that nothing that keeps the last one helps.
@@ -41,6 +42,7 @@ pub struct Kind {
     /// Seconds after which an answer is worth nothing.
     pub deadline: Option<f64>,
     pub gate: Option<GateAsk>,
+    pub priority: Priority,
 }
 
 /// Where its images come from.
@@ -68,6 +70,8 @@ struct Written {
     deadline: Option<f64>,
     coverage: Option<f64>,
     threshold: Option<f64>,
+    #[serde(default)]
+    priority: Priority,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,13 +142,14 @@ impl Kind {
         Ok(Kind {
             name: written
                 .name
-                .unwrap_or_else(|| name(call, written.model.as_deref(), &images)),
+                .unwrap_or_else(|| name(call, written.model.as_deref(), &images, written.priority)),
             share,
             call,
             model: reference.map_err(|error| error.to_string())?,
             images,
             deadline: written.deadline,
             gate,
+            priority: written.priority,
         })
     }
 }
@@ -198,7 +203,12 @@ fn images(written: &Written) -> Result<Images, String> {
 }
 
 /// What a kind is called that has no name.
-fn name(call: Call, model: Option<&str>, images: &Images) -> String {
+fn name(call: Call, model: Option<&str>, images: &Images, priority: Priority) -> String {
+    let priority = match priority {
+        Priority::Urgent => " urgent",
+        Priority::Routine => "",
+        Priority::Batch => " batch",
+    };
     let call = match call {
         Call::Segment => "segment",
         Call::Interpret => "interpret",
@@ -208,8 +218,8 @@ fn name(call: Call, model: Option<&str>, images: &Images) -> String {
         Images::Read(path) => path.display().to_string(),
     };
     match model {
-        Some(model) => format!("{call} {model} {images}"),
-        None => format!("{call} {images}"),
+        Some(model) => format!("{call} {model} {images}{priority}"),
+        None => format!("{call} {images}{priority}"),
     }
 }
 

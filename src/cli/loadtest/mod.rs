@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::server::seconds;
+use super::server::{AccessArgs, seconds};
 use super::{Exit, UsageError, out};
 use crate::client::ServerUrl;
 use crate::config::Settings;
@@ -40,7 +40,7 @@ Open loop (--rate): requests leave when they are due, whatever the answers do, a
 loop (--in-flight): each answer is followed by the next request; as a client that waits does not ask, latencies are also given as they
 would be had it asked on (HdrHistogram's correction, with the median as the interval). Nothing is asked again: every refusal is counted.
 A kind of request is KEY=VALUE,... with the keys name, share, call (segment or interpret), model, size (HEIGHTxWIDTH, made images), count
-(of made images), images (a file or folder), deadline (seconds), coverage, threshold; a mix file (TOML) has a table [[kind]] a kind with
+(of made images), images (a file or folder), deadline (seconds), coverage, threshold, priority (urgent, routine or batch); a mix file (TOML) has a table [[kind]] a kind with
 the same keys. Ctrl-C ends it with the result so far. Aim it only at a server that is yours.
 
 Try it:  sagate loadtest --server http://127.0.0.1:50051 --rate 10 --seconds 20
@@ -49,6 +49,8 @@ pub struct Args {
     /// The server, http://HOST:PORT; there is no default
     #[arg(long, value_name = "URL")]
     server: ServerUrl,
+    #[command(flatten)]
+    pub access: AccessArgs,
     /// Open loop: requests a second, on the average
     #[arg(
         long,

@@ -49,6 +49,7 @@ impl Subject {
             let ask = Ask {
                 model: model.id.clone(),
                 gate: kind.gate,
+                priority: kind.priority,
             };
             match kind.call {
                 Call::Segment => drop(
