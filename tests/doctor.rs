@@ -31,6 +31,9 @@ fn doctor(place: &Place, settings: &[(&str, &str)]) -> (Value, i32) {
     (report, ended.code)
 }
 
+/// Says that beyond loopback no encryption is wanted.
+const INSECURE: (&str, &str) = ("SAGATE__SERVER__INSECURE", "true");
+
 /// What it found about something: state, words, and what it says to do.
 #[track_caller]
 fn about<'a>(report: &'a Value, about: &str) -> (&'a str, &'a str, &'a str) {
@@ -191,7 +194,7 @@ fn ports() {
         "held by something that is no sagate",
         "server.admin",
     );
-    let seen = doctor(&place, &[("SAGATE__SERVER__LISTEN", "192.0.2.1:50051")]);
+    let seen = doctor(&place, &[("SAGATE__SERVER__LISTEN", "192.0.2.1:50051"), INSECURE]);
     assert_wrong(&seen, "server.listen", "no such address", "ip address");
 
     let server = Server::start(&place, &[]);
@@ -215,7 +218,11 @@ fn ports() {
 #[test]
 fn what_others_can_reach_is_noted() {
     let place = place();
-    let (report, code) = doctor(&place, &[("SAGATE__SERVER__LISTEN", "0.0.0.0:0")]);
+    let beyond_loopback = ("SAGATE__SERVER__LISTEN", "0.0.0.0:0");
+    // Such settings are none without a word for it.
+    let seen = doctor(&place, &[beyond_loopback]);
+    assert_wrong(&seen, "settings", "without encryption", "sagate.example.toml");
+    let (report, code) = doctor(&place, &[beyond_loopback, INSECURE]);
     let (state, found, _) = about(&report, "exposure");
     assert_eq!((state, code), ("note", 0));
     assert!(found.contains("server.listen 0.0.0.0:0"), "{found}");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 13] = [
     ("nifti", targets::nifti),
     ("png_jpeg", targets::png_jpeg),
     ("npy", targets::npy),

@@ -165,6 +165,7 @@ fn tensor_operations_agree_in_both_layouts() {
 fn tensor_operations_agree_on_a_gpu() {
     let settings = sagate::config::Device {
         kind: sagate::config::DeviceKind::Cuda,
+        precision: sagate::nn::placement::Precision::Float32,
         threads: 0,
     };
     tensor_operations_agree_on(settings.open().unwrap());

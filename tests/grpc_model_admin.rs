@@ -15,14 +15,14 @@ use std::time::Duration;
 use program::{Place, waves_image};
 use sagate::grpc::v1;
 use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
-use server::Server;
+use server::{ADMINS, Server};
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 fn allowed(place: &Place, more: &[(&str, &str)]) -> Server {
-    let settings = [&[("SERVER__MODEL_ADMIN", "true")], more].concat();
+    let settings = [&[("SERVER__MODEL_ADMIN", "true"), ADMINS], more].concat();
     server::serve(place, &settings, &[])
 }
 
@@ -71,14 +71,19 @@ async fn until_health(server: &Server, service: &str, wanted: i32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_changes_models_unless_the_settings_allow_it() {
     let place = Place::new(1, &[0.5]);
-    let server = Server::start(&place, &[]);
-    let refused = admin(&server)
-        .unload_model(v1::UnloadModelRequest {
-            model: model("tiny", 1),
-        })
-        .await;
-    assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
-    server.stop();
+    for (settings, code) in [
+        (&[ADMINS][..], Code::Unimplemented),
+        (&[("SERVER__MODEL_ADMIN", "true")], Code::Unauthenticated),
+    ] {
+        let server = server::serve(&place, settings, &[]);
+        let refused = admin(&server)
+            .unload_model(v1::UnloadModelRequest {
+                model: model("tiny", 1),
+            })
+            .await;
+        assert_eq!(refused.unwrap_err().code(), code);
+        server.stop();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

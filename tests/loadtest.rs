@@ -93,7 +93,7 @@ fn a_mix_of_kinds_on_the_real_server() {
     assert_eq!(number(&all["in_time"]), 60);
     let kinds = report["kinds"].as_array().unwrap();
     let names: Vec<&str> = kinds.iter().map(|kind| kind["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["segment 64x64", "looks", "scans"]);
+    assert_eq!(names, ["segment 64x64 urgent", "looks", "scans"]);
     let mut requests = 0;
     for kind in kinds {
         assert_eq!(kind["model"], "tiny@1");

@@ -16,7 +16,7 @@ use sagate::grpc::inference::infer_parameter::ParameterChoice;
 use sagate::grpc::inference::{InferTensorContents, ModelInferRequest};
 use sagate::grpc::v1;
 use sagate::imaging::Image;
-use server::{Server, request, serve, tensor};
+use server::{ADMINS, Server, request, serve, tensor};
 use tonic::Code;
 
 const H: usize = 40;
@@ -560,7 +560,7 @@ async fn a_stream_in_its_order_goes_on_after_an_error() {
 #[tokio::test]
 async fn what_is_told_of_models() {
     let place = place();
-    let server = Server::start(&place, &[]);
+    let server = serve(&place, &[ADMINS], &[]);
     let mut client = client(&server);
     assert!(
         client

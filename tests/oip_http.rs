@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use program::{Place, floats, waves_image};
 use serde_json::{Value, json};
-use server::{Server, serve};
+use server::{ADMINS, Server, serve};
 
 const INFER: &str = "/v2/models/tiny/infer";
 
@@ -101,7 +101,7 @@ fn place() -> Place {
 }
 
 fn start(place: &Place) -> Server {
-    Server::start(place, &["--http", "127.0.0.1:0"])
+    serve(place, &[ADMINS], &["--http", "127.0.0.1:0"])
 }
 
 #[test]

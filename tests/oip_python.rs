@@ -14,7 +14,7 @@ use program::{Ended, Place, finish, floats, waves_image};
 use sagate::grpc::v1;
 use sagate::imaging::mask;
 use serde_json::{Value, json};
-use server::{Server, request, tensor};
+use server::{ADMINS, Server, request, serve, tensor};
 
 fn here(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -108,7 +108,7 @@ fn says(script: &str, arguments: &[&str], lines: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_triton_and_kserve() {
     let place = Place::new(2, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]);
-    let server = Server::start(&place, &["--http", "127.0.0.1:0"]);
+    let server = serve(&place, &[ADMINS], &["--http", "127.0.0.1:0"]);
     expected(&place, &server).await;
     let grpc = server.url().trim_start_matches("http://").to_owned();
     let http = server.http().trim_start_matches("http://").to_owned();

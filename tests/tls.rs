@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use authority::{Authority, SERVER};
-use program::{Place, assert_sentence, finish};
+use program::{Ended, Place, assert_sentence, finish};
 use sagate::client::{Access, Client, ClientError};
 use server::{Server, serve};
 
@@ -283,18 +283,53 @@ async fn handshakes_that_hang_keep_nobody_out() {
 fn the_admin_port_speaks_it_where_it_is_told_to() {
     let (place, _authority) = place();
     let server = serve(&place, &[&SERVER[..], &[("TLS__ADMIN", "true")]].concat(), &[]);
-    let address = server.admin().strip_prefix("https://").unwrap().to_owned();
-    // Python's own TLS.
-    let script = "import ssl, sys, urllib.request as r; c = ssl.create_default_context(cafile='ca.pem'); \
-                  print(r.urlopen('https://' + sys.argv[1] + '/healthz', context=c, timeout=30).read().decode())";
-    let mut command = Command::new("python3");
-    command.args(["-c", script, &address]).current_dir(place.path(""));
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let ended = finish(&mut command);
+    let ended = python_gets(&place, &format!("{}/healthz", server.admin()), &[]);
     assert_eq!((ended.code, ended.stdout.trim()), (0, "ok"), "{ended:?}");
     assert_eq!(server.stop().code, 0);
+}
+
+#[test]
+fn http_speaks_it_as_grpc_does() {
+    let (place, authority) = place();
+    let settings = [("TLS__CLIENT_CA", "ca.pem"), ("TLS__CLIENT_REQUIRED", "true")];
+    let server = serve(
+        &place,
+        &[&SERVER[..], &settings].concat(),
+        &["--http", "127.0.0.1:0"],
+    );
+    authority
+        .client(Some("viewer"), Vec::new())
+        .write(&place, "client");
+    let ready = format!("{}/v2/health/ready", server.http());
+    assert!(ready.starts_with("https://"), "{ready}");
+    let ended = python_gets(&place, &ready, &["client.pem", "client.key"]);
+    assert!(ended.code == 0 && ended.stdout.contains("\"ready\""), "{ended:?}");
+    let stranger = python_gets(&place, &ready, &[]);
+    assert_ne!(stranger.code, 0, "{stranger:?}");
+    // In the clear nobody answers.
+    let mut plain = TcpStream::connect(server.http().strip_prefix("https://").unwrap()).unwrap();
+    plain
+        .write_all(b"GET /v2/health/ready HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    assert_eq!(server.stop().code, 0);
+}
+
+/// What Python's own TLS gets from a URL, with this certificate and key.
+fn python_gets(place: &Place, url: &str, certificate: &[&str]) -> Ended {
+    let script = "import ssl, sys, urllib.request as r; c = ssl.create_default_context(cafile='ca.pem'); \
+                  sys.argv[2:] and c.load_cert_chain(*sys.argv[2:]); \
+                  print(r.urlopen(sys.argv[1], context=c, timeout=30).read().decode())";
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", script, url])
+        .args(certificate)
+        .current_dir(place.path(""))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    finish(&mut command)
 }
 
 fn until(mut so: impl FnMut() -> bool) {

@@ -218,10 +218,9 @@ pub(super) fn refuse_exposed(server: &Server, tls: &Tls) -> Result<(), ConfigErr
             "set tls.cert, tls.key and tls.admin = true",
         ),
     ];
-    // It speaks no TLS of its own.
     let http = server
         .http
-        .map(|http| ("server.http", http, false, "let something in front of it encrypt"));
+        .map(|http| ("server.http", http, tls.on(), "set tls.cert and tls.key"));
     let local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
     match ports
         .into_iter()

@@ -13,10 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use crate::trust::{Counts, Handshake, Peer, Tls, Trust, name_of};
+use crate::trust::{Counts, Handshake, Peer, Trust, name_of};
 
 /// How long a client is given to come to terms.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ const WAITING: usize = 64;
 /// What is waited where none can be accepted, as all file descriptors are taken.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// A connection to the gRPC port, encrypted or not.
+/// A connection, encrypted or not.
 pub(super) struct Connection {
     stream: Stream,
     peer: Peer,
@@ -64,9 +65,10 @@ pub(super) fn connections(listener: TcpListener, trust: &Trust) -> mpsc::Receive
                     let _ = sender.send(Ok(Connection::plain(stream, address))).await;
                 }
                 Some(tls) => {
-                    let (tls, sender) = (tls.clone(), sender.clone());
-                    let shaken = handshake(tls, stream, address, counts.clone());
+                    let sender = sender.clone();
+                    let (acceptor, of_this) = (tls.grpc(), counts.clone());
                     handshakes.add(&counts, async move {
+                        let shaken = handshake(acceptor, stream, address, &of_this);
                         if let Some(connection) = shaken.await {
                             let _ = sender.send(Ok(connection)).await;
                         }
@@ -104,13 +106,14 @@ impl Handshakes {
     }
 }
 
-async fn handshake(
-    tls: Tls,
+/// Comes to terms with a client; `None` where that fails or takes too long.
+pub(super) async fn handshake(
+    tls: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-    counts: Arc<Counts>,
+    counts: &Counts,
 ) -> Option<Connection> {
-    let (how, connection) = match tokio::time::timeout(HANDSHAKE, tls.grpc().accept(stream)).await {
+    let (how, connection) = match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => (Handshake::Done, Some(Connection::encrypted(stream, address))),
         Ok(Err(error)) => {
             tracing::debug!(%error, peer = %address, "no TLS handshake");
@@ -123,7 +126,8 @@ async fn handshake(
 }
 
 impl Connection {
-    fn plain(stream: TcpStream, address: SocketAddr) -> Connection {
+    /// One that is not encrypted.
+    pub fn plain(stream: TcpStream, address: SocketAddr) -> Connection {
         Connection {
             stream: Stream::Plain(stream),
             peer: Peer {

@@ -32,6 +32,8 @@ struct Current {
     print: Print,
     /// For gRPC: client certificates are asked for where the settings say so.
     grpc: Arc<ServerConfig>,
+    /// The same for HTTP/JSON.
+    http: Arc<ServerConfig>,
     /// For the admin port: none is asked for.
     admin: Arc<ServerConfig>,
 }
@@ -60,6 +62,12 @@ impl Tls {
     pub fn grpc(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.grpc.clone().into()
+    }
+
+    /// What a new connection for HTTP/JSON is encrypted with.
+    pub fn http(&self) -> TlsAcceptor {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.http.clone().into()
     }
 
     /// What a new connection to the admin port is encrypted with, where it is.
@@ -134,16 +142,19 @@ fn load(settings: &config::Tls, old: Option<&Print>, counts: &Counts) -> Result<
         .with_single_cert(chain.clone(), secret.clone_key())
         .map_err(not_a_pair)?;
     grpc.alpn_protocols = vec![b"h2".to_vec()];
+    let mut http = grpc.clone();
+    http.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut admin = builder()?
         .with_no_client_auth()
         .with_single_cert(chain.clone(), secret)
         .map_err(not_a_pair)?;
-    admin.alpn_protocols = vec![b"http/1.1".to_vec()];
+    admin.alpn_protocols.clone_from(&http.alpn_protocols);
     let ends = certificate::ends(&chain[0]).ok_or_else(|| cert.refuse("its first certificate has no end"))?;
     counts.certificate_ends(ends);
     Ok(Some(Current {
         print,
         grpc: Arc::new(grpc),
+        http: Arc::new(http),
         admin: Arc::new(admin),
     }))
 }

@@ -93,7 +93,7 @@ pub fn exposure(settings: &Settings) -> Finding {
     let ports = [
         ("server.listen", Some(server.listen), tls.on()),
         ("server.admin", Some(server.admin), tls.admin),
-        ("server.http", server.http, false),
+        ("server.http", server.http, tls.on()),
     ];
     let open: Vec<String> = ports
         .into_iter()

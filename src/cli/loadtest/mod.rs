@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     server: ServerUrl,
     #[command(flatten)]
-    pub access: AccessArgs,
+    pub(super) access: AccessArgs,
     /// Open loop: requests a second, on the average
     #[arg(
         long,

@@ -196,7 +196,9 @@ fn announce(
     let scheme = |encrypted| if encrypted { "https" } else { "http" };
     let listen = format!("{}://{}", scheme(settings.tls.on()), addresses.grpc);
     let admin = format!("{}://{}", scheme(settings.tls.admin), addresses.admin);
-    let http = addresses.http.map(|http| format!("http://{http}"));
+    let http = addresses
+        .http
+        .map(|http| format!("{}://{http}", scheme(settings.tls.on())));
     let names: Vec<String> = contracts
         .iter()
         .map(|contract| contract.id().to_string())

@@ -9,7 +9,7 @@ use crate::trust::Client;
 
 /// Who asks for an inference.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(in crate::grpc) struct Caller {
     /// Who was let in; what of an answer it may see, its roles say.
     pub client: Client,
     pub asker: Asker,

@@ -1,5 +1,6 @@
 //! Who may be connected, and for how long.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tonic::transport::server::Connected;
 
 use super::routes;
+use crate::grpc::incoming::{Connection, handshake};
 use crate::grpc::oip::Inference;
-use crate::trust::Peer;
+use crate::trust::Trust;
 
 /// Most connections; more wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -29,6 +32,7 @@ pub(in crate::grpc) async fn serve(
     inference: Inference,
     draining: watch::Receiver<bool>,
 ) {
+    let trust = inference.trust().clone();
     let router = routes::router(inference);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -37,7 +41,7 @@ pub(in crate::grpc) async fn serve(
         tokio::select! {
             _ = stop.wait_for(|&draining| draining) => break,
             accepted = accept(&listener, &places) => {
-                connections.spawn(answer(accepted, router.clone(), draining.clone()));
+                connections.spawn(answer(accepted, trust.clone(), router.clone(), draining.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -46,8 +50,8 @@ pub(in crate::grpc) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// A connection, who asks by it, and its place.
-type Accepted = (TcpStream, Peer, Option<OwnedSemaphorePermit>);
+/// A connection, where it comes from, and its place.
+type Accepted = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
 
 /// The next connection, once there is a place for it. Out of file descriptors, or a client that is gone again: after a moment the next
 /// may be fine.
@@ -55,13 +59,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     let place = places.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
-                let peer = Peer {
-                    address,
-                    certificate: None,
-                };
-                return (stream, peer, place);
-            }
+            Ok((stream, address)) => return (stream, address, place),
             Err(error) => {
                 tracing::warn!(%error, "the HTTP port cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -70,15 +68,27 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     }
 }
 
-async fn answer((stream, peer, _place): Accepted, router: Router, mut draining: watch::Receiver<bool>) {
+async fn answer(
+    (stream, address, _place): Accepted,
+    trust: Trust,
+    router: Router,
+    mut draining: watch::Receiver<bool>,
+) {
     // Without them it works as well, if slower and longer.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(SLOW_READER));
-    let router = router.layer(Extension(peer));
+    let connection = match &trust.tls {
+        None => Connection::plain(stream, address),
+        Some(tls) => match handshake(tls.http(), stream, address, &trust.counts).await {
+            Some(connection) => connection,
+            None => return,
+        },
+    };
+    let router = router.layer(Extension(connection.connect_info()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     // However it ends, the client has seen it.
     tokio::select! {
