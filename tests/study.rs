@@ -3,12 +3,14 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sagate::study::report::without_times;
 use sagate::study::results::{PARTS, part};
+use sagate::study::{Cache, StepId};
 
 /// The smallest study that has every part.
 const SIZES: [&str; 10] = [
@@ -108,6 +110,26 @@ fn a_killed_study_goes_on_to_the_same_report() {
             "the report lacks {part}"
         );
     }
+}
+
+/// Two sets come from one step: were it made twice at once, one would read what the other just replaces.
+#[test]
+fn jobs_that_need_the_same_step_make_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path());
+    let made = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let kept = cache.step(&StepId::new("shared", serde_json::Value::Null), |_| {
+                    std::thread::sleep(Duration::from_millis(50));
+                    Ok(made.fetch_add(1, Ordering::SeqCst))
+                });
+                assert_eq!(kept.unwrap().value, 0);
+            });
+        }
+    });
+    assert_eq!(made.into_inner(), 1);
 }
 
 /// What cannot be is refused with the name of the size, before anything is done.

@@ -1,6 +1,8 @@
 //! The outcomes of steps, kept under the hash of what went into them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -18,6 +20,8 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone)]
 pub struct Cache {
     dir: PathBuf,
+    /// A lock for each step that was asked for: of the jobs that need one, the first makes it and the others wait.
+    turns: Arc<Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>>>,
 }
 
 /// Where jobs are done and their outcomes kept.
@@ -72,11 +76,19 @@ pub struct Kept<T> {
 impl Cache {
     /// A cache in a folder, which is made when the first step is kept.
     pub fn new(dir: impl Into<PathBuf>) -> Cache {
-        Cache { dir: dir.into() }
+        Cache {
+            dir: dir.into(),
+            turns: Arc::default(),
+        }
     }
 
     fn folder(&self, step: &StepId) -> PathBuf {
         self.dir.join(format!("{}-{}", step.name, step.key()))
+    }
+
+    fn turn(&self, folder: &Path) -> Arc<Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(folder.to_owned()).or_default().clone()
     }
 
     /// Whether a step's outcome is kept.
@@ -96,6 +108,8 @@ impl Cache {
     ) -> Result<Kept<T>, StudyError> {
         let (key, folder) = (step.key(), self.folder(step));
         let (value_file, seconds_file) = (folder.join("value.json"), folder.join("seconds.json"));
+        let turn = self.turn(&folder);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         if value_file.is_file() {
             return Ok(Kept {
                 value: read(&value_file)?,
