@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector faketime python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,9 +31,6 @@ prometheus: ## Unpack Debian's promtool and prometheus, which the tests check me
 collector: ## Put rotel, an OpenTelemetry collector that the tests send to, into .tools: 10 MB to download, once
 	@.ci/collector
 
-faketime: ## Put libfaketime, by which a test lets the server's clock jump, into .tools
-	@.ci/faketime
-
 python-client: ## Put what the Python client and its test need into target/python-client
 	@.ci/python-client
 
@@ -49,7 +46,7 @@ build: libtorch ## Build the binary, target/release/sagate
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus collector faketime python-client oip-clients peers ## Run every test
+test: libtorch mricron prometheus collector python-client oip-clients peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 
 gpu-check: libtorch ## Run the tests that need a CUDA GPU, besides `make test`; where there is none, say so
@@ -61,7 +58,7 @@ gpu-bench: libtorch ## Time network, mu, SAMs and service on a CUDA GPU, in both
 fuzz: libtorch ## Run each fuzz target for SECONDS=60 seconds (libFuzzer; cargo-fuzz is built once)
 	@.ci/fuzz $(or $(SECONDS),60)
 
-soak: libtorch faketime ## Let everything around a server break for SECONDS=3600 while its answers are checked; plots go to target/soak
+soak: libtorch ## Let everything around a server break for SECONDS=3600 while its answers are checked; plots go to target/soak
 	SAGATE_FAULTS_SECONDS=$(or $(SECONDS),3600) SAGATE_FAULTS_OUT=target/soak \
 	  cargo test --release --locked --test soak_faults -- --nocapture nobody_notices_the_faults_of_others
 

@@ -15,6 +15,7 @@ mod server;
 mod tiny_model;
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,9 @@ const PAUSE: Duration = Duration::from_millis(700);
 const SERVER: &str = "TO_BE_KILLED_IN_A_SOAK";
 /// Growth of memory that is no leak: what the allocator keeps of large images.
 const SLACK_MIB: f64 = 24.0;
-/// Where libfaketime lies once `.ci/faketime` has unpacked it.
-const FAKETIME: &str = ".tools/libfaketimeMT.so.1";
+
+/// Where the clock jumps to, in seconds: two hours on, a day back, a month on, and right again.
+const AHEAD: [i64; 4] = [7200, -86_400, 2_592_000, 0];
 
 /// What goes wrong, in turn.
 const FAULTS: [&str; 7] = [
@@ -74,12 +76,11 @@ async fn the_client() {
     }
 }
 
-/// A server whose disk for logs is full from the first line on, and whose clock follows a file where libfaketime is there.
+/// A server whose disk for logs is full from the first line on, and whose clock is set by a file.
 struct Subject {
     place: Place,
     server: Server,
-    /// What the clock is ahead, for libfaketime.
-    clock: Option<PathBuf>,
+    clock: PathBuf,
 }
 
 impl Subject {
@@ -103,16 +104,11 @@ impl Subject {
             .current_dir(own.get_current_dir().unwrap())
             .env("SAGATE__LOG__LEVEL", "info")
             .env("SAGATE__AUDIT__FILE", "/dev/full");
-        let faketime = Path::new(env!("CARGO_MANIFEST_DIR")).join(FAKETIME);
-        let clock = faketime.is_file().then(|| place.path("clock"));
-        if let Some(clock) = &clock {
-            std::fs::write(clock, "+0s").unwrap();
-            command
-                .env("LD_PRELOAD", faketime)
-                .env("FAKETIME_TIMESTAMP_FILE", clock)
-                .env("FAKETIME_NO_CACHE", "1")
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        }
+        let clock = place.path("clock");
+        set(&clock, 0);
+        command
+            .env("LD_PRELOAD", clock_that_jumps(&place))
+            .env("CLOCK_AHEAD", &clock);
         let server = Server::with(&mut command);
         Subject { place, server, clock }
     }
@@ -155,12 +151,7 @@ impl Subject {
                 self.look_at_models(&folder).await;
             }
             "SIGHUP" => self.server.signal("HUP"),
-            "clock jump" => {
-                if let Some(clock) = &self.clock {
-                    let ahead = ["+2h", "-1d", "+30d", "+0s"][round as usize % 4];
-                    std::fs::write(clock, ahead).unwrap();
-                }
-            }
+            "clock jump" => set(&self.clock, AHEAD[round as usize % AHEAD.len()]),
             other => unreachable!("{other}"),
         }
     }
@@ -191,6 +182,30 @@ impl Subject {
         tokio::time::sleep(PAUSE).await;
         drop(connections);
     }
+}
+
+/// Says how many seconds the server's clock is ahead.
+fn set(clock: &Path, ahead: i64) {
+    // In place, as the server has it mapped.
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(clock)
+        .unwrap();
+    file.write_all(&ahead.to_le_bytes()).unwrap();
+}
+
+/// Compiles what stands between the server and its clock.
+fn clock_that_jumps(place: &Place) -> PathBuf {
+    let library = place.path("ahead.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clock/ahead.c");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(compiled.unwrap().success(), "cc compiles {}", source.display());
+    library
 }
 
 /// Starts a client, and kills it so long after its first call.
@@ -334,9 +349,6 @@ async fn nobody_notices_the_faults_of_others() {
     }
     for (fault, done) in FAULTS.iter().zip(done) {
         println!("{done:>7} {fault}");
-    }
-    if subject.clock.is_none() {
-        println!("        no clock jumps: {FAKETIME} is not there (.ci/faketime)");
     }
     println!(
         "{:>7} calls answered, each as the library does",
