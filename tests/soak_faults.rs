@@ -29,7 +29,7 @@ use program::{Place, waves_image};
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_client::QualityControlClient;
 use sagate::study::figure::{Axis, Figure, LinePanel, Lines, Series};
-use server::{Server, request, tensor};
+use server::{Server, request, serving, tensor};
 use tokio::task::JoinSet;
 use v1::segment_stream_response::Outcome;
 
@@ -86,15 +86,7 @@ struct Subject {
 impl Subject {
     fn start() -> Subject {
         let place = Place::new(1, &[0.1, 0.2, 0.3]);
-        let serve = [
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin",
-            "127.0.0.1:0",
-            "--json",
-        ];
-        let own = place.command(&serve);
+        let own = serving(&place, &[]);
         // The shell gives its place to the program, so that signals reach it.
         let mut command = Command::new("sh");
         command

@@ -162,6 +162,15 @@ impl Server {
 
 /// Starts a server with some settings, like `("ENGINE__MAX_BATCH", "1")`, and waits until it is ready.
 pub fn serve(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Server {
+    let mut command = serving(place, arguments);
+    for (name, value) in settings {
+        command.env(format!("SAGATE__{name}"), value);
+    }
+    Server::with(&mut command)
+}
+
+/// The command that starts one, on ports that are free.
+pub fn serving(place: &Place, arguments: &[&str]) -> Command {
     let own = [
         "serve",
         "--listen",
@@ -170,11 +179,7 @@ pub fn serve(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Se
         "127.0.0.1:0",
         "--json",
     ];
-    let mut command = place.command(&[&own, arguments].concat());
-    for (name, value) in settings {
-        command.env(format!("SAGATE__{name}"), value);
-    }
-    Server::with(&mut command)
+    place.command(&[&own, arguments].concat())
 }
 
 impl Drop for Server {
