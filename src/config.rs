@@ -726,12 +726,12 @@ impl Gate {
 }
 
 impl Engine {
-    /// Most images that the network sees at once on a device. On a CPU one image already keeps every core busy: a few together save
-    /// what comes once a batch, more only make each other wait (`sagate bench serve` prints the rate of each batch). A GPU is filled
-    /// only by many.
+    /// Most images that the network sees at once on a device. A core of a CPU is busy with one, and takes no less time for each of several;
+    /// only below some 64 x 64 pixels do a few together save something (`sagate --threads 1 bench network --size 32 --batch 4`). A GPU is
+    /// filled only by many.
     pub fn largest_batch(&self, device: tch::Device) -> usize {
         match (self.max_batch, device) {
-            (0, tch::Device::Cpu) => 4,
+            (0, tch::Device::Cpu) => 1,
             (0, _) => 16,
             (most, _) => most,
         }

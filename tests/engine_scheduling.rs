@@ -255,3 +255,104 @@ async fn instances_share_the_slots_and_answer_as_one_would() {
     }
     rig.engine.stop().await;
 }
+
+/// Makes the model believe that an image of 48 x 48 takes a fifth of so many seconds.
+async fn slow_down(rig: &Rig, hosted: &Arc<Hosted>, seconds: f64) {
+    let held = rig.observer.hold();
+    let slow = queue(hosted, &image(hosted, 0, 48), &Asker::default());
+    rig.observer.until_held().await;
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    drop(held);
+    slow.wait().await.unwrap();
+}
+
+fn within(seconds: f64) -> Asker {
+    Asker {
+        deadline: Some(Instant::now() + Duration::from_secs_f64(seconds)),
+        ..Asker::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_spent_on_what_would_come_too_late() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    slow_down(&rig, &hosted, 1.0).await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    rig.observer.until_held().await;
+    // Some 0.8 s of work, and time enough when it comes.
+    let late = queue(&hosted, &image(&hosted, 1, 96), &within(2.0));
+    tokio::time::sleep(Duration::from_secs_f64(1.6)).await;
+    drop(held);
+    first.wait().await.unwrap();
+    match late.wait().await {
+        Err(EngineError::NotInTime {
+            expected_seconds,
+            left_seconds,
+            ..
+        }) => assert!(expected_seconds > left_seconds),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rig.observer.begun(), 1, "the network ran for the first alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_no_larger_than_lets_each_be_in_time() {
+    let rig = Rig::new(&["tiny"], |setup| setup.serving.common.forming.max_batch = 8);
+    let hosted = rig.ready("tiny").await;
+    slow_down(&rig, &hosted, 5.0).await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    rig.observer.until_held().await;
+    // Images of some 0.9 s each: by then one is done, and not two.
+    let hasty = queue(&hosted, &image(&hosted, 1, 48), &within(1.7));
+    let patient = [2, 3, 4].map(|seed| queue(&hosted, &image(&hosted, seed, 48), &Asker::default()));
+    drop(held);
+    first.wait().await.unwrap();
+    assert_eq!(hasty.wait().await.unwrap().timing.images, 1);
+    for pending in patient {
+        assert_eq!(pending.wait().await.unwrap().timing.images, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_hour_is_not_held_against_images_for_ever() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    slow_down(&rig, &hosted, 1.5).await;
+    let image = image(&hosted, 0, 48);
+    let first = ask(&hosted, &image, &within(0.15)).await;
+    assert!(matches!(first, Err(EngineError::NotInTime { .. })), "{first:?}");
+    let mut refused = 1;
+    while let Err(EngineError::NotInTime { .. }) = ask(&hosted, &image, &within(0.15)).await {
+        refused += 1;
+        assert!(refused < 500, "nothing is tried any more");
+    }
+}
+
+/// On one thread, which is kept from hearing of anything until it is all over: the answer and the end of the time come together.
+#[tokio::test]
+async fn every_image_of_a_batch_that_ends_too_late_is_told_so() {
+    let rig = Rig::new(&["tiny"], |setup| {
+        setup.serving.common.forming = Forming {
+            max_batch: 2,
+            max_wait: Duration::from_secs(10),
+            preferred: vec![2],
+            bucket: 0,
+        };
+    });
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let pair = [1, 2].map(|seed| queue(&hosted, &image(&hosted, seed, 48), &within(2.0)));
+    rig.observer.until_held().await;
+    std::thread::sleep(Duration::from_secs_f64(2.1));
+    drop(held);
+    while hosted.usage().entries > 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for pending in pair {
+        let late = pending.wait().await;
+        assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
+    }
+}

@@ -5,11 +5,16 @@ const NEWEST: f64 = 0.2;
 /// An interpretation of every layer before one was measured, in segmentations.
 const INTERPRETATION: f64 = 12.0;
 
+/// What is left of a measurement's worth each time that it alone is why an image is refused.
+const DOUBT: f64 = 0.98;
+
 /// What an image costs. Seconds are of one slot: a core on a CPU, the whole of a GPU.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
     segmentation: Option<f64>,
     interpretation: Option<f64>,
+    /// In (0, 1], what the measurements are multiplied with.
+    worth: f64,
 }
 
 /// What is asked of the model.
@@ -23,6 +28,7 @@ impl Cost {
     pub const UNKNOWN: Cost = Cost {
         segmentation: None,
         interpretation: None,
+        worth: 1.0,
     };
 
     /// Seconds for an image of so many pixels; 0 as long as nothing was measured.
@@ -32,7 +38,7 @@ impl Cost {
             Kind::Segmentation => segmentation,
             Kind::Interpretation => self.interpretation.unwrap_or(INTERPRETATION * segmentation),
         };
-        each * pixels as f64
+        self.worth * each * pixels as f64
     }
 
     /// Remembers how long so many pixels took.
@@ -42,6 +48,13 @@ impl Cost {
             Kind::Segmentation => &mut self.segmentation,
             Kind::Interpretation => &mut self.interpretation,
         };
+        self.worth = 1.0;
         *place = Some(place.map_or(each, |before| before + NEWEST * (each - before)));
+    }
+
+    /// Believes the measurements a little less: by them an image was refused while the model had nothing to do. Of many such one is tried
+    /// in the end, so that what was measured while the machine was slow is not held against images for ever.
+    pub fn doubt(&mut self) {
+        self.worth *= DOUBT;
     }
 }

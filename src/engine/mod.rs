@@ -17,6 +17,7 @@ mod folder;
 mod hosted;
 mod interpretation;
 mod observer;
+mod pace;
 mod pass;
 mod place;
 mod pool;

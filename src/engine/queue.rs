@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Kind};
+use super::pace::Pace;
 use super::priority::Priority;
 use super::serving::Forming;
 use super::task::Entry;
@@ -69,6 +70,16 @@ impl Queue {
         })
     }
 
+    /// Takes out what could not be done in its time any more.
+    pub fn take_late(&mut self, pace: &Pace, now: Instant) -> Vec<Entry> {
+        let waiting = self.lines.iter().flatten();
+        let late: Vec<u64> = waiting
+            .filter(|entry| pace.is_late(entry, now))
+            .map(|entry| entry.id)
+            .collect();
+        late.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
     /// Takes out everything.
     pub fn take_all(&mut self) -> Vec<Entry> {
         self.pixels = Default::default();
@@ -132,10 +143,10 @@ impl Queue {
         (first.kind(), first.image.size())
     }
 
-    /// How many could run in the batch of that image, itself counted.
-    pub fn there(&self, next: &Next, forming: &Forming, most: usize, now: Instant) -> usize {
+    /// How many could run in the batch of that image, itself counted, with each still in time.
+    pub fn there(&self, next: &Next, forming: &Forming, most: usize, pace: &Pace, now: Instant) -> usize {
         if self.first(next).takes_company() {
-            self.company(next, forming, now).take(most).count()
+            pace.in_time(self.company(next, forming, now).take(most), now)
         } else {
             1
         }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Kind};
 use super::error::EngineError;
+use super::pace::{Pace, in_time, retry};
 use super::priority::Priority;
 use super::queue::{Due, Next, Queue};
 use super::serving::Forming;
@@ -164,7 +165,7 @@ impl Scheduler {
         let id = state.next_entry;
         state.next_entry += 1;
         let entry = entry(id);
-        if let Err(error) = self.check(&state, queue, &entry) {
+        if let Err(error) = self.check(&mut state, queue, &entry) {
             drop(state);
             // Gives the image's place back, outside of the lock.
             drop(entry);
@@ -177,11 +178,11 @@ impl Scheduler {
             line.had = line.had.max(least);
         }
         line.queue.push(entry);
-        self.dispatch(&mut state);
+        self.dispatch(state);
         Ok(id)
     }
 
-    fn check(&self, state: &State, queue: QueueId, entry: &Entry) -> Result<(), EngineError> {
+    fn check(&self, state: &mut State, queue: QueueId, entry: &Entry) -> Result<(), EngineError> {
         let Some(line) = state.lines.get(&queue).filter(|line| !line.closed) else {
             return Err(EngineError::Stopping);
         };
@@ -199,9 +200,20 @@ impl Scheduler {
         };
         let now = Instant::now();
         let others = state.waiting_or_running();
-        let own = line.cost.seconds(entry.kind(), entry.pixels())
-            / self.threads(self.slots.count, others + 1) as f64;
-        in_time(deadline, self.wait(state, line, entry.priority, now) + own, now)
+        let pace = Pace {
+            cost: line.cost,
+            threads: self.threads(self.slots.count, others + 1),
+        };
+        let expected = self.wait(state, line, entry.priority, now) + pace.seconds(entry);
+        let in_time = in_time(deadline, expected, now);
+        // The model has nothing to do, so that nothing is measured either.
+        if in_time.is_err()
+            && line.is_at_rest()
+            && let Some(line) = state.lines.get_mut(&queue)
+        {
+            line.cost.doubt();
+        }
+        in_time
     }
 
     /// Refuses an image of which nothing is known yet, where it could not be done in its time.
@@ -236,8 +248,7 @@ impl Scheduler {
     pub fn withdraw(self: &Arc<Self>, queue: QueueId, id: u64) {
         let mut state = self.state();
         let withdrawn = state.lines.get_mut(&queue).and_then(|line| line.queue.remove(id));
-        self.dispatch(&mut state);
-        drop(state);
+        self.dispatch(state);
         // Frees the image, and its place, outside of the lock.
         drop(withdrawn);
     }
@@ -247,7 +258,7 @@ impl Scheduler {
         let mut state = self.state();
         if let Some(line) = state.lines.get_mut(&queue) {
             line.queue.put_back(entries);
-            self.dispatch(&mut state);
+            self.dispatch(state);
         } else {
             drop(state);
             refuse(entries, || EngineError::Stopping);
@@ -260,7 +271,7 @@ impl Scheduler {
         if let Some(line) = state.lines.get_mut(&queue) {
             line.closed = true;
         }
-        self.dispatch(&mut state);
+        self.dispatch(state);
     }
 
     /// Whether nothing more is taken for a model.
@@ -272,8 +283,7 @@ impl Scheduler {
     pub fn refuse_all(self: &Arc<Self>, queue: QueueId, error: impl Fn() -> EngineError) {
         let mut state = self.state();
         let waiting = state.lines.get_mut(&queue).map(|line| line.queue.take_all());
-        self.dispatch(&mut state);
-        drop(state);
+        self.dispatch(state);
         refuse(waiting.unwrap_or_default(), error);
     }
 
@@ -287,27 +297,25 @@ impl Scheduler {
     /// Waits for a batch of a model, done with the one before. `None`: it is closed, and nothing waits any more.
     pub fn next(self: &Arc<Self>, queue: QueueId, done: Option<Grant>) -> Option<Grant> {
         let seat = Arc::new(Seat::default());
-        {
-            let mut state = self.state();
-            // In one step: were the slots free before the instance is, another model would always get them.
-            if let Some(mut done) = done {
-                done.give_back(&mut state);
-            }
-            let is_over = state.is_over(queue);
-            if let Some(line) = state.lines.get_mut(&queue).filter(|_| !is_over) {
-                line.idle.push(seat.clone());
-            }
-            self.dispatch(&mut state);
-            if is_over {
-                return None;
-            }
+        let mut state = self.state();
+        // In one step: were the slots free before the instance is, another model would always get them.
+        if let Some(mut done) = done {
+            done.give_back(&mut state);
+        }
+        let is_over = state.is_over(queue);
+        if let Some(line) = state.lines.get_mut(&queue).filter(|_| !is_over) {
+            line.idle.push(seat.clone());
+        }
+        self.dispatch(state);
+        if is_over {
+            return None;
         }
         loop {
             if let Some(grant) = seat.wait() {
                 return Some(grant);
             }
+            self.dispatch(self.state());
             let mut state = self.state();
-            self.dispatch(&mut state);
             if state.is_over(queue) {
                 state.stand_up(queue, &seat);
                 // It may have been given a batch just before.
@@ -316,15 +324,28 @@ impl Scheduler {
         }
     }
 
-    /// Hands out batches as long as there are slots and images.
-    fn dispatch(self: &Arc<Self>, state: &mut State) {
+    /// Hands out batches as long as there are slots and images. What waits and cannot be done in its time any more is refused, before
+    /// anything is spent on it.
+    fn dispatch(self: &Arc<Self>, mut guard: MutexGuard<'_, State>) {
+        let state = &mut *guard;
         let now = Instant::now();
+        let mut late = Vec::new();
         while state.slots_free > 0
             && let Some((id, next)) = state.foremost(now)
         {
             let threads = self.threads(state.slots_free, state.demand());
             let (slots_free, memory_free) = (state.slots_free, state.memory_free);
             let line = state.lines.get_mut(&id).expect("it is foremost");
+            let pace = Pace {
+                cost: line.cost,
+                threads,
+            };
+            let too_late = line.queue.take_late(&pace, now);
+            if !too_late.is_empty() {
+                let waiting = line.queue.seconds(Priority::Batch, &line.cost) / self.slots.count as f64;
+                late.extend(too_late.into_iter().map(|entry| (entry, pace, retry(waiting))));
+                continue;
+            }
             let (kind, size) = line.queue.kind_and_size(&next);
             let Terms {
                 forming, activations, ..
@@ -338,7 +359,7 @@ impl Scheduler {
             }
             let fitting = usize::try_from(memory_free / each).unwrap_or(usize::MAX);
             let most = forming.max_batch.min(fitting);
-            let there = line.queue.there(&next, forming, most, now);
+            let there = line.queue.there(&next, forming, most, &pace, now);
             // What can run beside on free slots is not run after.
             let beside = (slots_free / threads).min(line.idle.len()).max(1);
             let share = line.queue.len().div_ceil(beside);
@@ -370,6 +391,11 @@ impl Scheduler {
             line.idle
                 .iter()
                 .for_each(|seat| seat.tell(|told| told.closed = true));
+        }
+        // Gives their places back, outside of the lock.
+        drop(guard);
+        for (entry, pace, retry_seconds) in late {
+            pace.refuse_late(entry, retry_seconds, now);
         }
     }
 
@@ -545,21 +571,9 @@ impl Drop for Grant {
             let scheduler = self.scheduler.clone();
             let mut state = scheduler.state();
             self.give_back(&mut state);
-            scheduler.dispatch(&mut state);
+            scheduler.dispatch(state);
         }
     }
-}
-
-fn in_time(deadline: Instant, expected: f64, now: Instant) -> Result<(), EngineError> {
-    let left = deadline.saturating_duration_since(now).as_secs_f64();
-    if left > 0.0 && expected > left {
-        return Err(EngineError::NotInTime {
-            expected_seconds: expected,
-            left_seconds: left,
-            retry_seconds: (expected - left).clamp(0.01, 30.0),
-        });
-    }
-    Ok(())
 }
 
 fn refuse(entries: Vec<Entry>, error: impl Fn() -> EngineError) {

@@ -176,6 +176,12 @@ impl Worker {
         }));
         let failure = match ran {
             Ok(Ok(Outcome::Sent)) => return true,
+            Ok(Ok(Outcome::Late)) => {
+                for entry in batch {
+                    entry.refuse(EngineError::DeadlineExceeded);
+                }
+                return true;
+            }
             Ok(Ok(Outcome::Scored(answers))) => {
                 for (entry, scored) in batch.into_iter().zip(answers) {
                     if let Task::Segment(answer) = entry.task {

@@ -33,16 +33,26 @@ c10::IValue optional_tensor(const at::Tensor *tensor) {
 
 extern "C" {
 
-// The weight [out, in, k, k] in the order that oneDNN likes best for inputs of the given size [B, in, H, W].
-at::Tensor *sagate_reorder_weight(const at::Tensor *weight, int64_t padding, const int64_t *input_size, char **error) {
+// The weight [out, in, k, k], or [in, out, k, k] of a transposed convolution, in the order that oneDNN likes best for inputs of the given
+// size [B, in, H, W].
+at::Tensor *sagate_reorder_weight(const at::Tensor *weight, bool transposed, int64_t padding, int64_t stride,
+                                  const int64_t *input_size, char **error) {
   return caught(error, [&] {
-    std::vector<int64_t> pair_padding(2, padding), ones(2, 1), size(input_size, input_size + 4);
-    return call("mkldnn::_reorder_convolution_weight",
-                {*weight, pair_padding, ones, ones, int64_t(1), c10::IValue(size)});
+    std::vector<int64_t> paddings(2, padding), strides(2, stride), zeros(2, 0), ones(2, 1), size(input_size, input_size + 4);
+    if (transposed) {
+      return call("mkldnn::_reorder_convolution_transpose_weight",
+                  {*weight, paddings, zeros, strides, ones, int64_t(1), c10::IValue(size)});
+    }
+    return call("mkldnn::_reorder_convolution_weight", {*weight, paddings, strides, ones, int64_t(1), c10::IValue(size)});
   });
 }
 
-// relu(conv2d(x, weight) + bias), or without the ReLU; stride and dilation 1. `weight` as reordered or plain.
+// Bytes that name the order of a reordered weight.
+at::Tensor *sagate_order(const at::Tensor *weight, char **error) {
+  return caught(error, [&] { return call("mkldnn::_get_mkldnn_serialized_md", {*weight}); });
+}
+
+// relu(conv2d(x, weight) + bias), or without the ReLU; stride and dilation 1. `weight` as reordered.
 at::Tensor *sagate_convolution(const at::Tensor *x, const at::Tensor *weight, const at::Tensor *bias, int64_t padding,
                                bool relu, char **error) {
   return caught(error, [&] {
@@ -50,6 +60,17 @@ at::Tensor *sagate_convolution(const at::Tensor *x, const at::Tensor *weight, co
     return call("mkldnn::_convolution_pointwise",
                 {*x, *weight, optional_tensor(bias), pair_padding, ones, ones, int64_t(1),
                  std::string(relu ? "relu" : "none"), c10::List<std::optional<at::Scalar>>(), c10::IValue()});
+  });
+}
+
+// conv_transpose2d(x, weight) + bias, dilation 1, nothing added to the output's size. `weight` as reordered.
+at::Tensor *sagate_transposed_convolution(const at::Tensor *x, const at::Tensor *weight, const at::Tensor *bias, int64_t padding,
+                                          int64_t stride, char **error) {
+  return caught(error, [&] {
+    std::vector<int64_t> paddings(2, padding), strides(2, stride), zeros(2, 0), ones(2, 1);
+    return call("mkldnn::_convolution_transpose_pointwise",
+                {*x, *weight, *bias, paddings, zeros, strides, ones, int64_t(1), std::string("none"),
+                 c10::List<std::optional<at::Scalar>>(), c10::IValue()});
   });
 }
 

@@ -5,13 +5,19 @@ use std::ffi::{CStr, c_char};
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
+use super::ordered::Ordered;
+
 unsafe extern "C" {
     fn sagate_reorder_weight(
         weight: *const C_tensor,
+        transposed: bool,
         padding: i64,
+        stride: i64,
         input_size: *const i64,
         error: *mut *mut c_char,
     ) -> *mut C_tensor;
+
+    fn sagate_order(weight: *const C_tensor, error: *mut *mut c_char) -> *mut C_tensor;
 
     fn sagate_convolution(
         x: *const C_tensor,
@@ -29,26 +35,86 @@ unsafe extern "C" {
         padding: i64,
         error: *mut *mut c_char,
     ) -> *mut C_tensor;
+
+    fn sagate_transposed_convolution(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        padding: i64,
+        stride: i64,
+        error: *mut *mut c_char,
+    ) -> *mut C_tensor;
 }
 
-/// Weight `[out, in, k, k]` in oneDNN's own order for inputs of about the size `[B, in, H, W]`. For [`convolution`] only.
+/// How a kernel moves over its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Whether the convolution is a transposed one, which spreads each input over its kernel.
+    pub transposed: bool,
+    pub padding: i64,
+    pub stride: i64,
+}
+
+impl Window {
+    /// Of a convolution of stride 1.
+    pub fn sliding(padding: i64) -> Window {
+        Window {
+            transposed: false,
+            padding,
+            stride: 1,
+        }
+    }
+
+    /// Of the transposed convolution that doubles both sides.
+    pub const DOUBLING: Window = Window {
+        transposed: true,
+        padding: 0,
+        stride: 2,
+    };
+}
+
+/// A weight, `[out, in, k, k]` or `[in, out, k, k]` of a transposed convolution, in oneDNN's own order for inputs `[B, in, H, W]` on as many
+/// threads as libtorch has now. For the functions below only.
 pub(super) fn reorder_weight(
     weight: &Tensor,
-    padding: i64,
+    window: Window,
     input_size: [i64; 4],
 ) -> Result<Tensor, TchError> {
+    let Window {
+        transposed,
+        padding,
+        stride,
+    } = window;
     // SAFETY: tch's tensors are `at::Tensor` pointers, live for the call; four sizes are read; the outcome is checked.
-    unsafe { take(|error| sagate_reorder_weight(weight.as_ptr(), padding, input_size.as_ptr(), error)) }
+    unsafe {
+        take(|error| {
+            sagate_reorder_weight(
+                weight.as_ptr(),
+                transposed,
+                padding,
+                stride,
+                input_size.as_ptr(),
+                error,
+            )
+        })
+    }
+}
+
+/// Bytes (uint8) that name the order of a reordered weight.
+pub(super) fn order(weight: &Tensor) -> Result<Tensor, TchError> {
+    // SAFETY: as above.
+    unsafe { take(|error| sagate_order(weight.as_ptr(), error)) }
 }
 
 /// `conv2d(x, weight) + bias` with stride 1, followed by a ReLU if asked for. Keeps channels-last inputs channels-last.
 pub(super) fn convolution(
     x: &Tensor,
-    weight: &Tensor,
+    weight: &Ordered,
     bias: &Tensor,
-    padding: i64,
     relu: bool,
 ) -> Result<Tensor, TchError> {
+    let padding = weight.window().padding;
+    let weight = weight.for_input(x)?;
     // SAFETY: as above.
     unsafe {
         take(|error| sagate_convolution(x.as_ptr(), weight.as_ptr(), bias.as_ptr(), padding, relu, error))
@@ -56,15 +122,28 @@ pub(super) fn convolution(
 }
 
 /// `relu(sum + conv2d(x, weight))` with stride 1, in the memory of `sum`.
-pub(super) fn convolution_onto(
-    sum: Tensor,
-    x: &Tensor,
-    weight: &Tensor,
-    padding: i64,
-) -> Result<Tensor, TchError> {
+pub(super) fn convolution_onto(sum: Tensor, x: &Tensor, weight: &Ordered) -> Result<Tensor, TchError> {
+    let padding = weight.window().padding;
+    let weight = weight.for_input(x)?;
     // SAFETY: as above; `sum` is ours alone to write to.
     unsafe {
         take(|error| sagate_convolution_onto(sum.as_ptr(), x.as_ptr(), weight.as_ptr(), padding, error))
+    }
+}
+
+/// `conv_transpose2d(x, weight) + bias`.
+pub(super) fn transposed_convolution(
+    x: &Tensor,
+    weight: &Ordered,
+    bias: &Tensor,
+) -> Result<Tensor, TchError> {
+    let Window { padding, stride, .. } = weight.window();
+    let weight = weight.for_input(x)?;
+    // SAFETY: as above.
+    unsafe {
+        take(|error| {
+            sagate_transposed_convolution(x.as_ptr(), weight.as_ptr(), bias.as_ptr(), padding, stride, error)
+        })
     }
 }
 

@@ -6,16 +6,13 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::checkpoint::{CheckpointError, Difference, Weights};
-use super::fused;
+use super::fused::{self, Window};
 use super::layers::{LAYER_COUNT, LAYERS, Layer};
 use super::layout::channels_last;
+use super::ordered::Ordered;
 use super::placement::{Placement, Precision};
 use super::threads::on_one_thread;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
-
-/// Side of the images for which oneDNN orders the weights; others use the same order. Each layer's are ordered for its own side: for
-/// another one oneDNN may order them otherwise, and would do so anew for every image.
-const REORDER_SIDE: i64 = 256;
 
 /// The network as it serves. Belongs to the thread that made it.
 pub struct InferenceNet {
@@ -61,12 +58,18 @@ pub enum InferenceError {
 
 /// A convolution of stride 1 with what follows it.
 struct Convolution {
-    weight: Tensor,
-    /// oneDNN's own order of the weight.
-    reordered: Option<Tensor>,
+    weight: Weight,
     bias: Tensor,
     padding: i64,
     relu: bool,
+}
+
+/// A weight as what computes with it likes it.
+enum Weight {
+    /// libtorch's own convolution.
+    Plain(Tensor),
+    /// oneDNN's.
+    Ordered(Ordered),
 }
 
 /// A block on the way up.
@@ -82,12 +85,12 @@ enum Join {
     Whole(Convolution),
     /// `conv([up, skip]) = conv(up) + conv(skip)`: with oneDNN the second sum is taken in the memory of the first, and nothing is
     /// joined.
-    Split { up: Convolution, skip: Tensor },
+    Split { up: Convolution, skip: Ordered },
 }
 
 /// A transposed convolution, 2x2 with stride 2.
 struct Up {
-    weight: Tensor,
+    weight: Weight,
     bias: Tensor,
 }
 
@@ -112,7 +115,7 @@ impl InferenceNet {
         let _no_grad = tch::no_grad_guard();
         let fold = Folder { weights, placement };
         let encoders = (1..=4)
-            .map(|level| fold.block(&format!("encoder{level}"), level))
+            .map(|level| fold.block(&format!("encoder{level}")))
             .collect::<Result<_, _>>()?;
         let decoders = (1..=4)
             .rev()
@@ -122,9 +125,9 @@ impl InferenceNet {
             config: *config,
             placement,
             encoders,
-            bottleneck: fold.block("bottleneck", 5)?,
+            bottleneck: fold.block("bottleneck")?,
             decoders,
-            head: fold.convolution(fold.get("head.weight")?, fold.get("head.bias")?, 1, 0, false)?,
+            head: fold.convolution(fold.get("head.weight")?, fold.get("head.bias")?, 0, false)?,
         })
     }
 
@@ -386,8 +389,7 @@ impl Decoder {
 impl Convolution {
     fn share(&self) -> Convolution {
         Convolution {
-            weight: self.weight.shallow_clone(),
-            reordered: self.reordered.as_ref().map(Tensor::shallow_clone),
+            weight: self.weight.share(),
             bias: self.bias.shallow_clone(),
             padding: self.padding,
             relu: self.relu,
@@ -395,12 +397,14 @@ impl Convolution {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        if let Some(weight) = &self.reordered {
-            return fused::convolution(x, weight, &self.bias, self.padding, self.relu);
+        match &self.weight {
+            Weight::Ordered(weight) => fused::convolution(x, weight, &self.bias, self.relu),
+            Weight::Plain(weight) => {
+                let padding = [self.padding, self.padding];
+                let out = x.f_conv2d(weight, Some(&self.bias), [1, 1], padding, [1, 1], 1)?;
+                if self.relu { { out }.f_relu_() } else { Ok(out) }
+            }
         }
-        let padding = [self.padding, self.padding];
-        let out = x.f_conv2d(&self.weight, Some(&self.bias), [1, 1], padding, [1, 1], 1)?;
-        if self.relu { { out }.f_relu_() } else { Ok(out) }
     }
 }
 
@@ -410,7 +414,7 @@ impl Join {
             Join::Whole(convolution) => Join::Whole(convolution.share()),
             Join::Split { up, skip } => Join::Split {
                 up: up.share(),
-                skip: skip.shallow_clone(),
+                skip: skip.share(),
             },
         }
     }
@@ -424,7 +428,7 @@ impl Join {
             } => {
                 let sum = above.forward(&up)?;
                 drop(up);
-                fused::convolution_onto(sum, &skip, weight, above.padding)
+                fused::convolution_onto(sum, &skip, weight)
             }
         }
     }
@@ -433,20 +437,28 @@ impl Join {
 impl Up {
     fn share(&self) -> Up {
         Up {
-            weight: self.weight.shallow_clone(),
+            weight: self.weight.share(),
             bias: self.bias.shallow_clone(),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])
+        match &self.weight {
+            Weight::Ordered(weight) => fused::transposed_convolution(x, weight, &self.bias),
+            Weight::Plain(weight) => {
+                x.f_conv_transpose2d(weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])
+            }
+        }
     }
 }
 
-/// The size of the input that the weights of a layer are ordered for: level 1 is that of the image, each further one half of it.
-fn input_size(channels: i64, level: u32) -> [i64; 4] {
-    let side = REORDER_SIDE >> (level - 1);
-    [1, channels, side, side]
+impl Weight {
+    fn share(&self) -> Weight {
+        match self {
+            Weight::Plain(weight) => Weight::Plain(weight.shallow_clone()),
+            Weight::Ordered(weight) => Weight::Ordered(weight.share()),
+        }
+    }
 }
 
 /// Takes tensors out of a checkpoint and folds them.
@@ -472,61 +484,52 @@ impl Folder<'_> {
         tensor.f_to_kind(precision.kind())?.f_to_device(device)
     }
 
-    fn block(&self, name: &str, level: u32) -> Result<[Convolution; 2], CheckpointError> {
-        Ok([self.folded(name, level, 1)?, self.folded(name, level, 2)?])
+    fn block(&self, name: &str) -> Result<[Convolution; 2], CheckpointError> {
+        Ok([self.folded(name, 1)?, self.folded(name, 2)?])
     }
 
     fn decoder(&self, level: u32) -> Result<Decoder, CheckpointError> {
         let block = format!("decoder{level}");
-        let whole = self.folded(&block, level, 1)?;
-        let half = whole.weight.size()[1] / 2;
-        let first = if whole.reordered.is_some() {
-            let above = whole.weight.f_narrow(1, 0, half)?;
-            let skip = channels_last(&whole.weight.f_narrow(1, half, half)?)?;
+        let up = self.up(&format!("upconv{level}"))?;
+        let second = self.folded(&block, 2)?;
+        let (weight, bias) = self.fold(&block, 1)?;
+        let first = if self.has_onednn() {
+            let half = weight.size()[1] / 2;
+            let skip = channels_last(&self.place(&weight.f_narrow(1, half, half)?)?)?;
             Join::Split {
-                up: self.convolution(above, whole.bias, level, whole.padding, false)?,
-                skip: fused::reorder_weight(&skip, whole.padding, input_size(half, level))?,
+                up: self.convolution(weight.f_narrow(1, 0, half)?, bias, 1, false)?,
+                skip: Ordered::new(skip, Window::sliding(1)),
             }
         } else {
-            Join::Whole(whole)
+            Join::Whole(self.convolution(weight, bias, 1, true)?)
         };
-        Ok(Decoder {
-            up: self.up(&format!("upconv{level}"))?,
-            first,
-            second: self.folded(&block, level, 2)?,
-        })
+        Ok(Decoder { up, first, second })
     }
 
-    /// `conv -> norm` as one convolution: each output channel scaled by `weight / sqrt(var + eps)`.
-    fn folded(&self, block: &str, level: u32, position: usize) -> Result<Convolution, CheckpointError> {
+    fn folded(&self, block: &str, position: usize) -> Result<Convolution, CheckpointError> {
+        let (weight, bias) = self.fold(block, position)?;
+        self.convolution(weight, bias, 1, true)
+    }
+
+    /// `conv -> norm` as the weight and bias of one convolution: each output channel scaled by `weight / sqrt(var + eps)`.
+    fn fold(&self, block: &str, position: usize) -> Result<(Tensor, Tensor), CheckpointError> {
         let norm = |leaf: &str| self.get(&format!("{block}.norm{position}.{leaf}"));
         let scale = norm("weight")?.f_div(&norm("running_var")?.f_add_scalar(NORM_EPSILON)?.f_sqrt()?)?;
         let bias = norm("bias")?.f_sub(&norm("running_mean")?.f_mul(&scale)?)?;
         let weight = self.get(&format!("{block}.conv{position}.weight"))?;
-        self.convolution(weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?, bias, level, 1, true)
+        Ok((weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?, bias))
     }
 
     fn convolution(
         &self,
         weight: Tensor,
         bias: Tensor,
-        level: u32,
         padding: i64,
         relu: bool,
     ) -> Result<Convolution, CheckpointError> {
-        let weight = channels_last(&self.place(&weight)?)?;
-        let bias = self.place(&bias)?;
-        let size = input_size(weight.size()[1], level);
-        let reordered = match (self.placement.device, self.placement.precision) {
-            (Device::Cpu, Precision::Float32) if tch::utils::has_mkldnn() => {
-                Some(fused::reorder_weight(&weight, padding, size)?)
-            }
-            _ => None,
-        };
         Ok(Convolution {
-            weight,
-            reordered,
-            bias,
+            weight: self.weight(&weight, Window::sliding(padding))?,
+            bias: self.place(&bias)?,
             padding,
             relu,
         })
@@ -534,8 +537,23 @@ impl Folder<'_> {
 
     fn up(&self, name: &str) -> Result<Up, CheckpointError> {
         Ok(Up {
-            weight: channels_last(&self.place(&self.get(&format!("{name}.weight"))?)?)?,
+            weight: self.weight(&self.get(&format!("{name}.weight"))?, Window::DOUBLING)?,
             bias: self.place(&self.get(&format!("{name}.bias"))?)?,
         })
+    }
+
+    fn weight(&self, weight: &Tensor, window: Window) -> Result<Weight, TchError> {
+        let weight = channels_last(&self.place(weight)?)?;
+        Ok(if self.has_onednn() {
+            Weight::Ordered(Ordered::new(weight, window))
+        } else {
+            Weight::Plain(weight)
+        })
+    }
+
+    /// Whether oneDNN's own operators compute.
+    fn has_onednn(&self) -> bool {
+        let Placement { device, precision } = self.placement;
+        device == Device::Cpu && precision == Precision::Float32 && tch::utils::has_mkldnn()
     }
 }

@@ -18,6 +18,7 @@ pub mod inference;
 pub mod layers;
 pub mod layout;
 pub mod memory;
+mod ordered;
 pub mod placement;
 pub mod stream;
 pub mod threads;

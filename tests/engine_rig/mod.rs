@@ -36,6 +36,11 @@ impl Watcher {
         Held(self.clone())
     }
 
+    /// How many batches were begun since [`Watcher::hold`].
+    pub fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+
     /// Waits until a batch is held.
     pub async fn until_held(&self) {
         while self.begun.load(Ordering::SeqCst) == 0 {

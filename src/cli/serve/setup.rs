@@ -98,6 +98,8 @@ fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPlan {
 fn serving(settings: &Settings, section: &Section, device: tch::Device) -> Serving {
     let engine = &settings.engine;
     let wait = section.batch_wait_ms.unwrap_or(engine.batch_wait_ms);
+    let preferred = section.preferred_batches.as_ref();
+    let preferred = preferred.unwrap_or(&engine.preferred_batches).clone();
     let version = |version: Option<usize>| version.filter(|&it| it > 0).map(|it| it as u32);
     let canary = version(section.canary).map(|version| Canary {
         version,
@@ -108,14 +110,15 @@ fn serving(settings: &Settings, section: &Section, device: tch::Device) -> Servi
         instances: section.instances.unwrap_or(engine.instances),
         forming: Forming {
             max_batch: match section.max_batch {
-                None | Some(0) => engine.largest_batch(device),
+                None | Some(0) => {
+                    let largest = preferred.last().copied().unwrap_or(1);
+                    engine.largest_batch(device).max(largest)
+                }
                 Some(most) => most,
             },
             bucket: section.bucket.unwrap_or(engine.bucket),
             max_wait: Duration::from_secs_f64(wait / 1000.0),
-            preferred: (section.preferred_batches.as_ref())
-                .unwrap_or(&engine.preferred_batches)
-                .clone(),
+            preferred,
         },
         versions: match &section.versions {
             None | Some(VersionsSetting::All) => Versions::All,
