@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak overload lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ fuzz: libtorch ## Run each fuzz target for SECONDS=60 seconds (libFuzzer; cargo-
 soak: libtorch ## Let everything around a server break for SECONDS=3600 while its answers are checked; plots go to target/soak
 	SAGATE_FAULTS_SECONDS=$(or $(SECONDS),3600) SAGATE_FAULTS_OUT=target/soak \
 	  cargo test --release --locked --test soak_faults -- --nocapture nobody_notices_the_faults_of_others
+
+overload: build ## Put three times the load that it can do on a server for SECONDS=300, and say what still comes in time
+	@.ci/overload $(or $(SECONDS),300)
 
 lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources, doubles and advisories
 	cargo fmt --all --check
