@@ -1,4 +1,4 @@
-//! Many callers of every kind at once, for as long as SAGATE_SOAK_SECONDS says (120).
+//! Many callers of every kind at once, for as long as SAGATE_SOAK_SECONDS says (60).
 //!
 //! What would break: an answer that depends on who else is there, an error that nobody asked for, memory that grows.
 
@@ -219,7 +219,7 @@ fn median(values: &[f64]) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_of_every_kind() {
-    let seconds = std::env::var("SAGATE_SOAK_SECONDS").map_or(120, |it| it.parse().expect("whole seconds"));
+    let seconds = std::env::var("SAGATE_SOAK_SECONDS").map_or(60, |it| it.parse().expect("whole seconds"));
     let place = Place::new(1, &[0.1, 0.2, 0.3]);
     tiny_model::write_as(
         "twin",
