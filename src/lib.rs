@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | 1 | [`protoseg`] | the method: prototypes, SAMs, SA scores, mu; tensors in, tensors out |
 //! | 1 | [`imaging`] | pictures in and out, preprocessing, masks, figures |
+//! | 1 | [`fleet`] | many replicas behind a load balancer, simulated |
 //! | 2 | [`nn`] | the U-Net in its training and inference forms, checkpoints |
 //! | 2 | [`gate`] | calibration, thresholds, the decision |
 //! | 3 | [`model`] | a model as a folder, and the repository of them |
@@ -25,6 +26,7 @@ pub mod client;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod fleet;
 pub mod gate;
 pub mod grpc;
 pub mod imaging;

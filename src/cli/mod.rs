@@ -24,6 +24,7 @@ pub mod protoseg;
 pub mod segment;
 pub mod serve;
 mod server;
+pub mod simulate;
 mod study;
 mod subject;
 pub mod token;
@@ -109,6 +110,8 @@ enum Command {
     Top(top::Args),
     /// Put a server under a load, and see how it does
     Loadtest(loadtest::Args),
+    /// See how many replicas a load takes, and what breaks first
+    Simulate(simulate::Args),
     /// Find a model's thresholds: mu over a set of images
     Calibrate(calibrate::Args),
     /// Try the gate on images whose truth is known, clean and damaged
@@ -146,6 +149,7 @@ impl Command {
             Command::Health(args) => health::run(args, settings),
             Command::Top(args) => top::run(args, settings),
             Command::Loadtest(args) => loadtest::run(args, settings),
+            Command::Simulate(args) => simulate::run(&args, settings),
             Command::Calibrate(args) => calibrate::run(args, settings),
             Command::Evaluate(args) => evaluate::run(args, settings),
             Command::Protoseg(args) => protoseg::run(args, settings),

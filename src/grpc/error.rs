@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -217,10 +218,16 @@ impl ServiceError {
         if let Some(field) = row.field {
             details.add_bad_request_violation(field, message.clone());
         }
+        let mut metadata = MetadataMap::new();
         if let Some(retry) = row.retry {
             details.set_retry_info(Some(retry));
+            // The same for those who do not look into the details: gRPC's own clients (gRFC A6), and proxies, in whole seconds as
+            // in HTTP (RFC 9110, 10.2.3).
+            let number = |number: f64| MetadataValue::<Ascii>::from(number.ceil() as u64);
+            metadata.insert("grpc-retry-pushback-ms", number(retry.as_secs_f64() * 1e3));
+            metadata.insert("retry-after", number(retry.as_secs_f64()));
         }
-        Status::with_error_details(row.code, message, details)
+        Status::with_error_details_and_metadata(row.code, message, details, metadata)
     }
 
     /// The same for one image of a stream.

@@ -123,9 +123,17 @@ pub async fn refused_interpretation(client: &mut Client, asked: v1::InterpretReq
     within(parts.message()).await.expect_err("bad input is refused")
 }
 
-/// Seconds after which an error says to try again.
+/// The time after which an error says to try again: the same in its details and in the two headers that others look at.
 pub fn retry(status: &Status) -> Option<Duration> {
-    status.get_error_details().retry_info()?.retry_delay
+    let delay = status.get_error_details().retry_info()?.retry_delay?;
+    for (name, number) in [
+        ("grpc-retry-pushback-ms", delay.as_secs_f64() * 1e3),
+        ("retry-after", delay.as_secs_f64()),
+    ] {
+        let told = status.metadata().get(name).expect(name).to_str().unwrap();
+        assert_eq!(told, number.ceil().to_string(), "{name}");
+    }
+    Some(delay)
 }
 
 /// How the server is doing.

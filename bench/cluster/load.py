@@ -1,0 +1,31 @@
+"""A load from sagate's own load test."""
+
+import json
+import subprocess
+
+from replica import SAGATE
+
+
+class Load:
+    """Runs while the scenario goes on; `report` waits for its end."""
+
+    def __init__(self, url, seconds, out=None, **options):
+        words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        out = ["--out", out] if out else []
+        self.process = subprocess.Popen(
+            [SAGATE, "--json", "loadtest", "--server", url, "--seconds", str(seconds), "--connections", "4", *words, *out],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def report(self):
+        printed, errors = self.process.communicate()
+        if self.process.returncode != 0:
+            raise RuntimeError(f"the load test ended with {self.process.returncode}: {errors}")
+        return json.loads(printed)
+
+
+def answers(report):
+    """What was sent, answered and not answered, of a report; an answer that differs from the first to the same image is no answer."""
+    codes = report["all"]["codes"]
+    requests = report["all"]["requests"]
+    good = codes.get("OK", 0) - report["all"]["senseless"] - report["all"]["different"]
+    return {"sent": requests, "answered": good, "lost": requests - good + report["unfinished"], "codes": codes}

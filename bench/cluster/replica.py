@@ -1,0 +1,78 @@
+"""One replica: a sagate process of its own, with a share of the cores of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from share import Share
+
+SAGATE = Path("target/release/sagate").resolve()
+START_LIMIT, STOP_LIMIT = 60, 60
+
+
+class Replica:
+    """Keeps its ports from life to life, as a replica keeps its address behind a service."""
+
+    def __init__(self, name, folder, models, settings, cores, ports):
+        self.name, self.folder, self.models, self.settings = name, folder, models, settings
+        self.grpc, self.admin = ports
+        self.share = Share(name, cores)
+        self.process = None
+
+    def start(self):
+        """Starts it; `wait_ready` waits."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("SAGATE__")}
+        settings = self.folder / "sagate.toml"
+        settings.write_text(self.settings)
+        self.printed = open(self.folder / f"{self.name}.jsonl", "w+")
+        self.process = subprocess.Popen(
+            [SAGATE, "--json", "--models", self.models, "--threads", "1", "--config", settings, "serve",
+             "--listen", f"127.0.0.1:{self.grpc}", "--admin", f"127.0.0.1:{self.admin}"],
+            stdin=subprocess.DEVNULL, stdout=self.printed, stderr=open(self.folder / f"{self.name}.log", "a"),
+            env=environment, preexec_fn=self.share.join)
+        return self
+
+    def wait_ready(self):
+        until = time.monotonic() + START_LIMIT
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}: see {self.folder / self.name}.log")
+            if any(json.loads(line).get("event") == "ready" for line in self.lines()):
+                return self
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} was not ready in {START_LIMIT} s")
+
+    def lines(self):
+        return [line for line in Path(self.printed.name).read_text().splitlines() if line]
+
+    def stop(self):
+        """Lets it end what it has (SIGTERM). Returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_LIMIT)
+
+    def kill(self):
+        """Ends it as a machine that fails does."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.stop()
+        self.share.remove()
+
+    def metrics(self):
+        """Every sample of /metrics, by name with its labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def images(self, version=None):
+        """Images that it decided on since it started, of one version of the model or of all."""
+        wanted = 'sagate_images_total{'
+        return sum(value for name, value in self.metrics().items()
+                   if name.startswith(wanted) and (version is None or f'version="{version}"' in name))

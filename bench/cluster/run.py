@@ -1,0 +1,289 @@
+"""Three replicas behind a real Envoy, watched by a real Prometheus, while replicas are restarted, killed and slowed down under load: what is lost.
+Then the simulation of the same fleet, beside what was measured. `make cluster-demo` runs it."""
+
+import argparse
+import contextlib
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from load import Load, answers
+from ports import free_ports
+from prometheus import Prometheus
+from proxy import Proxy
+from replica import SAGATE, Replica
+from version import renumber
+
+REPLICAS = 3
+# Of a core for each, so that three of them, Envoy and the load test find room on two cores.
+CORES = 0.45
+MODEL = "t1-brain"
+SIDE = 128
+KIND = f"size={SIDE}x{SIDE}"
+# What a request of the scenarios may take: an answer from a replica that hangs must still come from another one.
+DEADLINE = 8
+# How far the simulation may be from what was measured, and the busiest replica from the mean.
+NEAR, SPREAD = 0.15, 0.15
+SETTINGS = """
+[models]
+default = "t1-brain"
+watch_seconds = 1
+[serving.t1-brain]
+canary = 2
+canary_share = 0.25
+"""
+
+
+class Cluster:
+    def __init__(self, folder):
+        self.models = folder / "models"
+        shutil.copytree(Path("models") / MODEL, self.models / MODEL)
+        ports = free_ports(2 * REPLICAS + 2)
+        self.replicas = []
+        for number in range(REPLICAS):
+            place = folder / f"replica-{number}"
+            place.mkdir()
+            pair = ports[2 * number: 2 * number + 2]
+            self.replicas.append(Replica(f"replica-{number}", place, self.models, SETTINGS, CORES, pair))
+        self.proxy = Proxy(folder, [replica.grpc for replica in self.replicas], *ports[-2:])
+        self.prometheus = Prometheus(folder, [replica.admin for replica in self.replicas])
+
+    def close(self):
+        for part in (*self.replicas, self.proxy, self.prometheus):
+            with contextlib.suppress(Exception):
+                part.close()
+
+    def load(self, seconds, deadline=DEADLINE, **options):
+        return Load(self.proxy.url, seconds, kind=f"{KIND},deadline={deadline}", **options)
+
+    def images(self):
+        return [replica.images() for replica in self.replicas]
+
+
+def throughput(cluster, seconds):
+    """Images a second of one, two and three replicas, all of them busy."""
+    rates = []
+    for number, replica in enumerate(cluster.replicas, 1):
+        replica.start().wait_ready()
+        cluster.proxy.wait_healthy(number)
+        report = cluster.load(seconds, deadline=60, in_flight=4 * number).report()
+        rates.append(report["all"]["answered_per_second"])
+    return rates
+
+
+def under_load(cluster, rate, seconds, name, change):
+    """What a load through the proxy has for answers while `change` does its worst."""
+    before, images = cluster.proxy.counts(), cluster.images()
+    load = cluster.load(seconds, rate=rate)
+    time.sleep(4)
+    said = change()
+    report = load.report()
+    found = answers(report) | {"scenario": name, "p99_ms": report["all"]["latency"]["p99_ms"], "said": said}
+    after = cluster.proxy.counts()
+    found["retried"] = after["retried"] - before["retried"]
+    return found
+
+
+def rolling_restart(cluster):
+    def change():
+        for replica in cluster.replicas:
+            code = replica.stop()
+            if code != 0:
+                raise RuntimeError(f"{replica.name} ended with {code}")
+            replica.start().wait_ready()
+            cluster.proxy.wait_healthy(REPLICAS)
+        return "one after the other: SIGTERM, exit code 0, started again"
+
+    return change
+
+
+def killed(cluster):
+    def change():
+        victim = cluster.replicas[1]
+        victim.kill()
+        time.sleep(3)
+        victim.start().wait_ready()
+        cluster.proxy.wait_healthy(REPLICAS)
+        return "SIGKILL while it worked, started again 3 s later"
+
+    return change
+
+
+def slowed(cluster):
+    def change():
+        victim = cluster.replicas[2]
+        victim.share.set(0.01)
+        until = time.monotonic() + 20
+        while cluster.proxy.counts()["ejected"] == 0 and time.monotonic() < until:
+            time.sleep(0.2)
+        ejected = cluster.proxy.counts()["ejected"]
+        victim.share.set(CORES)
+        if ejected == 0:
+            raise RuntimeError("the slow replica was not ejected")
+        return "a 45th of its share, until it was ejected"
+
+    return change
+
+
+def spread(cluster, rate, seconds):
+    """How far the busiest replica is above the mean, by Prometheus' own count."""
+    before = cluster.images()
+    report = cluster.load(seconds, rate=rate).report()
+    had = [now - then for now, then in zip(cluster.images(), before)]
+    mean = sum(had) / len(had)
+    return {"images": had, "spread": max(had) / mean - 1, "seen_by_prometheus": cluster.prometheus.up(), **answers(report)}
+
+
+def stream_stays(cluster):
+    """A stream of many images is answered by one replica."""
+    before = cluster.images()
+    samples = sorted(Path("samples/t1-brain/images").glob("*.png"))
+    done = subprocess.run([SAGATE, "--json", "segment", "--server", cluster.proxy.url, *samples], capture_output=True, check=False)
+    if done.returncode not in (0, 3):
+        raise RuntimeError(done.stderr.decode())
+    had = [now - then for now, then in zip(cluster.images(), before)]
+    return {"images": had, "stays": sorted(had)[:-1] == [0] * (REPLICAS - 1) and max(had) == len(samples)}
+
+
+def roll_out(cluster, rate, seconds):
+    """A second version comes into the watched folder, gets its share everywhere as canary, and is taken back."""
+    new = cluster.models / MODEL / "2"
+    load = cluster.load(seconds, rate=rate)
+    partial = cluster.models / ".incoming"
+    shutil.copytree(cluster.models / MODEL / "1", partial)
+    renumber(partial, 2)
+    partial.rename(new)
+    for replica in cluster.replicas:
+        wait(lambda: replica.metrics().get(f'sagate_model_ready{{model="{MODEL}",version="2"}}') == 1, "version 2 is ready")
+    time.sleep(seconds / 3)
+    shares = []
+    for replica in cluster.replicas:
+        shares.append(replica.images("2"))
+    shutil.rmtree(new)
+    for replica in cluster.replicas:
+        wait(lambda: replica.metrics().get(f'sagate_model_ready{{model="{MODEL}",version="2"}}') != 1, "version 2 is gone")
+    report = load.report()
+    return {"images_of_the_canary": shares, **answers(report)}
+
+
+def wait(condition, what, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise RuntimeError(f"{what}: not within {seconds} s")
+        time.sleep(0.2)
+
+
+def compared(cluster, folder, one, seconds):
+    """Three fleets, each measured and simulated: one replica, three, and two that get more than they can do."""
+    service = ["--slots", "1", "--warm-up", "2"]
+    found = []
+    for replicas, words in (
+        (1, {"rate": round(0.6 * one, 2)}),
+        (3, {"rate": round(0.65 * 3 * one, 2)}),
+        (2, {"in_flight": 6}),
+    ):
+        for number, replica in enumerate(cluster.replicas):
+            running = replica.process is not None and replica.process.poll() is None
+            if number < replicas and not running:
+                replica.start().wait_ready()
+            elif number >= replicas and running:
+                replica.stop()
+        cluster.proxy.wait_healthy(replicas)
+        report = cluster.load(seconds, deadline=60, **words).report()
+        flags = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        # Long, so that the simulation adds nothing to what chance does to the measurement.
+        guess = simulated(folder, [*service, *flags, "--replicas", str(replicas), "--seconds", "5000"])
+        measured = {"throughput": report["all"]["answered_per_second"], "p99_ms": report["all"]["latency_from_sending"]["p99_ms"]}
+        name = f"{replicas} replica(s), " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in words.items())
+        near = all(abs(guess[what] / measured[what] - 1) <= NEAR for what in measured)
+        found.append({"fleet": name, "measured": measured, "simulated": guess, "near": near})
+    return found
+
+
+def simulated(folder, words):
+    done = subprocess.run([SAGATE, "--json", "simulate", "--service", folder / "service/report.json", *words],
+                          capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    return {"throughput": found["throughput"], "p99_ms": found["p99"] * 1e3}
+
+
+def demonstrate(cluster, folder, seconds):
+    """All of it, and what was wrong."""
+    wrong = []
+
+    def hold(condition, what):
+        if not condition:
+            wrong.append(what)
+
+    print(f"{REPLICAS} replicas of {CORES} of a core each ({cluster.replicas[0].share.kind}), images of {SIDE} x {SIDE}", flush=True)
+    rates = throughput(cluster, seconds)
+    for number, rate in enumerate(rates, 1):
+        print(f"throughput of {number}: {rate / rates[0]:.2f} times one", flush=True)
+    rate = round(0.5 * rates[-1], 2)
+
+    found = {"share": cluster.replicas[0].share.kind, "throughput": rates, "scenarios": []}
+    print(f"\n{'scenario':<16} {'sent':>6} {'answered':>8} {'retried':>7} {'lost':>5} {'p99 ms':>8}")
+    for name, change in (
+        ("rolling restart", rolling_restart(cluster)),
+        ("kill", killed(cluster)),
+        ("slow replica", slowed(cluster)),
+    ):
+        row = under_load(cluster, rate, 3 * seconds, name, change)
+        found["scenarios"].append(row)
+        print(f"{name:<16} {row['sent']:>6} {row['answered']:>8} {row['retried']:>7} {row['lost']:>5} {row['p99_ms']:>8.0f}  {row['said']}",
+              flush=True)
+        hold(row["lost"] == 0, f"{name}: {row['lost']} lost, {row['codes']}")
+        time.sleep(6)
+
+    cluster.proxy.wait_healthy(REPLICAS)
+    found["spread"] = spread(cluster, rate, 2 * seconds)
+    print(f"\nspread: {found['spread']['images']} images, the busiest {100 * found['spread']['spread']:.0f} % above the mean; "
+          f"Prometheus sees {found['spread']['seen_by_prometheus']} replicas", flush=True)
+    hold(found["spread"]["spread"] <= SPREAD, "the load is not spread")
+    hold(found["spread"]["seen_by_prometheus"] == REPLICAS, "Prometheus does not see every replica")
+    found["stream"] = stream_stays(cluster)
+    print(f"stream: {found['stream']['images']} images of one stream by replica", flush=True)
+    hold(found["stream"]["stays"], "a stream did not stay on its replica")
+    found["roll_out"] = roll_out(cluster, rate, 3 * seconds)
+    print(f"roll-out: {found['roll_out']['images_of_the_canary']} images of the canary by replica, {found['roll_out']['lost']} lost", flush=True)
+    hold(found["roll_out"]["lost"] == 0, f"roll-out: lost, {found['roll_out']['codes']}")
+    hold(all(count > 0 for count in found["roll_out"]["images_of_the_canary"]), "a replica has no canary")
+
+    for replica in cluster.replicas[1:]:
+        replica.stop()
+    cluster.proxy.wait_healthy(1)
+    one = cluster.load(6 * seconds, deadline=60, in_flight=1, out=folder / "service").report()["all"]["answered_per_second"]
+    found["simulation"] = compared(cluster, folder, one, 12 * seconds)
+    print("\nsimulation beside measurement")
+    for row in found["simulation"]:
+        ratios = {what: row["simulated"][what] / row["measured"][what] for what in row["measured"]}
+        print(f"{row['fleet']:<36} throughput {ratios['throughput']:.2f}, p99 {ratios['p99_ms']:.2f} of what was measured", flush=True)
+        hold(row["near"], f"the simulation of {row['fleet']} is not near: {row}")
+    return found, wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10, help="unit of time: a throughput takes one, a scenario three, a comparison twelve")
+    parser.add_argument("--out", type=Path, default=Path("target/cluster-demo"), help="folder for report.json and the logs")
+    arguments = parser.parse_args()
+    shutil.rmtree(arguments.out, ignore_errors=True)
+    arguments.out.mkdir(parents=True)
+    cluster = Cluster(arguments.out.resolve())
+    try:
+        cluster.proxy.start()
+        cluster.prometheus.start()
+        found, wrong = demonstrate(cluster, arguments.out.resolve(), arguments.seconds)
+    finally:
+        cluster.close()
+    (arguments.out / "report.json").write_text(json.dumps(found, indent=2))
+    for what in wrong:
+        print(f"WRONG: {what}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

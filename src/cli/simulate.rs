@@ -1,0 +1,355 @@
+//! `sagate simulate`: how many replicas a load takes, before they are paid for.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{Exit, UsageError, out};
+use crate::config::Settings;
+use crate::fleet::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTimes, simulate};
+
+/// Arguments of `sagate simulate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Service times are a number of seconds, or what a real replica took: `sagate loadtest --in-flight SLOTS --out DIR` against one replica
+writes DIR/report.json. With several slots, --alone is the same with --in-flight 1.
+Images come at random (--rate), with the day (--rate and --swing), as they did (--trace: one time in seconds a line), or one after the other
+from so many senders (--in-flight).
+
+Try it:  sagate simulate --rate 12 --service 0.16 --replicas 3
+         sagate simulate --rate 40 --swing 0.8 --seconds 86400 --service one/report.json --replicas 2..30 --price 0.9")]
+pub struct Args {
+    /// Images a second, on the average
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<f64>,
+    /// How far the rate swings with the hour, from 0 to 1
+    #[arg(long, value_name = "SHARE", requires = "rate")]
+    swing: Option<f64>,
+    /// A file with the time of each arrival
+    #[arg(long, value_name = "FILE", conflicts_with = "rate")]
+    trace: Option<PathBuf>,
+    /// Images on their way at all times
+    #[arg(long, value_name = "N", conflicts_with_all = ["rate", "trace"], required_unless_present_any = ["rate", "trace"])]
+    in_flight: Option<usize>,
+    /// What an image takes while all slots are busy: seconds, or a load test's report.json
+    #[arg(long, value_name = "SECONDS|FILE")]
+    service: Times,
+    /// What it takes when its replica has nothing beside [default: the same]
+    #[arg(long, value_name = "SECONDS|FILE")]
+    alone: Option<Times>,
+    /// Images that a replica works on at once
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    slots: usize,
+    /// Most images that wait or run at a replica
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    queue: usize,
+    /// Replicas: so many, or from the least to the most as the load asks
+    #[arg(long, value_name = "N|LEAST..MOST", default_value = "1")]
+    replicas: Replicas,
+    /// Share of its slots' time that the autoscaler wants a replica to be busy
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
+    target: f64,
+    /// Seconds between two looks of the autoscaler
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    period: f64,
+    /// Seconds until a new replica answers
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    start_up: f64,
+    /// Seconds for which the autoscaler keeps the most that it wanted
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    hold: f64,
+    /// Which replica gets an image
+    #[arg(long, value_name = "HOW", default_value = "least-of-two")]
+    balancing: How,
+    /// Seconds after which an answer is worth nothing
+    #[arg(long, value_name = "SECONDS")]
+    deadline: Option<f64>,
+    /// Milliseconds that an image is on its way, beside its service
+    #[arg(long, value_name = "MS", default_value_t = 0.0)]
+    way: f64,
+    /// How often a refused or lost image is sent again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: usize,
+    /// Milliseconds before a refused image is sent again
+    #[arg(long, value_name = "MS", default_value_t = 25.0)]
+    back_off: f64,
+    /// A replica that is killed: TIME:REPLICA, counted from 0; TIME:REPLICA:gently lets it end what it has
+    #[arg(long, value_name = "TIME:REPLICA")]
+    lose: Vec<Lost>,
+    /// Seconds in which images come
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0)]
+    seconds: f64,
+    /// The first of those, which do not count
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    warm_up: f64,
+    /// What a replica costs an hour, in any currency
+    #[arg(long, value_name = "AMOUNT")]
+    price: Option<f64>,
+    /// Seed of chance
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Which replica gets an image.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum How {
+    /// Of two that are drawn, the one with fewer images (Envoy's LEAST_REQUEST)
+    LeastOfTwo,
+    /// Of all, the one with the fewest images
+    Least,
+    /// One after the other
+    RoundRobin,
+    /// Any
+    Random,
+}
+
+/// Service times as they are named.
+#[derive(Debug, Clone)]
+enum Times {
+    Seconds(f64),
+    Report(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Replicas {
+    least: usize,
+    most: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lost(Loss);
+
+/// What is printed as JSON.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    outcome: Outcome,
+    /// What an answered image costs, by `--price`.
+    cost_an_image: Option<f64>,
+}
+
+/// More would be no plan but a mistake, and take hours.
+const MOST_IMAGES: f64 = 1e8;
+const MOST_REPLICAS: usize = 10_000;
+
+/// Runs `sagate simulate`.
+///
+/// # Errors
+/// Arguments out of range, a file that cannot be read.
+pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
+    check(args)?;
+    let fleet = fleet(args)?;
+    let outcome = simulate(&fleet);
+    let cost_an_image = args
+        .price
+        .map(|price| outcome.replica_seconds_an_image * price / 3600.0);
+    let report = Report {
+        outcome,
+        cost_an_image,
+    };
+    if settings.json() {
+        out::json(&report)?;
+    } else {
+        print(&report)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn check(args: &Args) -> Result<(), UsageError> {
+    let within = |flag: &str, value: f64, least: f64, most: f64| {
+        if (least..=most).contains(&value) {
+            return Ok(());
+        }
+        Err(UsageError(format!(
+            "--{flag} is {value}; it must be from {least} to {most}"
+        )))
+    };
+    within("seconds", args.seconds, 1.0, 366.0 * 86_400.0)?;
+    within("warm-up", args.warm_up, 0.0, args.seconds)?;
+    let most_rate = MOST_IMAGES / args.seconds;
+    args.rate
+        .map_or(Ok(()), |rate| within("rate", rate, 1e-6, most_rate))?;
+    args.swing
+        .map_or(Ok(()), |swing| within("swing", swing, 0.0, 1.0))?;
+    args.deadline
+        .map_or(Ok(()), |it| within("deadline", it, 1e-3, 86_400.0))?;
+    args.price.map_or(Ok(()), |it| within("price", it, 0.0, 1e9))?;
+    within("target", args.target, 0.01, 1.0)?;
+    within("period", args.period, 0.1, 86_400.0)?;
+    within("start-up", args.start_up, 0.0, 86_400.0)?;
+    within("hold", args.hold, 0.0, 86_400.0)?;
+    within("way", args.way, 0.0, 60_000.0)?;
+    within("back-off", args.back_off, 0.001, 60_000.0)?;
+    within("slots", args.slots as f64, 1.0, 1024.0)?;
+    within("queue", args.queue as f64, 1.0, 1e6)?;
+    within("retries", args.retries as f64, 0.0, 100.0)?;
+    args.in_flight
+        .map_or(Ok(()), |it| within("in-flight", it as f64, 1.0, 1e6))
+}
+
+fn fleet(args: &Args) -> anyhow::Result<Fleet> {
+    let times = args.service.times("service")?;
+    let alone = match &args.alone {
+        Some(alone) => alone.times("alone")?,
+        None => times.clone(),
+    };
+    let arrivals = match (&args.trace, args.rate, args.in_flight) {
+        (Some(file), ..) => {
+            let text = read(file)?;
+            let text = String::from_utf8_lossy(&text);
+            Arrivals::read_trace(&text).with_context(|| format!("--trace {}", file.display()))?
+        }
+        (None, Some(rate), _) => match args.swing {
+            Some(swing) => Arrivals::Day { mean: rate, swing },
+            None => Arrivals::Poisson { rate },
+        },
+        (None, None, in_flight) => Arrivals::Closed {
+            in_flight: in_flight.unwrap_or(1),
+        },
+    };
+    let Replicas { least, most } = args.replicas;
+    let scaling = Scaling {
+        least,
+        most,
+        target: args.target,
+        // Where their number is fixed, nobody looks.
+        period: if least == most { f64::INFINITY } else { args.period },
+        start_up: args.start_up,
+        hold: args.hold,
+    };
+    Ok(Fleet {
+        arrivals,
+        times,
+        alone,
+        slots: args.slots,
+        queue: args.queue,
+        deadline: args.deadline.unwrap_or(f64::INFINITY),
+        way: args.way / 1e3,
+        balancing: args.balancing.into(),
+        retries: args.retries,
+        back_off: args.back_off / 1e3,
+        scaling,
+        losses: args.lose.iter().map(|lost| lost.0).collect(),
+        seconds: args.seconds,
+        warm_up: args.warm_up,
+        seed: args.seed,
+    })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn print(report: &Report) -> anyhow::Result<()> {
+    let of = &report.outcome;
+    let mut table = out::table(&["", ""]);
+    let milliseconds = |seconds: f64| format!("{:.1} ms", seconds * 1e3);
+    let mut row = |name: &str, value: String| {
+        table.add_row([name, value.as_str()]);
+    };
+    row("sent", of.sent.to_string());
+    row("answered", of.answered.to_string());
+    row("in time", of.in_time.to_string());
+    row("refused", of.refused.to_string());
+    row("no replica ready", of.nobody.to_string());
+    row("lost with a replica", of.lost.to_string());
+    row("sent again", of.retried.to_string());
+    row("throughput", format!("{:.3} images/s", of.throughput));
+    row("mean", milliseconds(of.mean));
+    row("p50", milliseconds(of.p50));
+    row("p90", milliseconds(of.p90));
+    row("p99", milliseconds(of.p99));
+    row("p99.9", milliseconds(of.p999));
+    row(
+        "replicas",
+        format!("{:.2} on the average, {} at most", of.replicas, of.most_replicas),
+    );
+    row("utilisation", format!("{:.3}", of.utilisation));
+    row(
+        "seconds of a replica an image",
+        format!("{:.4}", of.replica_seconds_an_image),
+    );
+    if let Some(cost) = report.cost_an_image {
+        row("cost of an image", format!("{cost:.6}"));
+    }
+    Ok(out::print(&table)?)
+}
+
+impl Times {
+    fn times(&self, flag: &str) -> anyhow::Result<ServiceTimes> {
+        match self {
+            Times::Seconds(seconds) => Ok(ServiceTimes::constant(*seconds)),
+            Times::Report(file) => ServiceTimes::from_report(&read(file)?)
+                .with_context(|| format!("--{flag} {}", file.display())),
+        }
+    }
+}
+
+impl FromStr for Times {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Times, String> {
+        match text.parse::<f64>() {
+            Ok(seconds) if (1e-6..=3600.0).contains(&seconds) => Ok(Times::Seconds(seconds)),
+            Ok(_) => Err("seconds must be from 0.000001 to 3600".into()),
+            Err(_) => Ok(Times::Report(text.into())),
+        }
+    }
+}
+
+impl FromStr for Replicas {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Replicas, String> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        match (least.parse(), most.parse()) {
+            (Ok(least), Ok(most)) if 1 <= least && least <= most && most <= MOST_REPLICAS => {
+                Ok(Replicas { least, most })
+            }
+            _ => Err(format!(
+                "a number from 1 to {MOST_REPLICAS}, or two like 2..30, the lower one first, would be right"
+            )),
+        }
+    }
+}
+
+impl FromStr for Lost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Lost, String> {
+        let wrong = || "TIME:REPLICA or TIME:REPLICA:gently, like 60:0, would be right".to_string();
+        let mut parts = text.split(':');
+        let time = parts.next().and_then(|time| time.parse().ok());
+        let time = time
+            .filter(|time: &f64| time.is_finite() && *time >= 0.0)
+            .ok_or_else(wrong)?;
+        let replica = parts.next().and_then(|it| it.parse().ok()).ok_or_else(wrong)?;
+        let graceful = match parts.next() {
+            None => false,
+            Some("gently") => true,
+            Some(_) => return Err(wrong()),
+        };
+        if parts.next().is_some() {
+            return Err(wrong());
+        }
+        Ok(Lost(Loss {
+            time,
+            replica,
+            graceful,
+        }))
+    }
+}
+
+impl From<How> for Balancing {
+    fn from(how: How) -> Balancing {
+        match how {
+            How::LeastOfTwo => Balancing::LeastOfTwo,
+            How::Least => Balancing::Least,
+            How::RoundRobin => Balancing::RoundRobin,
+            How::Random => Balancing::Random,
+        }
+    }
+}

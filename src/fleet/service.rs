@@ -1,0 +1,96 @@
+//! How long a replica works on an image.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+/// The distribution of the seconds that an image takes, as measured: times at ascending shares, straight lines in between.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceTimes {
+    /// Share in [0, 1], and the seconds within which that share is done; both ascending.
+    points: Vec<(f64, f64)>,
+    mean: f64,
+}
+
+/// Service times that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceTimesError {
+    /// Not the report of a load test.
+    #[error(
+        "is no report of a load test (sagate loadtest --in-flight N --out DIR writes DIR/report.json): {0}"
+    )]
+    Report(#[from] serde_json::Error),
+    /// Nothing was answered.
+    #[error("holds no answered image")]
+    Empty,
+}
+
+/// What is read of a load test's report.
+#[derive(Deserialize)]
+struct Report {
+    all: All,
+}
+
+#[derive(Deserialize)]
+struct All {
+    curve: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    one_in: f64,
+    from_sending_ms: f64,
+}
+
+impl ServiceTimes {
+    /// The same seconds for every image.
+    pub fn constant(seconds: f64) -> ServiceTimes {
+        ServiceTimes {
+            points: vec![(0.0, seconds), (1.0, seconds)],
+            mean: seconds,
+        }
+    }
+
+    /// From the report (JSON) of a load test that kept each slot of a server busy and none waiting: `sagate loadtest --in-flight SLOTS`.
+    ///
+    /// # Errors
+    /// No report of a load test, or one without answers.
+    pub fn from_report(json: &[u8]) -> Result<ServiceTimes, ServiceTimesError> {
+        let report: Report = serde_json::from_slice(json)?;
+        let points = report.all.curve.iter();
+        let points = points
+            .filter(|point| point.one_in >= 1.0 && point.from_sending_ms > 0.0)
+            .map(|point| (1.0 - 1.0 / point.one_in, point.from_sending_ms / 1e3));
+        let mut ascending: Vec<(f64, f64)> = Vec::new();
+        for (share, seconds) in points {
+            let least = ascending.last().map_or(0.0, |&(_, before)| before);
+            ascending.push((share, seconds.max(least)));
+        }
+        let Some(&(_, longest)) = ascending.last() else {
+            return Err(ServiceTimesError::Empty);
+        };
+        ascending.push((1.0, longest));
+        let areas = ascending
+            .windows(2)
+            .map(|pair| (pair[1].0 - pair[0].0) * (pair[0].1 + pair[1].1) / 2.0);
+        Ok(ServiceTimes {
+            mean: areas.sum(),
+            points: ascending,
+        })
+    }
+
+    /// Their mean.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// One of them.
+    pub(super) fn draw(&self, chance: &mut ChaCha8Rng) -> f64 {
+        let share: f64 = chance.r#gen();
+        let after = self.points.partition_point(|&(at, _)| at <= share);
+        match (self.points[after.saturating_sub(1)], self.points.get(after)) {
+            (_, None) => self.points[self.points.len() - 1].1,
+            ((from, least), Some(&(to, most))) => least + (most - least) * (share - from) / (to - from),
+        }
+    }
+}
