@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak overload lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ soak: libtorch ## Let everything around a server break for SECONDS=3600 while it
 
 overload: build ## Put three times the load that it can do on a server for SECONDS=300, and say what still comes in time
 	@.ci/overload $(or $(SECONDS),300)
+
+cluster-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
+	@.ci/cluster-demo --seconds $(or $(SECONDS),10)
 
 lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources, doubles and advisories
 	cargo fmt --all --check

@@ -177,13 +177,14 @@ fn a_trace_is_read_or_its_line_named() {
     }
 }
 
+/// `simulate` and the words after it.
+fn asked(arguments: &str) -> Vec<&str> {
+    std::iter::once("simulate").chain(arguments.split(' ')).collect()
+}
+
 #[test]
 fn the_command_says_what_it_found_or_what_was_wrong() {
     let place = Place::new(1, &[0.5]);
-    let asked = |arguments: &str| {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        [&["simulate"], words.as_slice()].concat()
-    };
     let (found, code) = place.json(&asked("--rate 6 --service 0.1 --seconds 5000"));
     assert_eq!(code, 0);
     assert!((found["mean"].as_f64().unwrap() - 0.175).abs() < 0.02, "{found}");

@@ -23,7 +23,7 @@ MODEL = "t1-brain"
 SIDE = 128
 KIND = f"size={SIDE}x{SIDE}"
 # What a request of the scenarios may take: an answer from a replica that hangs must still come from another one.
-DEADLINE = 8
+DEADLINE = 30
 # How far the simulation may be from what was measured, and the busiest replica from the mean.
 NEAR, SPREAD = 0.15, 0.15
 SETTINGS = """
@@ -40,14 +40,14 @@ class Cluster:
     def __init__(self, folder):
         self.models = folder / "models"
         shutil.copytree(Path("models") / MODEL, self.models / MODEL)
-        ports = free_ports(2 * REPLICAS + 2)
+        ports = free_ports(2 * REPLICAS + 3)
         self.replicas = []
         for number in range(REPLICAS):
             place = folder / f"replica-{number}"
             place.mkdir()
             pair = ports[2 * number: 2 * number + 2]
             self.replicas.append(Replica(f"replica-{number}", place, self.models, SETTINGS, CORES, pair))
-        self.proxy = Proxy(folder, [replica.grpc for replica in self.replicas], *ports[-2:])
+        self.proxy = Proxy(folder, [replica.grpc for replica in self.replicas], *ports[-3:])
         self.prometheus = Prometheus(folder, [replica.admin for replica in self.replicas])
 
     def close(self):

@@ -221,11 +221,13 @@ impl ServiceError {
         let mut metadata = MetadataMap::new();
         if let Some(retry) = row.retry {
             details.set_retry_info(Some(retry));
-            // The same for those who do not look into the details: gRPC's own clients (gRFC A6), and proxies, in whole seconds as
-            // in HTTP (RFC 9110, 10.2.3).
+            // The same for those who do not look into the details: gRPC's own clients (gRFC A6), and proxies, in whole seconds as in HTTP
+            // (RFC 9110, 10.2.3). Those would wait a second for what takes less, and had better ask another server at once.
             let number = |number: f64| MetadataValue::<Ascii>::from(number.ceil() as u64);
             metadata.insert("grpc-retry-pushback-ms", number(retry.as_secs_f64() * 1e3));
-            metadata.insert("retry-after", number(retry.as_secs_f64()));
+            if retry >= Duration::from_secs(1) {
+                metadata.insert("retry-after", number(retry.as_secs_f64()));
+            }
         }
         Status::with_error_details_and_metadata(row.code, message, details, metadata)
     }

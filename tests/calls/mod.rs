@@ -123,16 +123,22 @@ pub async fn refused_interpretation(client: &mut Client, asked: v1::InterpretReq
     within(parts.message()).await.expect_err("bad input is refused")
 }
 
-/// The time after which an error says to try again: the same in its details and in the two headers that others look at.
+/// The time after which an error says to try again: the same in its details and in the headers that others look at.
 pub fn retry(status: &Status) -> Option<Duration> {
     let delay = status.get_error_details().retry_info()?.retry_delay?;
-    for (name, number) in [
-        ("grpc-retry-pushback-ms", delay.as_secs_f64() * 1e3),
-        ("retry-after", delay.as_secs_f64()),
-    ] {
-        let told = status.metadata().get(name).expect(name).to_str().unwrap();
-        assert_eq!(told, number.ceil().to_string(), "{name}");
-    }
+    let header = |name| {
+        status
+            .metadata()
+            .get(name)
+            .map(|told| told.to_str().unwrap().to_owned())
+    };
+    let seconds = delay.as_secs_f64();
+    assert_eq!(
+        header("grpc-retry-pushback-ms"),
+        Some((seconds * 1e3).ceil().to_string())
+    );
+    let whole = (seconds >= 1.0).then(|| seconds.ceil().to_string());
+    assert_eq!(header("retry-after"), whole);
     Some(delay)
 }
 
