@@ -2,6 +2,7 @@
 
     ```sh           is run, in a folder of its own, with `helm` (Helm's engine, see helm.py), `sagate`, openssl and what sh has
     ```sh cluster   needs a cluster; but what it gives to `helm install` and `helm upgrade` is rendered here, with the values before it
+    ```yaml         is read; where the first line names a file, it is that file for what follows; an object is held against its schema
 """
 
 import os
@@ -13,7 +14,10 @@ import subprocess
 import sys
 import tempfile
 
+import yaml
+
 from chart import HERE, ROOT, Wrong
+from objects import VERSIONS, fits_schema
 
 PAGE = ROOT / "docs" / "deploy.md"
 
@@ -66,6 +70,13 @@ def check(say, sagate):
             kind, *marks = info.split()
             if kind == "yaml":
                 # A block of values that names its file in the first line is that file for the commands after it.
+                try:
+                    documents = list(yaml.safe_load_all(block))
+                except yaml.YAMLError as error:
+                    raise Wrong(f"docs/deploy.md line {number}: {error}") from error
+                for it in documents:
+                    if "kind" in it:
+                        fits_schema(it, VERSIONS)
                 named = re.match(r"# ([a-z0-9-]+\.yaml)\n", block)
                 if named:
                     (tree / named.group(1)).write_text(block)
