@@ -17,6 +17,7 @@ import yaml
 import config_schema
 import deploy_docs
 import fetching
+import living
 import objects
 import readme
 from chart import CHART, GOLDEN, HERE, KINDS, OUT, ROOT, Wrong, every_case, label, merged, objects_of, of_kind, settings_of, text_of, values_of
@@ -251,6 +252,15 @@ def check_fetch():
     fetching.check(say)
 
 
+def check_living():
+    """A real sagate with rendered settings: probes, test pod, tokens, end."""
+    binary = sagate()
+    if binary:
+        living.check(say, binary)
+    else:
+        say("pods as processes: NOT CHECKED: there is no target/release/sagate")
+
+
 def check_docs():
     """Every command of docs/deploy.md's part on Kubernetes."""
     deploy_docs.check(say, sagate())
@@ -258,7 +268,8 @@ def check_docs():
 
 CHECKS = {
     "made": check_made, "versions": check_versions, "lint": check_lint, "refused": check_refused, "objects": check_objects,
-    "settings": check_settings, "models": check_models, "rules": check_rules, "fetch": check_fetch, "docs": check_docs,
+    "settings": check_settings, "models": check_models, "rules": check_rules, "fetch": check_fetch,
+    "living": check_living, "docs": check_docs,
     "checkov": check_checkov,
 }
 

@@ -109,7 +109,10 @@ http
 {{- define "sagate.check" -}}
 {{- $v := .Values -}}
 {{- if not $v.tls.mode -}}
-{{- fail "tls.mode must be given: `certManager` (cert-manager makes the certificate), `secret` (tls.secretName holds it), or `insecure` (a mesh or a gateway encrypts, or nothing real is sent)" -}}
+{{- fail (print
+  "tls.mode must be given: `certManager` (cert-manager makes the certificate), `secret` (tls.secretName holds it), or `insecure` (a "
+  "mesh or a gateway encrypts, or nothing real is sent)"
+) -}}
 {{- end -}}
 {{- if and (eq $v.tls.mode "secret") (not $v.tls.secretName) -}}
 {{- fail "tls.secretName must be given where tls.mode is `secret`: a Secret of type kubernetes.io/tls" -}}
@@ -129,7 +132,8 @@ http
 {{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is greater than autoscaling.maxReplicas" -}}
 {{- end -}}
-{{- if and $v.autoscaling.enabled (not (or $v.autoscaling.cpuPercent $v.autoscaling.queue.target $v.autoscaling.gpuDuty.target $v.autoscaling.extraMetrics)) -}}
+{{- $goals := list $v.autoscaling.cpuPercent $v.autoscaling.queue.target $v.autoscaling.gpuDuty.target $v.autoscaling.extraMetrics -}}
+{{- if and $v.autoscaling.enabled (not (compact $goals)) -}}
 {{- fail "autoscaling: nothing to go by; give cpuPercent, queue.target, gpuDuty.target or extraMetrics" -}}
 {{- end -}}
 {{- if and $v.autoscaling.enabled $v.autoscaling.cpuPercent (not (dig "requests" "cpu" "" $v.resources)) -}}
@@ -145,9 +149,13 @@ http
 {{- fail "keda.prometheusAddress must be given where keda.queueTarget is" -}}
 {{- end -}}
 {{- if and $v.keda.enabled (not $v.keda.minReplicas) (not $v.keda.extraTriggers) -}}
-{{- fail "keda.minReplicas is 0: without a replica there is no queue and no CPU to see, and nothing would start one again; give 1, or extraTriggers that can" -}}
+{{- fail (print
+  "keda.minReplicas is 0: without a replica there is no queue and no CPU to see, and nothing would start one again; give 1, or "
+  "extraTriggers that can"
+) -}}
 {{- end -}}
-{{- if and $v.podDisruptionBudget.enabled (eq (toString $v.podDisruptionBudget.minAvailable) "") (eq (toString $v.podDisruptionBudget.maxUnavailable) "") -}}
+{{- $budget := $v.podDisruptionBudget -}}
+{{- if and $budget.enabled (eq (toString $budget.minAvailable) "") (eq (toString $budget.maxUnavailable) "") -}}
 {{- fail "podDisruptionBudget: give minAvailable or maxUnavailable" -}}
 {{- end -}}
 {{- if and $v.audit.persistence.enabled (not $v.audit.enabled) -}}
