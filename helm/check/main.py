@@ -69,6 +69,17 @@ def check_versions():
     say(f"the chart is {meta['version']}, for sagate {cargo}")
 
 
+def check_package():
+    """The package holds all that the folder does: what it renders is the same."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    packed = helm_python.package(CHART, destination=OUT)
+    with helm_python.Chart.load(packed) as chart:
+        for kind in KINDS:
+            if chart.render(values_of(kind), name="gate", namespace="imaging") != text_of(values_of(kind)):
+                raise Wrong(f"{packed} renders values-{kind}.yaml otherwise than the folder: see helm/sagate/.helmignore")
+    say(f"{pathlib.Path(packed).name}: {pathlib.Path(packed).stat().st_size} bytes, renders as the folder does")
+
+
 def check_lint():
     """`helm lint --strict` for every values file."""
     # A chart without an icon is no fault.
@@ -267,10 +278,9 @@ def check_docs():
 
 
 CHECKS = {
-    "made": check_made, "versions": check_versions, "lint": check_lint, "refused": check_refused, "objects": check_objects,
-    "settings": check_settings, "models": check_models, "rules": check_rules, "fetch": check_fetch,
-    "living": check_living, "docs": check_docs,
-    "checkov": check_checkov,
+    "made": check_made, "versions": check_versions, "package": check_package, "lint": check_lint, "refused": check_refused,
+    "objects": check_objects, "settings": check_settings, "models": check_models, "rules": check_rules, "fetch": check_fetch,
+    "living": check_living, "docs": check_docs, "checkov": check_checkov,
 }
 
 

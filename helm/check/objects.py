@@ -98,6 +98,9 @@ def fit_together(objects):
             for port in rule["ports"]:
                 if port["port"] not in ports:
                     raise Wrong(f"{label(it)}: no container has the port {port['port']}")
+        for test in of_kind(objects, "Pod"):
+            if not any(admits(rule, test["metadata"]["labels"]) for rule in it["spec"]["ingress"]):
+                raise Wrong(f"{label(it)}: `helm test` would not come through")
     for it in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject"):
         target = it["spec"]["scaleTargetRef"]
         if (target["kind"], target["name"]) != (workload["kind"], workload["metadata"]["name"]):
@@ -156,6 +159,14 @@ def volumes_fit(meta, pod):
     claimed = {"audit"} - volumes
     if used - claimed != volumes - claimed:
         raise Wrong(f"pod {meta['labels']}: volumes {sorted(volumes)}, mounted {sorted(used)}")
+
+
+def admits(rule, labels):
+    """Whether a rule lets a pod of the same namespace with these labels ask over gRPC."""
+    if "grpc" not in [port["port"] for port in rule["ports"]]:
+        return False
+    wanted = [peer["podSelector"].get("matchLabels", {}) for peer in rule.get("from", []) if peer.keys() == {"podSelector"}]
+    return "from" not in rule or any(labels.items() >= each.items() for each in wanted)
 
 
 def backend(it, name, port, services):
