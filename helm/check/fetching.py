@@ -4,6 +4,7 @@ stands for, and with everything that must stop it."""
 import hashlib
 import http.server
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ import tempfile
 import threading
 import urllib.parse
 
-from chart import CHART, Wrong, objects_of, of_kind, odd
+from chart import CHART, ROOT, Wrong, objects_of, of_kind, odd
 
 RCLONE = pathlib.Path(sys.executable).parent / "rclone"
 
@@ -68,15 +69,24 @@ class Store(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data)
 
 
-def run(folder, lines, port):
+def shells():
+    """The system's shell with its tools, and busybox with its own, as in the image of rclone."""
+    found = {"sh": shutil.which("sh")}
+    if (ROOT / ".tools" / "busybox").exists():
+        found["busybox"] = str(ROOT / ".tools" / "busybox")
+    return found
+
+
+def run(shell, folder, lines, port):
     """The script with this list; its exit code, what it said, and the files that came."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "models").mkdir(parents=True)
     # As after a try that was cut off.
-    (folder / "models" / "half").write_text("of a model")
+    (folder / "models" / "old").mkdir()
+    (folder / "models" / "old" / "half").write_text("of a model")
     (folder / "archives.txt").write_text("".join(f"{line}\n" for line in lines))
     environment = {
-        "PATH": f"{folder / 'bin'}:/usr/bin:/bin", "RCLONE_CONFIG": str(folder / "rclone.conf"), "RCLONE_RETRIES": "1",
+        "PATH": f"{folder / 'bin'}" + ("" if shell == "busybox" else ":/usr/bin:/bin"), "RCLONE_CONFIG": str(folder / "rclone.conf"), "RCLONE_RETRIES": "1",
         "RCLONE_LOW_LEVEL_RETRIES": "1", "RCLONE_CACHE_DIR": str(folder / "cache"), "HOME": "/",
         "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true",
         "RCLONE_S3_ENDPOINT": f"http://127.0.0.1:{port}", "RCLONE_S3_PROVIDER": "Minio", "RCLONE_S3_FORCE_PATH_STYLE": "true",
@@ -84,7 +94,11 @@ def run(folder, lines, port):
     }
     (folder / "bin").mkdir()
     os.symlink(RCLONE, folder / "bin" / "rclone")
-    command = [shutil.which("sh"), str(CHART / "files" / "fetch-models.sh"), str(folder / "archives.txt"), str(folder / "models")]
+    program = shells()[shell]
+    if shell == "busybox":
+        for tool in ("cut", "find", "gzip", "rm", "sh", "sha256sum", "tar"):
+            os.symlink(program, folder / "bin" / tool)
+    command = [program, *(["sh"] if shell == "busybox" else []), str(CHART / "files" / "fetch-models.sh"), str(folder / "archives.txt"), str(folder / "models")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     came = {str(path.relative_to(folder / "models")) for path in (folder / "models").rglob("*") if path.is_file()}
     return done.returncode, done.stdout + done.stderr, came
@@ -107,10 +121,11 @@ def check(say):
     try:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder) / "run"
-            for name, url in good.items():
-                code, said, came = run(folder, [f"{sums['first']} {url}deep/first.tar.gz", f"{sums['second']} {url}second.tar"], port)
+            for shell, (name, url) in itertools.product(shells(), good.items()):
+                lines = [f"{sums['first']} {url}deep/first.tar.gz", f"{sums['second']} {url}second.tar"]
+                code, said, came = run(shell, folder, lines, port)
                 if code != 0 or came != wanted:
-                    raise Wrong(f"fetch-models.sh over {name}: exit code {code}, files {sorted(came)}\n{said}")
+                    raise Wrong(f"fetch-models.sh over {name} in {shell}: exit code {code}, files {sorted(came)}\n{said}")
             bad = {
                 "another sum": ([f"{sums['second']} {good['http']}deep/first.tar.gz"], "its SHA-256 is"),
                 "an object that is not there": ([f"{sums['first']} {good['s3']}none.tar.gz"], "none.tar.gz"),
@@ -118,10 +133,10 @@ def check(say):
                 "no archive": ([f"{hashlib.sha256(b'x').hexdigest()} {good['http']}x.tar.gz"], ""),
             }
             Store.objects["/bucket/x.tar.gz"] = b"x"
-            for name, (lines, words) in bad.items():
-                code, said, came = run(folder, lines, port)
+            for shell, (name, (lines, words)) in itertools.product(shells(), bad.items()):
+                code, said, came = run(shell, folder, lines, port)
                 if code == 0 or words not in said or came - {".archive"}:
-                    raise Wrong(f"fetch-models.sh with {name}: exit code {code}, files {sorted(came)}\n{said}")
+                    raise Wrong(f"fetch-models.sh with {name} in {shell}: exit code {code}, files {sorted(came)}\n{said}")
     finally:
         server.shutdown()
     # What the pod hands it.
@@ -131,4 +146,5 @@ def check(say):
     told = subprocess.run([RCLONE, "version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     if told != f"rclone v{version}":
         raise Wrong(f"values.yaml has rclone {version}, and the check ran with {told}: models.download.image.tag and .ci/helm-check must agree")
-    say(f"fetch-models.sh: {len(good)} stores read, {len(bad)} faults stop it ({told})")
+    say(f"fetch-models.sh: {len(good)} stores read, {len(bad)} faults stop it ({told}; in {' and '.join(shells())})"
+        + ("" if "busybox" in shells() else "; NOT CHECKED in busybox, which is not there"))

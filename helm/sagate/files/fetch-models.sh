@@ -9,7 +9,7 @@ list=$1
 folder=$2
 
 # What an earlier try left may be half of a model.
-find "$folder" -mindepth 1 -delete
+find "$folder" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
 archive=$folder/.archive
 
 while read -r sum url; do
