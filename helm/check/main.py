@@ -131,6 +131,12 @@ def check_objects():
                 raise Wrong("NOTES.txt must say whether it is encrypted")
         except Wrong as error:
             raise Wrong(f"{name}: {error}") from error
+    # A release and a namespace whose names are numbers to YAML.
+    for kind in KINDS:
+        for it in objects_of(values_of(kind), "1e3", "0x1f"):
+            objects.fits_schema(it, objects.VERSIONS)
+            if it["metadata"]["namespace"] != "0x1f" or it["metadata"]["labels"]["app.kubernetes.io/instance"] != "1e3":
+                raise Wrong(f"{label(it)}: namespace {it['metadata']['namespace']!r}, labels {it['metadata']['labels']}")
     say(f"{len(cases)} sets of values, {counts['kubernetes']} objects fit the schemas of Kubernetes {' and '.join(objects.VERSIONS)}; "
         f"all pods keep to `restricted`; names, selectors, ports, volumes fit")
     say(f"{counts['own']} custom resources ({', '.join(sorted(own))}) fit helm/check/crds only: the fields that the chart uses, by their "

@@ -31,8 +31,8 @@
 
 {{/* Labels, by the recommendation of Kubernetes. */}}
 {{- define "sagate.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "sagate.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "sagate.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: server
 {{- end -}}
 

@@ -13,7 +13,7 @@ metadata:
   labels:
     {{- include "sagate.podLabels" . | nindent 4 }}
 spec:
-  serviceAccountName: {{ include "sagate.serviceAccountName" . }}
+  serviceAccountName: {{ include "sagate.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   {{- with $v.imagePullSecrets }}
@@ -23,10 +23,10 @@ spec:
   securityContext:
     {{- toYaml $v.podSecurityContext | nindent 4 }}
   {{- with $v.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- if and $v.gpu.enabled $v.gpu.runtimeClassName }}
-  runtimeClassName: {{ $v.gpu.runtimeClassName }}
+  runtimeClassName: {{ $v.gpu.runtimeClassName | quote }}
   {{- end }}
   {{- $shutdown := include "sagate.setting" (list . "server" "shutdown_seconds" 30) | int }}
   terminationGracePeriodSeconds: {{ add $shutdown $v.drain.preStopSeconds $v.drain.graceSeconds }}
@@ -46,7 +46,7 @@ spec:
       {{- with $v.models.download.credentialsSecret }}
       envFrom:
         - secretRef:
-            name: {{ . }}
+            name: {{ . | quote }}
       {{- end }}
       securityContext:
         {{- toYaml $v.securityContext | nindent 8 }}
@@ -169,7 +169,7 @@ spec:
           mountPath: /models
           readOnly: true
           {{- if and (eq $v.models.source "pvc") $v.models.pvc.subPath }}
-          subPath: {{ $v.models.pvc.subPath }}
+          subPath: {{ $v.models.pvc.subPath | quote }}
           {{- end }}
         {{- end }}
         {{- if include "sagate.tls" . }}
@@ -203,68 +203,68 @@ spec:
   volumes:
     - name: config
       configMap:
-        name: {{ include "sagate.fullname" . }}
+        name: {{ include "sagate.fullname" . | quote }}
     - name: tmp
       emptyDir:
-        sizeLimit: {{ $v.tmpSizeLimit }}
+        sizeLimit: {{ $v.tmpSizeLimit | quote }}
     {{- if eq $v.models.source "pvc" }}
     - name: models
       persistentVolumeClaim:
-        claimName: {{ $v.models.pvc.claimName }}
+        claimName: {{ $v.models.pvc.claimName | quote }}
         readOnly: true
     {{- else if eq $v.models.source "imageVolume" }}
     - name: models
       image:
-        reference: {{ $v.models.imageVolume.reference }}
+        reference: {{ $v.models.imageVolume.reference | quote }}
         pullPolicy: {{ $v.models.imageVolume.pullPolicy }}
     {{- else if eq $v.models.source "download" }}
     - name: models
       emptyDir:
-        sizeLimit: {{ $v.models.download.sizeLimit }}
+        sizeLimit: {{ $v.models.download.sizeLimit | quote }}
     {{- else if eq $v.models.source "configMap" }}
     - name: models
       configMap:
-        name: {{ $v.models.configMap.name }}
+        name: {{ $v.models.configMap.name | quote }}
         items:
           {{- toYaml $v.models.configMap.items | nindent 10 }}
     {{- end }}
     {{- if include "sagate.tls" . }}
     - name: tls
       secret:
-        secretName: {{ include "sagate.tlsSecret" . }}
+        secretName: {{ include "sagate.tlsSecret" . | quote }}
         defaultMode: 0440
     {{- if $v.tls.client.caSecret }}
     - name: client-ca
       secret:
-        secretName: {{ $v.tls.client.caSecret }}
+        secretName: {{ $v.tls.client.caSecret | quote }}
         defaultMode: 0440
         items:
-          - key: {{ $v.tls.client.caKey }}
+          - key: {{ $v.tls.client.caKey | quote }}
             path: ca.pem
     {{- end }}
     {{- end }}
     {{- if $v.auth.tokensSecret }}
     - name: tokens
       secret:
-        secretName: {{ $v.auth.tokensSecret }}
+        secretName: {{ $v.auth.tokensSecret | quote }}
         defaultMode: 0440
         items:
-          - key: {{ $v.auth.tokensKey }}
+          - key: {{ $v.auth.tokensKey | quote }}
             path: tokens.txt
     {{- end }}
     {{- if $v.auth.jwksCaSecret }}
     - name: jwks-ca
       secret:
-        secretName: {{ $v.auth.jwksCaSecret }}
+        secretName: {{ $v.auth.jwksCaSecret | quote }}
         defaultMode: 0440
         items:
-          - key: {{ $v.auth.jwksCaKey }}
+          - key: {{ $v.auth.jwksCaKey | quote }}
             path: ca.pem
     {{- end }}
     {{- if and $v.audit.enabled (not $v.audit.persistence.enabled) }}
     - name: audit
       emptyDir:
-        sizeLimit: {{ $v.audit.persistence.size }}
+        sizeLimit: {{ $v.audit.persistence.size | quote }}
     {{- end }}
     {{- with $v.extraVolumes }}
     {{- toYaml . | nindent 4 }}
