@@ -129,8 +129,9 @@ def named(it):
     meta = it["metadata"]
     if meta["namespace"] != NAMESPACE:
         raise Wrong(f"{label(it)}: its namespace is {meta['namespace']}")
-    # A pod of a StatefulSet is its name and a number, and must be a host's name.
-    if len(meta["name"]) > 63 or not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", meta["name"]):
+    # A name of a host; a Service's begins with a letter, and a pod of a StatefulSet gets a number behind it.
+    first = "a-z" if it["kind"] == "Service" else "a-z0-9"
+    if not isinstance(meta["name"], str) or not re.fullmatch(rf"[{first}]([-a-z0-9]{{0,59}}[a-z0-9])?", meta["name"]):
         raise Wrong(f"{label(it)}: not a name for a host")
     for key in RECOMMENDED:
         if f"app.kubernetes.io/{key}" not in meta["labels"]:
