@@ -137,6 +137,16 @@ def check_objects():
             objects.fits_schema(it, objects.VERSIONS)
             if it["metadata"]["namespace"] != "0x1f" or it["metadata"]["labels"]["app.kubernetes.io/instance"] != "1e3":
                 raise Wrong(f"{label(it)}: namespace {it['metadata']['namespace']!r}, labels {it['metadata']['labels']}")
+    # Settings are read at the start only, so that others must make other pods; and nothing else should.
+    def pod(values):
+        [workload] = of_kind(objects_of(values), "Deployment")
+        return workload["spec"]["template"]
+
+    dev = values_of("dev")
+    if pod(dev) == pod(merged(dev, {"config": {"log": {"level": "debug"}}})):
+        raise Wrong("another setting must make other pods: checksum/config")
+    if pod(dev) != pod(merged(dev, {"workload": {"replicas": 3}, "service": {"type": "NodePort"}})):
+        raise Wrong("another number of replicas must not make other pods")
     say(f"{len(cases)} sets of values, {counts['kubernetes']} objects fit the schemas of Kubernetes {' and '.join(objects.VERSIONS)}; "
         f"all pods keep to `restricted`; names, selectors, ports, volumes fit")
     say(f"{counts['own']} custom resources ({', '.join(sorted(own))}) fit helm/check/crds only: the fields that the chart uses, by their "

@@ -105,6 +105,20 @@ http
 {{- if hasKey $section (index . 2) -}}{{- get $section (index . 2) | toJson -}}{{- else -}}{{- index . 3 | toJson -}}{{- end -}}
 {{- end -}}
 
+{{/* What the ConfigMap holds, by file. */}}
+{{- define "sagate.files" -}}
+sagate.toml: |
+  {{- include "sagate.toml" . | nindent 2 }}
+{{- if eq .Values.models.source "download" }}
+archives.txt: |
+  {{- range .Values.models.download.archives }}
+  {{ .sha256 }} {{ .url }}
+  {{- end }}
+fetch-models.sh: |
+  {{- .Files.Get "files/fetch-models.sh" | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* Everything that must be right between values, which a schema cannot say. Included once, by the ConfigMap. */}}
 {{- define "sagate.check" -}}
 {{- $v := .Values -}}

@@ -6,7 +6,7 @@
 metadata:
   annotations:
     # Settings are read at the start only: other settings, other pods.
-    checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum }}
+    checksum/config: {{ include "sagate.files" . | sha256sum }}
     {{- with $v.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
