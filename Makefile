@@ -48,6 +48,7 @@ demo: build ## Segment, score and gate real MRI slices with the bundled models; 
 
 test: libtorch mricron prometheus collector python-client oip-clients peers ## Run every test
 	cargo test --release --locked --no-fail-fast
+	SAGATE=required .ci/helm-check settings living docs
 
 gpu-check: libtorch ## Run the tests that need a CUDA GPU, besides `make test`; where there is none, say so
 	@.ci/gpu check
@@ -68,12 +69,13 @@ overload: build ## Put three times the load that it can do on a server for SECON
 cluster-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
 	@.ci/cluster-demo --seconds $(or $(SECONDS),10)
 
-lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' licences, sources, doubles and advisories
+lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, and the Helm chart
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 	.ci/advisories
+	.ci/helm-check
 
 bench: build peers ## Time network, mu, SAMs, service and training at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
