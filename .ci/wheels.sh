@@ -12,7 +12,7 @@ download_wheels() {
             # The wheel is chosen by the tags below, whatever python3 runs pip: its Python part is never used.
             printf '%s --hash=sha256:%s\n' "$requirement" "$sum" >"$folder/requirement.txt"
             python3 -m pip download --quiet --no-deps --require-hashes --only-binary=:all: --python-version 3.11 \
-                --implementation cp --abi cp311 --abi none --platform manylinux_2_34_x86_64 \
+                --implementation cp --abi cp311 --abi none --platform manylinux_2_34_x86_64 --platform manylinux_2_31_x86_64 \
                 --platform manylinux_2_28_x86_64 \
                 --platform manylinux_2_27_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_18_x86_64 \
                 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2010_x86_64 \
