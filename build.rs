@@ -25,6 +25,8 @@ fn main() {
     let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its libtorch"));
     compile(&libraries);
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    // Where a package puts it, beside the binary's folder.
+    println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib/sagate");
     // Where `make libtorch-cuda` puts the CUDA half; looked at only when a GPU is asked for.
     let package = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     println!("cargo::rustc-link-arg=-Wl,-rpath,{package}/.libtorch-cuda/lib");

@@ -76,6 +76,10 @@ fn overload_with_a_deadline_keeps_the_slots_busy_and_is_in_time() {
         ..fleet(Arrivals::Poisson { rate: 30.0 })
     });
     assert!(outcome.throughput > 9.9);
+    assert!(
+        (outcome.replicas - 1.0).abs() < 1e-3 && outcome.utilisation <= 1.0,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.in_time, outcome.answered);
     assert!(outcome.p99 <= 0.8 + 1e-3, "p99 is {}", outcome.p99);
     assert_eq!(outcome.sent, outcome.answered + outcome.refused);

@@ -138,7 +138,7 @@ impl World<'_> {
         {
             self.at(loss.time, Event::Loss(loss));
         }
-        self.at(self.fleet.scaling.period, Event::Look);
+        self.look_at(self.fleet.scaling.period);
         while let Some(Reverse(At { time, event, .. })) = self.events.pop() {
             self.pass_to(time);
             match event {
@@ -174,10 +174,7 @@ impl World<'_> {
     fn pass_to(&mut self, time: f64) {
         let from = self.now.max(self.fleet.warm_up);
         let there = self.replicas.iter().filter(|replica| replica.is_there()).count();
-        if time > from && self.now < self.fleet.seconds {
-            let until = time.min(self.fleet.seconds);
-            self.tally.replica_seconds += there as f64 * (until - from).max(0.0);
-        }
+        self.tally.replica_seconds += there as f64 * (time - from).max(0.0);
         self.tally.most_replicas = self.tally.most_replicas.max(there);
         self.now = time;
     }
@@ -297,9 +294,6 @@ impl World<'_> {
     }
 
     fn look(&mut self) {
-        if self.now >= self.fleet.seconds {
-            return;
-        }
         let (period, slots) = (self.fleet.scaling.period, self.fleet.slots);
         let ready: Vec<usize> = (0..self.replicas.len())
             .filter(|&place| self.replicas[place].is_ready(self.now))
@@ -329,7 +323,14 @@ impl World<'_> {
             utilisation,
             waiting: self.replicas.iter().map(|replica| replica.waiting.len()).sum(),
         });
-        self.at(self.now + period, Event::Look);
+        self.look_at(self.now + period);
+    }
+
+    /// As long as images come: then the last are waited for, and nothing else.
+    fn look_at(&mut self, time: f64) {
+        if time < self.fleet.seconds {
+            self.at(time, Event::Look);
+        }
     }
 
     fn lose(&mut self, loss: Loss) {
