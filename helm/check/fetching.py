@@ -86,7 +86,8 @@ def run(shell, folder, lines, port):
     (folder / "models" / "old" / "half").write_text("of a model")
     (folder / "archives.txt").write_text("".join(f"{line}\n" for line in lines))
     environment = {
-        "PATH": f"{folder / 'bin'}" + ("" if shell == "busybox" else ":/usr/bin:/bin"), "RCLONE_CONFIG": str(folder / "rclone.conf"), "RCLONE_RETRIES": "1",
+        "PATH": f"{folder / 'bin'}" + ("" if shell == "busybox" else ":/usr/bin:/bin"),
+        "RCLONE_CONFIG": str(folder / "rclone.conf"), "RCLONE_RETRIES": "1",
         "RCLONE_LOW_LEVEL_RETRIES": "1", "RCLONE_CACHE_DIR": str(folder / "cache"), "HOME": "/",
         "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true",
         "RCLONE_S3_ENDPOINT": f"http://127.0.0.1:{port}", "RCLONE_S3_PROVIDER": "Minio", "RCLONE_S3_FORCE_PATH_STYLE": "true",
@@ -98,7 +99,8 @@ def run(shell, folder, lines, port):
     if shell == "busybox":
         for tool in ("cut", "find", "gzip", "rm", "sh", "sha256sum", "tar"):
             os.symlink(program, folder / "bin" / tool)
-    command = [program, *(["sh"] if shell == "busybox" else []), str(CHART / "files" / "fetch-models.sh"), str(folder / "archives.txt"), str(folder / "models")]
+    script = CHART / "files" / "fetch-models.sh"
+    command = [program, *(["sh"] if shell == "busybox" else []), str(script), str(folder / "archives.txt"), str(folder / "models")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     came = {str(path.relative_to(folder / "models")) for path in (folder / "models").rglob("*") if path.is_file()}
     return done.returncode, done.stdout + done.stderr, came
