@@ -19,6 +19,8 @@ from version import renumber
 REPLICAS = 3
 # Of a core for each, so that three of them, Envoy and the load test find room on two cores.
 CORES = 0.45
+# Of one that is slow: an image takes it some 3 seconds.
+SLOW = 0.01
 MODEL = "t1-brain"
 SIDE = 128
 KIND = f"size={SIDE}x{SIDE}"
@@ -114,17 +116,24 @@ def killed(cluster):
 def slowed(cluster):
     def change():
         victim = cluster.replicas[2]
-        victim.share.set(0.01)
-        until = time.monotonic() + 20
-        while cluster.proxy.counts()["ejected"] == 0 and time.monotonic() < until:
+        victim.share.set(SLOW)
+        until = time.monotonic() + 30
+        while not (counts := taken_out(cluster)) and time.monotonic() < until:
             time.sleep(0.2)
-        ejected = cluster.proxy.counts()["ejected"]
         victim.share.set(CORES)
-        if ejected == 0:
-            raise RuntimeError("the slow replica was not ejected")
-        return "a 45th of its share, until it was ejected"
+        if not counts:
+            raise RuntimeError("the slow replica was not taken out")
+        return f"{SLOW} of a core, until it was taken out ({counts})"
 
     return change
+
+
+def taken_out(cluster):
+    """How a replica was taken out, if one was."""
+    counts = cluster.proxy.counts()
+    if counts["ejected"] > 0:
+        return "ejected for what it did not answer"
+    return "it failed its health checks" if counts["healthy"] < REPLICAS else ""
 
 
 def spread(cluster, rate, seconds):
@@ -136,36 +145,52 @@ def spread(cluster, rate, seconds):
     return {"images": had, "spread": max(had) / mean - 1, "seen_by_prometheus": cluster.prometheus.up(), **answers(report)}
 
 
+def stream(cluster):
+    """Sends the committed slices with the example in Python: one by itself, then all as one stream."""
+    samples = sorted(Path("samples/t1-brain/images").glob("*.png"))
+    command = ["target/python-client/bin/python", "examples/python/client.py", cluster.proxy.url.removeprefix("http://"), *samples]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    if len(printed) != len(samples) + 1 or any("failed" in line for line in printed):
+        raise RuntimeError(f"the stream was not answered: {printed}")
+    return len(samples)
+
+
 def stream_stays(cluster):
     """A stream of many images is answered by one replica."""
     before = cluster.images()
-    samples = sorted(Path("samples/t1-brain/images").glob("*.png"))
-    done = subprocess.run([SAGATE, "--json", "segment", "--server", cluster.proxy.url, *samples], capture_output=True, check=False)
-    if done.returncode not in (0, 3):
-        raise RuntimeError(done.stderr.decode())
+    length = stream(cluster)
     had = [now - then for now, then in zip(cluster.images(), before)]
-    return {"images": had, "stays": sorted(had)[:-1] == [0] * (REPLICAS - 1) and max(had) == len(samples)}
+    # The image by itself goes where it goes.
+    return {"images": had, "stays": max(had) >= length and sum(had) == length + 1}
 
 
 def roll_out(cluster, rate, seconds):
-    """A second version comes into the watched folder, gets its share everywhere as canary, and is taken back."""
+    """A second version comes into the watched folder, gets its share everywhere as canary, and is taken back, while a load for the first goes on."""
     new = cluster.models / MODEL / "2"
     load = cluster.load(seconds, rate=rate)
     partial = cluster.models / ".incoming"
     shutil.copytree(cluster.models / MODEL / "1", partial)
     renumber(partial, 2)
     partial.rename(new)
+    ready = f'sagate_model_ready{{model="{MODEL}",version="2"}}'
     for replica in cluster.replicas:
-        wait(lambda: replica.metrics().get(f'sagate_model_ready{{model="{MODEL}",version="2"}}') == 1, "version 2 is ready")
-    time.sleep(seconds / 3)
-    shares = []
-    for replica in cluster.replicas:
-        shares.append(replica.images("2"))
+        wait(lambda: replica.metrics().get(ready) == 1, "version 2 is ready")
+    sent = 0
+
+    def canaries():
+        return [replica.images("2") for replica in cluster.replicas]
+
+    # Streams go to any replica: until each has had one.
+    while not all(canaries()) and sent < 40:
+        stream(cluster)
+        sent += 1
+    shares = canaries()
     shutil.rmtree(new)
     for replica in cluster.replicas:
-        wait(lambda: replica.metrics().get(f'sagate_model_ready{{model="{MODEL}",version="2"}}') != 1, "version 2 is gone")
+        wait(lambda: replica.metrics().get(ready) != 1, "version 2 is gone")
+    stream(cluster)
     report = load.report()
-    return {"images_of_the_canary": shares, **answers(report)}
+    return {"streams": sent, "images_of_the_canary": shares, **answers(report)}
 
 
 def wait(condition, what, seconds=60):
@@ -245,10 +270,11 @@ def demonstrate(cluster, folder, seconds):
     hold(found["spread"]["spread"] <= SPREAD, "the load is not spread")
     hold(found["spread"]["seen_by_prometheus"] == REPLICAS, "Prometheus does not see every replica")
     found["stream"] = stream_stays(cluster)
-    print(f"stream: {found['stream']['images']} images of one stream by replica", flush=True)
+    print(f"stream: {found['stream']['images']} images by replica, of one stream and one by itself", flush=True)
     hold(found["stream"]["stays"], "a stream did not stay on its replica")
     found["roll_out"] = roll_out(cluster, rate, 3 * seconds)
-    print(f"roll-out: {found['roll_out']['images_of_the_canary']} images of the canary by replica, {found['roll_out']['lost']} lost", flush=True)
+    print(f"roll-out and back: {found['roll_out']['images_of_the_canary']} images of the canary by replica, "
+          f"{found['roll_out']['sent']} others sent meanwhile, {found['roll_out']['lost']} lost", flush=True)
     hold(found["roll_out"]["lost"] == 0, f"roll-out: lost, {found['roll_out']['codes']}")
     hold(all(count > 0 for count in found["roll_out"]["images_of_the_canary"]), "a replica has no canary")
 

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-# Short, so that a replica that has used its share waits for no more than this.
-PERIOD_US = 10_000
+# Short, so that a replica that has used its share waits for no more than this; a share that is too small for it, as no kernel takes less
+# than a millisecond, has a longer one.
+PERIOD_US, LONG_PERIOD_US, LEAST_QUOTA_US = 10_000, 1_000_000, 1_000
 
 
 class Share:
@@ -12,17 +13,13 @@ class Share:
 
     def __init__(self, name, cores):
         self.folder, self.kind = None, "none: no control group can be written to, replicas share the cores as they come"
-        quota = int(cores * PERIOD_US)
-        for kind, root, settings in (
-            ("cgroup v1", Path("/sys/fs/cgroup/cpu"), {"cpu.cfs_period_us": PERIOD_US, "cpu.cfs_quota_us": quota}),
-            ("cgroup v2", Path("/sys/fs/cgroup"), {"cpu.max": f"{quota} {PERIOD_US}"}),
-        ):
+        for kind, root in (("cgroup v1", Path("/sys/fs/cgroup/cpu")), ("cgroup v2", Path("/sys/fs/cgroup"))):
             folder = root / f"sagate-{os.getpid()}-{name}"
             try:
                 if kind == "cgroup v2" and "cpu" not in (root / "cgroup.subtree_control").read_text().split():
                     continue
                 folder.mkdir()
-                self.folder, self.kind, self.settings = folder, kind, settings
+                self.folder, self.kind = folder, kind
                 self.set(cores)
                 return
             except OSError:
@@ -34,11 +31,13 @@ class Share:
         """Changes the share."""
         if self.folder is None:
             return
-        quota = int(cores * PERIOD_US)
-        for name, value in self.settings.items():
-            if name != "cpu.cfs_period_us":
-                value = f"{quota} {PERIOD_US}" if name == "cpu.max" else quota
-            (self.folder / name).write_text(str(value))
+        period = PERIOD_US if cores * PERIOD_US >= LEAST_QUOTA_US else LONG_PERIOD_US
+        quota = int(cores * period)
+        if self.kind == "cgroup v2":
+            (self.folder / "cpu.max").write_text(f"{quota} {period}")
+        else:
+            (self.folder / "cpu.cfs_period_us").write_text(str(period))
+            (self.folder / "cpu.cfs_quota_us").write_text(str(quota))
 
     def join(self):
         """Called in the new process before it becomes the program."""
