@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak lint deploy-test bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ lint: libtorch ## Check formatting, lints, the protocol, and the dependencies' l
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 	.ci/advisories
+	.ci/deploy-check
+
+deploy-test: build ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
+	.ci/runtime-check
+	.ci/envoy-check
+	.ci/package
 
 bench: build peers ## Time network, mu, SAMs, service and training at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
