@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients peers build demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,13 +69,19 @@ overload: build ## Put three times the load that it can do on a server for SECON
 cluster-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
 	@.ci/cluster-demo --seconds $(or $(SECONDS),10)
 
-lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, and the Helm chart
+lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, the Helm chart, and deploy/
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 	.ci/advisories
 	.ci/helm-check
+	.ci/deploy-check
+
+deploy-test: build ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
+	.ci/runtime-check
+	.ci/envoy-check
+	.ci/package
 
 bench: build peers ## Time network, mu, SAMs, service and training at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
