@@ -210,7 +210,7 @@ fn the_command_says_what_it_found_or_what_was_wrong() {
         place.run(&asked(arguments)).assert_refused(code, words);
     }
     for (arguments, word) in [
-        ("--rate 6 --service -1", "0.000001"),
+        ("--rate 6 --service=-1", "0.000001"),
         ("--rate 6 --service 1 --replicas 5..2", "2..30"),
         ("--rate 6 --service 1 --lose 1", "TIME:REPLICA"),
         ("--service 1", "--rate"),
