@@ -58,8 +58,8 @@ pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit
         UNet::new(&store.root(), &config, 1)?;
         InferenceNet::new(&Weights::from_store(&store)?, &config, Device::Cpu)?
     };
-    // Thread pools, code and oneDNN's own tables are there before the peak is taken.
-    segment(&inference, 32, args.taps)?;
+    // Thread pools, code, oneDNN's own tables and the weights in the order for this size are there before the peak is taken.
+    segment(&inference, args.size, args.taps)?;
     let bytes = peak_of(|| segment(&inference, args.size, args.taps))?;
     out::line(&bytes.to_string())?;
     Ok(Exit::Ok)
