@@ -213,7 +213,7 @@ fn the_command_says_what_it_found_or_what_was_wrong() {
         ("--rate 6 --service=-1", "0.000001"),
         ("--rate 6 --service 1 --replicas 5..2", "2..30"),
         ("--rate 6 --service 1 --lose 1", "TIME:REPLICA"),
-        ("--service 1", "--rate"),
+        ("--service 1", "--in-flight"),
     ] {
         let ended = place.run(&asked(arguments));
         assert!(ended.code == 2 && ended.stderr.contains(word), "{ended:?}");
