@@ -46,7 +46,7 @@ fn one_replica_waits_as_an_m_d_1_queue_does() {
     }
 }
 
-/// Erlang's C formula does not hold for constant times, but its bounds do: many slots wait less than one as fast as all of them.
+/// As many slots are busy as images are on their way, up to all of them, and Little's law holds.
 #[test]
 fn a_closed_loop_has_what_its_slots_can_do() {
     for (in_flight, slots, replicas) in [(1, 1, 1), (4, 1, 1), (4, 2, 1), (16, 2, 3)] {

@@ -63,13 +63,21 @@ class Cluster:
     def images(self):
         return [replica.images() for replica in self.replicas]
 
+    def images_since(self, before):
+        """Images of each replica since `images` gave that."""
+        return [now - then for now, then in zip(self.images(), before)]
+
+    def bring_up(self, replica, healthy):
+        """Starts a replica, and waits until Envoy sees so many that are well."""
+        replica.start().wait_ready()
+        self.proxy.wait_healthy(healthy)
+
 
 def throughput(cluster, seconds):
     """Images a second of one, two and three replicas, all of them busy."""
     rates = []
     for number, replica in enumerate(cluster.replicas, 1):
-        replica.start().wait_ready()
-        cluster.proxy.wait_healthy(number)
+        cluster.bring_up(replica, number)
         report = cluster.load(seconds, deadline=60, in_flight=4 * number).report()
         rates.append(report["all"]["answered_per_second"])
     return rates
@@ -77,7 +85,7 @@ def throughput(cluster, seconds):
 
 def under_load(cluster, rate, seconds, name, change):
     """What a load through the proxy has for answers while `change` does its worst."""
-    before, images = cluster.proxy.counts(), cluster.images()
+    before = cluster.proxy.counts()
     load = cluster.load(seconds, rate=rate)
     time.sleep(4)
     said = change()
@@ -94,8 +102,7 @@ def rolling_restart(cluster):
             code = replica.stop()
             if code != 0:
                 raise RuntimeError(f"{replica.name} ended with {code}")
-            replica.start().wait_ready()
-            cluster.proxy.wait_healthy(REPLICAS)
+            cluster.bring_up(replica, REPLICAS)
         return "one after the other: SIGTERM, exit code 0, started again"
 
     return change
@@ -106,8 +113,7 @@ def killed(cluster):
         victim = cluster.replicas[1]
         victim.kill()
         time.sleep(3)
-        victim.start().wait_ready()
-        cluster.proxy.wait_healthy(REPLICAS)
+        cluster.bring_up(victim, REPLICAS)
         return "SIGKILL while it worked, started again 3 s later"
 
     return change
@@ -140,7 +146,7 @@ def spread(cluster, rate, seconds):
     """How far the busiest replica is above the mean, by Prometheus' own count."""
     before = cluster.images()
     report = cluster.load(seconds, rate=rate).report()
-    had = [now - then for now, then in zip(cluster.images(), before)]
+    had = cluster.images_since(before)
     mean = sum(had) / len(had)
     return {"images": had, "spread": max(had) / mean - 1, "seen_by_prometheus": cluster.prometheus.up(), **answers(report)}
 
@@ -159,7 +165,7 @@ def stream_stays(cluster):
     """A stream of many images is answered by one replica."""
     before = cluster.images()
     length = stream(cluster)
-    had = [now - then for now, then in zip(cluster.images(), before)]
+    had = cluster.images_since(before)
     # The image by itself goes where it goes.
     return {"images": had, "stays": max(had) >= length and sum(had) == length + 1}
 
