@@ -19,7 +19,7 @@ fn fleet(arrivals: Arrivals) -> Fleet {
         queue: 1 << 20,
         deadline: f64::INFINITY,
         way: 0.0,
-        balancing: Balancing::LeastOfTwo,
+        balancing: Balancing::LeastOf(2),
         retries: 0,
         back_off: 0.025,
         scaling: Scaling::fixed(1),
@@ -129,6 +129,44 @@ fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
     assert_eq!(with(0, true).lost, 0);
 }
 
+/// What is compared with a real fleet must have had the same images at the same moments.
+#[test]
+fn a_seed_brings_the_same_images_to_every_fleet() {
+    let sent = |seed, replicas, balancing| {
+        simulate(&Fleet {
+            scaling: Scaling::fixed(replicas),
+            balancing,
+            seed,
+            ..fleet(Arrivals::Poisson { rate: 5.0 })
+        })
+        .sent
+    };
+    let first = sent(7, 1, Balancing::Least);
+    assert_eq!(first, sent(7, 3, Balancing::LeastOf(3)));
+    assert_eq!(first, sent(7, 2, Balancing::Random));
+    assert_ne!(first, sent(8, 1, Balancing::Least));
+}
+
+/// The way of an image is in what a load test saw, and not in what its replica did.
+#[test]
+fn the_way_is_no_part_of_the_service() {
+    let report = r#"{"all": {"curve": [{"one_in": 1, "from_sending_ms": 100}, {"one_in": 10, "from_sending_ms": 100}]}}"#;
+    let times = ServiceTimes::from_report(report.as_bytes(), 0.02).unwrap();
+    assert!((times.mean() - 0.08).abs() < 1e-9, "{}", times.mean());
+    let closed = |in_flight| {
+        simulate(&Fleet {
+            times: times.clone(),
+            alone: times.clone(),
+            way: 0.02,
+            seconds: 2000.0,
+            ..fleet(Arrivals::Closed { in_flight })
+        })
+    };
+    // Alone an image is on its way while the slot waits; two fill it.
+    assert!((closed(1).throughput / 10.0 - 1.0).abs() < 0.01);
+    assert!((closed(2).throughput / 12.5 - 1.0).abs() < 0.01);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -196,6 +234,11 @@ fn the_command_says_what_it_found_or_what_was_wrong() {
     let table = place.run(&asked("--in-flight 2 --service 0.1 --replicas 2 --price 0.9"));
     assert!(table.stdout.contains("cost of an image"), "{table:?}");
     place.write("no_report.json", b"{}");
+    let points = r#"{"one_in": 1, "from_sending_ms": 80}, {"one_in": 2, "from_sending_ms": 110}"#;
+    place.write(
+        "report.json",
+        format!(r#"{{"all": {{"curve": [{points}]}}}}"#).as_bytes(),
+    );
     for (arguments, code, words) in [
         ("--rate 0 --service 0.1", 2, &["--rate", "0"][..]),
         ("--rate 1e9 --service 1", 2, &["--rate"]),
@@ -206,6 +249,11 @@ fn the_command_says_what_it_found_or_what_was_wrong() {
             1,
             &["no_report.json", "sagate loadtest"],
         ),
+        (
+            "--rate 6 --service report.json --way 80",
+            1,
+            &["report.json", "80.0 ms"],
+        ),
     ] {
         place.run(&asked(arguments)).assert_refused(code, words);
     }
@@ -213,7 +261,10 @@ fn the_command_says_what_it_found_or_what_was_wrong() {
         ("--rate 6 --service=-1", "0.000001"),
         ("--rate 6 --service 1 --replicas 5..2", "2..30"),
         ("--rate 6 --service 1 --lose 1", "TIME:REPLICA"),
+        ("--service 1", "--rate"),
+        ("--service 1", "--trace"),
         ("--service 1", "--in-flight"),
+        ("--rate 6 --in-flight 2 --service 1", "cannot be used with"),
     ] {
         let ended = place.run(&asked(arguments));
         assert!(ended.code == 2 && ended.stderr.contains(word), "{ended:?}");

@@ -317,6 +317,20 @@ fn answers_that_change_are_told() {
     assert_eq!(number(&report["all"]["different"]), 9);
 }
 
+/// A simulation with the same seed is one of these very requests.
+#[test]
+fn a_simulation_has_the_same_arrivals() {
+    let place = Place::new(1, &CALIBRATION);
+    let fake = Fake::start(Behaviour::default());
+    let load = ["--rate", "400", "--seconds", "2", "--warm-up", "0", "--seed", "3"];
+    let (report, _) = run(&place, &fake.url, &[&load[..], &["--kind", "size=8x8"]].concat());
+    let due = number(&report["sent"]) + number(&report["not_sent"]);
+    let (simulated, _) = place.json(&[&["simulate", "--service", "0.001"], &load[..]].concat());
+    // The last moments of a test are cut.
+    let apart = number(&simulated["sent"]).abs_diff(due);
+    assert!(apart <= 3, "{simulated} for {due}");
+}
+
 #[test]
 fn what_is_due_while_too_many_are_on_their_way_is_counted() {
     let place = Place::new(1, &CALIBRATION);

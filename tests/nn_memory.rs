@@ -7,6 +7,9 @@ use std::process::Command;
 use sagate::nn::memory::segmentation;
 use sagate::nn::unet::UNetConfig;
 
+/// Bytes that are counted for scratch space, whether a pass takes them or found them taken.
+const SCRATCH: f64 = 8.0 * 1024.0 * 1024.0;
+
 /// The peak of one segmentation above what the process holds before it, as `sagate bench memory` measures it in a process of its own.
 fn measured(base: i64, side: usize, taps: &str) -> u64 {
     let output = Command::new(env!("CARGO_BIN_EXE_sagate"))
@@ -43,11 +46,11 @@ fn the_count_is_what_a_process_takes() {
             segmentation(&network, &mu, [side, side]),
             measured(base, side, "mu"),
         );
-        let ratio = counted as f64 / measured as f64;
-        // Pages and scratch space differ from processor to processor.
+        // Pages and scratch space, which are more of a small network's, differ from processor to processor and from run to run.
+        let (least, most) = (0.9 * measured as f64, 1.25 * measured as f64 + SCRATCH);
         assert!(
-            (0.9..1.4).contains(&ratio),
-            "base {base}, side {side}: counted {counted}, measured {measured}, ratio {ratio:.2}"
+            (least..most).contains(&(counted as f64)),
+            "base {base}, side {side}: counted {counted}, measured {measured}"
         );
     }
 }

@@ -6,14 +6,18 @@ import subprocess
 from replica import SAGATE
 
 
+def flags(options):
+    """Options as a command line has them."""
+    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
 class Load:
     """Runs while the scenario goes on; `report` waits for its end."""
 
     def __init__(self, url, seconds, out=None, **options):
-        words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
         out = ["--out", out] if out else []
         self.process = subprocess.Popen(
-            [SAGATE, "--json", "loadtest", "--server", url, "--seconds", str(seconds), "--connections", "4", *words, *out],
+            [SAGATE, "--json", "loadtest", "--server", url, "--seconds", str(seconds), "--connections", "4", *flags(options), *out],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def report(self):

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from load import Load, answers
+from load import Load, answers, flags
 from ports import free_ports
 from prometheus import Prometheus
 from proxy import Proxy
@@ -207,9 +207,17 @@ def wait(condition, what, seconds=60):
         time.sleep(0.2)
 
 
-def compared(cluster, folder, one, seconds):
+def one_replica(cluster, folder, seconds):
+    """What one replica can do, in images a second, and the milliseconds that an image takes beside: how much longer it is away when it is alone
+    than a replica that always has the next one needs for it. The times of the former stay in `folder`."""
+    alone = cluster.load(seconds, deadline=60, in_flight=1, out=folder).report()["all"]
+    busy = cluster.load(seconds, deadline=60, in_flight=4).report()["all"]["answered_per_second"]
+    return busy, max(0.0, alone["latency_from_sending"]["mean_ms"] - 1e3 / busy)
+
+
+def compared(cluster, folder, seconds):
     """Three fleets, each measured and simulated: one replica, three, and two that get more than they can do."""
-    service = ["--slots", "1", "--warm-up", "2"]
+    one, way = one_replica(cluster, folder / "service", seconds // 2)
     found = []
     for replicas, words in (
         (1, {"rate": round(0.6 * one, 2)}),
@@ -223,20 +231,21 @@ def compared(cluster, folder, one, seconds):
             elif number >= replicas and running:
                 replica.stop()
         cluster.proxy.wait_healthy(replicas)
+        # The same seed: the same images at the same moments.
+        words |= {"seed": 1, "warm_up": 2}
         report = cluster.load(seconds, deadline=60, **words).report()
-        flags = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-        # Long, so that the simulation adds nothing to what chance does to the measurement.
-        guess = simulated(folder, [*service, *flags, "--replicas", str(replicas), "--seconds", "5000"])
+        guess = simulated(service=folder / "service/report.json", way=f"{way:.3f}", balancing="least-of-three", replicas=replicas,
+                          seconds=seconds, **words)
         measured = {"throughput": report["all"]["answered_per_second"], "p99_ms": report["all"]["latency_from_sending"]["p99_ms"]}
-        name = f"{replicas} replica(s), " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in words.items())
+        asked = f"{words['rate']} images/s" if "rate" in words else f"{words['in_flight']} in flight"
+        name = f"{replicas} replica(s), {asked}"
         near = all(abs(guess[what] / measured[what] - 1) <= NEAR for what in measured)
         found.append({"fleet": name, "measured": measured, "simulated": guess, "near": near})
     return found
 
 
-def simulated(folder, words):
-    done = subprocess.run([SAGATE, "--json", "simulate", "--service", folder / "service/report.json", *words],
-                          capture_output=True, text=True, check=True)
+def simulated(**options):
+    done = subprocess.run([SAGATE, "--json", "simulate", *flags(options)], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     return {"throughput": found["throughput"], "p99_ms": found["p99"] * 1e3}
 
@@ -287,8 +296,7 @@ def demonstrate(cluster, folder, seconds):
     for replica in cluster.replicas[1:]:
         replica.stop()
     cluster.proxy.wait_healthy(1)
-    one = cluster.load(6 * seconds, deadline=60, in_flight=1, out=folder / "service").report()["all"]["answered_per_second"]
-    found["simulation"] = compared(cluster, folder, one, 12 * seconds)
+    found["simulation"] = compared(cluster, folder, 12 * seconds)
     print("\nsimulation beside measurement")
     for row in found["simulation"]:
         ratios = {what: row["simulated"][what] / row["measured"][what] for what in row["measured"]}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, UsageError, out};
@@ -13,9 +13,10 @@ use crate::fleet::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTi
 
 /// Arguments of `sagate simulate`.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("arrivals").args(["rate", "trace", "in_flight"]).required(true))]
 #[command(after_help = "\
 Service times are a number of seconds, or what a real replica took: `sagate loadtest --in-flight SLOTS --out DIR` against one replica
-writes DIR/report.json. With several slots, --alone is the same with --in-flight 1.
+writes DIR/report.json. With several slots, --alone is the same with --in-flight 1. What a report has beside the service is --way.
 Images come at random (--rate), with the day (--rate and --swing), as they did (--trace: one time in seconds a line), or one after the other
 from so many senders (--in-flight).
 
@@ -29,10 +30,10 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", requires = "rate")]
     swing: Option<f64>,
     /// A file with the time of each arrival
-    #[arg(long, value_name = "FILE", conflicts_with = "rate")]
+    #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Images on their way at all times
-    #[arg(long, value_name = "N", conflicts_with_all = ["rate", "trace"], required_unless_present_any = ["rate", "trace"])]
+    #[arg(long, value_name = "N")]
     in_flight: Option<usize>,
     /// What an image takes while all slots are busy: seconds, or a load test's report.json
     #[arg(long, value_name = "SECONDS|FILE")]
@@ -67,7 +68,7 @@ pub struct Args {
     /// Seconds after which an answer is worth nothing
     #[arg(long, value_name = "SECONDS")]
     deadline: Option<f64>,
-    /// Milliseconds that an image is on its way, beside its service
+    /// Milliseconds that an image is on its way, beside its service; a load test's report has seen them too, and they are taken off
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     way: f64,
     /// How often a refused or lost image is sent again
@@ -98,6 +99,8 @@ pub struct Args {
 enum How {
     /// Of two that are drawn, the one with fewer images (Envoy's LEAST_REQUEST)
     LeastOfTwo,
+    /// Of three that are drawn, the one with the fewest (Envoy as deploy/envoy has it)
+    LeastOfThree,
     /// Of all, the one with the fewest images
     Least,
     /// One after the other
@@ -191,9 +194,10 @@ fn check(args: &Args) -> Result<(), UsageError> {
 }
 
 fn fleet(args: &Args) -> anyhow::Result<Fleet> {
-    let times = args.service.times("service")?;
+    let way = args.way / 1e3;
+    let times = args.service.times("service", way)?;
     let alone = match &args.alone {
-        Some(alone) => alone.times("alone")?,
+        Some(alone) => alone.times("alone", way)?,
         None => times.clone(),
     };
     let arrivals = match (&args.trace, args.rate, args.in_flight) {
@@ -227,7 +231,7 @@ fn fleet(args: &Args) -> anyhow::Result<Fleet> {
         slots: args.slots,
         queue: args.queue,
         deadline: args.deadline.unwrap_or(f64::INFINITY),
-        way: args.way / 1e3,
+        way,
         balancing: args.balancing.into(),
         retries: args.retries,
         back_off: args.back_off / 1e3,
@@ -279,10 +283,10 @@ fn print(report: &Report) -> anyhow::Result<()> {
 }
 
 impl Times {
-    fn times(&self, flag: &str) -> anyhow::Result<ServiceTimes> {
+    fn times(&self, flag: &str, way: f64) -> anyhow::Result<ServiceTimes> {
         match self {
             Times::Seconds(seconds) => Ok(ServiceTimes::constant(*seconds)),
-            Times::Report(file) => ServiceTimes::from_report(&read(file)?)
+            Times::Report(file) => ServiceTimes::from_report(&read(file)?, way)
                 .with_context(|| format!("--{flag} {}", file.display())),
         }
     }
@@ -346,7 +350,8 @@ impl FromStr for Lost {
 impl From<How> for Balancing {
     fn from(how: How) -> Balancing {
         match how {
-            How::LeastOfTwo => Balancing::LeastOfTwo,
+            How::LeastOfTwo => Balancing::LeastOf(2),
+            How::LeastOfThree => Balancing::LeastOf(3),
             How::Least => Balancing::Least,
             How::RoundRobin => Balancing::RoundRobin,
             How::Random => Balancing::Random,

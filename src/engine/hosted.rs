@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::contract::{Contract, Ready};
 use super::error::EngineError;
 use super::observer::Observer;
+use super::pace;
 use super::place::{Client, Place, Places, Usage};
 use super::priority::Priority;
 use super::scheduler::{QueueId, Scheduler};
@@ -139,11 +140,7 @@ impl Hosted {
         }
         host.scheduler
             .foresee(host.queue, asker.priority, asker.deadline)?;
-        let retry = || {
-            host.scheduler
-                .wait_seconds(host.queue, asker.priority)
-                .clamp(0.01, 30.0)
-        };
+        let retry = || pace::retry(host.scheduler.wait_seconds(host.queue, asker.priority));
         host.places
             .take(self.contract().id(), &asker.client, bytes, retry)
     }

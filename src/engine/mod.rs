@@ -39,6 +39,7 @@ pub use folder::Folder;
 pub use hosted::{Asker, Events, Hosted, Pending, State};
 pub use interpretation::{Interpretation, LayerView, Resolution, UnitView};
 pub use observer::Observer;
+pub(crate) use pace::ROOM;
 pub use pass::{Forward, Pass};
 pub use place::{Admission, Bound, Bounds, Client, Place, Usage};
 pub use pool::{Engine, Route, Setup};

@@ -8,7 +8,7 @@ use super::task::Entry;
 
 /// What is expected to take so long is begun only where there is so many times as long: measured costs are averages, and the answer has
 /// its way to go after the model is done.
-const ROOM: f64 = 1.25;
+pub(crate) const ROOM: f64 = 1.25;
 
 /// How fast a model's images would run now.
 #[derive(Debug, Clone, Copy)]

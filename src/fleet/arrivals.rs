@@ -105,7 +105,8 @@ impl Arrivals {
     }
 }
 
-fn gap(rate: f64, chance: &mut ChaCha8Rng) -> f64 {
+/// Seconds between two images of many senders who know nothing of each other, so many a second (above 0) on the average.
+pub(crate) fn gap(rate: f64, chance: &mut ChaCha8Rng) -> f64 {
     let gap: f64 = Exp1.sample(chance);
     gap / rate
 }

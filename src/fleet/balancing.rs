@@ -4,11 +4,10 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 /// Which replica gets an image, of those that are ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Balancing {
-    /// Of two that are drawn, the one with fewer images: Envoy's `LEAST_REQUEST`.
-    #[default]
-    LeastOfTwo,
+    /// Of so many that are drawn, at least one, the one with the fewest images: Envoy's `LEAST_REQUEST` with that `choice_count`.
+    LeastOf(usize),
     /// Of all, the one with the fewest images.
     Least,
     /// One after the other.
@@ -27,9 +26,12 @@ impl Balancing {
         chance: &mut ChaCha8Rng,
     ) -> usize {
         match self {
-            Balancing::LeastOfTwo => {
-                let (one, other) = (chance.gen_range(0..ready), chance.gen_range(0..ready));
-                if load(other) < load(one) { other } else { one }
+            Balancing::LeastOf(drawn) => {
+                let first = chance.gen_range(0..ready);
+                (1..drawn).fold(first, |least, _| {
+                    let other = chance.gen_range(0..ready);
+                    if load(other) < load(least) { other } else { least }
+                })
             }
             Balancing::Least => (0..ready).min_by_key(|&place| load(place)).unwrap_or(0),
             Balancing::RoundRobin => turn % ready,

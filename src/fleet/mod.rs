@@ -17,6 +17,7 @@ mod scaling;
 mod service;
 mod simulation;
 
+pub(crate) use arrivals::gap;
 pub use arrivals::{Arrivals, TraceError};
 pub use balancing::Balancing;
 pub use outcome::{Outcome, Step};

@@ -42,8 +42,6 @@ pub struct Outcome {
     pub utilisation: f64,
     /// Seconds of a replica for an answered image.
     pub replica_seconds_an_image: f64,
-    /// Images of the replica that answered most, above the mean, as a share of the mean.
-    pub spread: f64,
     /// What it was at each look of the autoscaler.
     pub course: Vec<Step>,
 }
@@ -73,7 +71,6 @@ pub(super) struct Tally {
     pub used: f64,
     pub replica_seconds: f64,
     pub most_replicas: usize,
-    pub by_replica: Vec<u64>,
     pub course: Vec<Step>,
 }
 
@@ -94,25 +91,18 @@ impl Tally {
             used: 0.0,
             replica_seconds: 0.0,
             most_replicas: 0,
-            by_replica: Vec::new(),
             course: Vec::new(),
         }
     }
 
-    pub fn answered(&mut self, replica: usize, seconds: f64, in_time: bool) {
+    pub fn answered(&mut self, seconds: f64, in_time: bool) {
         self.latencies.saturating_record((seconds * MICROS) as u64);
         self.in_time += u64::from(in_time);
-        if self.by_replica.len() <= replica {
-            self.by_replica.resize(replica + 1, 0);
-        }
-        self.by_replica[replica] += 1;
     }
 
     pub fn outcome(self, seconds: f64, slots: usize) -> Outcome {
         let answered = self.latencies.len();
         let at = |share: f64| self.latencies.value_at_quantile(share) as f64 / MICROS;
-        let a_replica = answered as f64 / self.by_replica.len().max(1) as f64;
-        let most = self.by_replica.iter().max().copied().unwrap_or(0) as f64;
         let share = |of: f64, all: f64| if all > 0.0 { of / all } else { 0.0 };
         Outcome {
             sent: self.sent,
@@ -133,7 +123,6 @@ impl Tally {
             most_replicas: self.most_replicas,
             utilisation: share(self.used, self.replica_seconds * slots as f64),
             replica_seconds_an_image: share(self.replica_seconds, answered as f64),
-            spread: share(most - a_replica, a_replica),
             course: self.course,
         }
     }

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use super::service::ServiceTimes;
-
-/// What is expected to take so long is taken only where there is so many times as long, as in the engine.
-const ROOM: f64 = 1.25;
+use crate::engine::ROOM;
 
 /// An image on its way.
 #[derive(Debug, Clone, Copy)]

@@ -23,6 +23,14 @@ pub enum ServiceTimesError {
     /// Nothing was answered.
     #[error("holds no answered image")]
     Empty,
+    /// An answer came sooner than that.
+    #[error("has an answer after {:.1} ms; a way of {:.1} ms is not part of it, less would be right", .shortest * 1e3, .way * 1e3)]
+    Way {
+        /// Seconds of the shortest answer.
+        shortest: f64,
+        /// Seconds of the way.
+        way: f64,
+    },
 }
 
 /// What is read of a load test's report.
@@ -52,10 +60,11 @@ impl ServiceTimes {
     }
 
     /// From the report (JSON) of a load test that kept each slot of a server busy and none waiting: `sagate loadtest --in-flight SLOTS`.
+    /// `way` is what its answers took beside the service, in seconds.
     ///
     /// # Errors
-    /// No report of a load test, or one without answers.
-    pub fn from_report(json: &[u8]) -> Result<ServiceTimes, ServiceTimesError> {
+    /// No report of a load test, one without answers, or one with an answer that took no longer than the way.
+    pub fn from_report(json: &[u8], way: f64) -> Result<ServiceTimes, ServiceTimesError> {
         let report: Report = serde_json::from_slice(json)?;
         let points = report.all.curve.iter();
         let points = points
@@ -63,13 +72,17 @@ impl ServiceTimes {
             .map(|point| (1.0 - 1.0 / point.one_in, point.from_sending_ms / 1e3));
         let mut ascending: Vec<(f64, f64)> = Vec::new();
         for (share, seconds) in points {
-            let least = ascending.last().map_or(0.0, |&(_, before)| before);
-            ascending.push((share, seconds.max(least)));
+            let least = ascending.last().map_or(f64::NEG_INFINITY, |&(_, before)| before);
+            ascending.push((share, (seconds - way).max(least)));
         }
         let Some(&(_, longest)) = ascending.last() else {
             return Err(ServiceTimesError::Empty);
         };
         ascending.push((1.0, longest));
+        let shortest = ascending[0].1 + way;
+        if shortest <= way {
+            return Err(ServiceTimesError::Way { shortest, way });
+        }
         let areas = ascending
             .windows(2)
             .map(|pair| (pair[1].0 - pair[0].0) * (pair[0].1 + pair[1].1) / 2.0);

@@ -44,7 +44,8 @@ pub struct Fleet {
     pub seconds: f64,
     /// The first of those, which do not count.
     pub warm_up: f64,
-    /// Of chance. The same seed gives the same outcome.
+    /// Of chance. The same seed gives the same outcome; images at random then come at the same moments to whatever fleet, and as
+    /// `sagate loadtest` with that seed sends them.
     pub seed: u64,
 }
 
@@ -87,7 +88,8 @@ struct At {
 pub fn simulate(fleet: &Fleet) -> Outcome {
     let mut world = World {
         fleet,
-        chance: ChaCha8Rng::seed_from_u64(fleet.seed),
+        coming: ChaCha8Rng::seed_from_u64(fleet.seed),
+        chance: ChaCha8Rng::seed_from_u64(!fleet.seed),
         events: BinaryHeap::new(),
         orders: 0,
         runs: 0,
@@ -105,6 +107,8 @@ pub fn simulate(fleet: &Fleet) -> Outcome {
 
 struct World<'a> {
     fleet: &'a Fleet,
+    /// Of arrivals only: a seed brings the same images to every fleet, and to a load test.
+    coming: ChaCha8Rng,
     chance: ChaCha8Rng,
     events: BinaryHeap<Reverse<At>>,
     orders: u64,
@@ -124,7 +128,7 @@ impl World<'_> {
             while self
                 .fleet
                 .arrivals
-                .next(self.arrived, 0.0, &mut self.chance)
+                .next(self.arrived, 0.0, &mut self.coming)
                 .is_some()
             {
                 self.arrive(0.0);
@@ -181,7 +185,7 @@ impl World<'_> {
 
     /// Plans the coming of the next image.
     fn arrive(&mut self, last: f64) {
-        let next = self.fleet.arrivals.next(self.arrived, last, &mut self.chance);
+        let next = self.fleet.arrivals.next(self.arrived, last, &mut self.coming);
         if let Some(time) = next.filter(|&time| time < self.fleet.seconds) {
             self.arrived += 1;
             self.at(time, Event::Arrival);
@@ -278,8 +282,7 @@ impl World<'_> {
         if run.image.counts {
             let seconds = self.now + self.fleet.way - run.image.came;
             self.tally.used += self.now - run.begun;
-            self.tally
-                .answered(place, seconds, seconds <= self.fleet.deadline);
+            self.tally.answered(seconds, seconds <= self.fleet.deadline);
         }
         self.begin(place);
         self.follow();

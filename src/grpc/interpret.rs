@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
@@ -23,16 +24,19 @@ pub(super) const WAITING: usize = 4;
 
 type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
 
-/// The answers of `Interpret`. A caller that stops listening stops the work.
-pub(super) fn answers(
+/// The answers of `Interpret`, from the first on. A caller that stops listening stops the work.
+///
+/// # Errors
+/// What comes in place of a first answer: as no stream, so that a proxy reads the code in the headers and may ask another replica.
+pub(super) async fn answers(
     context: Arc<Context>,
     request: v1::InterpretRequest,
     asker: Asker,
     call: Call,
     begun: Instant,
-) -> Answers<v1::InterpretResponse> {
+) -> Result<Answers<v1::InterpretResponse>, Status> {
     // A few messages wait to be sent, so that nobody waits for each of them to be taken; they were counted when the image was admitted.
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, mut receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let work = interpret(&context, request, &asker, call.image(), &sender, begun);
         tokio::select! {
@@ -47,7 +51,10 @@ pub(super) fn answers(
             },
         }
     });
-    Box::pin(ReceiverStream::new(receiver))
+    let first = receiver.recv().await.transpose()?;
+    Ok(Box::pin(
+        tokio_stream::iter(first.map(Ok)).chain(ReceiverStream::new(receiver)),
+    ))
 }
 
 /// `Interpret`: hands each part to `sender`.

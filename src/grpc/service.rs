@@ -132,7 +132,7 @@ impl QualityControl for Service {
         match asker(&request) {
             Ok(asker) => {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), asker, call, begun);
-                Ok(Response::new(answers))
+                Ok(Response::new(answers.await?))
             }
             Err(error) => concluded(call, Err(error)),
         }

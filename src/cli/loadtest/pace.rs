@@ -6,8 +6,9 @@ use clap::ValueEnum;
 use rand::distributions::{Distribution, WeightedIndex};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::Exp;
 use serde::Serialize;
+
+use crate::fleet::gap;
 
 /// How the requests of an open loop follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -62,9 +63,7 @@ impl Iterator for Schedule {
     fn next(&mut self) -> Option<Duration> {
         self.due += match self.arrivals {
             Arrivals::Even => 1.0 / self.rate,
-            Arrivals::Poisson => Exp::new(self.rate)
-                .expect("the rate was checked to be above 0")
-                .sample(&mut self.chance),
+            Arrivals::Poisson => gap(self.rate, &mut self.chance),
         };
         Some(Duration::from_secs_f64(self.due))
     }
