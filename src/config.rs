@@ -741,7 +741,7 @@ impl Engine {
 impl Default for Settings {
     fn default() -> Self {
         Settings::from_layers(&[Layer::defaults()])
-            .expect("the built-in defaults are valid (tests/cli_config.rs)")
+            .expect("the built-in defaults are valid (tests/cli/config.rs)")
     }
 }
 

@@ -1,4 +1,4 @@
-"""The metrics of failure detection by brute force, in exact fractions: what tests/gate_evaluation.rs compares with.
+"""The metrics of failure detection by brute force, in exact fractions: what tests/gate/evaluation.rs compares with.
 
 Reads a JSON list of {"scores": [...], "dice": [...]} and prints a list of {metric: value}. Where equal scores leave the order
 open, every order of the images that the scores allow is tried and the mean is taken. Few images only.

@@ -1,0 +1,22 @@
+//! The command line on files and folders: what it prints, writes and refuses.
+
+#[path = "../bad_files/mod.rs"]
+mod bad_files;
+#[path = "../nifti_file/mod.rs"]
+mod nifti_file;
+#[path = "../program/mod.rs"]
+mod program;
+#[path = "../tiny_model/mod.rs"]
+mod tiny_model;
+
+mod bad_files_refused;
+mod bad_requests;
+mod calibrate;
+mod config;
+mod evaluate;
+mod interpret;
+mod masks;
+mod model_folder;
+mod no_code_in_weights;
+mod protoseg;
+mod segment;

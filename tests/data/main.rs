@@ -1,0 +1,16 @@
+//! Data sets: made, read, damaged, and told wrong.
+
+#[path = "../published_tree/mod.rs"]
+mod published_tree;
+#[path = "../t1_volume/mod.rs"]
+mod t1_volume;
+
+mod commands;
+mod damage;
+mod folders;
+mod layouts;
+mod mni152;
+mod phantom;
+mod published;
+mod published_brats;
+mod t1;

@@ -1,0 +1,287 @@
+//! Models that come and go while others answer: replaced without a gap, refused where they fail their self-test, tried on a share of
+//! the requests, compared in the shadow, and kept true to a folder.
+//!
+//! What would break: a request that is lost while its model is replaced, a version that answers although it is broken, a shadow whose
+//! answer somebody gets, a canary that answers a request now and not the next time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::engine_rig::{Rig, ask, image, open};
+use sagate::engine::{
+    Asker, Canary, Comparison, Engine, EngineError, Folder, ModelId, Serving, State, Traffic, look_on,
+};
+use sagate::gate::Policy;
+use sagate::model::{Golden, Model, Repository, refresh_sums, write_golden};
+
+fn id(version: u32) -> ModelId {
+    ModelId {
+        name: "tiny".into(),
+        version,
+    }
+}
+
+/// Version 1 as another version.
+fn copy_version(rig: &Rig, version: u32) -> PathBuf {
+    crate::tiny_model::copy_version(&rig.place.path("models"), "tiny", version)
+}
+
+/// A golden image of what the model says, or of something else.
+fn golden(rig: &Rig, off_by: f64) -> Golden {
+    let image = crate::program::waves_image(5, 64, 64);
+    let seen = crate::program::segment(&rig.place.pass(), &image);
+    Golden {
+        labels: seen.labels,
+        mu: (seen.mean_sa.mu + off_by).max(0.0),
+        image,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_replaced_without_a_gap() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    rig.ready("tiny").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asking: Vec<_> = (0..4)
+        .map(|seed| {
+            let (engine, stop) = (rig.engine.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut answers = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let hosted = engine.find("tiny", None).unwrap();
+                    ask(&hosted, &image(&hosted, seed, 48), &Asker::default())
+                        .await
+                        .unwrap();
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        let (model, contract) = open(&rig.place, "tiny", 1);
+        rig.engine.load(model, contract).await.unwrap();
+    }
+    stop.store(true, Ordering::SeqCst);
+    for answers in asking {
+        assert!(answers.await.unwrap() > 0);
+    }
+    let told = rig.observer.readiness.lock().unwrap().clone();
+    let ready = told.iter().position(|(_, ready)| *ready).unwrap();
+    assert!(
+        told[ready..].iter().all(|(_, ready)| *ready),
+        "it was ready all the time: {told:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_its_self_test_never_answers() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    rig.ready("tiny").await;
+    let folder = copy_version(&rig, 2);
+    write_golden(&folder, &golden(&rig, 0.2)).unwrap();
+    let (model, contract) = open(&rig.place, "tiny", 2);
+    match rig.engine.load(model, contract).await.map(drop) {
+        Err(EngineError::NotLoaded { reason, .. }) => assert!(reason.contains("golden one"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rig.engine.find("tiny", None).unwrap().contract().id(), &id(1));
+    assert!(matches!(
+        rig.engine.find("tiny", Some(2)).map(drop),
+        Err(EngineError::UnknownModel { .. })
+    ));
+    // With what it does say, it answers.
+    write_golden(&folder, &golden(&rig, 0.0)).unwrap();
+    let (model, contract) = open(&rig.place, "tiny", 2);
+    rig.engine.load(model, contract).await.unwrap();
+    assert_eq!(rig.engine.find("tiny", None).unwrap().contract().id(), &id(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_golden_file_that_is_damaged_is_told_of() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let folder = rig.place.path("models/tiny/1");
+    write_golden(&folder, &golden(&rig, 0.0)).unwrap();
+    assert_eq!(
+        Model::open(&folder).unwrap().golden().unwrap(),
+        Some(golden(&rig, 0.0))
+    );
+    std::fs::write(folder.join("golden.safetensors"), b"nonsense").unwrap();
+    refresh_sums(&folder).unwrap();
+    let error = Model::open(&folder).unwrap().golden().unwrap_err().to_string();
+    assert!(
+        error.contains("golden.safetensors") && error.contains("image"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_away_is_not_found_and_ends_its_work() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    let mut state = hosted.watch();
+    let held = rig.observer.hold();
+    let pending = crate::engine_rig::queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    rig.engine.unload(&id(1)).await.unwrap();
+    assert!(matches!(
+        rig.engine.find("tiny", None).map(drop),
+        Err(EngineError::UnknownModel { .. })
+    ));
+    drop(held);
+    pending.wait().await.unwrap();
+    assert_eq!(
+        rig.observer.readiness.lock().unwrap().last(),
+        Some(&(id(1), false))
+    );
+    drop(hosted);
+    state.wait_for(|state| *state == State::Stopped).await.unwrap();
+    let again = rig.engine.unload(&id(1)).await;
+    assert!(
+        matches!(again, Err(EngineError::UnknownModel { .. })),
+        "{again:?}"
+    );
+}
+
+async fn with_second(traffic: Traffic) -> Rig {
+    let rig = Rig::new(&["tiny"], |setup| {
+        let serving = Serving {
+            traffic,
+            ..Serving::default()
+        };
+        setup.serving.models.insert("tiny".into(), serving);
+    });
+    rig.ready("tiny").await;
+    copy_version(&rig, 2);
+    let (model, contract) = open(&rig.place, "tiny", 2);
+    rig.engine.load(model, contract).await.unwrap();
+    rig
+}
+
+fn takes(engine: &Engine, request_id: &str) -> u32 {
+    engine
+        .route("tiny", None, request_id)
+        .unwrap()
+        .hosted
+        .contract()
+        .id()
+        .version
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_takes_its_share_always_the_same() {
+    let canary = Canary {
+        version: 2,
+        share: 0.25,
+    };
+    let rig = with_second(Traffic {
+        canary: Some(canary),
+        ..Traffic::default()
+    })
+    .await;
+    let ids: Vec<String> = (0..2000).map(|number| format!("request-{number}")).collect();
+    let first: Vec<u32> = ids.iter().map(|id| takes(&rig.engine, id)).collect();
+    let share = first.iter().filter(|version| **version == 2).count();
+    assert!((420..=580).contains(&share), "{share} of 2000");
+    assert_eq!(
+        first,
+        ids.iter().map(|id| takes(&rig.engine, id)).collect::<Vec<_>>()
+    );
+    let named = rig.engine.route("tiny", Some(1), &ids[0]).unwrap();
+    assert_eq!(
+        named.hosted.contract().id(),
+        &id(1),
+        "who names a version gets it"
+    );
+    rig.engine.unload(&id(2)).await.unwrap();
+    assert!(
+        ids.iter().all(|id| takes(&rig.engine, id) == 1),
+        "without the canary the other takes all"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_is_compared_and_never_answers() {
+    let rig = with_second(Traffic {
+        shadow: Some(2),
+        ..Traffic::default()
+    })
+    .await;
+    let route = rig.engine.route("tiny", None, "any").unwrap();
+    assert_eq!(route.hosted.contract().id(), &id(1));
+    let shadow = route.shadow.unwrap();
+    assert_eq!(shadow.contract().id(), &id(2));
+    let waves = crate::program::waves_image(3, 48, 48);
+    let looking = look_on(&shadow, &waves, |_| 0);
+    let ready = route.hosted.contract().prepare(&waves).unwrap();
+    let answer = ask(&route.hosted, &ready, &Asker::default())
+        .await
+        .unwrap()
+        .segmentation;
+    let policy = Policy {
+        by: sagate::gate::By::Mu,
+        coverage: None,
+        threshold: None,
+        allowed_coverage: [0.0, 1.0],
+        allowed_threshold: [0.0, 1.0],
+        accept_empty: false,
+        accept_uncalibrated: false,
+    };
+    let accepted = route.hosted.contract().decide(&answer, &policy).accept;
+    looking.compare(answer, accepted, policy).await;
+    let comparisons = rig.observer.comparisons.lock().unwrap().clone();
+    let same = Comparison::Seen {
+        same_decision: true,
+        mu_difference: 0.0,
+        mask_dice: 1.0,
+    };
+    assert_eq!(comparisons, [(id(2), same)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_followed() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    rig.ready("tiny").await;
+    let repository = Repository::open(&rig.place.path("models")).unwrap();
+    let mut folder = Folder::new(repository, rig.engine.clone());
+    let versions = || -> Vec<u32> {
+        let models = rig.engine.models();
+        models
+            .iter()
+            .map(|hosted| hosted.contract().id().version)
+            .collect()
+    };
+    let second = copy_version(&rig, 2);
+    folder.look(false).await.unwrap();
+    assert_eq!(versions(), [1], "it may still be being written");
+    folder.look(false).await.unwrap();
+    assert_eq!(versions(), [1, 2]);
+    let before = rig
+        .engine
+        .find("tiny", Some(2))
+        .unwrap()
+        .contract()
+        .hash()
+        .to_owned();
+    crate::tiny_model::change(
+        &second,
+        "manifest.toml",
+        "random weights for tests",
+        "other words",
+    );
+    refresh_sums(&second).unwrap();
+    folder.look(true).await.unwrap();
+    let after = rig.engine.find("tiny", Some(2)).unwrap();
+    assert_ne!(after.contract().hash(), before, "what changed was loaded anew");
+    // Damaged: it is not loaded, and what answered before goes on.
+    std::fs::write(second.join("weights.safetensors"), b"nonsense").unwrap();
+    refresh_sums(&second).unwrap();
+    folder.look(true).await.unwrap();
+    assert_eq!(
+        rig.engine.find("tiny", Some(2)).unwrap().contract().hash(),
+        after.contract().hash()
+    );
+    std::fs::remove_dir_all(&second).unwrap();
+    folder.look(true).await.unwrap();
+    assert_eq!(versions(), [1]);
+}

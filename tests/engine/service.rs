@@ -1,0 +1,206 @@
+//! The engine as a service: its queue, its deadlines, and what happens when a model's thread panics.
+//!
+//! What would break: a panic that takes the model away for good or costs another's image its answer, a full queue that lets more in,
+//! a place that is not given back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::program::{Place, segment, waves_image};
+use sagate::engine::{
+    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Forming, Hosted, ModelId, Observer,
+    Scored, Serving, ServingPlan, Setup, Slots, Usage,
+};
+use sagate::model::Model;
+
+/// Panics on the thread of the model at the first batches of at least so many images, as many times as it is told.
+#[derive(Default)]
+struct Saboteur {
+    left: AtomicUsize,
+    least: AtomicUsize,
+    seen: AtomicUsize,
+    /// Held by a test that wants the model to wait before its next batch.
+    hold: Mutex<()>,
+}
+
+impl Observer for Saboteur {
+    fn loaded(&self, _: &Contract) {}
+    fn shadowed(&self, _: &ModelId, _: &Comparison) {}
+    fn queue(&self, _: &ModelId, _: usize, _: u64) {}
+    fn batch_begins(&self, _: &ModelId, images: usize) {
+        drop(self.hold.lock().unwrap_or_else(PoisonError::into_inner));
+        if images < self.least.load(Ordering::SeqCst) {
+            return;
+        }
+        let take = |left: usize| left.checked_sub(1);
+        if self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_ok()
+        {
+            panic!("sabotage");
+        }
+    }
+    fn batch_ended(&self, _: &ModelId, _: Duration, _: Duration) {}
+    fn sams(&self, _: &ModelId, _: Duration) {}
+    fn ready(&self, _: &ModelId, _: bool) {}
+    fn panicked(&self, _: &ModelId) {
+        self.seen.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) -> Engine {
+    let model = Model::open(&place.path("models/tiny/1")).unwrap();
+    let contract = Arc::new(Contract::new(&model).unwrap());
+    let setup = Setup {
+        placement: tch::Device::Cpu.into(),
+        slots: Slots {
+            count: 1,
+            divisible: true,
+        },
+        memory: u64::MAX,
+        admission: Admission::same(Bounds { entries, bytes }),
+        aging: Duration::from_secs(10),
+        warm_up_sides: vec![48],
+        serving: ServingPlan {
+            common: Serving {
+                forming: Forming {
+                    max_batch: 4,
+                    ..Forming::default()
+                },
+                ..Serving::default()
+            },
+            ..ServingPlan::default()
+        },
+    };
+    let default = "tiny".parse().unwrap();
+    Engine::start(vec![(model, contract)], default, setup, observer).unwrap()
+}
+
+async fn ready(engine: &Engine) -> Arc<Hosted> {
+    let hosted = engine.find("", None).unwrap();
+    hosted.ready().await.unwrap();
+    hosted
+}
+
+async fn ask(hosted: &Hosted, seed: usize, deadline: Option<Instant>) -> Result<Scored, EngineError> {
+    let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
+    let asker = Asker {
+        deadline,
+        ..Asker::default()
+    };
+    let place = hosted.admit(image.bytes(), &asker)?;
+    hosted.segment(image, place, &asker)?.wait().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_costs_one_image_at_most() {
+    let place = Place::new(1, &[0.5]);
+    let saboteur = Arc::new(Saboteur::default());
+    let engine = engine(&place, 64, 1 << 30, saboteur.clone());
+    let hosted = ready(&engine).await;
+    let expected = segment(&place.pass(), &waves_image(3, 48, 48)).mean_sa.mu;
+
+    saboteur.left.store(1, Ordering::SeqCst);
+    let alone = ask(&hosted, 3, None).await;
+    assert!(matches!(alone, Err(EngineError::Panicked)), "{alone:?}");
+    let hosted = ready(&engine).await;
+    assert_eq!(saboteur.seen.load(Ordering::SeqCst), 1, "the thread was replaced");
+    assert_eq!(
+        ask(&hosted, 3, None).await.unwrap().segmentation.mean_sa.mu,
+        expected
+    );
+    engine.stop().await;
+    assert_eq!(hosted.usage(), Usage::default());
+    let refused = hosted.admit(1, &Asker::default()).map(drop);
+    assert!(matches!(refused, Err(EngineError::Stopping)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_within_a_batch_costs_nobody_an_answer() {
+    let place = Place::new(1, &[0.5]);
+    let saboteur = Arc::new(Saboteur::default());
+    let engine = engine(&place, 64, 1 << 30, saboteur.clone());
+    let hosted = ready(&engine).await;
+    let pass = place.pass();
+    saboteur.least.store(2, Ordering::SeqCst);
+    saboteur.left.store(1, Ordering::SeqCst);
+
+    // All wait before the first is begun: they meet in batches.
+    let pending: Vec<_> = {
+        let _held = saboteur.hold.lock().unwrap();
+        let queue = |seed| {
+            let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
+            let place = hosted.admit(image.bytes(), &Asker::default()).unwrap();
+            hosted.segment(image, place, &Asker::default()).unwrap()
+        };
+        (0..7).map(queue).collect()
+    };
+    let mut batches = Vec::new();
+    for (seed, pending) in pending.into_iter().enumerate() {
+        let scored = pending.wait().await.unwrap();
+        let expected = segment(&pass, &waves_image(seed, 48, 48)).mean_sa.mu;
+        assert_eq!(scored.segmentation.mean_sa.mu, expected, "image {seed}");
+        batches.push(scored.timing.images);
+    }
+    assert_eq!(saboteur.seen.load(Ordering::SeqCst), 1, "one batch panicked");
+    let alone = batches.iter().filter(|&&images| images == 1).count();
+    assert!(
+        alone >= 2,
+        "those of the batch that panicked ran alone: {batches:?}"
+    );
+    engine.stop().await;
+    assert_eq!(hosted.usage(), Usage::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_takes_no_more_and_gives_places_back() {
+    let place = Place::new(1, &[0.5]);
+    let engine = engine(&place, 2, 1000, Arc::default());
+    let hosted = ready(&engine).await;
+    let first = hosted.admit(400, &Asker::default()).unwrap();
+    let second = hosted.admit(400, &Asker::default()).unwrap();
+    match hosted.admit(1, &Asker::default()).map(drop) {
+        Err(EngineError::QueueFull {
+            entries,
+            retry_seconds,
+            ..
+        }) => assert!(entries == 2 && retry_seconds > 0.0),
+        other => panic!("{other:?}"),
+    }
+    let grown = second.grow(300);
+    assert!(matches!(grown, Err(EngineError::QueueFull { .. })), "{grown:?}");
+    let clone = first.clone();
+    drop(first);
+    assert_eq!(hosted.usage().entries, 2, "a clone still holds the place");
+    drop(clone);
+    second.grow(600).unwrap();
+    assert_eq!(
+        hosted.usage(),
+        Usage {
+            entries: 1,
+            bytes: 1000
+        }
+    );
+    drop(second);
+    let never = hosted.admit(1001, &Asker::default()).map(drop);
+    assert!(
+        matches!(never, Err(EngineError::TooLargeForQueue { limit: 1000, .. })),
+        "{never:?}"
+    );
+    assert_eq!(hosted.usage(), Usage::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_refused_and_leaves() {
+    let place = Place::new(1, &[0.5]);
+    let engine = engine(&place, 64, 1 << 30, Arc::default());
+    let hosted = ready(&engine).await;
+    let late = ask(&hosted, 1, Some(Instant::now())).await;
+    assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
+    let in_time = ask(&hosted, 1, Some(Instant::now() + Duration::from_secs(600))).await;
+    in_time.unwrap();
+    engine.stop().await;
+    assert_eq!(hosted.usage(), Usage::default());
+}

@@ -1,0 +1,92 @@
+//! Half precision against single precision: the bundled models on the sample images, and numbers that do not fit into it.
+//!
+//! What would break: a model that answers otherwise because its numbers are narrower, or one whose numbers overflow and that passes all the
+//! same. What it prints is in `docs/gpu.md`.
+
+#![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
+
+use std::path::{Path, PathBuf};
+
+use crate::program::{segment, waves_image};
+use sagate::engine::{Pass, Segmentation};
+use sagate::gate::{Policy, Reason};
+use sagate::imaging::{self, Format, Image, Limits, Picture};
+use sagate::model::Model;
+use sagate::nn::placement::{Placement, Precision};
+use tch::Device;
+
+/// Least Dice between the two masks, and largest distance between the two mu.
+const LEAST_DICE: f64 = 0.99;
+const MU_TOLERANCE: f64 = 0.005;
+
+const HALF: Placement = Placement {
+    device: Device::Cpu,
+    precision: Precision::Half,
+};
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn samples(task: &str) -> Vec<Image> {
+    let folder = std::fs::read_dir(here(&format!("samples/{task}/images"))).unwrap();
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |path: &PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        match imaging::decode(&bytes, Format::Png, "sample", &Limits::default()).unwrap() {
+            Picture::Image(image) => image,
+            Picture::Volume(_) => panic!("{}: a volume", path.display()),
+        }
+    };
+    files.iter().map(read).collect()
+}
+
+#[test]
+fn the_bundled_models_answer_nearly_the_same() {
+    for task in ["t1-brain", "t1-nuclei"] {
+        let model = Model::open(&here(&format!("models/{task}/1"))).unwrap();
+        let single = Pass::load(&model, Device::Cpu).unwrap();
+        let half = Pass::load(&model, HALF).unwrap();
+        let (mut dice, mut apart, mut changed): (Vec<f64>, Vec<f64>, usize) = Default::default();
+        let images = samples(task);
+        for image in &images {
+            let (wide, narrow) = (segment(&single, image), segment(&half, image));
+            assert_ne!(
+                wide.probability, narrow.probability,
+                "{task}: both are single precision"
+            );
+            dice.push(narrow.dice(&wide.labels));
+            apart.push((wide.mean_sa.mu - narrow.mean_sa.mu).abs());
+            let accepts = |pass: &Pass, seen: &Segmentation| pass.decide(seen, &Policy::default()).accept;
+            changed += usize::from(accepts(&single, &wide) != accepts(&half, &narrow));
+        }
+        let least = dice.iter().copied().fold(1.0, f64::min);
+        let most = apart.iter().copied().fold(0.0, f64::max);
+        let count = images.len();
+        println!(
+            "{task}: {count} images; Dice of the two masks at least {least:.5}, mu apart by at most {most:.6}, \
+             {changed} decisions changed"
+        );
+        assert!(
+            least >= LEAST_DICE && most <= MU_TOLERANCE,
+            "{task}: {dice:?}, {apart:?}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = crate::tiny_model::write(folder.path(), 1, Vec::new(), &[0.0, 1.0]);
+    let model = Model::open(&model).unwrap();
+    let mut image = waves_image(1, 32, 32);
+    image.pixels.mapv_inplace(|pixel| pixel * 1e7);
+    let reasons = |placement: Placement| {
+        let pass = Pass::load(&model, placement).unwrap();
+        pass.decide(&segment(&pass, &image), &Policy::default()).reasons
+    };
+    // Single precision holds such numbers, so that it is the width that is refused.
+    assert!(!reasons(Device::Cpu.into()).contains(&Reason::NotFinite));
+    assert!(reasons(HALF).contains(&Reason::NotFinite));
+}

@@ -1,0 +1,8 @@
+//! `sagate study`: whole, its figures and its report.
+
+#[path = "../study_set/mod.rs"]
+mod study_set;
+
+mod figures;
+mod report;
+mod whole;

@@ -1,0 +1,13 @@
+//! Training: its steps, its recipes, and that it learns.
+
+#[path = "../phantom/mod.rs"]
+mod phantom;
+
+mod adam;
+mod augment;
+mod learns;
+mod model;
+mod online_gradient;
+mod peer;
+mod recipe;
+mod resume;
