@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
-import time
 import urllib.request
+
+from waiting import until
 
 CLUSTER = "sagate"
 # A replica that has not answered within this hangs, for images that take a twentieth of it: then another one is asked, and it counts as a failure.
@@ -36,19 +37,15 @@ class Proxy:
 
     def wait_healthy(self, replicas, seconds=60):
         """Waits until it sees so many replicas that are well."""
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                healthy = self.counts()["healthy"]
-            except OSError:
-                healthy = None
-            if healthy == replicas:
-                return
+        def are_healthy():
             if self.process.poll() is not None:
                 raise RuntimeError(f"Envoy ended with {self.process.returncode}: see {self.folder}/envoy.log")
-            if time.monotonic() > until:
-                raise RuntimeError(f"Envoy sees {healthy} healthy replicas, not {replicas}, after {seconds} s")
-            time.sleep(0.2)
+            try:
+                return self.counts()["healthy"] == replicas
+            except OSError:
+                return False
+
+        until(are_healthy, f"Envoy sees {replicas} healthy replicas", seconds)
 
     def close(self):
         if self.process:

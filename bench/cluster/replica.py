@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
 from share import Share
+from waiting import until
 
 SAGATE = Path("target/release/sagate").resolve()
 START_LIMIT, STOP_LIMIT = 60, 60
@@ -37,14 +37,13 @@ class Replica:
         return self
 
     def wait_ready(self):
-        until = time.monotonic() + START_LIMIT
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended with {self.process.returncode}: see {self.folder / self.name}.log")
-            if any(json.loads(line).get("event") == "ready" for line in self.lines()):
-                return self
-            time.sleep(0.05)
-        raise RuntimeError(f"{self.name} was not ready in {START_LIMIT} s")
+        until(self.is_ready, f"{self.name} is ready", START_LIMIT)
+        return self
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}: see {self.folder / self.name}.log")
+        return any(json.loads(line).get("event") == "ready" for line in self.lines())
 
     def lines(self):
         return [line for line in Path(self.printed.name).read_text().splitlines() if line]

@@ -15,6 +15,7 @@ from prometheus import Prometheus
 from proxy import Proxy
 from replica import SAGATE, Replica
 from version import renumber
+from waiting import until
 
 REPLICAS = 3
 # Of a core for each, so that three of them, Envoy and the load test find room on two cores.
@@ -123,12 +124,10 @@ def slowed(cluster):
     def change():
         victim = cluster.replicas[2]
         victim.share.set(SLOW)
-        until = time.monotonic() + 30
-        while not (counts := taken_out(cluster)) and time.monotonic() < until:
-            time.sleep(0.2)
-        victim.share.set(CORES)
-        if not counts:
-            raise RuntimeError("the slow replica was not taken out")
+        try:
+            counts = until(lambda: taken_out(cluster), "the slow replica is taken out", 30)
+        finally:
+            victim.share.set(CORES)
         return f"{SLOW} of a core, until it was taken out ({counts})"
 
     return change
@@ -180,7 +179,7 @@ def roll_out(cluster, rate, seconds):
     partial.rename(new)
     ready = f'sagate_model_ready{{model="{MODEL}",version="2"}}'
     for replica in cluster.replicas:
-        wait(lambda: replica.metrics().get(ready) == 1, "version 2 is ready")
+        until(lambda: replica.metrics().get(ready) == 1, "version 2 is ready")
     sent = 0
 
     def canaries():
@@ -193,18 +192,10 @@ def roll_out(cluster, rate, seconds):
     shares = canaries()
     shutil.rmtree(new)
     for replica in cluster.replicas:
-        wait(lambda: replica.metrics().get(ready) != 1, "version 2 is gone")
+        until(lambda: replica.metrics().get(ready) != 1, "version 2 is gone")
     stream(cluster)
     report = load.report()
     return {"streams": sent, "images_of_the_canary": shares, **answers(report)}
-
-
-def wait(condition, what, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise RuntimeError(f"{what}: not within {seconds} s")
-        time.sleep(0.2)
 
 
 def one_replica(cluster, folder, seconds):
