@@ -22,7 +22,8 @@ fn measured(base: i64, side: usize, taps: &str) -> u64 {
             &side.to_string(),
         ])
         .args(["--taps", taps, "--device", "cpu", "--threads", "1"])
-        .env("MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
+        // Without huge pages, which the kernel fills up with what was given back whenever it likes: the same figure each time.
+        .env("MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never")
         .output()
         .unwrap();
     assert!(

@@ -44,6 +44,10 @@ impl Taps {
     }
 }
 
+/// Options of jemalloc for a process whose memory is measured. Freed memory goes back at once, so that it neither hides what the work
+/// takes nor counts as that; and no huge page, as the kernel may fill one up at any moment with what was given back.
+const AS_IT_IS: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never";
+
 /// Measures and prints the bytes.
 pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
     settings.device.open()?;
@@ -129,8 +133,7 @@ pub(super) fn told_by_child(arguments: &[String], settings: &Settings) -> anyhow
             "--threads",
             &settings.device.threads.to_string(),
         ])
-        // Freed memory goes back at once: neither does it hide what the work takes, nor count as that.
-        .env("MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
+        .env("MALLOC_CONF", AS_IT_IS)
         .output()
         .context("the process that measures memory could not be started")?;
     if !output.status.success() {
