@@ -39,6 +39,7 @@ const KEYS: &[(&str, &str)] = &[
     ("device.kind", "\"auto\", \"cpu\" or \"cuda\""),
     ("device.threads", "a whole number from 0 (all cores) to 1024"),
     ("device.precision", "\"float32\" or \"half\""),
+    ("device.convolutions", "\"libtorch\" or \"winograd\""),
     ("gate.by", "\"mu\" or \"score\""),
     (
         "gate.coverage",
@@ -397,6 +398,7 @@ impl Origin {
                     "device.kind" => "device",
                     "device.threads" => "threads",
                     "device.precision" => "precision",
+                    "device.convolutions" => "convolutions",
                     "log.level" => "log",
                     "output.format" => "json",
                     "server.listen" => "listen",
@@ -560,6 +562,7 @@ impl Settings {
                 kind: reader.get("device.kind")?,
                 threads: reader.get("device.threads")?,
                 precision: reader.get("device.precision")?,
+                convolutions: reader.get("device.convolutions")?,
             },
             gate: Gate {
                 by: reader.get("gate.by")?,

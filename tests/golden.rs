@@ -165,7 +165,8 @@ fn tensor_operations_agree_in_both_layouts() {
 fn tensor_operations_agree_on_a_gpu() {
     let settings = sagate::config::Device {
         kind: sagate::config::DeviceKind::Cuda,
-        precision: sagate::nn::placement::Precision::Float32,
+        precision: sagate::nn::placement::Precision::default(),
+        convolutions: sagate::nn::placement::Convolutions::default(),
         threads: 0,
     };
     tensor_operations_agree_on(settings.open().unwrap());

@@ -35,9 +35,10 @@ def passes(run, count):
     return times
 
 
-def of_sagate(base, batch, threads):
+def of_sagate(convolutions, base, batch, threads):
     sizes = ["--base", str(base), "--size", str(SIDE), "--batch", str(batch), "--rounds", str(ROUNDS)]
-    command = [settings.SAGATE, "--json", "--threads", str(threads), "bench", "network", *sizes, "--no-memory"]
+    how = ["--json", "--threads", str(threads), "--convolutions", convolutions]
+    command = [settings.SAGATE, *how, "bench", "network", *sizes, "--no-memory"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["forward_ms"]
 
 
@@ -45,23 +46,24 @@ def compare(base, batch, arguments):
     weights = graph.random_weights(base)
     image = np.random.default_rng(1).standard_normal((batch, 1, SIDE, SIDE)).astype(np.float32)
     turns = {"probability": [], "probability and taps": []}
-    own = []
+    own = {"libtorch": [], "winograd": []}
     for _ in range(arguments.turns):
         sessions = {name: session(graph.unet(weights, taps=name != "probability"), arguments.threads) for name in turns}
         run = {name: lambda it=it: it.run(None, {"image": image}) for name, it in sessions.items()}
         times = {name: passes(run[name], ROUNDS // 2) for name in turns}
-        own.append(of_sagate(base, batch, arguments.threads))
+        for convolutions, times_of_own in own.items():
+            times_of_own.append(of_sagate(convolutions, base, batch, arguments.threads))
         for name in turns:
             turns[name].append(times[name] + passes(run[name], ROUNDS // 2))
-    found = {"base": base, "batch": batch, "sagate_ms": own}
+    found = {"base": base, "batch": batch, "sagate_ms": own, "onnx_runtime": {}}
     for name, times in turns.items():
-        medians = [statistics.median(each) for each in times]
-        found[name] = {
-            "ms": medians,
-            "ratio": statistics.median(mine / theirs for mine, theirs in zip(own, medians)),
-            "ratio_of_least": min(own) / min(medians),
-        }
-        print(f"| {base} | {batch} | {name} | {found[name]['ratio']:.3f} | {found[name]['ratio_of_least']:.3f} |", flush=True)
+        theirs = [statistics.median(each) for each in times]
+        found["onnx_runtime"][name] = {"ms": theirs, "ratios": {}}
+        for convolutions, mine in own.items():
+            ratio = statistics.median(one / other for one, other in zip(mine, theirs))
+            of_least = min(mine) / min(theirs)
+            found["onnx_runtime"][name]["ratios"][convolutions] = {"ratio": ratio, "ratio_of_least": of_least}
+            print(f"| {base} | {batch} | {convolutions} | {name} | {ratio:.3f} | {of_least:.3f} |", flush=True)
     return found
 
 
@@ -73,6 +75,6 @@ if __name__ == "__main__":
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
     arguments = parser.parse_args()
     print(f"ONNX Runtime {onnxruntime.__version__}, {arguments.threads} threads, 256 x 256; sagate gives its two taps in each pass")
-    print("| base | batch | ONNX Runtime gives | sagate / ONNX Runtime | of the least |\n|---|---|---|---|---|")
+    print("| base | batch | sagate convolves by | ONNX Runtime gives | sagate / ONNX Runtime | of the least |\n|---|---|---|---|---|---|")
     found = [compare(base, batch, arguments) for base in arguments.bases for batch in arguments.batches]
     (settings.VENVS / "forward.json").write_text(json.dumps(found, indent=1))

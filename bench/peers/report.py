@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import itertools
 import json
 import os
 import pathlib
@@ -89,29 +90,26 @@ def summary(result):
 
 
 def ratios(summaries):
-    """sagate's images a second over each other's, and its p99 over theirs, for each number in flight."""
-    own = next((each for each in summaries if each["peer"] == "sagate"), None)
-    if not own or not own["levels"]:
-        return []
+    """Images a second of sagate, as it is set up in one way and the other, over each other's, and its p99 over theirs, for each number in flight."""
+    own = [each for each in summaries if each["peer"] == "sagate" and each["levels"]]
+    others = [each for each in summaries if each["peer"] != "sagate" and each["levels"]]
     found = []
-    for each in summaries:
-        if each["peer"] == "sagate" or not each["levels"]:
-            continue
-        rates, p99s = {}, {}
-        for in_flight, level in each["levels"].items():
-            mine = own["levels"][in_flight]
-            rates[in_flight] = mine["images_per_second"] / level["images_per_second"]
-            p99s[in_flight] = mine["p99_ms"] / level["p99_ms"]
-        found.append({"name": each["name"], "peer": each["peer"], "qc": each["qc"], "images_per_second": rates, "p99": p99s})
+    for each, mine in itertools.product(others, own):
+        over = lambda key: {in_flight: mine["levels"][in_flight][key] / level[key] for in_flight, level in each["levels"].items()}
+        about = {"of": mine["setup"], "name": each["name"], "peer": each["peer"], "qc": each["qc"]}
+        found.append(about | {"images_per_second": over("images_per_second"), "p99": over("p99_ms")})
     return found
 
 
 def verdicts(found):
     """The ratios, a line a server."""
-    lines = ["| against | sagate's images/s over its, by requests in flight | sagate's p99 over its |", "|---|---|---|"]
+    setups = list(dict.fromkeys(each["of"] for each in found))
+    head = ["against"] + [f"sagate, {setup}: {what} over its" for setup in setups for what in ["images/s", "p99"]]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     along = lambda of: ", ".join(f"{ratio:.2f} ({in_flight})" for in_flight, ratio in of.items())
-    for each in found:
-        lines.append(f"| {each['name']} | {along(each['images_per_second'])} | {along(each['p99'])} |")
+    for name, each in itertools.groupby(found, key=lambda each: each["name"]):
+        cells = [along(of) for ratio in each for of in [ratio["images_per_second"], ratio["p99"]]]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -185,7 +183,8 @@ PyTorch's CUDA half. The client took at most {max(clients, default=0):.1%} of th
 
 QC "published" is the method as in the paper: prototypes by masked means, the nearer one by argmin for every unit, Dice, mean. "compared" has `<` in
 argmin's place: PyTorch's argmin over two values is slow on a CPU, and whoever profiles finds it. "frozen" is TorchScript, traced and frozen, with its
-channels last, the fastest form of PyTorch's that was found; "eager" is the module as it was trained. Batches are of at most 4 for all that batch.
+channels last, the fastest form of PyTorch's that was found; "eager" is the module as it was trained. sagate "as it comes" convolves with libtorch's
+oneDNN, "Winograd" is its setting `device.convolutions = "winograd"`. In brackets: requests in flight. Batches are of at most 4 for all that batch.
 
 {table(found["settings"])}
 

@@ -30,7 +30,7 @@ class Setting:
     peer: str
     # "none", "published" (argmin), or "compared" (`<` in its place). sagate takes mu in every pass.
     qc: str
-    # PyTorch's: "eager", or "frozen" (TorchScript, batch norm folded, channels last).
+    # PyTorch's: "eager", or "frozen" (TorchScript, batch norm folded, channels last). sagate's: what convolves, "libtorch" or "winograd".
     form: str = ""
     instances: int = 1
 
@@ -46,7 +46,8 @@ class Setting:
     @property
     def setup(self):
         """In words."""
-        form = {"eager": "PyTorch, eager", "frozen": "PyTorch, frozen"}.get(self.form, "")
+        forms = {"eager": "PyTorch, eager", "frozen": "PyTorch, frozen", "libtorch": "as it comes", "winograd": "Winograd"}
+        form = forms.get(self.form, "")
         return ", ".join(filter(None, [form, f"{self.instances} x {self.threads} threads"]))
 
     def command(self, model, port):
@@ -54,7 +55,7 @@ class Setting:
         if self.peer == "sagate":
             places = ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{port + 1}"]
             model = ["--model", "bench", "--models", str(model), "--threads", str(THREADS)]
-            return [str(SAGATE), "--log", "error", *model, "serve", *places]
+            return [str(SAGATE), "--log", "error", "--convolutions", self.form, *model, "serve", *places]
         return [str(VENVS / self.peer / "bin" / "python"), f"{ROOT}/bench/peers/serve_{self.peer}.py", *self.arguments(model, port)]
 
     def arguments(self, model, port):
@@ -69,7 +70,7 @@ class Setting:
 
 def everyone():
     """Every server of a full run."""
-    settings = [Setting("sagate", "published")]
+    settings = [Setting("sagate", "published", form) for form in ["libtorch", "winograd"]]
     for qc in ["none", "published"]:
         settings += [Setting("triton", qc, form) for form in ["eager", "frozen"]]
         settings += [Setting("ort", qc, instances=instances) for instances in [1, THREADS]]

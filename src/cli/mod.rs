@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{DeviceKind, LogLevel, Settings, Sources};
-use crate::nn::placement::Precision;
+use crate::nn::placement::{Convolutions, Precision};
 use crate::telemetry::logs;
 
 pub use exit::{Exit, UsageError};
@@ -87,6 +87,9 @@ struct Global {
     /// How wide weights and feature maps of a model in use are [default: float32]
     #[arg(long, global = true, value_name = "WIDTH")]
     precision: Option<Precision>,
+    /// What computes convolutions of a model in use on a CPU [default: libtorch]
+    #[arg(long, global = true, value_name = "WHAT")]
+    convolutions: Option<Convolutions>,
     /// Least severe level to log, to stderr [default: warn]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<LogLevel>,
@@ -212,6 +215,7 @@ impl Global {
             ("device.threads", self.threads.map(|it| it.to_string())),
             ("device.kind", self.device.map(name)),
             ("device.precision", self.precision.map(name)),
+            ("device.convolutions", self.convolutions.map(name)),
             ("log.level", self.log.map(name)),
         ];
         Sources {

@@ -2,8 +2,9 @@
 
 use clap::ValueEnum;
 
-use crate::nn::placement::{Placement, Precision};
+use crate::nn::placement::{Convolutions, Placement, Precision};
 use crate::nn::threads::use_threads;
+use crate::nn::winograd;
 
 /// Section `device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Device {
     pub threads: usize,
     /// How wide the numbers of a network that serves are.
     pub precision: Precision,
+    /// What computes convolutions of a network that serves.
+    pub convolutions: Convolutions,
 }
 
 /// Which device is asked for.
@@ -27,26 +30,45 @@ pub enum DeviceKind {
     Cuda,
 }
 
-/// A device that was demanded and is not there.
+/// What was demanded and cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "device.kind is \"cuda\", but {reason}; set device.kind (or --device) to \"cpu\" or \"auto\", or run `make \
-     libtorch-cuda` on a machine with an NVIDIA driver"
-)]
-pub struct DeviceError {
-    reason: &'static str,
+pub enum DeviceError {
+    /// A GPU.
+    #[error(
+        "device.kind is \"cuda\", but {0}; set device.kind (or --device) to \"cpu\" or \"auto\", or run `make \
+         libtorch-cuda` on a machine with an NVIDIA driver"
+    )]
+    Missing(&'static str),
+    /// Winograd's convolutions.
+    #[error(
+        "device.convolutions is \"winograd\", but {0}; set device.convolutions (or --convolutions) to \"libtorch\""
+    )]
+    Winograd(&'static str),
 }
 
 impl Device {
-    /// Where and how a model is loaded: [`Device::open`] and the precision.
+    /// Where and how a model is loaded: [`Device::open`], the precision, and what computes convolutions.
     ///
     /// # Errors
-    /// As there.
+    /// As there; and when Winograd's convolutions are demanded of a GPU, in half precision, or of a processor that they are not made for.
     pub fn placement(&self) -> Result<Placement, DeviceError> {
-        Ok(Placement {
+        let placement = Placement {
             device: self.open()?,
             precision: self.precision,
-        })
+            convolutions: self.convolutions,
+        };
+        if self.convolutions == Convolutions::Winograd {
+            if placement.device != tch::Device::Cpu {
+                return Err(DeviceError::Winograd("the device is a GPU"));
+            }
+            if self.precision != Precision::Float32 {
+                return Err(DeviceError::Winograd("device.precision is \"half\""));
+            }
+            if !winograd::is_available() {
+                return Err(DeviceError::Winograd("this processor lacks AVX2 or FMA"));
+            }
+        }
+        Ok(placement)
     }
 
     /// Finds the device and tells libtorch how many threads it may use. Call once, before the first tensor.
@@ -69,7 +91,7 @@ impl Device {
             return Ok(tch::Device::Cuda(0));
         };
         if self.kind == DeviceKind::Cuda {
-            return Err(DeviceError { reason: missing });
+            return Err(DeviceError::Missing(missing));
         }
         tracing::info!(reason = missing, "running on the CPU");
         Ok(tch::Device::Cpu)

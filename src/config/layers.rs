@@ -15,6 +15,7 @@ models.watch_seconds = 0
 device.kind = "auto"
 device.threads = 0
 device.precision = "float32"
+device.convolutions = "libtorch"
 gate.by = "mu"
 gate.coverage = "calibrated"
 gate.allowed_coverage = [0.0, 1.0]

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use config::{Value, ValueKind};
 
 use super::VersionsSetting;
-use crate::nn::placement::Precision;
+use crate::nn::placement::{Convolutions, Precision};
 
 /// How a file says that the calibration names the coverage.
 const CALIBRATED: &str = "calibrated";
@@ -263,6 +263,7 @@ macro_rules! named_settings {
 named_settings!(
     super::DeviceKind,
     Precision,
+    Convolutions,
     super::By,
     LogLevel,
     LogFormat,

@@ -13,6 +13,7 @@ use super::ordered::Ordered;
 use super::placement::{Placement, Precision};
 use super::threads::on_one_thread;
 use super::unet::{NORM_EPSILON, UNetConfig, padded_side};
+use super::winograd::Winograd;
 
 /// The network as it serves. Belongs to the thread that made it.
 pub struct InferenceNet {
@@ -57,11 +58,16 @@ pub enum InferenceError {
 }
 
 /// A convolution of stride 1 with what follows it.
-struct Convolution {
-    weight: Weight,
-    bias: Tensor,
-    padding: i64,
-    relu: bool,
+enum Convolution {
+    /// libtorch's, of one kind or the other.
+    Summed {
+        weight: Weight,
+        bias: Tensor,
+        padding: i64,
+        relu: bool,
+    },
+    /// With fewer multiplications.
+    Filtered(Winograd),
 }
 
 /// A weight as what computes with it likes it.
@@ -86,6 +92,8 @@ enum Join {
     /// `conv([up, skip]) = conv(up) + conv(skip)`: with oneDNN the second sum is taken in the memory of the first, and nothing is
     /// joined.
     Split { up: Convolution, skip: Ordered },
+    /// Read as if they were joined.
+    Filtered(Winograd),
 }
 
 /// A transposed convolution, 2x2 with stride 2.
@@ -388,21 +396,39 @@ impl Decoder {
 
 impl Convolution {
     fn share(&self) -> Convolution {
-        Convolution {
-            weight: self.weight.share(),
-            bias: self.bias.shallow_clone(),
-            padding: self.padding,
-            relu: self.relu,
+        match self {
+            Convolution::Summed {
+                weight,
+                bias,
+                padding,
+                relu,
+            } => Convolution::Summed {
+                weight: weight.share(),
+                bias: bias.shallow_clone(),
+                padding: *padding,
+                relu: *relu,
+            },
+            Convolution::Filtered(winograd) => Convolution::Filtered(winograd.share()),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        match &self.weight {
-            Weight::Ordered(weight) => fused::convolution(x, weight, &self.bias, self.relu),
-            Weight::Plain(weight) => {
-                let padding = [self.padding, self.padding];
-                let out = x.f_conv2d(weight, Some(&self.bias), [1, 1], padding, [1, 1], 1)?;
-                if self.relu { { out }.f_relu_() } else { Ok(out) }
+        match self {
+            Convolution::Filtered(winograd) => winograd.forward(&[x]),
+            Convolution::Summed {
+                weight: Weight::Ordered(weight),
+                bias,
+                relu,
+                ..
+            } => fused::convolution(x, weight, bias, *relu),
+            Convolution::Summed {
+                weight: Weight::Plain(weight),
+                bias,
+                padding,
+                relu,
+            } => {
+                let out = x.f_conv2d(weight, Some(bias), [1, 1], [*padding, *padding], [1, 1], 1)?;
+                if *relu { { out }.f_relu_() } else { Ok(out) }
             }
         }
     }
@@ -416,12 +442,14 @@ impl Join {
                 up: up.share(),
                 skip: skip.share(),
             },
+            Join::Filtered(winograd) => Join::Filtered(winograd.share()),
         }
     }
 
     fn forward(&self, up: Tensor, skip: Tensor) -> Result<Tensor, TchError> {
         match self {
             Join::Whole(convolution) => convolution.forward(&Tensor::f_cat(&[up, skip], 1)?),
+            Join::Filtered(winograd) => winograd.forward(&[&up, &skip]),
             Join::Split {
                 up: above,
                 skip: weight,
@@ -480,7 +508,9 @@ impl Folder<'_> {
     }
 
     fn place(&self, tensor: &Tensor) -> Result<Tensor, TchError> {
-        let Placement { device, precision } = self.placement;
+        let Placement {
+            device, precision, ..
+        } = self.placement;
         tensor.f_to_kind(precision.kind())?.f_to_device(device)
     }
 
@@ -493,7 +523,9 @@ impl Folder<'_> {
         let up = self.up(&format!("upconv{level}"))?;
         let second = self.folded(&block, 2)?;
         let (weight, bias) = self.fold(&block, 1)?;
-        let first = if self.has_onednn() {
+        let first = if let Some(winograd) = self.winograd(&weight, &bias, true)? {
+            Join::Filtered(winograd)
+        } else if self.has_onednn() {
             let half = weight.size()[1] / 2;
             let skip = channels_last(&self.place(&weight.f_narrow(1, half, half)?)?)?;
             Join::Split {
@@ -527,12 +559,23 @@ impl Folder<'_> {
         padding: i64,
         relu: bool,
     ) -> Result<Convolution, CheckpointError> {
-        Ok(Convolution {
+        if let Some(winograd) = self.winograd(&weight, &bias, relu)? {
+            return Ok(Convolution::Filtered(winograd));
+        }
+        Ok(Convolution::Summed {
             weight: self.weight(&weight, Window::sliding(padding))?,
             bias: self.place(&bias)?,
             padding,
             relu,
         })
+    }
+
+    /// A convolution with fewer multiplications, where that is asked for and can be had.
+    fn winograd(&self, weight: &Tensor, bias: &Tensor, relu: bool) -> Result<Option<Winograd>, TchError> {
+        if !self.placement.has_winograd() || !Winograd::fits(weight) {
+            return Ok(None);
+        }
+        Winograd::new(weight, bias, relu).map(Some)
     }
 
     fn up(&self, name: &str) -> Result<Up, CheckpointError> {
@@ -553,7 +596,9 @@ impl Folder<'_> {
 
     /// Whether oneDNN's own operators compute.
     fn has_onednn(&self) -> bool {
-        let Placement { device, precision } = self.placement;
+        let Placement {
+            device, precision, ..
+        } = self.placement;
         device == Device::Cpu && precision == Precision::Float32 && tch::utils::has_mkldnn()
     }
 }

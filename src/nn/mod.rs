@@ -9,6 +9,7 @@
 //! - [`memory`]: what a pass takes while it runs.
 //! - [`placement`]: the device, and how wide numbers are on it.
 //! - [`stream`]: copies and computations side by side on a GPU.
+//! - [`winograd`]: convolutions with fewer multiplications.
 //! - [`threads`]: how many CPU threads operations use.
 
 pub mod checkpoint;
@@ -23,3 +24,4 @@ pub mod placement;
 pub mod stream;
 pub mod threads;
 pub mod unet;
+pub mod winograd;

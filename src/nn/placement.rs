@@ -2,6 +2,8 @@
 
 use tch::{Device, Kind};
 
+use super::winograd;
+
 /// How wide a network's weights and feature maps are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Precision {
@@ -32,21 +34,58 @@ impl Precision {
     }
 }
 
-/// Where a network lies, and how wide its numbers are.
+/// What computes convolutions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Convolutions {
+    /// libtorch: oneDNN on a CPU, cuDNN on a GPU. The reference.
+    #[default]
+    Libtorch,
+    /// On a CPU, in single precision: those of 3x3 with whole vectors of channels by Winograd's minimal filtering, the others by
+    /// libtorch.
+    ///
+    /// Fewer multiplications, another order of the sum: feature maps differ from libtorch's by some 1e-6 of their largest value.
+    Winograd,
+}
+
+impl Convolutions {
+    /// As settings have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Convolutions::Libtorch => "libtorch",
+            Convolutions::Winograd => "winograd",
+        }
+    }
+}
+
+/// Where a network lies, how wide its numbers are, and what computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// The device.
     pub device: Device,
     /// The width of weights and feature maps.
     pub precision: Precision,
+    /// What computes convolutions.
+    pub convolutions: Convolutions,
+}
+
+impl Placement {
+    /// Whether Winograd's convolutions are asked for and can be had; where they can't, whoever asks is refused
+    /// ([`crate::config::Device::placement`]).
+    pub(super) fn has_winograd(&self) -> bool {
+        self.convolutions == Convolutions::Winograd
+            && self.device == Device::Cpu
+            && self.precision == Precision::Float32
+            && winograd::is_available()
+    }
 }
 
 impl From<Device> for Placement {
-    /// In single precision.
+    /// In single precision, by libtorch.
     fn from(device: Device) -> Placement {
         Placement {
             device,
-            precision: Precision::Float32,
+            precision: Precision::default(),
+            convolutions: Convolutions::default(),
         }
     }
 }

@@ -8,4 +8,6 @@ mod tiny_model;
 mod inference;
 mod memory;
 mod precision;
+mod samples;
 mod unet;
+mod winograd;

@@ -11,7 +11,7 @@ use sagate::nn::unet::UNetConfig;
 const SCRATCH: f64 = 8.0 * 1024.0 * 1024.0;
 
 /// The peak of one segmentation above what the process holds before it, as `sagate bench memory` measures it in a process of its own.
-fn measured(base: i64, side: usize, taps: &str) -> u64 {
+fn measured(base: i64, side: usize, convolutions: &str) -> u64 {
     let output = Command::new(env!("CARGO_BIN_EXE_sagate"))
         .args([
             "bench",
@@ -21,7 +21,8 @@ fn measured(base: i64, side: usize, taps: &str) -> u64 {
             "--size",
             &side.to_string(),
         ])
-        .args(["--taps", taps, "--device", "cpu", "--threads", "1"])
+        .args(["--taps", "mu", "--device", "cpu", "--threads", "1"])
+        .args(["--convolutions", convolutions])
         // Without huge pages, which the kernel fills up with what was given back whenever it likes: the same figure each time.
         .env("MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never")
         .output()
@@ -36,7 +37,12 @@ fn measured(base: i64, side: usize, taps: &str) -> u64 {
 
 #[test]
 fn the_count_is_what_a_process_takes() {
-    for (base, side) in [(8, 512), (16, 512), (32, 384)] {
+    for (base, side, convolutions) in [
+        (8, 512, "libtorch"),
+        (16, 512, "libtorch"),
+        (16, 512, "winograd"),
+        (32, 384, "libtorch"),
+    ] {
         let network = UNetConfig {
             in_channels: 1,
             classes: 1,
@@ -45,13 +51,13 @@ fn the_count_is_what_a_process_takes() {
         let mu = [17, 18];
         let (counted, measured) = (
             segmentation(&network, &mu, [side, side]),
-            measured(base, side, "mu"),
+            measured(base, side, convolutions),
         );
         // Pages and scratch space, which are more of a small network's, differ from processor to processor and from run to run.
         let (least, most) = (0.9 * measured as f64, 1.25 * measured as f64 + SCRATCH);
         assert!(
             (least..most).contains(&(counted as f64)),
-            "base {base}, side {side}: counted {counted}, measured {measured}"
+            "base {base}, side {side}, {convolutions}: counted {counted}, measured {measured}"
         );
     }
 }

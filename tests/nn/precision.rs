@@ -5,14 +5,12 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
-use std::path::{Path, PathBuf};
-
 use crate::program::{segment, waves_image};
+use crate::samples::{here, samples};
 use sagate::engine::{Pass, Segmentation};
 use sagate::gate::{Policy, Reason};
-use sagate::imaging::{self, Format, Image, Limits, Picture};
 use sagate::model::Model;
-use sagate::nn::placement::{Placement, Precision};
+use sagate::nn::placement::{Convolutions, Placement, Precision};
 use tch::Device;
 
 /// Least Dice between the two masks, and largest distance between the two mu.
@@ -22,25 +20,8 @@ const MU_TOLERANCE: f64 = 0.005;
 const HALF: Placement = Placement {
     device: Device::Cpu,
     precision: Precision::Half,
+    convolutions: Convolutions::Libtorch,
 };
-
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn samples(task: &str) -> Vec<Image> {
-    let folder = std::fs::read_dir(here(&format!("samples/{task}/images"))).unwrap();
-    let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let read = |path: &PathBuf| {
-        let bytes = std::fs::read(path).unwrap();
-        match imaging::decode(&bytes, Format::Png, "sample", &Limits::default()).unwrap() {
-            Picture::Image(image) => image,
-            Picture::Volume(_) => panic!("{}: a volume", path.display()),
-        }
-    };
-    files.iter().map(read).collect()
-}
 
 #[test]
 fn the_bundled_models_answer_nearly_the_same() {

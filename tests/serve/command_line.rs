@@ -66,6 +66,29 @@ fn assert_alike(place: &Place, server: &Server, arguments: &[&str]) -> (i32, BTr
     (here.code, written)
 }
 
+/// A server that convolves otherwise than it is told answers otherwise.
+#[test]
+fn convolutions_are_those_of_the_settings() {
+    let place = place();
+    let image = place.picture("one.png", 3, 48, 64);
+    let chosen = ["--convolutions", "winograd"];
+    let server = Server::start(&place, &chosen);
+    assert_eq!(server.announced["convolutions"], "winograd");
+    let segment = ["--json", "segment", &image, "--out", "out"];
+    let (code, written) = assert_alike(&place, &server, &[&chosen[..], &segment].concat());
+    assert!(code == 0 || code == 3, "{code}");
+    assert!(!written.is_empty());
+    let refused = place.run(&[&chosen[..], &["--precision", "half"], &segment].concat());
+    refused.assert_refused(
+        1,
+        &[
+            "device.convolutions is \"winograd\"",
+            "device.precision is \"half\"",
+            "--convolutions",
+        ],
+    );
+}
+
 fn volume(place: &Place) -> String {
     let data: Vec<u8> = (1..=7)
         .flat_map(|slice| waves(slice, 36, 40).into_iter().collect::<Vec<f32>>())

@@ -50,7 +50,7 @@ const AS_IT_IS: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never";
 
 /// Measures and prints the bytes.
 pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
-    settings.device.open()?;
+    let placement = settings.device.placement()?;
     let _no_grad = tch::no_grad_guard();
     let config = UNetConfig {
         in_channels: 1,
@@ -60,7 +60,7 @@ pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit
     let inference = {
         let store = nn::VarStore::new(Device::Cpu);
         UNet::new(&store.root(), &config, 1)?;
-        InferenceNet::new(&Weights::from_store(&store)?, &config, Device::Cpu)?
+        InferenceNet::new(&Weights::from_store(&store)?, &config, placement)?
     };
     // Thread pools, code, oneDNN's own tables and the weights in the order for this size are there before the peak is taken.
     segment(&inference, args.size, args.taps)?;
@@ -132,6 +132,8 @@ pub(super) fn told_by_child(arguments: &[String], settings: &Settings) -> anyhow
             "cpu",
             "--threads",
             &settings.device.threads.to_string(),
+            "--convolutions",
+            settings.device.convolutions.name(),
         ])
         .env("MALLOC_CONF", AS_IT_IS)
         .output()

@@ -13,7 +13,7 @@ use crate::gate::evaluation::median;
 use crate::nn::checkpoint::Weights;
 use crate::nn::inference::InferenceNet;
 use crate::nn::layers::LAYER_COUNT;
-use crate::nn::placement::Placement;
+use crate::nn::placement::{Placement, Precision};
 use crate::nn::unet::{UNet, UNetConfig};
 use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
 
@@ -51,6 +51,7 @@ struct Report {
     rounds: usize,
     device: String,
     precision: &'static str,
+    convolutions: &'static str,
     threads: i32,
     /// Eager operations with batch norm and ReLU apart.
     forward_training_ms: f64,
@@ -201,11 +202,12 @@ fn measure(args: &NetworkArgs, placement: Placement, settings: &Settings) -> any
         }
     }
     let [training, forward, mu, sams] = times.map(median);
-    let memory = if args.no_memory || placement != Placement::from(Device::Cpu) {
-        None
-    } else {
-        Some(memory(args, settings)?)
-    };
+    let memory =
+        if args.no_memory || placement.device != Device::Cpu || placement.precision != Precision::Float32 {
+            None
+        } else {
+            Some(memory(args, settings)?)
+        };
     Ok(Report {
         base: args.base,
         size: args.size,
@@ -213,6 +215,7 @@ fn measure(args: &NetworkArgs, placement: Placement, settings: &Settings) -> any
         rounds: args.rounds,
         device: format!("{device:?}"),
         precision: placement.precision.name(),
+        convolutions: placement.convolutions.name(),
         threads: tch::get_num_threads(),
         forward_training_ms: training,
         forward_ms: forward,
@@ -243,11 +246,12 @@ fn synchronize(device: Device) {
 
 fn print(report: &Report) -> anyhow::Result<()> {
     out::line(&format!(
-        "U-Net of base width {} at {size} x {size}, batch {}, {}, {}, {} threads, median of {} rounds",
+        "U-Net of base width {} at {size} x {size}, batch {}, {}, {}, convolutions by {}, {} threads, median of {} rounds",
         report.base,
         report.batch,
         report.device,
         report.precision,
+        report.convolutions,
         report.threads,
         report.rounds,
         size = report.size

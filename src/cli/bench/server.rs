@@ -25,6 +25,7 @@ impl Server {
             .args(["--threads", &settings.device.threads.to_string()])
             .args(["--device", &name(settings.device.kind)])
             .args(["--precision", &name(settings.device.precision)])
+            .args(["--convolutions", &name(settings.device.convolutions)])
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             // What the settings say of other models does not matter here.
             .env("SAGATE__LOG__LEVEL", "error")

@@ -9,6 +9,7 @@ use tch::{Kind, Tensor};
 use super::super::version::cpu_features;
 use super::finding::Finding;
 use crate::config::{DeviceKind, Settings};
+use crate::nn::placement::Placement;
 
 /// What the process takes beside its queues: libtorch, a model, a batch's activations. Rather too little.
 const BESIDE_QUEUES: u64 = 512 << 20;
@@ -91,16 +92,17 @@ pub fn processor() -> Finding {
     Finding::fine("processor", found)
 }
 
-/// The device of the settings, and whether it computes; `None` where it does not.
-pub fn device(settings: &Settings, findings: &mut Vec<Finding>) -> Option<tch::Device> {
-    let device = match settings.device.open() {
-        Ok(device) => device,
+/// The device of the settings and what computes on it, and whether it does; `None` where it does not.
+pub fn device(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Placement> {
+    let placement = match settings.device.placement() {
+        Ok(placement) => placement,
         Err(error) => {
             let fix = "see the settings' section [device]";
             findings.push(Finding::wrong("device", error.to_string(), fix));
             return None;
         }
     };
+    let device = placement.device;
     let sum = Tensor::f_ones([16, 16], (Kind::Float, device))
         .and_then(|ones| ones.f_matmul(&ones))
         .and_then(|product| product.f_sum(Kind::Float))
@@ -117,7 +119,7 @@ pub fn device(settings: &Settings, findings: &mut Vec<Finding>) -> Option<tch::D
     match sum {
         Ok(4096.0) => {
             findings.push(Finding::fine("device", format!("{name} computes{about}")));
-            Some(device)
+            Some(placement)
         }
         Ok(wrong) => {
             let found = format!("{name} computes wrongly: 16 x 256 is {wrong}");

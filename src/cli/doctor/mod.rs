@@ -36,10 +36,10 @@ pub fn run(settings: Result<&Settings, &ConfigError>, as_json: bool) -> anyhow::
     findings.push(system::open_files());
     match settings {
         Ok(settings) => {
-            let device = machine::device(settings, &mut findings);
+            let placement = machine::device(settings, &mut findings);
             findings.push(machine::threads(settings));
             findings.push(machine::memory(settings));
-            models::check(settings, device, &mut findings);
+            models::check(settings, placement, &mut findings);
             network::ports(settings, &mut findings);
             findings.push(network::exposure(settings));
             findings.extend(network::certificates(settings));

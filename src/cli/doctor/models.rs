@@ -13,7 +13,7 @@ use crate::nn::placement::Placement;
 const SIDE: usize = 64;
 
 /// Looks at each, and at the default.
-pub fn check(settings: &Settings, device: Option<tch::Device>, findings: &mut Vec<Finding>) {
+pub fn check(settings: &Settings, placement: Option<Placement>, findings: &mut Vec<Finding>) {
     let listed = Repository::open(&settings.models.dir).and_then(|it| Ok((it.list()?, it)));
     let ((located, strangers), repository) = match listed {
         Ok(listed) => listed,
@@ -35,10 +35,6 @@ pub fn check(settings: &Settings, device: Option<tch::Device>, findings: &mut Ve
             "models.dir (--models) must name a folder of NAME/VERSION/ folders; `sagate train` makes a model";
         findings.push(Finding::wrong("models", found, fix));
     }
-    let placement = device.map(|device| Placement {
-        device,
-        precision: settings.device.precision,
-    });
     for model in &located {
         one(model, placement, findings);
     }

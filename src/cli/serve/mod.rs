@@ -191,6 +191,7 @@ fn announce(
         other => format!("{other:?}"),
     };
     let precision = setup.placement.precision.name();
+    let convolutions = setup.placement.convolutions.name();
     let limits = &setup.admission;
     let server = &settings.server;
     let scheme = |encrypted| if encrypted { "https" } else { "http" };
@@ -212,7 +213,7 @@ fn announce(
             &json!({
                 "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": listen,
                 "admin": admin, "http": http, "models": names, "default": default, "device": device,
-                "precision": precision,
+                "precision": precision, "convolutions": convolutions,
                 "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": limits.model.entries, "queue_bytes": limits.model.bytes, "max_batch": batch,
                 "activation_bytes": setup.memory,
@@ -236,7 +237,9 @@ fn announce(
     } else {
         format!("{instances} instances, {} batches at once", slots.count)
     };
-    out::line(&format!("device   {device}, {precision}, {share}"))?;
+    out::line(&format!(
+        "device   {device}, {precision}, convolutions by {convolutions}, {share}"
+    ))?;
     Ok(out::line(&format!(
         "limits   {} bytes a message; a model's queue {} images, {} bytes; {batch} images a batch; {} bytes for feature maps",
         server.max_message_bytes, limits.model.entries, limits.model.bytes, setup.memory

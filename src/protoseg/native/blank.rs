@@ -7,7 +7,7 @@ use tch::kind::Element;
 use tch::{Device, TchError, Tensor};
 
 /// A dense CPU tensor of which nothing is written yet.
-pub(super) struct Blank<T> {
+pub(crate) struct Blank<T> {
     tensor: Tensor,
     values: PhantomData<T>,
 }

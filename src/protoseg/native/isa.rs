@@ -46,13 +46,23 @@ const AHEAD: usize = 1024;
 /// are larger than its cache.
 #[inline(always)]
 pub(super) fn fetch_after(block: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
     for line in (0..block.len()).step_by(16) {
+        fetch(block, line + AHEAD);
+    }
+}
+
+/// Asks for the value at a place, counted from a block's beginning; it may be beyond its end.
+#[inline(always)]
+pub(crate) fn fetch(block: &[f32], place: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let place = block.as_ptr().wrapping_add(line + AHEAD);
+        let place = block.as_ptr().wrapping_add(place);
         // SAFETY: a hint that reads nothing, whatever the address; SSE is part of x86-64.
         unsafe { _mm_prefetch(place.cast(), _MM_HINT_T0) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (block, place);
 }
 
 /// Declares a kernel: `name(isa, arguments)` runs the body compiled for `isa`.

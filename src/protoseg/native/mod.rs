@@ -20,7 +20,10 @@ mod view;
 
 use tch::Tensor;
 
+pub(crate) use blank::Blank;
 pub use isa::Isa;
+pub(crate) use isa::fetch;
+pub(crate) use parallel::in_turn;
 pub(super) use passes::each_feature;
 pub(super) use pull::{SharedWeights, Weights};
 pub(super) use runs::LabelRuns;

@@ -72,7 +72,7 @@ fn share_out<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, wo
 ///
 /// # Panics
 /// As [`for_each`].
-pub(super) fn in_turn<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
+pub(crate) fn in_turn<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
     let mut threads = vec![(); tch::get_num_threads().max(1) as usize];
     let left = Mutex::new(tasks.iter_mut());
     for_each(&mut threads, |()| {

@@ -1,0 +1,259 @@
+//! Rows of tiles, from inputs to outputs, so many tiles at a time as stay in a core's cache.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+
+use tch::Tensor;
+
+use super::input::Run;
+use super::kernels::{Kernels, WIDTH};
+use super::lanes::{LANES, Lanes};
+use super::output::outputs;
+use super::product::{ROWS, multiply};
+
+/// Outputs of a tile's side.
+pub(super) const TILE: usize = 2;
+/// Values of a tile in Winograd's form.
+pub(super) const POSITIONS: usize = 16;
+/// Tiles at a time: whole sixes, as [`multiply`] takes them.
+const TILES: usize = 8 * ROWS;
+/// Values between two planes: planes a multiple of 4 KiB apart would share a few lines of the cache.
+const GAP: usize = 16;
+
+thread_local! {
+    /// Tiles and sums, kept from call to call.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Scratch {
+    tiles: Vec<f32>,
+    sums: Vec<[f32; WIDTH]>,
+    /// The row above and below an image.
+    zeros: Vec<f32>,
+}
+
+/// A feature map with the channels of a cell together.
+pub(super) struct Cells<'a> {
+    values: &'a [f32],
+    channels: usize,
+}
+
+impl<'a> Cells<'a> {
+    /// Of a channels-last float32 tensor on the CPU.
+    pub fn new(tensor: &'a Tensor) -> Cells<'a> {
+        // SAFETY: a dense CPU float32 tensor (its maker, `Winograd::forward`, sees to that), kept alive by the borrow; nothing writes to it
+        // meanwhile, since the thread that owns it is in this call.
+        let values = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) };
+        Cells {
+            values,
+            channels: tensor.size()[1] as usize,
+        }
+    }
+}
+
+/// What all tasks of a convolution share.
+pub(super) struct Job<'a> {
+    pub inputs: Vec<Cells<'a>>,
+    /// `[H, W]`.
+    pub size: [usize; 2],
+    pub kernels: &'a Kernels,
+    pub relu: bool,
+}
+
+/// Some rows of an image's output `[rows, W, out]`, of which the first one is even.
+pub(super) struct Task<'a> {
+    pub image: usize,
+    pub first_row: usize,
+    pub output: &'a mut [MaybeUninit<f32>],
+}
+
+impl Job<'_> {
+    /// Rows of tiles that make a task: about twice as many tiles as are done at a time, but something for every thread.
+    pub fn tile_rows_a_task(&self, threads: usize) -> usize {
+        let [height, width] = self.size.map(|side| side.div_ceil(TILE));
+        (2 * TILES).div_ceil(width).min(height.div_ceil(threads))
+    }
+
+    /// Writes all of a task's output.
+    pub fn run(&self, task: &mut Task<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            fn with_fma(job: &Job<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
+                job.run_with(task, scratch);
+            }
+            // SAFETY: who makes a `Winograd` has asked `is_available` for these features.
+            SCRATCH.with_borrow_mut(|scratch| unsafe { with_fma(self, task, scratch) });
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        SCRATCH.with_borrow_mut(|scratch| self.run_with(task, scratch));
+    }
+
+    #[inline(always)]
+    fn run_with(&self, task: &mut Task<'_>, scratch: &mut Scratch) {
+        let width = self.size[1];
+        let rows = task.output.len() / (width * self.kernels.outputs());
+        let tiles = rows.div_ceil(TILE) * width.div_ceil(TILE);
+        scratch.fit(self);
+        for first in (0..tiles).step_by(TILES) {
+            let some = first..tiles.min(first + TILES);
+            self.read(task, some.clone(), scratch);
+            for block in 0..self.kernels.bias().len() {
+                self.multiply(block, some.len(), scratch);
+                self.write(task, some.clone(), block, scratch);
+            }
+        }
+    }
+
+    /// Makes some tiles of the inputs.
+    #[inline(always)]
+    fn read(&self, task: &Task<'_>, some: std::ops::Range<usize>, scratch: &mut Scratch) {
+        let [height, width] = self.size;
+        let mut planes = Planes {
+            values: &mut scratch.tiles,
+            channels: self.kernels.inputs(),
+        };
+        for (row, tiles) in in_rows(some.clone(), width) {
+            // One above the tile.
+            let top = task.first_row + TILE * row;
+            let mut channel = 0;
+            for input in &self.inputs {
+                let length = width * input.channels;
+                let image = &input.values[task.image * height * length..][..height * length];
+                let run = Run {
+                    rows: std::array::from_fn(|below| match (top + below).checked_sub(1) {
+                        Some(y) if y < height => &image[y * length..][..length],
+                        _ => &scratch.zeros[..length],
+                    }),
+                    width,
+                    channels: input.channels,
+                    first: tiles.start % width.div_ceil(TILE),
+                    tiles: tiles.len(),
+                };
+                run.write(&mut planes, tiles.start - some.start, channel);
+                channel += input.channels;
+            }
+        }
+    }
+
+    /// Sums over the input channels for a block of output channels.
+    #[inline(always)]
+    fn multiply(&self, block: usize, tiles: usize, scratch: &mut Scratch) {
+        let channels = self.kernels.inputs();
+        // What the last six have beyond the last tile is multiplied and never read.
+        let whole = tiles.next_multiple_of(ROWS);
+        let planes = scratch.tiles.chunks_exact(plane(channels));
+        let sums = scratch.sums.chunks_exact_mut(SUMS);
+        for (position, (plane, sums)) in planes.zip(sums).enumerate() {
+            let kernels = self.kernels.at(block, position);
+            multiply(&plane[..whole * channels], kernels, &mut sums[..whole]);
+        }
+    }
+
+    /// Makes the outputs of a block of channels.
+    #[inline(always)]
+    fn write(&self, task: &mut Task<'_>, some: std::ops::Range<usize>, block: usize, scratch: &Scratch) {
+        let (width, channels) = (self.size[1], self.kernels.outputs());
+        let bias = &self.kernels.bias()[block];
+        let sums: [&[[f32; WIDTH]]; POSITIONS] =
+            std::array::from_fn(|position| &scratch.sums[position * SUMS..][..TILES]);
+        for (row, tiles) in in_rows(some.clone(), width) {
+            let pair = &mut task.output[TILE * row * width * channels..];
+            let (upper, lower) = pair.split_at_mut(width * channels);
+            let first = tiles.start % width.div_ceil(TILE);
+            for (index, tile) in (tiles.start - some.start..tiles.end - some.start).enumerate() {
+                let x = TILE * (first + index);
+                for lane in (0..WIDTH).step_by(LANES) {
+                    let [a, b, c, d] = outputs(&sums, tile, lane, bias, self.relu);
+                    let left = x * channels + block * WIDTH + lane;
+                    put(upper, left, &a);
+                    // The last tile of a row or of the image may reach beyond it.
+                    if x + 1 < width {
+                        put(upper, left + channels, &b);
+                    }
+                    if !lower.is_empty() {
+                        put(lower, left, &c);
+                        if x + 1 < width {
+                            put(lower, left + channels, &d);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums of a position.
+const SUMS: usize = TILES + 1;
+
+/// Values of a position.
+fn plane(channels: usize) -> usize {
+    TILES * channels + GAP
+}
+
+impl Scratch {
+    fn fit(&mut self, job: &Job<'_>) {
+        grow(&mut self.tiles, POSITIONS * plane(job.kernels.inputs()), 0.0);
+        grow(&mut self.sums, POSITIONS * SUMS, [0.0; WIDTH]);
+        grow(&mut self.zeros, job.size[1] * job.kernels.inputs(), 0.0);
+    }
+}
+
+fn grow<T: Clone>(values: &mut Vec<T>, length: usize, value: T) {
+    if values.len() < length {
+        values.resize(length, value);
+    }
+}
+
+/// Tiles in Winograd's form: a plane `[TILES, channels]` a position.
+pub(super) struct Planes<'a> {
+    values: &'a mut [f32],
+    channels: usize,
+}
+
+impl Planes<'_> {
+    /// Where eight channels of a tile go.
+    #[inline(always)]
+    pub fn at(&mut self, tile: usize, channel: usize) -> Place<'_> {
+        let (first, plane) = (tile * self.channels + channel, plane(self.channels));
+        Place {
+            values: &mut self.values[first..][..(POSITIONS - 1) * plane + LANES],
+            plane,
+        }
+    }
+}
+
+/// Eight channels of a tile.
+pub(super) struct Place<'a> {
+    values: &'a mut [f32],
+    plane: usize,
+}
+
+impl Place<'_> {
+    #[inline(always)]
+    pub fn put(&mut self, position: usize, lanes: &Lanes) {
+        self.values[position * self.plane..][..LANES].copy_from_slice(lanes);
+    }
+}
+
+/// Tiles, counted row by row, as the runs of each row.
+fn in_rows(
+    tiles: std::ops::Range<usize>,
+    width: usize,
+) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
+    let across = width.div_ceil(TILE);
+    let rows = tiles.start / across..tiles.end.div_ceil(across);
+    rows.map(move |row| {
+        let whole = row * across..(row + 1) * across;
+        (row, tiles.start.max(whole.start)..tiles.end.min(whole.end))
+    })
+}
+
+#[inline(always)]
+fn put(row: &mut [MaybeUninit<f32>], place: usize, lanes: &Lanes) {
+    let cells = &mut row[place..place + LANES];
+    for (cell, &value) in cells.iter_mut().zip(lanes) {
+        cell.write(value);
+    }
+}
