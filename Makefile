@@ -86,6 +86,8 @@ deploy-test: build ## Prove the image's content and size, two replicas behind En
 bench: build peers ## Time network, mu, SAMs, service and training at the sizes of the README, medians of alternating rounds
 	$(SAGATE) bench network --base 64 --size 256 --batch 1
 	$(SAGATE) bench network --base 16 --size 256 --batch 1
+	$(SAGATE) --convolutions winograd bench network --base 16 --size 256 --batch 1
+	$(SAGATE) --convolutions winograd bench network --base 64 --size 256 --batch 1
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
 	$(SAGATE) bench link

@@ -4,9 +4,10 @@
 //! None may panic, hang or take more memory than its limits allow; what is read must be what was promised.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use sagate::config::Settings;
-use sagate::gate::{By, Calibration};
+use sagate::gate::{By, Calibration, Policy};
 use sagate::grpc::{InferenceForm, ServiceError, read_inference, read_request};
 use sagate::imaging::{self, Dtype, Format, Limits, Picture, Plane};
 use sagate::model::Manifest;
@@ -20,8 +21,12 @@ const LIMITS: Limits = Limits {
     max_bytes: 1 << 22,
 };
 
-/// A manifest for requests; the bundled model's.
+/// A manifest for requests, the bundled model's, and a policy: read once, as that takes longer than most requests.
 const MANIFEST: &str = include_str!("../models/t1-brain/1/manifest.toml");
+static BUNDLED: LazyLock<Manifest> = LazyLock::new(|| {
+    Manifest::parse(MANIFEST, Path::new("manifest.toml")).expect("the bundled model's is right")
+});
+static POLICY: LazyLock<Policy> = LazyLock::new(|| Settings::default().gate.policy());
 
 /// NIfTI-1, plain or gzipped.
 pub fn nifti(bytes: &[u8]) {
@@ -85,8 +90,7 @@ pub fn raw(bytes: &[u8]) {
 
 /// A request of `sagate.v1`, from the wire to pixels.
 pub fn request(bytes: &[u8]) {
-    let policy = Settings::default().gate.policy();
-    match read_request(bytes, &bundled(), &policy, &LIMITS) {
+    match read_request(bytes, &BUNDLED, &POLICY, &LIMITS) {
         Ok(image) => assert!(image.pixels.iter().all(|pixel| pixel.is_finite())),
         Err(error) => callers_fault(&error),
     }
@@ -105,8 +109,7 @@ pub fn oip(bytes: &[u8]) {
             json_length: Some(length.into()),
         },
     };
-    let policy = Settings::default().gate.policy();
-    match read_inference(message, form, &bundled(), &policy, &LIMITS) {
+    match read_inference(message, form, &BUNDLED, &POLICY, &LIMITS) {
         Ok(images) => {
             assert!(!images.is_empty());
             let mut pixels = images.iter().flat_map(|image| &image.pixels);
@@ -114,10 +117,6 @@ pub fn oip(bytes: &[u8]) {
         }
         Err(error) => callers_fault(&error),
     }
-}
-
-fn bundled() -> Manifest {
-    Manifest::parse(MANIFEST, Path::new("manifest.toml")).expect("the bundled model's is right")
 }
 
 fn callers_fault(error: &ServiceError) {

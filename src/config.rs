@@ -88,6 +88,7 @@ const KEYS: &[(&str, &str)] = &[
         "engine.instances",
         "a whole number from 0 (as suits the device) to 256",
     ),
+    ("engine.niceness", "a whole number from 0 to 19"),
     (
         "engine.priority_aging_seconds",
         "a whole number from 0 (never) to 86400",
@@ -293,6 +294,8 @@ pub struct Engine {
     pub preferred_batches: Vec<usize>,
     /// Threads that run each model; 0: as many as may run at once, at most 8.
     pub instances: usize,
+    /// Steps (nice) that the threads which compute on a CPU stand back behind those which answer, from 0 to 19.
+    pub niceness: usize,
     /// Seconds after which a waiting image counts as one class more urgent; 0: never.
     pub priority_aging_seconds: u64,
     /// Sides of the square images that each model is warmed up with before it is ready.
@@ -585,6 +588,7 @@ impl Settings {
                 batch_wait_ms: reader.get("engine.batch_wait_ms")?,
                 preferred_batches: reader.get("engine.preferred_batches")?,
                 instances: reader.get("engine.instances")?,
+                niceness: reader.get("engine.niceness")?,
                 priority_aging_seconds: reader.get("engine.priority_aging_seconds")?,
                 warm_up_sides: reader.get("engine.warm_up_sides")?,
             },
@@ -665,6 +669,7 @@ impl Settings {
                 serving::are_batches(&self.engine.preferred_batches, self.engine.max_batch),
             ),
             ("engine.instances", self.engine.instances <= 256),
+            ("engine.niceness", self.engine.niceness <= 19),
             (
                 "engine.priority_aging_seconds",
                 self.engine.priority_aging_seconds <= 86400,

@@ -34,6 +34,7 @@ engine.bucket = 0
 engine.batch_wait_ms = 0.0
 engine.preferred_batches = []
 engine.instances = 0
+engine.niceness = 10
 engine.priority_aging_seconds = 10
 engine.warm_up_sides = [256]
 server.listen = "127.0.0.1:50051"

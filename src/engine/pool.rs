@@ -51,6 +51,8 @@ pub struct Setup {
     pub admission: Admission,
     /// A waiting image counts as one class more urgent each time this has passed; 0: never.
     pub aging: Duration,
+    /// Steps that threads which compute on a CPU stand back behind the others, see [`stand_back`](crate::nn::threads::stand_back).
+    pub niceness: i32,
     /// Sides of the square images that models are warmed up with before they are ready.
     pub warm_up_sides: Vec<usize>,
     /// How each model is served.
@@ -249,6 +251,7 @@ impl Engine {
             host: host.clone(),
             model,
             placement: self.setup.placement,
+            niceness: self.setup.niceness,
             instances: self.instances(serving),
             warm_up: WarmUp {
                 sides: self.setup.warm_up_sides.clone(),

@@ -18,7 +18,7 @@ use super::warm_up::WarmUp;
 use crate::model::Model;
 use crate::nn::placement::Placement;
 use crate::nn::stream::{finish_stream, use_own_stream};
-use crate::nn::threads::use_threads_here;
+use crate::nn::threads::{stand_back, use_threads_here};
 
 /// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,6 +30,8 @@ pub(super) struct Worker {
     pub host: Arc<Host>,
     pub model: Model,
     pub placement: Placement,
+    /// Steps that the threads stand back on a CPU.
+    pub niceness: i32,
     /// Threads in all.
     pub instances: usize,
     pub warm_up: WarmUp,
@@ -63,6 +65,10 @@ impl Worker {
     }
 
     fn run(self, instance: usize) {
+        // Before libtorch starts threads of this one, which take after it. A thread that feeds a GPU computes nothing.
+        if self.placement.device == tch::Device::Cpu {
+            stand_back(self.niceness);
+        }
         match self.serve(instance) {
             End::Stopped => self.ended(),
             End::Panicked => {

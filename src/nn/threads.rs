@@ -28,6 +28,18 @@ pub fn use_threads_here(threads: usize) {
     }
 }
 
+/// Lets the calling thread, and those that it will start, stand back so many steps (nice, at most 19) behind the thread that the program
+/// began with where both want a core; for good. Else whoever wakes up for an instant, to refuse a call or to send an answer, waits until
+/// a thread that computes has had its turn.
+pub fn stand_back(steps: c_int) {
+    // SAFETY: both ask and tell the kernel how threads are scheduled (the process's number is its first thread's, 0 is the calling thread),
+    // and touch no memory.
+    unsafe {
+        let first = libc::getpriority(libc::PRIO_PROCESS, std::process::id());
+        libc::setpriority(libc::PRIO_PROCESS, 0, first + steps);
+    }
+}
+
 /// Does work on one CPU thread, then leaves the calling thread with as many as it had.
 pub fn on_one_thread<T>(work: impl FnOnce() -> T) -> T {
     let before = tch::get_num_threads();

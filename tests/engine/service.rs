@@ -62,6 +62,7 @@ fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) ->
         memory: u64::MAX,
         admission: Admission::same(Bounds { entries, bytes }),
         aging: Duration::from_secs(10),
+        niceness: 0,
         warm_up_sides: vec![48],
         serving: ServingPlan {
             common: Serving {

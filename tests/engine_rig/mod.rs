@@ -107,6 +107,7 @@ impl Rig {
             memory: u64::MAX,
             admission: Admission::same(bounds),
             aging: Duration::from_secs(60),
+            niceness: 0,
             warm_up_sides: vec![64],
             serving: ServingPlan::default(),
         };

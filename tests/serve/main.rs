@@ -13,4 +13,5 @@ mod client;
 mod command_line;
 mod doctor;
 mod examples;
+mod threads;
 mod top_screen;

@@ -34,6 +34,7 @@ pub(super) fn setup(settings: &Settings, placement: Placement) -> Setup {
         memory: memory(settings, device),
         admission: Admission { model, client, all },
         aging: Duration::from_secs(engine.priority_aging_seconds),
+        niceness: engine.niceness as i32,
         warm_up_sides: engine.warm_up_sides.clone(),
         serving: serving_plan(settings, device),
     }
