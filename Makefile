@@ -90,6 +90,7 @@ bench: build peers ## Time network, mu, SAMs, service and training at the sizes 
 	$(SAGATE) --convolutions winograd bench network --base 64 --size 256 --batch 1
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
+	$(SAGATE) --convolutions winograd bench serve
 	$(SAGATE) bench link
 	$(SAGATE) bench train
 
