@@ -4,7 +4,6 @@ use clap::ValueEnum;
 
 use crate::nn::placement::{Convolutions, Placement, Precision};
 use crate::nn::threads::use_threads;
-use crate::nn::winograd;
 
 /// Section `device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +56,10 @@ impl Device {
             precision: self.precision,
             convolutions: self.convolutions,
         };
-        if self.convolutions == Convolutions::Winograd {
-            if placement.device != tch::Device::Cpu {
-                return Err(DeviceError::Winograd("the device is a GPU"));
-            }
-            if self.precision != Precision::Float32 {
-                return Err(DeviceError::Winograd("device.precision is \"half\""));
-            }
-            if !winograd::is_available() {
-                return Err(DeviceError::Winograd("this processor lacks AVX2 or FMA"));
-            }
+        match placement.without_winograd() {
+            Some(reason) if self.convolutions == Convolutions::Winograd => Err(DeviceError::Winograd(reason)),
+            _ => Ok(placement),
         }
-        Ok(placement)
     }
 
     /// Finds the device and tells libtorch how many threads it may use. Call once, before the first tensor.

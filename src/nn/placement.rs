@@ -69,13 +69,23 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// Why Winograd's convolutions cannot be had here; `None` where they can.
+    pub fn without_winograd(&self) -> Option<&'static str> {
+        if self.device != Device::Cpu {
+            Some("the device is a GPU")
+        } else if self.precision != Precision::Float32 {
+            Some("device.precision is \"half\"")
+        } else if !winograd::is_available() {
+            Some("this processor lacks AVX2 or FMA")
+        } else {
+            None
+        }
+    }
+
     /// Whether Winograd's convolutions are asked for and can be had; where they can't, whoever asks is refused
     /// ([`crate::config::Device::placement`]).
     pub(super) fn has_winograd(&self) -> bool {
-        self.convolutions == Convolutions::Winograd
-            && self.device == Device::Cpu
-            && self.precision == Precision::Float32
-            && winograd::is_available()
+        self.convolutions == Convolutions::Winograd && self.without_winograd().is_none()
     }
 }
 
