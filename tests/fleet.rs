@@ -167,6 +167,29 @@ fn the_way_is_no_part_of_the_service() {
     assert!((closed(2).throughput / 12.5 - 1.0).abs() < 0.01);
 }
 
+/// A fleet of faster machines does as much more, from the same measurement.
+#[test]
+fn twice_the_speed_is_twice_the_throughput() {
+    let place = Place::new(1, &[0.5]);
+    let points = r#"{"one_in": 1, "from_sending_ms": 60}, {"one_in": 10, "from_sending_ms": 140}"#;
+    place.write(
+        "report.json",
+        format!(r#"{{"all": {{"curve": [{points}]}}}}"#).as_bytes(),
+    );
+    let found = |speed: &str| {
+        let asked = asked("--in-flight 3 --service report.json --seconds 2000 --speed").into_iter();
+        let (found, code) = place.json(&asked.chain([speed]).collect::<Vec<_>>());
+        assert_eq!(code, 0);
+        ["throughput", "p99"].map(|what| found[what].as_f64().unwrap())
+    };
+    let ([throughput, p99], [faster, sooner]) = (found("1"), found("2"));
+    assert!(
+        (faster / throughput - 2.0).abs() < 0.02,
+        "{throughput} and {faster}"
+    );
+    assert!((p99 / sooner - 2.0).abs() < 0.05, "{p99} and {sooner}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -243,6 +266,7 @@ fn the_command_says_what_it_found_or_what_was_wrong() {
         ("--rate 0 --service 0.1", 2, &["--rate", "0"][..]),
         ("--rate 1e9 --service 1", 2, &["--rate"]),
         ("--rate 6 --service 1 --target NaN", 2, &["--target", "NaN"]),
+        ("--rate 6 --service 1 --speed 0", 2, &["--speed", "0.001"]),
         ("--rate 6 --service missing.json", 1, &["missing.json"]),
         (
             "--rate 6 --service no_report.json",

@@ -58,10 +58,19 @@ class Replica:
         self.process.kill()
         self.process.wait()
 
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
     def close(self):
-        if self.process and self.process.poll() is None:
+        if self.is_running():
             self.stop()
         self.share.remove()
+
+    def cpu_seconds(self):
+        """CPU time that the process has taken."""
+        # The name of the program may hold spaces and brackets; user and system time are the 14th and 15th field of all.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def metrics(self):
         """Every sample of /metrics, by name with its labels."""

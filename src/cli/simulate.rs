@@ -41,6 +41,9 @@ pub struct Args {
     /// What it takes when its replica has nothing beside [default: the same]
     #[arg(long, value_name = "SECONDS|FILE")]
     alone: Option<Times>,
+    /// How many times as fast a replica is as those times say, such as on other machines than were measured
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
+    speed: f64,
     /// Images that a replica works on at once
     #[arg(long, value_name = "N", default_value_t = 1)]
     slots: usize,
@@ -184,6 +187,7 @@ fn check(args: &Args) -> Result<(), UsageError> {
     within("period", args.period, 0.1, 86_400.0)?;
     within("start-up", args.start_up, 0.0, 86_400.0)?;
     within("hold", args.hold, 0.0, 86_400.0)?;
+    within("speed", args.speed, 1e-3, 1e3)?;
     within("way", args.way, 0.0, 60_000.0)?;
     within("back-off", args.back_off, 0.001, 60_000.0)?;
     within("slots", args.slots as f64, 1.0, 1024.0)?;
@@ -195,9 +199,9 @@ fn check(args: &Args) -> Result<(), UsageError> {
 
 fn fleet(args: &Args) -> anyhow::Result<Fleet> {
     let way = args.way / 1e3;
-    let times = args.service.times("service", way)?;
+    let times = args.service.times("service", way)?.faster(args.speed);
     let alone = match &args.alone {
-        Some(alone) => alone.times("alone", way)?,
+        Some(alone) => alone.times("alone", way)?.faster(args.speed),
         None => times.clone(),
     };
     let arrivals = match (&args.trace, args.rate, args.in_flight) {

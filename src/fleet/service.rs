@@ -92,6 +92,16 @@ impl ServiceTimes {
         })
     }
 
+    /// The same on a machine that is so many times (above 0) as fast.
+    #[must_use]
+    pub fn faster(mut self, speed: f64) -> ServiceTimes {
+        self.mean /= speed;
+        for (_, seconds) in &mut self.points {
+            *seconds /= speed;
+        }
+        self
+    }
+
     /// Their mean.
     pub fn mean(&self) -> f64 {
         self.mean
