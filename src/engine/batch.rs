@@ -9,13 +9,14 @@ use super::cost::Kind;
 use super::error::EngineError;
 use super::hosted::Host;
 use super::interpretation::Interpretation;
-use super::pass::Pass;
+use super::pass::{Forward, Pass};
 use super::task::{Entry, Event, Plan, Scored, Task, Timing};
+use crate::nn::inference::Output;
 
 /// What became of a batch.
 pub(super) enum Outcome {
-    /// To be sent, one an image.
-    Scored(Vec<Scored>),
+    /// To be sent, one an image; and what the network gave, which nobody waits for to be freed.
+    Scored(Vec<Scored>, Vec<Output>),
     /// Nothing is left to send.
     Sent,
     /// Nobody waits for any of its images any more: the time of each was up after the network.
@@ -81,7 +82,8 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         segmentation: Arc::new(segmentation),
         timing: timing(entry, scored),
     });
-    Ok(Outcome::Scored(answers.collect()))
+    let outputs = forwards.into_iter().map(Forward::into_output);
+    Ok(Outcome::Scored(answers.collect(), outputs.collect()))
 }
 
 /// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time.

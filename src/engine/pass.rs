@@ -295,6 +295,11 @@ fn rehearsed(score: &ScoreCalibration, mean_sa: &MeanSa, probability: &Array3<f3
 }
 
 impl Forward<'_> {
+    /// The network's tensors, for whoever frees them.
+    pub(super) fn into_output(self) -> Output {
+        self.output
+    }
+
     /// Height and width of its images on the prepared grid.
     fn size(&self) -> [usize; 2] {
         self.images[0].size()

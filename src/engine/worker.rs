@@ -188,7 +188,7 @@ impl Worker {
                 }
                 return true;
             }
-            Ok(Ok(Outcome::Scored(answers))) => {
+            Ok(Ok(Outcome::Scored(answers, _outputs))) => {
                 for (entry, scored) in batch.into_iter().zip(answers) {
                     if let Task::Segment(answer) = entry.task {
                         // The caller may have gone away meanwhile.

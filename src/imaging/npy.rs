@@ -80,8 +80,13 @@ pub(super) fn image(array: ArrayD<f32>, name: &str) -> Result<Image, ImagingErro
             "[height, width] or [channels, height, width]",
         )
     })?;
+    let pixels = if pixels.is_standard_layout() {
+        pixels
+    } else {
+        pixels.as_standard_layout().into_owned()
+    };
     Ok(Image {
-        pixels: pixels.as_standard_layout().into_owned(),
+        pixels,
         spacing: [1.0; 2],
     })
 }

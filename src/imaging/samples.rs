@@ -86,10 +86,15 @@ where
     S: Data<Elem = f32>,
     D: Dimension,
 {
-    let count = values.iter().filter(|value| !value.is_finite()).count();
-    if count == 0 {
+    // A dense array is seen as a slice, which is gone through without a branch for each value.
+    let all_finite = match values.as_slice_memory_order() {
+        Some(dense) => dense.iter().fold(true, |all, value| all & value.is_finite()),
+        None => values.iter().all(|value| value.is_finite()),
+    };
+    if all_finite {
         return Ok(());
     }
+    let count = values.iter().filter(|value| !value.is_finite()).count();
     let first = values.indexed_iter().find(|(_, value)| !value.is_finite());
     let first = first.map_or(String::new(), |(index, _)| {
         let index = index.into_dimension();

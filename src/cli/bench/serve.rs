@@ -27,7 +27,7 @@ const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
 Starts `sagate serve` on free ports of loopback with a model of random weights, in a process of its own, and asks it in a closed
 loop with 1, 4 and 16 requests in flight, in turn with the model by itself in this process, in every round. Medians are printed.
 
-overhead_ratio     all but network and scores, as a share of a request, 1 in flight
+overhead_ratio     all but network and scores, as a share of a request, 1 in flight (overhead_ms: in milliseconds)
 throughput_ratio   images a second with 16 in flight, against the model's best batch by itself
 interpret_ratio    a whole interpretation (18 SAMs as bytes), against the network alone
 
@@ -59,6 +59,8 @@ struct Report {
     /// The batch with which it is fastest by itself.
     own_batch: usize,
     overhead_ratio: f64,
+    /// The same in milliseconds.
+    overhead_ms: f64,
     throughput_ratio: f64,
     interpret_ratio: f64,
 }
@@ -219,6 +221,10 @@ fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
             let answers = &round.levels[0].answers;
             median(answers.iter().map(|it| 1.0 - it.model_seconds / it.seconds))
         }),
+        overhead_ms: over_rounds(&|round| {
+            let answers = &round.levels[0].answers;
+            1e3 * median(answers.iter().map(|it| it.seconds - it.model_seconds))
+        }),
         throughput_ratio: over_rounds(&|round| round.levels[2].images_per_second() / best(round)),
         interpret_ratio: over_rounds(&|round| median(round.interpretations.clone()) / forward(round)),
         levels,
@@ -244,7 +250,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
         ))?;
     }
     Ok(out::line(&format!(
-        "overhead_ratio {:.3}, throughput_ratio {:.3}, interpret_ratio {:.3}",
-        report.overhead_ratio, report.throughput_ratio, report.interpret_ratio
+        "overhead_ratio {:.3} ({:.2} ms), throughput_ratio {:.3}, interpret_ratio {:.3}",
+        report.overhead_ratio, report.overhead_ms, report.throughput_ratio, report.interpret_ratio
     ))?)
 }

@@ -9,11 +9,29 @@ use crate::imaging::ImagingError;
 pub fn pack(labels: ArrayView2<'_, u8>, class: u8) -> Vec<u8> {
     let dense = labels.as_standard_layout();
     let labels = dense.as_slice().expect("standard layout is one slice");
-    let byte = |labels: &[u8]| {
-        let bit = |byte, (place, &label): (usize, &u8)| byte | u8::from(label == class) << (7 - place);
-        labels.iter().enumerate().fold(0, bit)
-    };
-    labels.chunks(8).map(byte).collect()
+    let (whole, rest) = labels.as_chunks::<8>();
+    let mut packed = Vec::with_capacity(labels.len().div_ceil(8));
+    packed.extend(whole.iter().map(|labels| bits(*labels, class)));
+    if !rest.is_empty() {
+        // Whatever follows the last pixel is of no class at all.
+        let mut last = [!class; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        packed.push(bits(last, class));
+    }
+    packed
+}
+
+/// A bit for each of eight labels that is the class, the first in the highest bit. All eight are looked at together, as bytes of a word.
+fn bits(labels: [u8; 8], class: u8) -> u8 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
+    /// Brings the lowest bit of byte i to bit 63 - i.
+    const GATHER: u64 = 0x8040_2010_0804_0201;
+    let differs = u64::from_le_bytes(labels) ^ (ONES * u64::from(class));
+    // The highest bit of each byte that is not 0.
+    let differs = ((differs & LOW) + LOW) | differs;
+    let same = (!differs >> 7) & ONES;
+    (same.wrapping_mul(GATHER) >> 56) as u8
 }
 
 /// The way back: 1 where the bit is set, `[height, width]`.

@@ -5,13 +5,11 @@ use std::borrow::Cow;
 use ndarray::ArrayView2;
 
 use super::Prepared;
+use super::ranked::percentile;
 
 /// Clips each channel to two of its percentiles.
 pub(super) fn clip_percentiles(image: &mut Prepared, low: f64, high: f64) {
-    let limits = |values: Cow<'_, [f32]>| {
-        let mut values = values.into_owned();
-        (percentile(&mut values, low), percentile(&mut values, high))
-    };
+    let limits = |values: Cow<'_, [f32]>| (percentile(&values, low), percentile(&values, high));
     each_channel(image, limits, |&(low, high), value| value.clamp(low, high));
 }
 
@@ -106,28 +104,4 @@ fn range(values: &[f32]) -> (f64, f64) {
         f64::from(least.fold(f32::INFINITY, f32::min)),
         f64::from(greatest.fold(f32::NEG_INFINITY, f32::max)),
     )
-}
-
-/// The value at rank `percent` / 100 (n - 1), linear between neighbours. Reorders the values.
-fn percentile(values: &mut [f32], percent: f64) -> f32 {
-    let rank = percent / 100.0 * (values.len() - 1) as f64;
-    let below = rank.floor() as usize;
-    let (_, &mut lower, above) = values.select_nth_unstable_by(below, f32::total_cmp);
-    let upper = above.iter().copied().min_by(f32::total_cmp).unwrap_or(lower);
-    (f64::from(lower) + (f64::from(upper) - f64::from(lower)) * rank.fract()) as f32
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percentile;
-
-    #[test]
-    fn percentiles_are_numpys() {
-        let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0];
-        // numpy.percentile([3, 1, 4, 1, 5, 9, 2, 6], [0, 10, 50, 90, 100])
-        for (percent, expected) in [(0.0, 1.0), (10.0, 1.0), (50.0, 3.5), (90.0, 6.9), (100.0, 9.0)] {
-            assert_eq!(percentile(&mut values.clone(), percent), expected, "{percent}");
-        }
-        assert_eq!(percentile(&mut [7.0], 33.0), 7.0);
-    }
 }

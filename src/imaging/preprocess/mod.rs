@@ -7,6 +7,7 @@
 
 mod intensity;
 mod prepared;
+mod ranked;
 mod resample;
 
 use std::num::NonZeroUsize;
