@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::load::{self, Seen, closed_loop};
+use super::load::{self, Answered, Seen, closed_loop};
 use super::refuse;
 use super::server::Server;
 use super::subject;
@@ -210,23 +210,20 @@ fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
         .iter()
         .max_by(|a, b| a.images_per_second.total_cmp(&b.images_per_second));
     let own_batch = fastest.map_or(0, |it| it.batch);
-    let forward = |round: &Round| median(round.levels[0].answers.iter().map(|it| it.forward_seconds));
+    // Over the requests that had the service for themselves.
+    let alone = |round: &Round, of: &dyn Fn(&Answered) -> f64| median(round.levels[0].answers.iter().map(of));
     Report {
         base: args.base,
         size: args.size,
         rounds: rounds.len(),
         threads: tch::get_num_threads(),
         own_batch,
-        overhead_ratio: over_rounds(&|round| {
-            let answers = &round.levels[0].answers;
-            median(answers.iter().map(|it| 1.0 - it.model_seconds / it.seconds))
-        }),
-        overhead_ms: over_rounds(&|round| {
-            let answers = &round.levels[0].answers;
-            1e3 * median(answers.iter().map(|it| it.seconds - it.model_seconds))
-        }),
+        overhead_ratio: over_rounds(&|round| alone(round, &|it| 1.0 - it.model_seconds / it.seconds)),
+        overhead_ms: over_rounds(&|round| alone(round, &|it| 1e3 * (it.seconds - it.model_seconds))),
         throughput_ratio: over_rounds(&|round| round.levels[2].images_per_second() / best(round)),
-        interpret_ratio: over_rounds(&|round| median(round.interpretations.clone()) / forward(round)),
+        interpret_ratio: over_rounds(&|round| {
+            median(round.interpretations.clone()) / alone(round, &|it| it.forward_seconds)
+        }),
         levels,
         own,
     }
