@@ -21,8 +21,10 @@ const BATCH: usize = 4;
 /// The paper's.
 const RATE: f64 = 1e-4;
 const LOSS_TOLERANCE: f64 = 1e-4;
-/// A weight moves by at most about the rate in each step: a third of one step.
-const WEIGHT_TOLERANCE: f64 = 3e-5;
+/// Of how far a tensor moved in all steps (Euclidean norms). Not of single weights: where rounding makes one maximum of a pool or one
+/// ReLU fall the other way, which depends on the CPU's instructions and its threads, Adam moves weights with hardly any gradient by a
+/// whole step the other way. 0.005 to 0.018 was seen of that, otherwise at most 0.0004.
+const WEIGHT_TOLERANCE: f64 = 0.05;
 
 const CONFIG: UNetConfig = UNetConfig {
     in_channels: 2,
@@ -133,6 +135,7 @@ fn three_steps_are_those_of_pytorch() {
         })
         .collect();
 
+    let begun: HashMap<&str, &Tensor> = start.iter().collect();
     for loss in [Loss::Offline, Loss::Online] {
         let recipe = Recipe {
             loss,
@@ -150,17 +153,20 @@ fn three_steps_are_those_of_pytorch() {
             );
         }
         for (name, tensor) in stepper.weights().unwrap().iter() {
-            let ours = values(tensor);
+            let (ours, begun) = (values(tensor), values(begun[name]));
             let theirs = &theirs[&format!("{loss}.{name}")];
             assert_eq!(ours.len(), theirs.len(), "{name}");
-            let off = ours
-                .iter()
-                .zip(theirs)
-                .map(|(ours, theirs)| (ours - theirs).abs())
-                .fold(0.0, f64::max);
-            assert!(off < WEIGHT_TOLERANCE, "{loss}, {name} is off by {off}");
+            let (off, moved) = (distance(&ours, theirs), distance(&begun, theirs));
+            assert!(
+                off <= WEIGHT_TOLERANCE * moved,
+                "{loss}, {name} is off by {off}, PyTorch's moved by {moved}"
+            );
         }
     }
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
 fn values(tensor: &Tensor) -> Vec<f64> {
