@@ -572,10 +572,10 @@ impl Folder<'_> {
 
     /// A convolution with fewer multiplications, where that is asked for and can be had.
     fn winograd(&self, weight: &Tensor, bias: &Tensor, relu: bool) -> Result<Option<Winograd>, TchError> {
-        if !self.placement.has_winograd() || !Winograd::fits(weight) {
+        if !self.placement.has_winograd() {
             return Ok(None);
         }
-        Winograd::new(weight, bias, relu).map(Some)
+        Winograd::new(weight, bias, relu)
     }
 
     fn up(&self, name: &str) -> Result<Up, CheckpointError> {

@@ -75,7 +75,7 @@ impl Placement {
             Some("the device is a GPU")
         } else if self.precision != Precision::Float32 {
             Some("device.precision is \"half\"")
-        } else if !winograd::is_available() {
+        } else if winograd::Form::available().is_empty() {
             Some("this processor lacks AVX2 or FMA")
         } else {
             None

@@ -11,7 +11,7 @@ use sagate::nn::layers::LAYER_COUNT;
 use sagate::nn::placement::{Convolutions, Placement, Precision};
 use sagate::nn::threads::on_one_thread;
 use sagate::nn::unet::UNetConfig;
-use sagate::nn::winograd;
+use sagate::nn::winograd::{Form, Winograd};
 use tch::{Device, Kind, Tensor};
 
 use crate::program::segment;
@@ -50,7 +50,7 @@ fn all() -> Vec<usize> {
 #[test]
 fn this_processor_has_it() {
     assert!(
-        winograd::is_available(),
+        !Form::available().is_empty(),
         "the tests below are of nothing where AVX2 and FMA are missing"
     );
 }
@@ -118,6 +118,35 @@ fn nothing_depends_on_company_or_threads() {
         same(&alone, &bucket[1], "in a bucket");
         let on_one = on_one_thread(|| net.forward(&image, &all()).unwrap());
         same(&alone, &on_one, "on one thread");
+    }
+}
+
+/// One source, compiled for several instruction sets: the same sums in the same order. Odd sides, tiles that fill no whole run of any
+/// form, and two inputs that are read as if joined.
+#[test]
+fn every_form_gives_the_same_bits() {
+    let forms = Form::available();
+    println!("forms of this processor: {forms:?}");
+    tch::manual_seed(5);
+    let random = |size: &[i64]| Tensor::randn(size, (Kind::Float, Device::Cpu));
+    for [outputs, first, second] in [[16, 8, 0], [48, 16, 24], [32, 64, 64]] {
+        let convolution = Winograd::new(&random(&[outputs, first + second, 3, 3]), &random(&[outputs]), true);
+        let widest = convolution.unwrap().expect("whole vectors of channels");
+        for [height, width] in [[1, 1], [2, 33], [17, 30], [64, 64]] {
+            let mut inputs = vec![random(&[2, first, height, width])];
+            if second > 0 {
+                inputs.push(random(&[2, second, height, width]));
+            }
+            let inputs: Vec<_> = inputs.iter().collect();
+            let expected = widest.forward(&inputs).unwrap();
+            for &form in &forms {
+                let found = widest.with(form).unwrap().forward(&inputs).unwrap();
+                assert!(
+                    expected.equal(&found),
+                    "{form:?}, {outputs} of {first} and {second} channels, {height} x {width}"
+                );
+            }
+        }
     }
 }
 

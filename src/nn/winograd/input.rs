@@ -73,7 +73,10 @@ impl Run<'_> {
             return [[0.0; LANES]; 4];
         }
         let place = (x - 1) * self.channels + channel;
-        let d: [Lanes; 4] = std::array::from_fn(|row| load(&self.rows[row][place..]));
+        let mut d = [[0.0; LANES]; 4];
+        for row in 0..4 {
+            d[row] = load(&self.rows[row][place..]);
+        }
         [
             sub(&d[0], &d[2]),
             add(&d[1], &d[2]),

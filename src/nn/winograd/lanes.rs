@@ -1,4 +1,7 @@
 //! Channels that are computed side by side.
+//!
+//! Here and in the files that use them values are walked by plain loops: what `array::map` and `array::from_fn` are given is compiled for
+//! any processor, and called for every vector.
 
 /// Channels of a vector.
 pub(super) const LANES: usize = 8;
@@ -8,12 +11,20 @@ pub(super) type Lanes = [f32; LANES];
 
 #[inline(always)]
 pub(super) fn add(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|lane| a[lane] + b[lane])
+    let mut sums = *a;
+    for lane in 0..LANES {
+        sums[lane] += b[lane];
+    }
+    sums
 }
 
 #[inline(always)]
 pub(super) fn sub(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|lane| a[lane] - b[lane])
+    let mut differences = *a;
+    for lane in 0..LANES {
+        differences[lane] -= b[lane];
+    }
+    differences
 }
 
 /// The lanes at the start of a slice.

@@ -6,7 +6,7 @@
 //! the 16 positions of a tile [`product`] sums over the channels, a product of matrices; [`output`] makes the outputs of the sums.
 //! [`tiles`] does these three for so many tiles at a time as stay in a core's cache.
 //!
-//! Every output is the same sum in the same order, whatever its batch, its place in the image, and the number of threads.
+//! Every output is the same sum in the same order, whatever its batch, its place in the image, the number of threads, and the [`Form`].
 
 mod input;
 mod kernels;
@@ -25,48 +25,64 @@ use self::tiles::{Cells, Job, Task};
 use super::layout::channels_last;
 use crate::protoseg::native::{Blank, in_turn};
 
-/// Whether this processor has what the loops are compiled for: AVX2 and FMA.
-pub fn is_available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+/// An instruction set that the loops are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// AVX2 and FMA, 256 bits.
+    Avx2,
+    /// AVX-512 F besides, 512 bits.
+    Avx512,
+}
+
+impl Form {
+    /// Those that this processor has, widest last; none where it is no x86-64.
+    pub fn available() -> Vec<Form> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            found.push(Form::Avx2);
+            if is_x86_feature_detected!("avx512f") {
+                found.push(Form::Avx512);
+            }
+        }
+        found
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }
 
 /// A convolution, and the ReLU that may follow it.
-pub(super) struct Winograd {
+pub struct Winograd {
+    form: Form,
     kernels: Arc<Kernels>,
     relu: bool,
 }
 
 impl Winograd {
-    /// Whether a weight `[out, in, k, k]` can be convolved so: 3x3, whole vectors of channels.
-    pub fn fits(weight: &Tensor) -> bool {
-        match weight.size()[..] {
-            [outputs, inputs, 3, 3] => outputs % WIDTH as i64 == 0 && inputs % LANES as i64 == 0,
-            _ => false,
-        }
-    }
-
-    /// Of a weight `[out, in, 3, 3]` that fits, and a bias `[out]`.
+    /// Of a weight `[out, in, 3, 3]` and a bias `[out]`, in the widest form. `None` where this processor has no form, and of other weights:
+    /// not 3x3, or channels that do not come in whole vectors (8 in, 16 out).
     ///
     /// # Errors
     /// libtorch's.
-    pub fn new(weight: &Tensor, bias: &Tensor, relu: bool) -> Result<Winograd, TchError> {
-        Ok(Winograd {
-            kernels: Arc::new(Kernels::new(weight, bias)?),
-            relu,
-        })
+    pub fn new(weight: &Tensor, bias: &Tensor, relu: bool) -> Result<Option<Winograd>, TchError> {
+        let Some(form) = Form::available().pop().filter(|_| fits(weight)) else {
+            return Ok(None);
+        };
+        let kernels = Arc::new(Kernels::new(weight, bias)?);
+        Ok(Some(Winograd { form, kernels, relu }))
     }
 
     /// The same memory for another thread.
-    pub fn share(&self) -> Winograd {
+    pub(super) fn share(&self) -> Winograd {
         Winograd {
+            form: self.form,
             kernels: self.kernels.clone(),
             relu: self.relu,
         }
+    }
+
+    /// The same memory in another form; `None` where this processor does not have it.
+    pub fn with(&self, form: Form) -> Option<Winograd> {
+        let form = Form::available().into_iter().find(|&own| own == form)?;
+        Some(Winograd { form, ..self.share() })
     }
 
     /// Convolves feature maps `[B, C, H, W]`, whose channels follow each other, as if they were joined: float32 on the CPU. The output's
@@ -83,6 +99,7 @@ impl Winograd {
         let mut blank = Blank::new(&[batch, height, width, self.kernels.outputs() as i64])?;
         let (height, width) = (height as usize, width as usize);
         let job = Job {
+            form: self.form,
             inputs: laid.iter().map(Cells::new).collect(),
             size: [height, width],
             kernels: &self.kernels,
@@ -120,5 +137,12 @@ impl Winograd {
                 self.kernels.inputs()
             ))),
         }
+    }
+}
+
+fn fits(weight: &Tensor) -> bool {
+    match weight.size()[..] {
+        [outputs, inputs, 3, 3] => outputs % WIDTH as i64 == 0 && inputs % LANES as i64 == 0,
+        _ => false,
     }
 }

@@ -13,17 +13,32 @@ pub(super) fn outputs(
     bias: &[f32; WIDTH],
     relu: bool,
 ) -> [Lanes; 4] {
-    let sum = |position: usize| load(&sums[position][tile][lane..lane + LANES]);
-    let columns: [[Lanes; 2]; 4] =
-        std::array::from_fn(|row| pair(&std::array::from_fn(|column| sum(4 * row + column))));
     let bias = load(&bias[lane..lane + LANES]);
-    let [left, right] = std::array::from_fn(|column| {
-        pair(&std::array::from_fn(|row| columns[row][column])).map(|value| {
-            let value = add(&value, &bias);
-            if relu { value.map(rectified) } else { value }
-        })
-    });
+    let (mut left, mut right) = ([[0.0; LANES]; 4], [[0.0; LANES]; 4]);
+    for row in 0..4 {
+        let mut columns = [[0.0; LANES]; 4];
+        for column in 0..4 {
+            columns[column] = load(&sums[4 * row + column][tile][lane..lane + LANES]);
+        }
+        [left[row], right[row]] = pair(&columns);
+    }
+    let [left, right] = [finished(&left, &bias, relu), finished(&right, &bias, relu)];
     [left[0], right[0], left[1], right[1]]
+}
+
+/// The two outputs of a column of sums.
+#[inline(always)]
+fn finished(column: &[Lanes; 4], bias: &Lanes, relu: bool) -> [Lanes; 2] {
+    let mut outputs = pair(column);
+    for output in &mut outputs {
+        *output = add(output, bias);
+        if relu {
+            for value in output {
+                *value = rectified(*value);
+            }
+        }
+    }
+    outputs
 }
 
 /// What is not a number stays none, for the gate to find.

@@ -1,34 +1,73 @@
 //! For one position of the tiles, the sums over the input channels: `[tiles, in]` by `[in, WIDTH]`.
+//!
+//! Channel after channel is added to the sums of so many tiles as stay in registers together, by fused multiply-add, so that every form of
+//! the loop gives the same bits.
 
 use super::kernels::WIDTH;
+use super::lanes::{LANES, Lanes};
+use super::tiles::TILES;
 
-/// Tiles whose sums stay in registers together.
-pub(super) const ROWS: usize = 6;
+/// The input channels of all tiles at a position, a vector of channels after the other: tiles that are multiplied together lie together.
+pub(super) type Plane = [[Lanes; TILES]];
+/// The sums of all tiles at a position.
+pub(super) type Sums = [[f32; WIDTH]; TILES];
 
-/// Writes `tiles * kernels` to `sums`, a row a tile, for whole sixes of tiles; `tiles` has rows of as many values as there are kernels.
+/// Writes the sums of the first `count` tiles, and of those beyond that share their registers.
 #[inline(always)]
-pub(super) fn multiply(tiles: &[f32], kernels: &[[f32; WIDTH]], sums: &mut [[f32; WIDTH]]) {
-    let six = tiles.chunks_exact(ROWS * kernels.len());
-    for (sums, tiles) in sums.as_chunks_mut::<ROWS>().0.iter_mut().zip(six) {
-        *sums = rows(tiles, kernels);
+pub(super) fn multiply(tiles: &Plane, kernels: &[[f32; WIDTH]], sums: &mut Sums, count: usize) {
+    /// Two vectors of sums for each of six tiles fill the sixteen registers of AVX2.
+    const ROWS: usize = 6;
+    const { assert!(TILES.is_multiple_of(ROWS)) };
+    let kernels = kernels.as_chunks::<LANES>().0;
+    let runs = sums.as_chunks_mut::<ROWS>().0.iter_mut();
+    for (run, sums) in runs.take(count.div_ceil(ROWS)).enumerate() {
+        let mut own = [[0.0f32; WIDTH]; ROWS];
+        for (channels, kernels) in tiles.iter().zip(kernels) {
+            let tiles = &channels.as_chunks::<ROWS>().0[run];
+            for channel in 0..LANES {
+                for row in 0..ROWS {
+                    for output in 0..WIDTH {
+                        own[row][output] =
+                            tiles[row][channel].mul_add(kernels[channel][output], own[row][output]);
+                    }
+                }
+            }
+        }
+        *sums = own;
     }
 }
 
-/// Channel after channel is added to all sums. Walking all rows at once leaves a loop of little but loads and additions, which is what
-/// counts where a core is shared.
-#[inline(always)]
-fn rows(tiles: &[f32], kernels: &[[f32; WIDTH]]) -> [[f32; WIDTH]; ROWS] {
-    let row = |index: usize| &tiles[index * kernels.len()..][..kernels.len()];
-    let upper = row(0).iter().zip(row(1)).zip(row(2));
-    let lower = row(3).iter().zip(row(4)).zip(row(5));
-    let mut sums = [[0.0f32; WIDTH]; ROWS];
-    for ((kernel, ((a, b), c)), ((d, e), f)) in kernels.iter().zip(upper).zip(lower) {
-        let values = [a, b, c, d, e, f];
-        for row in 0..ROWS {
-            for output in 0..WIDTH {
-                sums[row][output] = values[row].mul_add(kernel[output], sums[row][output]);
+/// The same in vectors of 512 bits, which the compiler does not find by itself.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+pub(super) fn multiply_avx512(tiles: &Plane, kernels: &[[f32; WIDTH]], sums: &mut Sums, count: usize) {
+    use std::arch::x86_64::{
+        __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+    /// One vector of sums a tile: as each value is read for one of them only, so many tiles that a kernel's own reading counts little.
+    const ROWS: usize = 16;
+    const { assert!(TILES.is_multiple_of(ROWS)) };
+    // SAFETY: reads a vector of the array that it is given.
+    let load = |values: &[f32; WIDTH]| unsafe { _mm512_loadu_ps(values.as_ptr()) };
+    // SAFETY: writes a vector to the array that it is given.
+    let store =
+        |values: &mut [f32; WIDTH], sum: __m512| unsafe { _mm512_storeu_ps(values.as_mut_ptr(), sum) };
+
+    let kernels = kernels.as_chunks::<LANES>().0;
+    let runs = sums.as_chunks_mut::<ROWS>().0.iter_mut();
+    for (run, sums) in runs.take(count.div_ceil(ROWS)).enumerate() {
+        let mut own = [_mm512_setzero_ps(); ROWS];
+        for (channels, kernels) in tiles.iter().zip(kernels) {
+            let tiles = &channels.as_chunks::<ROWS>().0[run];
+            for channel in 0..LANES {
+                let kernel = load(&kernels[channel]);
+                for row in 0..ROWS {
+                    own[row] = _mm512_fmadd_ps(_mm512_set1_ps(tiles[row][channel]), kernel, own[row]);
+                }
             }
         }
+        for (sums, own) in sums.iter_mut().zip(own) {
+            store(sums, own);
+        }
     }
-    sums
 }

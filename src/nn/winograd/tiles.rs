@@ -5,20 +5,23 @@ use std::mem::MaybeUninit;
 
 use tch::Tensor;
 
+use super::Form;
 use super::input::Run;
 use super::kernels::{Kernels, WIDTH};
 use super::lanes::{LANES, Lanes};
 use super::output::outputs;
-use super::product::{ROWS, multiply};
+#[cfg(target_arch = "x86_64")]
+use super::product::multiply_avx512;
+use super::product::{Plane, Sums, multiply};
 
 /// Outputs of a tile's side.
 pub(super) const TILE: usize = 2;
 /// Values of a tile in Winograd's form.
 pub(super) const POSITIONS: usize = 16;
-/// Tiles at a time: whole sixes, as [`multiply`] takes them.
-const TILES: usize = 8 * ROWS;
-/// Values between two planes: planes a multiple of 4 KiB apart would share a few lines of the cache.
-const GAP: usize = 16;
+/// Tiles at a time: whole runs of each form of the product.
+pub(super) const TILES: usize = 48;
+/// Vectors between two planes: planes a multiple of 4 KiB apart would share a few lines of the cache.
+const GAP: usize = 2;
 
 thread_local! {
     /// Tiles and sums, kept from call to call.
@@ -27,7 +30,7 @@ thread_local! {
 
 #[derive(Default)]
 struct Scratch {
-    tiles: Vec<f32>,
+    tiles: Vec<Lanes>,
     sums: Vec<[f32; WIDTH]>,
     /// The row above and below an image.
     zeros: Vec<f32>,
@@ -54,6 +57,7 @@ impl<'a> Cells<'a> {
 
 /// What all tasks of a convolution share.
 pub(super) struct Job<'a> {
+    pub form: Form,
     pub inputs: Vec<Cells<'a>>,
     /// `[H, W]`.
     pub size: [usize; 2],
@@ -80,18 +84,33 @@ impl Job<'_> {
         #[cfg(target_arch = "x86_64")]
         {
             #[target_feature(enable = "avx2,fma")]
-            fn with_fma(job: &Job<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
-                job.run_with(task, scratch);
+            fn avx2(job: &Job<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
+                job.run_with(task, scratch, multiply);
             }
-            // SAFETY: who makes a `Winograd` has asked `is_available` for these features.
-            SCRATCH.with_borrow_mut(|scratch| unsafe { with_fma(self, task, scratch) });
+            #[target_feature(enable = "avx2,fma,avx512f")]
+            fn avx512(job: &Job<'_>, task: &mut Task<'_>, scratch: &mut Scratch) {
+                job.run_with(task, scratch, |tiles, kernels, sums, count| {
+                    multiply_avx512(tiles, kernels, sums, count);
+                });
+            }
+            SCRATCH.with_borrow_mut(|scratch| match self.form {
+                // SAFETY: `Form::available`, which whoever makes a `Winograd` chooses from, found the features on this processor.
+                Form::Avx2 => unsafe { avx2(self, task, scratch) },
+                // SAFETY: as above.
+                Form::Avx512 => unsafe { avx512(self, task, scratch) },
+            });
         }
         #[cfg(not(target_arch = "x86_64"))]
-        SCRATCH.with_borrow_mut(|scratch| self.run_with(task, scratch));
+        SCRATCH.with_borrow_mut(|scratch| self.run_with(task, scratch, multiply));
     }
 
     #[inline(always)]
-    fn run_with(&self, task: &mut Task<'_>, scratch: &mut Scratch) {
+    fn run_with(
+        &self,
+        task: &mut Task<'_>,
+        scratch: &mut Scratch,
+        multiply: impl Fn(&Plane, &[[f32; WIDTH]], &mut Sums, usize),
+    ) {
         let width = self.size[1];
         let rows = task.output.len() / (width * self.kernels.outputs());
         let tiles = rows.div_ceil(TILE) * width.div_ceil(TILE);
@@ -100,7 +119,7 @@ impl Job<'_> {
             let some = first..tiles.min(first + TILES);
             self.read(task, some.clone(), scratch);
             for block in 0..self.kernels.bias().len() {
-                self.multiply(block, some.len(), scratch);
+                self.multiply(block, some.len(), scratch, &multiply);
                 self.write(task, some.clone(), block, scratch);
             }
         }
@@ -137,17 +156,21 @@ impl Job<'_> {
         }
     }
 
-    /// Sums over the input channels for a block of output channels.
+    /// Sums over the input channels for a block of output channels. What is multiplied beyond the last tile is never read.
     #[inline(always)]
-    fn multiply(&self, block: usize, tiles: usize, scratch: &mut Scratch) {
-        let channels = self.kernels.inputs();
-        // What the last six have beyond the last tile is multiplied and never read.
-        let whole = tiles.next_multiple_of(ROWS);
-        let planes = scratch.tiles.chunks_exact(plane(channels));
+    fn multiply(
+        &self,
+        block: usize,
+        tiles: usize,
+        scratch: &mut Scratch,
+        multiply: &impl Fn(&Plane, &[[f32; WIDTH]], &mut Sums, usize),
+    ) {
+        let planes = scratch.tiles.chunks_exact(plane(self.kernels.inputs()));
         let sums = scratch.sums.chunks_exact_mut(SUMS);
         for (position, (plane, sums)) in planes.zip(sums).enumerate() {
             let kernels = self.kernels.at(block, position);
-            multiply(&plane[..whole * channels], kernels, &mut sums[..whole]);
+            let sums = sums.first_chunk_mut().expect("the sums of all tiles");
+            multiply(plane.as_chunks().0, kernels, sums, tiles);
         }
     }
 
@@ -187,14 +210,18 @@ impl Job<'_> {
 /// Sums of a position.
 const SUMS: usize = TILES + 1;
 
-/// Values of a position.
+/// Vectors of a position.
 fn plane(channels: usize) -> usize {
-    TILES * channels + GAP
+    TILES * channels / LANES + GAP
 }
 
 impl Scratch {
     fn fit(&mut self, job: &Job<'_>) {
-        grow(&mut self.tiles, POSITIONS * plane(job.kernels.inputs()), 0.0);
+        grow(
+            &mut self.tiles,
+            POSITIONS * plane(job.kernels.inputs()),
+            [0.0; LANES],
+        );
         grow(&mut self.sums, POSITIONS * SUMS, [0.0; WIDTH]);
         grow(&mut self.zeros, job.size[1] * job.kernels.inputs(), 0.0);
     }
@@ -206,9 +233,9 @@ fn grow<T: Clone>(values: &mut Vec<T>, length: usize, value: T) {
     }
 }
 
-/// Tiles in Winograd's form: a plane `[TILES, channels]` a position.
+/// Tiles in Winograd's form: a [`Plane`] a position.
 pub(super) struct Planes<'a> {
-    values: &'a mut [f32],
+    values: &'a mut [Lanes],
     channels: usize,
 }
 
@@ -216,9 +243,9 @@ impl Planes<'_> {
     /// Where eight channels of a tile go.
     #[inline(always)]
     pub fn at(&mut self, tile: usize, channel: usize) -> Place<'_> {
-        let (first, plane) = (tile * self.channels + channel, plane(self.channels));
+        let (first, plane) = (channel / LANES * TILES + tile, plane(self.channels));
         Place {
-            values: &mut self.values[first..][..(POSITIONS - 1) * plane + LANES],
+            values: &mut self.values[first..=first + (POSITIONS - 1) * plane],
             plane,
         }
     }
@@ -226,14 +253,14 @@ impl Planes<'_> {
 
 /// Eight channels of a tile.
 pub(super) struct Place<'a> {
-    values: &'a mut [f32],
+    values: &'a mut [Lanes],
     plane: usize,
 }
 
 impl Place<'_> {
     #[inline(always)]
     pub fn put(&mut self, position: usize, lanes: &Lanes) {
-        self.values[position * self.plane..][..LANES].copy_from_slice(lanes);
+        self.values[position * self.plane] = *lanes;
     }
 }
 
