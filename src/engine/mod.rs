@@ -24,6 +24,7 @@ mod pool;
 mod priority;
 mod queue;
 mod scheduler;
+mod seat;
 mod segmentation;
 mod self_test;
 mod serving;

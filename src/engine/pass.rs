@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use tch::Tensor;
 
 use super::contract::{Contract, Ready};
@@ -237,26 +237,35 @@ impl Pass {
         let probability = output.crop(&output.probability);
         let mut results = Vec::with_capacity(forward.images.len());
         for ((index, image), mean_sa) in forward.images.iter().enumerate().zip(mean_sa(&units)) {
-            let probability = tensors::to_array(&probability.f_get(index as i64)?)?;
+            let mut probability = tensors::to_array(&probability.f_get(index as i64)?)?;
+            let confidence_in = |probability: &Array3<f32>, labels: &Array2<u8>| match mean_sa.fault {
+                Some(Fault::NotFinite) => Confidence::NOT_FINITE,
+                _ => Confidence::new(probability, labels),
+            };
+            // First on the prepared grid, where the rehearsal was.
+            let mut own = labels(&probability);
+            if let Some(valid) = &image.prepared.valid {
+                own.zip_mut_with(valid, |label, &valid| *label *= u8::from(valid > 0));
+            }
+            let mut confidence = confidence_in(&probability, &own);
             let score = self
                 .contract
                 .score()
-                .map(|score| rehearsed(score, &mean_sa, &probability, image));
-            let probability = image.prepared.restore_probability(probability);
-            let labels = labels(&probability);
+                .map(|score| rehearsed(score, &mean_sa, &own, confidence));
+            if image.prepared.has_moved() {
+                probability = image.prepared.restore_probability(probability);
+                own = labels(&probability);
+                confidence = confidence_in(&probability, &own);
+            }
             let layers =
                 (numbers.iter().zip(&units).zip(&layers)).map(|((&layer, units), scores)| LayerScore {
                     layer,
                     sa_score: scores[index],
                     mean_unit_sa_score: units.of(index).iter().sum::<f64>() / units.channels as f64,
                 });
-            let confidence = match mean_sa.fault {
-                Some(Fault::NotFinite) => Confidence::NOT_FINITE,
-                _ => Confidence::new(&probability, &labels),
-            };
             results.push(Segmentation {
                 probability,
-                labels,
+                labels: own,
                 mean_sa,
                 confidence,
                 score,
@@ -268,8 +277,13 @@ impl Pass {
     }
 }
 
-/// The rehearsed score of an image, from what was read of it on the prepared grid, where the rehearsal was.
-fn rehearsed(score: &ScoreCalibration, mean_sa: &MeanSa, probability: &Array3<f32>, image: &Ready) -> Score {
+/// The rehearsed score of an image, from what was read of it on the prepared grid.
+fn rehearsed(
+    score: &ScoreCalibration,
+    mean_sa: &MeanSa,
+    labels: &Array2<u8>,
+    confidence: Confidence,
+) -> Score {
     let none = |value| Score {
         value,
         expected_dice: None,
@@ -279,14 +293,10 @@ fn rehearsed(score: &ScoreCalibration, mean_sa: &MeanSa, probability: &Array3<f3
         Some(Fault::EmptyPrediction | Fault::FullPrediction) => return none(0.0),
         None => {}
     }
-    let mut labels = labels(probability);
-    if let Some(valid) = &image.prepared.valid {
-        labels.zip_mut_with(valid, |label, &valid| *label *= u8::from(valid > 0));
-    }
     let value = score.fitted.of(&Reading {
         units: &mean_sa.units,
-        confidence: Confidence::new(probability, &labels),
-        shape: Shape::new(&labels),
+        confidence,
+        shape: Shape::new(labels),
     });
     Score {
         value,

@@ -6,7 +6,7 @@
 //! has had the least time for its weight. A batch runs only where its activations fit into what memory is left.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Kind};
@@ -14,6 +14,7 @@ use super::error::EngineError;
 use super::pace::{Pace, in_time, retry};
 use super::priority::Priority;
 use super::queue::{Due, Next, Queue};
+use super::seat::{Helpers, Seat};
 use super::serving::Forming;
 use super::task::Entry;
 
@@ -44,6 +45,7 @@ struct State {
     next_entry: u64,
     slots_free: usize,
     memory_free: u64,
+    helpers: Helpers,
 }
 
 /// What a model adds to the line.
@@ -76,23 +78,6 @@ struct Running {
     expected: f64,
 }
 
-/// Where an instance waits.
-#[derive(Default)]
-struct Seat {
-    told: Mutex<Told>,
-    changed: Condvar,
-}
-
-/// What a waiting instance is told.
-#[derive(Default)]
-struct Told {
-    grant: Option<Grant>,
-    /// When to look whether a batch has waited for company for long enough.
-    look_at: Option<Instant>,
-    /// Whether the queue was closed.
-    closed: bool,
-}
-
 /// A batch, with leave to run it. Dropping it gives the slots back.
 pub(super) struct Grant {
     scheduler: Arc<Scheduler>,
@@ -113,6 +98,7 @@ impl Scheduler {
             next_entry: 0,
             slots_free: slots.count,
             memory_free: memory,
+            helpers: Helpers::default(),
         };
         Arc::new(Scheduler {
             state: Mutex::new(state),
@@ -294,9 +280,8 @@ impl Scheduler {
         }
     }
 
-    /// Waits for a batch of a model, done with the one before. `None`: it is closed, and nothing waits any more.
-    pub fn next(self: &Arc<Self>, queue: QueueId, done: Option<Grant>) -> Option<Grant> {
-        let seat = Arc::new(Seat::default());
+    /// Waits in an instance's own seat for a batch of a model, done with the one before. `None`: it is closed, and nothing waits any more.
+    pub fn next(self: &Arc<Self>, queue: QueueId, seat: &Arc<Seat>, done: Option<Grant>) -> Option<Grant> {
         let mut state = self.state();
         // In one step: were the slots free before the instance is, another model would always get them.
         if let Some(mut done) = done {
@@ -317,9 +302,9 @@ impl Scheduler {
             self.dispatch(self.state());
             let mut state = self.state();
             if state.is_over(queue) {
-                state.stand_up(queue, &seat);
+                state.stand_up(queue, seat);
                 // It may have been given a batch just before.
-                return seat.told().grant.take();
+                return seat.take_grant();
             }
         }
     }
@@ -385,12 +370,15 @@ impl Scheduler {
             };
             state.slots_free -= threads;
             state.memory_free -= grant.memory;
-            line.run(grant);
+            let seat = line.run(grant);
+            if self.slots.divisible {
+                let lines = &state.lines;
+                let is_idle = |seat: &Arc<Seat>| lines.values().any(|line| line.has_idle(seat));
+                state.helpers.begin(&seat, threads, self.slots.count, is_idle);
+            }
         }
         for line in state.lines.values().filter(|line| line.is_over()) {
-            line.idle
-                .iter()
-                .for_each(|seat| seat.tell(|told| told.closed = true));
+            line.idle.iter().for_each(|seat| seat.close());
         }
         // Gives their places back, outside of the lock.
         drop(guard);
@@ -465,7 +453,7 @@ impl State {
             };
             match line.queue.due(&next, &line.terms.forming, now) {
                 Due::Now => due.push((id, next)),
-                Due::At(then) => seat.tell(|told| told.look_at = Some(then)),
+                Due::At(then) => seat.look_at(then),
             }
         }
         let had = |id: &QueueId| self.lines[id].had;
@@ -483,8 +471,12 @@ impl Line {
         self.queue.is_empty() && self.running.is_empty()
     }
 
-    /// Gives a batch to an idle instance.
-    fn run(&mut self, grant: Grant) {
+    fn has_idle(&self, seat: &Arc<Seat>) -> bool {
+        self.idle.iter().any(|it| Arc::ptr_eq(it, seat))
+    }
+
+    /// Gives a batch to an idle instance, the one that ran last of all.
+    fn run(&mut self, grant: Grant) -> Arc<Seat> {
         let images = grant.batch.iter();
         self.running.push(Running {
             grant: grant.id,
@@ -498,7 +490,8 @@ impl Line {
             .idle
             .pop()
             .expect("a batch is made only where an instance is idle");
-        seat.tell(|told| told.grant = Some(grant));
+        seat.give(grant);
+        seat
     }
 }
 
@@ -507,38 +500,6 @@ impl Running {
     fn left(&self, now: Instant) -> f64 {
         let done = now.saturating_duration_since(self.begun).as_secs_f64() * self.threads as f64;
         (self.expected - done).max(0.0)
-    }
-}
-
-impl Seat {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, what: impl FnOnce(&mut Told)) {
-        what(&mut self.told());
-        self.changed.notify_all();
-    }
-
-    /// Waits for a batch. `None`: it is time to look again.
-    fn wait(&self) -> Option<Grant> {
-        let mut told = self.told();
-        loop {
-            if let Some(grant) = told.grant.take() {
-                return Some(grant);
-            }
-            let now = Instant::now();
-            if std::mem::take(&mut told.closed) || told.look_at.take_if(|then| *then <= now).is_some() {
-                return None;
-            }
-            told = match told.look_at {
-                None => self.changed.wait(told).unwrap_or_else(PoisonError::into_inner),
-                Some(then) => {
-                    let waited = self.changed.wait_timeout(told, then - now);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
     }
 }
 

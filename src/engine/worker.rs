@@ -18,7 +18,7 @@ use super::warm_up::WarmUp;
 use crate::model::Model;
 use crate::nn::placement::Placement;
 use crate::nn::stream::{finish_stream, use_own_stream};
-use crate::nn::threads::{stand_back, use_threads_here};
+use crate::nn::threads::{give_up_helpers, stand_back, use_threads_here};
 
 /// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -94,6 +94,8 @@ impl Worker {
         let Some(pass) = self.ready_pass(instance) else {
             return End::Stopped;
         };
+        // Those that helped to warm up.
+        give_up_helpers();
         let host = &self.host;
         let warm = host.warm.fetch_add(1, Ordering::SeqCst) + 1;
         // At first all of them; later, after a panic, one is enough.
@@ -102,8 +104,8 @@ impl Worker {
             host.has_served.store(true, Ordering::SeqCst);
             host.set_state(State::Ready);
         }
-        let mut done = None;
-        while let Some(mut grant) = host.scheduler.next(host.queue, done.take()) {
+        let (seat, mut done) = (Arc::default(), None);
+        while let Some(mut grant) = host.scheduler.next(host.queue, &seat, done.take()) {
             use_threads_here(grant.threads());
             let batch = still_wanted(grant.take_batch());
             if !batch.is_empty() && !self.run_batch(&pass, &grant, batch) {

@@ -19,29 +19,34 @@ impl Shape {
         let (height, width) = labels.dim();
         let labels = labels.as_standard_layout();
         let cells = labels.as_slice().expect("standard layout is one slice");
-        let (mut count, mut rows, mut columns, mut squares, mut edges) = (0u64, 0u64, 0u64, 0u64, 0u64);
+        let (mut count, mut rows, mut squares, mut edges) = (0u64, 0u64, 0u64, 0u64);
+        // Columns are counted down the image and weighed once, at the end: counting vectorises.
+        let mut in_column = vec![0u32; width];
         let mut above: &[u8] = &[];
         for (number, row) in cells.chunks_exact(width.max(1)).enumerate() {
-            let (mut own, mut own_columns, mut own_squares) = (0u64, 0u64, 0u64);
-            for (column, &label) in row.iter().enumerate() {
-                let (here, column) = (u64::from(label > 0), column as u64);
+            let mut own = 0;
+            for (count, &label) in in_column.iter_mut().zip(row) {
+                let here = u32::from(label > 0);
                 own += here;
-                own_columns += here * column;
-                own_squares += here * column * column;
+                *count += here;
             }
-            let differ = |a: &[u8], b: &[u8]| -> u64 {
+            let differ = |a: &[u8], b: &[u8]| -> u32 {
                 a.iter()
                     .zip(b)
-                    .map(|(&a, &b)| u64::from((a > 0) != (b > 0)))
+                    .map(|(&a, &b)| u32::from((a > 0) != (b > 0)))
                     .sum()
             };
-            edges += differ(row, above) + differ(row, &row[1..]);
+            edges += u64::from(differ(row, above)) + u64::from(differ(row, &row[1..]));
             above = row;
-            let number = number as u64;
+            let (own, number) = (u64::from(own), number as u64);
             count += own;
             rows += own * number;
-            columns += own_columns;
-            squares += own_squares + own * number * number;
+            squares += own * number * number;
+        }
+        let mut columns = 0;
+        for (column, &count) in (0u64..).zip(&in_column) {
+            columns += u64::from(count) * column;
+            squares += u64::from(count) * column * column;
         }
         if count == 0 {
             return Shape::default();

@@ -5,7 +5,12 @@ use std::ffi::c_int;
 unsafe extern "C" {
     /// OpenMP's own call (libgomp, which libtorch brings).
     fn omp_set_num_threads(threads: c_int);
+    fn omp_get_initial_device() -> c_int;
+    fn omp_pause_resource(kind: c_int, device: c_int) -> c_int;
 }
+
+/// `omp_pause_soft`: what was set is kept.
+const SOFT: c_int = 1;
 
 /// Lets the calling thread's operations use so many CPU threads from now on; 0 leaves it to libtorch (all cores).
 pub fn use_threads(threads: usize) {
@@ -26,6 +31,13 @@ pub fn use_threads_here(threads: usize) {
         // SAFETY: sets a variable of the calling thread; libtorch and oneDNN ask for it at each operation.
         unsafe { omp_set_num_threads(threads) }
     }
+}
+
+/// Ends the threads that helped with the calling thread's operations and now wait for its next ones; those begin them anew.
+pub fn give_up_helpers() {
+    // SAFETY: ends threads of OpenMP that wait for the calling thread, outside of any operation of it.
+    let refused = unsafe { omp_pause_resource(SOFT, omp_get_initial_device()) } != 0;
+    debug_assert!(!refused, "called within an operation");
 }
 
 /// Lets the calling thread, and those that it will start, stand back so many steps (nice, at most 19) behind the thread that the program

@@ -130,7 +130,11 @@ fn every_form_gives_the_same_bits() {
     tch::manual_seed(5);
     let random = |size: &[i64]| Tensor::randn(size, (Kind::Float, Device::Cpu));
     for [outputs, first, second] in [[16, 8, 0], [48, 16, 24], [32, 64, 64]] {
-        let convolution = Winograd::new(&random(&[outputs, first + second, 3, 3]), &random(&[outputs]), true);
+        let convolution = Winograd::new(
+            &random(&[outputs, first + second, 3, 3]),
+            &random(&[outputs]),
+            true,
+        );
         let widest = convolution.unwrap().expect("whole vectors of channels");
         for [height, width] in [[1, 1], [2, 33], [17, 30], [64, 64]] {
             let mut inputs = vec![random(&[2, first, height, width])];

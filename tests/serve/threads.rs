@@ -3,9 +3,14 @@
 //! What would break: a refusal or a health check that waits for a core until a thread that computes has had its turn.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use crate::program::Place;
-use crate::server::serve;
+use sagate::grpc::v1;
+use sagate::imaging::preprocess::Step;
+
+use crate::program::{Place, waves_image};
+use crate::server::{Server, request, serve, tensor};
+use crate::tiny_model;
 
 /// Name and niceness of every thread of a process, the first one first.
 fn threads(pid: u32) -> Vec<(String, i64)> {
@@ -42,4 +47,55 @@ fn those_that_compute_stand_back_behind_those_that_answer() {
         );
         assert_eq!(server.stop().code, 0);
     }
+}
+
+/// Threads that help with a model's operations are kept by whoever used the cores last, and given up by the others. What would break: more
+/// threads of OpenMP than cores, upon which none of them waits awake any more, and every operation begins by waking them up.
+#[tokio::test]
+async fn no_more_threads_help_than_there_are_cores() {
+    let place = Place::new(1, &[0.0, 1.0]);
+    tiny_model::write_as("other", &place.path("models"), 1, vec![Step::ZScore], &[0.0, 1.0]);
+    let server = Server::with(
+        place
+            .bare(&[
+                "--models",
+                "models",
+                "--model",
+                "tiny",
+                "--threads",
+                "2",
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--json",
+            ])
+            .env("SAGATE__ENGINE__INSTANCES", "2"),
+    );
+    let mut client = server.client();
+    for round in 0..3 {
+        for name in ["tiny", "other"] {
+            let mut ask = request("", tensor(&waves_image(round, 256, 256)));
+            ask.options.as_mut().unwrap().model = Some(v1::ModelReference {
+                name: name.into(),
+                ..Default::default()
+            });
+            client.segment(ask).await.unwrap();
+            // Two instances of two models, and the one that helps: on its way out where it was another's a moment ago.
+            let until = Instant::now() + Duration::from_secs(10);
+            let mut computing = 0;
+            while computing != 5 && Instant::now() < until {
+                computing = threads(server.pid())
+                    .iter()
+                    .filter(|(name, _)| name.starts_with("model"))
+                    .count();
+            }
+            assert_eq!(
+                computing, 5,
+                "threads that compute, after {name} in round {round}"
+            );
+        }
+    }
+    assert_eq!(server.stop().code, 0);
 }

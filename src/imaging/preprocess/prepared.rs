@@ -122,6 +122,11 @@ impl Prepared {
         restored
     }
 
+    /// Whether the prepared grid is another than the image's own.
+    pub fn has_moved(&self) -> bool {
+        !self.moves.is_empty()
+    }
+
     /// Brings labels `[height, width]` on the image's own grid to the prepared grid: nearest neighbour, background in
     /// the padding.
     ///

@@ -74,8 +74,8 @@ impl Run<'_> {
         }
         let place = (x - 1) * self.channels + channel;
         let mut d = [[0.0; LANES]; 4];
-        for row in 0..4 {
-            d[row] = load(&self.rows[row][place..]);
+        for (d, row) in d.iter_mut().zip(&self.rows) {
+            *d = load(&row[place..]);
         }
         [
             sub(&d[0], &d[2]),
