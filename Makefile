@@ -91,6 +91,7 @@ bench: build peers ## Time network, mu, SAMs, service and training at the sizes 
 	$(SAGATE) bench network --base 64 --size 512 --batch 1 --rounds 7
 	$(SAGATE) bench serve
 	$(SAGATE) --convolutions winograd bench serve
+	$(SAGATE) bench serve --base 64 --rounds 3
 	$(SAGATE) bench link
 	$(SAGATE) bench train
 
