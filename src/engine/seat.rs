@@ -1,10 +1,14 @@
 //! Where an instance waits for its next batch, and the threads that help it meanwhile.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::scheduler::Grant;
 use crate::nn::threads::give_up_helpers;
+
+/// Helpers are given up at most so often: ending threads and starting others takes libtorch some ten milliseconds and keeps 2 KiB each time
+/// (measured), which is not to be paid by every image where models are asked in turn.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Where an instance waits.
 #[derive(Default)]
@@ -90,11 +94,13 @@ impl Seat {
 pub(super) struct Helpers {
     /// Threads, those of the instances counted.
     held: Vec<(Weak<Seat>, usize)>,
+    /// When some were given up last.
+    given_up: Option<Instant>,
 }
 
 impl Helpers {
     /// An instance begins a batch on so many of the cores: those that others hold and do not need now are given up, if there would be
-    /// too many.
+    /// too many and none were given up a moment ago.
     pub fn begin(
         &mut self,
         seat: &Arc<Seat>,
@@ -112,17 +118,25 @@ impl Helpers {
         };
         self.held.retain(|(it, _)| !held_by(it) && it.strong_count() > 0);
         let mut others: usize = self.held.iter().map(|(_, threads)| threads).sum();
+        let may_give_up = self.given_up.is_none_or(|then| then.elapsed() >= PAUSE);
+        let all_others = others;
         self.held.retain(|(it, threads)| {
-            let idle = it.upgrade().filter(|it| others + own > cores && is_idle(it));
-            let Some(idle) = idle else { return true };
+            let too_many = may_give_up && others + own > cores;
+            let Some(idle) = it.upgrade().filter(|it| too_many && is_idle(it)) else {
+                return true;
+            };
             idle.tell(|told| told.give_up_helpers = true);
             others -= threads;
             false
         });
-        if threads == 1 && others + own > cores {
+        let own_go = may_give_up && threads == 1 && own > 1 && others + own > cores;
+        if own_go {
             seat.tell(|told| told.give_up_helpers = true);
         } else if own > 1 {
             self.held.push((Arc::downgrade(seat), own));
+        }
+        if own_go || others < all_others {
+            self.given_up = Some(Instant::now());
         }
     }
 }
