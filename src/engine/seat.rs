@@ -89,7 +89,7 @@ impl Seat {
 
 /// Which instances keep threads that help with their operations, from one batch to the next. Each of libtorch's threads that has computed on
 /// several cores keeps its own; where all of them together are more than the cores, they no longer wait awake for what comes next, and every
-/// operation begins with the system waking them up (libgomp, `gomp_throttled_spin_count_var`): a quarter of the time of a small image.
+/// operation begins with the system waking them up (libgomp, `gomp_throttled_spin_count_var`).
 #[derive(Default)]
 pub(super) struct Helpers {
     /// Threads, those of the instances counted.
@@ -108,15 +108,14 @@ impl Helpers {
         cores: usize,
         is_idle: impl Fn(&Arc<Seat>) -> bool,
     ) {
-        let held_by = |it: &Weak<Seat>| std::ptr::eq(it.as_ptr(), Arc::as_ptr(seat));
+        self.held.retain(|(it, _)| it.strong_count() > 0);
+        let place = self
+            .held
+            .iter()
+            .position(|(it, _)| std::ptr::eq(it.as_ptr(), Arc::as_ptr(seat)));
+        let before = place.map_or(1, |place| self.held.remove(place).1);
         // Who runs a batch by itself keeps what helped it before.
-        let before = self.held.iter().find(|(it, _)| held_by(it));
-        let own = if threads > 1 {
-            threads
-        } else {
-            before.map_or(1, |(_, threads)| *threads)
-        };
-        self.held.retain(|(it, _)| !held_by(it) && it.strong_count() > 0);
+        let own = if threads > 1 { threads } else { before };
         let mut others: usize = self.held.iter().map(|(_, threads)| threads).sum();
         let may_give_up = self.given_up.is_none_or(|then| then.elapsed() >= PAUSE);
         let all_others = others;

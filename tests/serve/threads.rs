@@ -9,7 +9,7 @@ use sagate::grpc::v1;
 use sagate::imaging::preprocess::Step;
 
 use crate::program::{Place, waves_image};
-use crate::server::{Server, request, serve, tensor};
+use crate::server::{SERVE, Server, request, serve, tensor};
 use crate::tiny_model;
 
 /// Name and niceness of every thread of a process, the first one first.
@@ -55,24 +55,16 @@ fn those_that_compute_stand_back_behind_those_that_answer() {
 async fn no_more_threads_help_than_there_are_cores() {
     let place = Place::new(1, &[0.0, 1.0]);
     tiny_model::write_as("other", &place.path("models"), 1, vec![Step::ZScore], &[0.0, 1.0]);
-    let server = Server::with(
-        place
-            .bare(&[
-                "--models",
-                "models",
-                "--model",
-                "tiny",
-                "--threads",
-                "2",
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--admin",
-                "127.0.0.1:0",
-                "--json",
-            ])
-            .env("SAGATE__ENGINE__INSTANCES", "2"),
-    );
+    let models = [
+        "--models",
+        "models",
+        "--model",
+        tiny_model::NAME,
+        "--threads",
+        "2",
+    ];
+    let mut command = place.bare(&[&models[..], &SERVE].concat());
+    let server = Server::with(command.env("SAGATE__ENGINE__INSTANCES", "2"));
     let mut client = server.client();
     for name in ["tiny", "other", "tiny"] {
         // Two instances of two models, and the one that helps. Another's is given up with one of the next images, not with each.

@@ -169,17 +169,19 @@ pub fn serve(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Se
     Server::with(&mut command)
 }
 
+/// Starts one on ports that are free, and prints JSON.
+pub const SERVE: [&str; 6] = [
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--admin",
+    "127.0.0.1:0",
+    "--json",
+];
+
 /// The command that starts one, on ports that are free.
 pub fn serving(place: &Place, arguments: &[&str]) -> Command {
-    let own = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--json",
-    ];
-    place.command(&[&own, arguments].concat())
+    place.command(&[&SERVE[..], arguments].concat())
 }
 
 impl Drop for Server {
