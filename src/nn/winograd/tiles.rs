@@ -73,10 +73,12 @@ pub(super) struct Task<'a> {
 }
 
 impl Job<'_> {
-    /// Rows of tiles that make a task: about twice as many tiles as are done at a time, but something for every thread.
+    /// Rows of tiles that make a task: about twice as many tiles as are done at a time, in as many tasks for every thread as for the others.
     pub fn tile_rows_a_task(&self, threads: usize) -> usize {
         let [height, width] = self.size.map(|side| side.div_ceil(TILE));
-        (2 * TILES).div_ceil(width).min(height.div_ceil(threads))
+        let tasks = height.div_ceil((2 * TILES).div_ceil(width));
+        let a_thread = ((tasks + threads / 2) / threads).max(1);
+        height.div_ceil(a_thread * threads)
     }
 
     /// Writes all of a task's output.
