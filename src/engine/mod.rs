@@ -14,6 +14,7 @@ mod contract;
 mod cost;
 mod error;
 mod folder;
+mod helpers;
 mod hosted;
 mod interpretation;
 mod observer;

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Kind};
 use super::error::EngineError;
+use super::helpers::Helpers;
 use super::pace::{Pace, in_time, retry};
 use super::priority::Priority;
 use super::queue::{Due, Next, Queue};
-use super::seat::{Helpers, Seat};
+use super::seat::Seat;
 use super::serving::Forming;
 use super::task::Entry;
 
