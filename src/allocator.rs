@@ -10,9 +10,11 @@ use std::time::Duration;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What is free for ten seconds goes back to the system; tensors of more than 8 MiB are no exception. Not by jemalloc's own threads: they
-/// sleep to a time of day, and when the clock is put back a day they give nothing back for a day.
+/// sleep to a time of day, and when the clock is put back a day they give nothing back for a day. Huge pages, for without them tensors
+/// take a model longer; and nothing that is given back stays mapped, or the kernel would in time make huge pages of it again, empty ones
+/// (khugepaged), and a server at steady work would grow by the hour.
 const OPTIONS: &[u8] =
-    b"background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0,oversize_threshold:0,thp:always\0";
+    b"background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0,oversize_threshold:0,thp:always,retain:false\0";
 
 // SAFETY: jemalloc reads this name, as a thin pointer to text that ends in a zero byte.
 #[unsafe(export_name = "malloc_conf")]
