@@ -160,6 +160,21 @@ pub async fn quiet(client: &mut Client) {
     .await;
 }
 
+/// Waits until a server has judged images and judges none for a second, since nobody reads the answers; how many it has judged.
+pub async fn stands_still(client: &mut Client) -> u64 {
+    let mut before = u64::MAX;
+    until("the server goes on for a caller that does not read", async || {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let model = status(client).await.models.remove(0);
+        let judged = model.accepted + model.rejected;
+        let still = judged == before && judged > 0;
+        before = judged;
+        still
+    })
+    .await;
+    before
+}
+
 /// Waits until something is so.
 pub async fn until(otherwise: &str, mut so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();

@@ -7,17 +7,19 @@
 
 use std::time::Duration;
 
-use crate::calls::{Known, status, until, within};
+use crate::calls::{Known, stands_still, status, until, within};
 use crate::program::{Place, waves_image};
 use crate::server::{Server, request, serve, tensor};
+use sagate::grpc::v1;
 use tokio::task::JoinSet;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use v1::segment_stream_response::Outcome;
 
 fn place() -> Place {
     Place::new(1, &[0.1, 0.2])
@@ -106,53 +108,56 @@ async fn what_was_taken_is_answered() {
     }
 }
 
+/// A call that never ends: a stream of images whose answers, of 1 MiB each, nobody reads. However fast the machine, it is in work.
+async fn endless(server: &Server) -> Streaming<v1::SegmentStreamResponse> {
+    let mut asked = request("unread", tensor(&waves_image(3, 512, 512)));
+    asked.options.as_mut().unwrap().probabilities = true;
+    let images = tokio_stream::iter(std::iter::repeat(v1::SegmentStreamRequest {
+        request: Some(asked),
+    }));
+    let answers = within(server.client().segment_stream(images)).await.unwrap();
+    stands_still(&mut server.client()).await;
+    answers.into_inner()
+}
+
 #[tokio::test]
 async fn who_does_not_wait_says_so() {
     let place = place();
-    let known = Known::new(&place, 9, 256, 256);
-    // A second signal.
-    let server = slow(&place);
-    let work = busy(&server, 30, &known).await;
-    server.signal("TERM");
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    server.signal("TERM");
-    let stopped = server.ended();
-    assert_eq!(stopped.code, 1, "{stopped:?}");
-    assert!(stopped.log.contains("a second signal"), "{stopped:?}");
-    let cut = within(work.join_all())
-        .await
-        .into_iter()
-        .filter_map(Result::err)
-        .collect::<Vec<_>>();
-    assert!(!cut.is_empty());
-    // More work than the time that it is given.
-    let settings = [("ENGINE__MAX_BATCH", "1"), ("SERVER__SHUTDOWN_SECONDS", "1")];
-    let server = serve(&place, &settings, &[]);
-    let vast = tensor(&waves_image(1, 1024, 1024));
-    let mut work = JoinSet::new();
-    for _ in 0..8 {
-        let (mut client, vast) = (server.client(), vast.clone());
-        work.spawn(async move { within(client.segment(request("vast", vast))).await });
-    }
-    let mut client = server.client();
-    until("the queue is empty", async || {
-        status(&mut client).await.models[0].queue_entries == 8
-    })
-    .await;
-    server.signal("TERM");
-    let stopped = server.ended();
-    assert_eq!(stopped.code, 1, "{stopped:?}");
-    assert!(
-        stopped.log.contains("calls were still being worked on")
-            && stopped.log.contains("server.shutdown_seconds = 1"),
-        "{stopped:?}"
-    );
-    for ended in within(work.join_all()).await {
-        // Answered within the second, or cut off; never hanging.
+    for (case, settings, signals, said) in [
+        ("a second signal", [].as_slice(), 2, ["a second signal", ""]),
+        (
+            "more work than time",
+            &[("SERVER__SHUTDOWN_SECONDS", "1")],
+            1,
+            [
+                "1 calls were still being worked on",
+                "server.shutdown_seconds = 1",
+            ],
+        ),
+    ] {
+        let server = serve(&place, settings, &[]);
+        let mut unread = endless(&server).await;
+        server.signal("TERM");
+        for _ in 1..signals {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            server.signal("TERM");
+        }
+        let stopped = server.ended();
+        assert_eq!(stopped.code, 1, "{case}: {stopped:?}");
         assert!(
-            ended.is_ok() || matches!(&ended, Err(it) if it.code() != Code::Ok),
-            "{ended:?}"
+            said.iter().all(|said| stopped.log.contains(said)),
+            "{case}: {stopped:?}"
         );
+        // Whoever was cut off knows: after the answers that had left comes an error, never the end of a whole stream.
+        let end = loop {
+            match within(unread.message()).await {
+                Ok(Some(answer)) => {
+                    assert!(matches!(answer.outcome, Some(Outcome::Segmentation(_))), "{case}");
+                }
+                end => break end,
+            }
+        };
+        assert!(end.is_err(), "{case}: {end:?}");
     }
 }
 

@@ -8,9 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use crate::calls::{Known, quiet, status, until, within};
+use crate::calls::{Known, quiet, stands_still, status, until, within};
 use crate::program::{Place, waves_image};
 use crate::server::{file, request, serve, tensor};
 use sagate::grpc::v1;
@@ -132,12 +131,6 @@ async fn what_is_wrong_fails_alone() {
     assert_eq!(told, expected.map(|(id, told)| (id.to_owned(), told.to_owned())));
 }
 
-/// How many images of a stream the server has judged.
-async fn judged(client: &mut crate::calls::Client) -> u64 {
-    let model = status(client).await.models.remove(0);
-    model.accepted + model.rejected
-}
-
 #[tokio::test]
 async fn a_slow_reader_blocks_only_itself() {
     const WINDOW: usize = 4;
@@ -159,18 +152,9 @@ async fn a_slow_reader_blocks_only_itself() {
     });
     let mut slow = server.client();
     let answers = within(slow.segment_stream(images)).await.unwrap().into_inner();
-    // It stands still once nothing more is taken, and everything that was taken is judged.
     let mut client = server.client();
-    let mut before = (u64::MAX, usize::MAX);
-    until("the server goes on for a caller that does not read", async || {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let now = (judged(&mut client).await, sent.load(Ordering::SeqCst));
-        let still = now == before && now.0 > 0;
-        before = now;
-        still
-    })
-    .await;
-    let (taken, sent_so_far) = before;
+    let taken = stands_still(&mut client).await;
+    let sent_so_far = sent.load(Ordering::SeqCst);
     println!("{taken} images judged, {sent_so_far} sent, none read");
     // Answers of 1 MiB: the window's, and those that the client's receive window and the sockets hold, not all of them.
     assert!(
