@@ -30,6 +30,7 @@ pub mod fleet;
 pub mod gate;
 pub mod grpc;
 pub mod imaging;
+pub mod isa;
 pub mod model;
 pub mod nn;
 pub mod protoseg;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use safetensors::SafeTensors;
-use sagate::protoseg::native::{Isa, Native};
+use sagate::isa::Isa;
+use sagate::protoseg::native::Native;
 use sagate::protoseg::{Backend, BackendKind, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
 use tch::{Device, Kind, Tensor};
 

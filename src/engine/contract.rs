@@ -169,7 +169,7 @@ impl Contract {
     ///
     /// # Errors
     /// A wrong number of channels, or a step that cannot be done on this image.
-    pub fn prepare(&self, image: &Image) -> Result<Ready, EngineError> {
+    pub fn prepare(&self, image: Image) -> Result<Ready, EngineError> {
         let (found, expected) = (image.pixels.dim().0, &self.manifest.input.channels);
         if found != expected.len() {
             return Err(EngineError::Channels {
@@ -178,9 +178,10 @@ impl Contract {
                 expected: expected.clone(),
             });
         }
+        let in_range = self.manifest.input.in_range(&image);
         Ok(Ready {
             prepared: prepare(image, &self.manifest.preprocessing)?,
-            in_range: self.manifest.input.in_range(image),
+            in_range,
         })
     }
 

@@ -92,7 +92,7 @@ impl Pass {
     /// # Errors
     /// As there.
     pub fn prepare(&self, image: &Image) -> Result<Ready, EngineError> {
-        self.contract.prepare(image)
+        self.contract.prepare(image.clone())
     }
 
     /// [`Contract::decide`].

@@ -42,7 +42,7 @@ pub struct Looking {
 
 /// Lets a shadow look at an image, in the background: whatever happens to it, the other's answer goes its way. `bytes` is what the
 /// image takes beside its pixels.
-pub fn look_on(shadow: &Arc<Hosted>, image: &Image, bytes: impl FnOnce(&Ready) -> u64) -> Looking {
+pub fn look_on(shadow: &Arc<Hosted>, image: Image, bytes: impl FnOnce(&Ready) -> u64) -> Looking {
     let pending = || {
         let asker = Asker {
             client: Client::new(CLIENT),

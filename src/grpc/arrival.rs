@@ -75,19 +75,21 @@ pub(super) async fn arrive<T: Send + 'static>(
         let contract = hosted.contract();
         let decoded = sent.decode(contract.manifest(), &limits).map(|image| {
             let decoded_at = Instant::now();
-            let ready = contract.prepare(&image);
+            let spacing = image.spacing;
+            let looked_at = shadow.map(|shadow| (shadow, image.clone()));
+            let ready = contract.prepare(image);
             let prepared_at = Instant::now();
             let pending = ready.and_then(|ready| {
                 let classes = contract.manifest().classes.len() as u64;
                 held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
                 queue(&hosted, ready, held)
             });
-            let looks_on = shadow.filter(|_| pending.is_ok());
-            let looking = looks_on.map(|shadow| {
+            let looks_on = looked_at.filter(|_| pending.is_ok());
+            let looking = looks_on.map(|(shadow, image)| {
                 let classes = shadow.contract().manifest().classes.len() as u64;
-                look_on(&shadow, &image, |ready| answer_bytes(ready, classes))
+                look_on(&shadow, image, |ready| answer_bytes(ready, classes))
             });
-            (pending, image.spacing, decoded_at, prepared_at, looking)
+            (pending, spacing, decoded_at, prepared_at, looking)
         });
         // The model is at work already.
         (bytes.hash(), decoded)

@@ -90,7 +90,7 @@ pub fn spoil(
         pixels: sample.pixels,
         spacing: [1.0, 1.0],
     };
-    sample.pixels = prepare(&image, &tones)?.pixels;
+    sample.pixels = prepare(image, &tones)?.pixels;
     Ok(sample)
 }
 

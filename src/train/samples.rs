@@ -42,7 +42,7 @@ impl Sample {
             split: split.to_owned(),
             source,
         };
-        let prepared = prepare(&example.image, steps).map_err(failed)?;
+        let prepared = prepare(example.image.clone(), steps).map_err(failed)?;
         let (_, height, width) = prepared.pixels.dim();
         let labels = match &example.truth {
             Some(truth) => prepared.prepare_labels(truth).map_err(failed)?,

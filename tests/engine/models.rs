@@ -212,8 +212,8 @@ async fn a_shadow_is_compared_and_never_answers() {
     let shadow = route.shadow.unwrap();
     assert_eq!(shadow.contract().id(), &id(2));
     let waves = crate::program::waves_image(3, 48, 48);
-    let looking = look_on(&shadow, &waves, |_| 0);
-    let ready = route.hosted.contract().prepare(&waves).unwrap();
+    let looking = look_on(&shadow, waves.clone(), |_| 0);
+    let ready = route.hosted.contract().prepare(waves).unwrap();
     let answer = ask(&route.hosted, &ready, &Asker::default())
         .await
         .unwrap()

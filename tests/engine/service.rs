@@ -86,7 +86,7 @@ async fn ready(engine: &Engine) -> Arc<Hosted> {
 }
 
 async fn ask(hosted: &Hosted, seed: usize, deadline: Option<Instant>) -> Result<Scored, EngineError> {
-    let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
+    let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
     let asker = Asker {
         deadline,
         ..Asker::default()
@@ -132,7 +132,7 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
     let pending: Vec<_> = {
         let _held = saboteur.hold.lock().unwrap();
         let queue = |seed| {
-            let image = hosted.contract().prepare(&waves_image(seed, 48, 48)).unwrap();
+            let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
             let place = hosted.admit(image.bytes(), &Asker::default()).unwrap();
             hosted.segment(image, place, &Asker::default()).unwrap()
         };

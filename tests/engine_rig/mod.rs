@@ -138,7 +138,7 @@ pub fn open(place: &Place, name: &str, version: u32) -> (Model, Arc<Contract>) {
 }
 
 pub fn image(hosted: &Hosted, seed: usize, side: usize) -> Ready {
-    hosted.contract().prepare(&waves_image(seed, side, side)).unwrap()
+    hosted.contract().prepare(waves_image(seed, side, side)).unwrap()
 }
 
 /// Queues an image that must be taken.

@@ -17,7 +17,7 @@ fn image(pixels: Array3<f32>) -> Image {
 }
 
 fn prepared(pixels: Array3<f32>, steps: &[Step]) -> Prepared {
-    prepare(&image(pixels), steps).expect("steps that fit")
+    prepare(image(pixels), steps).expect("steps that fit")
 }
 
 /// Something like a head: smooth, bright in the middle, with texture.
@@ -181,12 +181,12 @@ fn resampling_to_a_spacing_keeps_the_field_of_view() {
         pixels: head(30, 40),
         spacing: [2.0, 0.5],
     };
-    let result = prepare(&picture, &[Step::Resample { spacing: [1.0, 1.0] }]).expect("steps that fit");
+    let result = prepare(picture.clone(), &[Step::Resample { spacing: [1.0, 1.0] }]).expect("steps that fit");
     assert_eq!(result.size(), [60, 20]);
     assert_eq!(result.spacing, [1.0, 1.0]);
     assert_eq!(result.original_size(), [30, 40]);
     // Never less than one pixel.
-    let coarse = prepare(&picture, &[Step::Resample { spacing: [1e9, 1.0] }]).expect("steps that fit");
+    let coarse = prepare(picture, &[Step::Resample { spacing: [1e9, 1.0] }]).expect("steps that fit");
     assert_eq!(coarse.size(), [1, 20]);
 }
 
@@ -265,18 +265,18 @@ fn wrong_parameters_and_images_that_do_not_fit_are_named() {
         (Step::PadTo { size: [8, 2] }, "image size is [4, 4]"),
     ];
     for (step, expected) in cases {
-        let error = prepare(&image(head(4, 4)), std::slice::from_ref(&step)).expect_err(expected);
+        let error = prepare(image(head(4, 4)), std::slice::from_ref(&step)).expect_err(expected);
         assert!(error.to_string().contains(expected), "{error} lacks {expected}");
         assert!(error.to_string().contains("it should be"), "{error}");
     }
-    assert!(prepare(&image(Array3::zeros((1, 0, 4))), &[]).is_err());
+    assert!(prepare(image(Array3::zeros((1, 0, 4))), &[]).is_err());
     assert!(matches!(
-        prepare(&image(array![[[f32::NAN]]]), &[Step::ZScore]),
+        prepare(image(array![[[f32::NAN]]]), &[Step::ZScore]),
         Err(ImagingError::NotFinite { .. })
     ));
     assert!(
         prepare(
-            &Image {
+            Image {
                 pixels: head(4, 4),
                 spacing: [f64::NAN, 1.0]
             },
@@ -317,7 +317,7 @@ fn training_and_serving_get_bit_equal_tensors() {
         let Ok(Picture::Image(served)) = decode(&bytes, format, "served", &Limits::default()) else {
             panic!("an image")
         };
-        let served = prepare(&served, &all_steps()).expect("steps that fit");
+        let served = prepare(served, &all_steps()).expect("steps that fit");
         assert_eq!(bits(&served), bits(&trained));
         assert_eq!(served, trained);
     }

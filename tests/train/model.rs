@@ -173,7 +173,7 @@ fn training_prepares_images_as_serving_does_to_the_bit() {
         let examples = task.split(split).unwrap();
         assert_eq!(samples.len(), examples.len());
         for (sample, example) in samples.iter().zip(&examples) {
-            let served = prepare(&example.image, &steps).unwrap();
+            let served = prepare(example.image.clone(), &steps).unwrap();
             let bits = |pixels: &ndarray::Array3<f32>| pixels.mapv(f32::to_bits);
             assert_eq!(bits(&sample.pixels), bits(&served.pixels), "{}", example.name);
             assert_eq!(sample.valid, served.valid);

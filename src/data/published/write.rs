@@ -135,14 +135,16 @@ impl Writer<'_> {
 
 /// A slice with its truth, resampled where a side is asked for.
 fn sized(loaded: &Loaded, index: usize, side: Option<usize>) -> Result<(Image, Array2<u8>), DataError> {
-    let (mut image, truth) = (loaded.image(index), loaded.truth(index));
+    let (image, truth) = (loaded.image(index), loaded.truth(index));
     let Some(side) = side else {
         return Ok((image, truth));
     };
-    let prepared = preprocess::prepare(&image, &[Step::ResampleTo { size: [side, side] }])?;
+    let prepared = preprocess::prepare(image, &[Step::ResampleTo { size: [side, side] }])?;
     let truth = prepared.prepare_labels(&truth)?;
-    image.spacing = prepared.spacing;
-    image.pixels = prepared.pixels;
+    let image = Image {
+        pixels: prepared.pixels,
+        spacing: prepared.spacing,
+    };
     Ok((image, truth))
 }
 

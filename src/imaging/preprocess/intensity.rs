@@ -1,107 +1,68 @@
 //! Steps that change values, not the grid.
 
-use std::borrow::Cow;
-
-use ndarray::ArrayView2;
+use ndarray::Array2;
 
 use super::Prepared;
 use super::ranked::percentile;
+use super::values::{clip, greatest, least, shift_and_scale, square_sum, sum, to_unit};
+use crate::isa::Isa;
 
 /// Clips each channel to two of its percentiles.
 pub(super) fn clip_percentiles(image: &mut Prepared, low: f64, high: f64) {
-    let limits = |values: Cow<'_, [f32]>| (percentile(&values, low), percentile(&values, high));
-    each_channel(image, limits, |&(low, high), value| value.clamp(low, high));
+    let isa = Isa::widest();
+    let limits = |values: &[f32]| (percentile(isa, values, low), percentile(isa, values, high));
+    each_channel(image, limits, |(low, high), channel| {
+        clip(isa, channel, low, high)
+    });
 }
 
 /// Brings each channel to mean 0, standard deviation 1; a constant one to 0.
 pub(super) fn z_score(image: &mut Prepared) {
-    let spread = |values: Cow<'_, [f32]>| {
+    let isa = Isa::widest();
+    let spread = |values: &[f32]| {
         let count = values.len() as f64;
-        let mean = sum(&values, |value| value) / count;
-        let variance = sum(&values, |value| (value - mean) * (value - mean)) / count;
-        let (least, greatest) = range(&values);
-        (
-            mean,
-            if least < greatest {
-                1.0 / variance.sqrt()
-            } else {
-                0.0
-            },
-        )
+        let mean = sum(isa, values) / count;
+        let variance = square_sum(isa, values, mean) / count;
+        let constant = values.iter().all(|value| *value == values[0]);
+        (mean, if constant { 0.0 } else { 1.0 / variance.sqrt() })
     };
-    each_channel(image, spread, |&(mean, scale), value| {
-        ((f64::from(value) - mean) * scale) as f32
+    each_channel(image, spread, |(mean, scale), channel| {
+        shift_and_scale(isa, channel, mean, scale);
     });
 }
 
 /// Brings each channel to 0..=1; a constant one to 0.
 pub(super) fn unit_range(image: &mut Prepared) {
-    let span = |values: Cow<'_, [f32]>| {
-        let (least, greatest) = range(&values);
-        (least, greatest - least)
+    let isa = Isa::widest();
+    let span = |values: &[f32]| {
+        let least = f64::from(least(isa, values));
+        (least, f64::from(greatest(isa, values)) - least)
     };
-    each_channel(image, span, |&(least, width), value| {
+    each_channel(image, span, |(least, width), channel| {
         if width > 0.0 {
-            (((f64::from(value) - least) / width) as f32).clamp(0.0, 1.0)
+            to_unit(isa, channel, least, width);
         } else {
-            0.0
+            channel.fill(0.0);
         }
     });
 }
 
-/// Changes every value of a channel by what is measured of those of its values that come from the image.
-fn each_channel<M>(
-    image: &mut Prepared,
-    measure: impl Fn(Cow<'_, [f32]>) -> M,
-    change: impl Fn(&M, f32) -> f32,
-) {
+/// Changes the values of a channel by what is measured of those of them that come from the image.
+fn each_channel<M>(image: &mut Prepared, measure: impl Fn(&[f32]) -> M, change: impl Fn(M, &mut [f32])) {
     let valid = image.valid.as_ref();
     for mut channel in image.pixels.outer_iter_mut() {
-        let values = match (valid, channel.as_slice()) {
-            (Some(valid), _) => Cow::Owned(counted(channel.view(), valid.view())),
-            (None, Some(values)) => Cow::Borrowed(values),
-            (None, None) => Cow::Owned(channel.iter().copied().collect()),
+        let values = channel
+            .as_slice_mut()
+            .expect("every step leaves pixels in standard layout");
+        let measured = match valid {
+            Some(valid) => measure(&counted(values, valid)),
+            None => measure(values),
         };
-        let measured = measure(values);
-        channel.mapv_inplace(|value| change(&measured, value));
+        change(measured, values);
     }
 }
 
-fn counted(channel: ArrayView2<'_, f32>, valid: ArrayView2<'_, u8>) -> Vec<f32> {
-    channel
-        .iter()
-        .zip(valid)
-        .filter(|&(_, &valid)| valid != 0)
-        .map(|(&value, _)| value)
-        .collect()
-}
-
-/// Values taken side by side: one after the other, each would wait for the one before.
-const LANES: usize = 16;
-
-fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let (parts, rest) = values.as_chunks::<LANES>();
-    for part in parts.iter().map(|part| &part[..]).chain([rest]) {
-        for (lane, &value) in lanes.iter_mut().zip(part) {
-            *lane += of(f64::from(value));
-        }
-    }
-    lanes.iter().sum()
-}
-
-fn range(values: &[f32]) -> (f64, f64) {
-    let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    let (parts, rest) = values.as_chunks::<LANES>();
-    for part in parts.iter().map(|part| &part[..]).chain([rest]) {
-        for ((least, greatest), &value) in least.iter_mut().zip(&mut greatest).zip(part) {
-            *least = if value < *least { value } else { *least };
-            *greatest = if value > *greatest { value } else { *greatest };
-        }
-    }
-    let (least, greatest) = (least.into_iter(), greatest.into_iter());
-    (
-        f64::from(least.fold(f32::INFINITY, f32::min)),
-        f64::from(greatest.fold(f32::NEG_INFINITY, f32::max)),
-    )
+fn counted(values: &[f32], valid: &Array2<u8>) -> Vec<f32> {
+    let counted = values.iter().zip(valid).filter(|&(_, &valid)| valid != 0);
+    counted.map(|(&value, _)| value).collect()
 }

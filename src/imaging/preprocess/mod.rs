@@ -9,6 +9,7 @@ mod intensity;
 mod prepared;
 mod ranked;
 mod resample;
+mod values;
 
 use std::num::NonZeroUsize;
 
@@ -224,7 +225,7 @@ fn fits(channels: usize, [height, width]: [usize; 2]) -> bool {
 /// # Errors
 /// [`ImagingError::Step`] where a step's parameters are wrong or do not fit the image; [`ImagingError::Field`] and
 /// [`ImagingError::NotFinite`] where the image itself is empty, has no usable spacing or holds NaN or infinity.
-pub fn prepare(image: &Image, steps: &[Step]) -> Result<Prepared, ImagingError> {
+pub fn prepare(image: Image, steps: &[Step]) -> Result<Prepared, ImagingError> {
     const FILE: &str = "image";
     if image.pixels.is_empty() {
         let right = "at least one channel, row and column";

@@ -36,10 +36,15 @@ enum Move {
 }
 
 impl Prepared {
-    pub(super) fn untouched(image: &Image) -> Self {
+    pub(super) fn untouched(image: Image) -> Self {
         let (_, height, width) = image.pixels.dim();
+        let pixels = if image.pixels.is_standard_layout() {
+            image.pixels
+        } else {
+            image.pixels.as_standard_layout().into_owned()
+        };
         Self {
-            pixels: image.pixels.as_standard_layout().into_owned(),
+            pixels,
             valid: None,
             spacing: image.spacing,
             original: [height, width],

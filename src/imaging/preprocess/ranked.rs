@@ -1,25 +1,26 @@
 //! Percentiles near the ends of many values: a sample says where the end begins, and only what lies beyond is put in order.
 
+use super::values::{below, equal};
+use crate::isa::Isa;
+
 /// So few are put in order as they are.
 const FEW: usize = 4096;
 /// Values that are looked at to find where an end begins.
 const SAMPLE: usize = 1024;
-/// Values that are compared at once.
-const LANES: usize = 16;
 
 /// The value at rank `percent` / 100 (n - 1) of `values` in ascending order, counted from 0, linear between neighbours (NumPy's default).
 /// `values` are finite, and at least one.
-pub(super) fn percentile(values: &[f32], percent: f64) -> f32 {
+pub(super) fn percentile(isa: Isa, values: &[f32], percent: f64) -> f32 {
     let last = values.len() - 1;
     let rank = percent / 100.0 * last as f64;
-    let below = rank.floor() as usize;
-    let [lower, upper] = if 2 * below < last {
-        two_at(values, below, |value| value)
+    let before = rank.floor() as usize;
+    let [lower, upper] = if 2 * before < last {
+        two_at(isa, values, 1.0, before)
     } else {
         // From the other end, where all signs are the other way round.
-        let above = (below + 1).min(last);
-        let [upper, lower] = two_at(values, last - above, |value| -value);
-        if above > below {
+        let after = (before + 1).min(last);
+        let [upper, lower] = two_at(isa, values, -1.0, last - after);
+        if after > before {
             [-lower, -upper]
         } else {
             [-upper, -upper]
@@ -28,20 +29,19 @@ pub(super) fn percentile(values: &[f32], percent: f64) -> f32 {
     (f64::from(lower) + (f64::from(upper) - f64::from(lower)) * rank.fract()) as f32
 }
 
-/// Of what `of` makes of each value, the one at a rank and the one after it, or the last twice.
-fn two_at(values: &[f32], rank: usize, of: impl Fn(f32) -> f32 + Copy) -> [f32; 2] {
-    let all = || values.iter().map(|&value| of(value)).collect();
+/// Of the values with this sign, the one at a rank and the one after it, or the last twice.
+fn two_at(isa: Isa, values: &[f32], sign: f32, rank: usize) -> [f32; 2] {
+    let all = || values.iter().map(|&value| sign * value).collect();
     if values.len() <= FEW {
         return two_of(all(), rank, None);
     }
-    let bound = bound(values, rank, of);
-    let least = less_than(values, bound, of);
+    let bound = bound(values, sign, rank);
+    let least = below(isa, values, sign, bound);
     // The bound itself is one of the values, and comes next.
     if rank < least.len() {
         return two_of(least, rank, Some(bound));
     }
-    let equal = values.iter().filter(|&&value| of(value) == bound).count();
-    if rank + 1 < least.len() + equal {
+    if rank + 1 < least.len() + equal(isa, values, sign * bound) {
         [bound; 2]
     } else {
         two_of(all(), rank, None)
@@ -56,34 +56,25 @@ fn two_of(mut values: Vec<f32>, rank: usize, next: Option<f32>) -> [f32; 2] {
 }
 
 /// A value that most likely, but not for certain, has somewhat more than `rank` others below it.
-fn bound(values: &[f32], rank: usize, of: impl Fn(f32) -> f32) -> f32 {
+fn bound(values: &[f32], sign: f32, rank: usize) -> f32 {
     // Odd, so that it does not keep to a few columns of the image.
     let step = (values.len() / SAMPLE) | 1;
-    let mut sample: Vec<f32> = values.iter().step_by(step).map(|&value| of(value)).collect();
+    let mut sample: Vec<f32> = values.iter().step_by(step).map(|&value| sign * value).collect();
     let expected = (rank + 1) as f64 * sample.len() as f64 / values.len() as f64;
     let wanted = (expected + 4.0 * expected.sqrt() + 4.0) as usize;
     let wanted = wanted.min(sample.len() - 1);
     *sample.select_nth_unstable_by(wanted, f32::total_cmp).1
 }
 
-/// Those below a bound, which are few: a look at several tells that there are none among them.
-fn less_than(values: &[f32], bound: f32, of: impl Fn(f32) -> f32 + Copy) -> Vec<f32> {
-    let mut found = Vec::new();
-    let (parts, rest) = values.as_chunks::<LANES>();
-    for part in parts.iter().map(|part| &part[..]).chain([rest]) {
-        let any = part.iter().fold(false, |any, &value| any | (of(value) < bound));
-        if any {
-            found.extend(part.iter().map(|&value| of(value)).filter(|&value| value < bound));
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::percentile;
+    use super::*;
+
+    fn percentile(values: &[f32], percent: f64) -> f32 {
+        super::percentile(Isa::widest(), values, percent)
+    }
 
     #[test]
     fn percentiles_are_numpys() {

@@ -2,7 +2,7 @@
 
 use super::lanes::{LANES, Lanes, add, load, sub};
 use super::tiles::{Planes, TILE};
-use crate::protoseg::native::fetch;
+use crate::isa::fetch;
 
 /// Tiles that are made of all channels before the next ones: what they read stays in the innermost cache.
 const PIECE: usize = 8;

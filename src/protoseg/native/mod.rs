@@ -5,7 +5,6 @@
 
 mod blank;
 mod class_sums;
-mod isa;
 mod map_counts;
 mod maps;
 mod parallel;
@@ -21,8 +20,6 @@ mod view;
 use tch::Tensor;
 
 pub(crate) use blank::Blank;
-pub use isa::Isa;
-pub(crate) use isa::fetch;
 pub(crate) use parallel::in_turn;
 pub(super) use passes::each_feature;
 pub(super) use pull::{SharedWeights, Weights};
@@ -32,6 +29,7 @@ use super::affine::{Affine, Thresholds};
 use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
 use super::error::ProtosegError;
 use super::reference::Reference;
+use crate::isa::Isa;
 use passes::Passes;
 use runs::{CUT, Run};
 use view::{FeatureView, Features};
@@ -45,9 +43,7 @@ pub struct Native {
 impl Native {
     /// With the widest instruction set of this processor.
     pub fn detected() -> Native {
-        Native {
-            isa: Isa::available().pop().unwrap_or(Isa::Baseline),
-        }
+        Native { isa: Isa::widest() }
     }
 
     /// With a given instruction set, if this processor has it.

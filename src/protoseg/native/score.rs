@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::isa::{Isa, fetch_after, kernel};
+use crate::isa::{Isa, fetch_after, kernel};
 use crate::protoseg::interpolation::Axis;
 
 /// Products of a cell summed side by side, and cells that are scored side by side.

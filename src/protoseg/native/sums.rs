@@ -1,7 +1,7 @@
 //! Sums of a feature over each class: the numerators of the prototypes.
 
-use super::isa::{Isa, fetch_after, kernel};
 use super::runs::Run;
+use crate::isa::{Isa, fetch_after, kernel};
 
 /// Cells whose weights are looked at together.
 const BLOCK: usize = 64;

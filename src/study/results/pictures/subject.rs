@@ -41,7 +41,7 @@ impl<'a> Subject<'a> {
             .collect();
         let mut pictures = Vec::with_capacity(images.test.len());
         for example in &images.test {
-            let prepared = prepare(&example.image, &grid).map_err(|source| TrainError::Prepare {
+            let prepared = prepare(example.image.clone(), &grid).map_err(|source| TrainError::Prepare {
                 name: example.name.clone(),
                 split: "test".into(),
                 source,

@@ -37,6 +37,11 @@ impl Isa {
         #[cfg(not(target_arch = "x86_64"))]
         vec![Isa::Baseline]
     }
+
+    /// The widest that this processor has.
+    pub fn widest() -> Isa {
+        Isa::available().pop().unwrap_or(Isa::Baseline)
+    }
 }
 
 /// Values that are fetched before they are needed: some hundred nanoseconds of work, within a page or two.
@@ -45,7 +50,7 @@ const AHEAD: usize = 1024;
 /// Asks for what comes after a block of values: a processor that reads ahead by itself stops at the end of a page, and feature maps
 /// are larger than its cache.
 #[inline(always)]
-pub(super) fn fetch_after(block: &[f32]) {
+pub(crate) fn fetch_after(block: &[f32]) {
     for line in (0..block.len()).step_by(16) {
         fetch(block, line + AHEAD);
     }
@@ -97,4 +102,4 @@ macro_rules! kernel {
         }
     };
 }
-pub(super) use kernel;
+pub(crate) use kernel;
