@@ -8,6 +8,7 @@ mod aged;
 mod answer;
 mod arrival;
 mod asker;
+pub(crate) mod codec;
 mod deadline;
 mod error;
 mod guard;

@@ -24,7 +24,7 @@ use super::oip::{Inference, http};
 use super::service::{Context, Service};
 use super::v1::model_admin_control_server::ModelAdminControlServer;
 use super::v1::quality_control_server::QualityControlServer;
-use super::{health, v1, web, wire};
+use super::{codec, health, v1, web, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::model::Repository;
@@ -219,6 +219,7 @@ impl Serving {
             .layer(Guarded(trust.clone()))
             .layer(tower::layer::layer_fn(InTime))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
+            .layer(MapRequestLayer::new(codec::header_first))
             .layer(MapResponseLayer::new(move |answer| {
                 wire::explain_answer(answer, most)
             }))

@@ -56,7 +56,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let default: Reference = settings.models.default.parse()?;
     let setup = setup(settings, settings.device.placement()?);
     let models = models(&repository, &setup)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        // The cores are the models'. With a thread for each, those of the service wake each other up more than they help.
+        .worker_threads((cores / 2).max(1))
         .enable_all()
         .thread_name("service")
         .build()
