@@ -31,3 +31,4 @@ pub use npy::encode as encode_npy;
 pub use picture::{Image, Picture, Plane, Volume};
 pub use read::{Format, decode, read, recognise};
 pub use samples::Dtype;
+pub(crate) use samples::any_value;

@@ -80,19 +80,27 @@ impl Dtype {
     }
 }
 
+/// Whether any value is so. All are looked at, without a branch for each; those of a dense array as many at once as a vector holds.
+pub(crate) fn any_value<S, D>(values: &ArrayBase<S, D>, so: impl Fn(f32) -> bool) -> bool
+where
+    S: Data<Elem = f32>,
+    D: Dimension,
+{
+    let so = |any, &value: &f32| any | u32::from(so(value));
+    let any = match values.as_slice_memory_order() {
+        Some(dense) => dense.iter().fold(0, so),
+        None => values.iter().fold(0, so),
+    };
+    any != 0
+}
+
 /// Refuses NaN and infinity.
 pub(super) fn require_finite<S, D>(file: &str, values: &ArrayBase<S, D>) -> Result<(), ImagingError>
 where
     S: Data<Elem = f32>,
     D: Dimension,
 {
-    let odd = |value: &f32| u32::from(!value.is_finite());
-    // A dense array is seen as a slice, which is gone through without a branch for each value, as many at once as a vector holds.
-    let odd = match values.as_slice_memory_order() {
-        Some(dense) => dense.iter().fold(0, |any, value| any | odd(value)),
-        None => values.iter().fold(0, |any, value| any | odd(value)),
-    };
-    if odd == 0 {
+    if !any_value(values, |value| !value.is_finite()) {
         return Ok(());
     }
     let count = values.iter().filter(|value| !value.is_finite()).count();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::date::is_day;
 use super::error::Finding;
 use crate::imaging::preprocess::Step;
-use crate::imaging::{Image, Plane};
+use crate::imaging::{Image, Plane, any_value};
 use crate::nn::layers::LAYER_COUNT;
 use crate::nn::unet::UNetConfig;
 
@@ -189,13 +189,8 @@ impl Input {
             .max_size
             .is_none_or(|[most, widest]| height <= most && width <= widest);
         let [low, high] = self.range.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]);
-        let outside = |&pixel: &f32| u32::from(pixel.is_nan() | (pixel < low) | (pixel > high));
-        // Every pixel is looked at, without a branch and as many at once as a vector holds: most images are in range.
-        let outside = match image.pixels.as_slice_memory_order() {
-            Some(dense) => dense.iter().fold(0, |any, pixel| any | outside(pixel)),
-            None => image.pixels.iter().fold(0, |any, pixel| any | outside(pixel)),
-        };
-        large_enough && small_enough && outside == 0
+        let outside = |pixel: f32| pixel.is_nan() | (pixel < low) | (pixel > high);
+        large_enough && small_enough && !any_value(&image.pixels, outside)
     }
 }
 
