@@ -4,7 +4,7 @@ use anyhow::Context;
 
 use crate::config::Settings;
 use crate::engine::Pass;
-use crate::model::{Model, Repository};
+use crate::model::{Located, Model, Repository};
 
 /// Finds and checks the model of the settings.
 ///
@@ -12,7 +12,17 @@ use crate::model::{Model, Repository};
 /// A model that is not there, or is not whole.
 pub fn model(settings: &Settings) -> anyhow::Result<Model> {
     let repository = Repository::open(&settings.models.dir)?;
-    Ok(repository.resolve(&settings.models.default)?.open()?)
+    Ok(find(&repository, settings)?.open()?)
+}
+
+/// Finds the model of the settings in a repository.
+///
+/// # Errors
+/// A model that is not there.
+pub fn find(repository: &Repository, settings: &Settings) -> anyhow::Result<Located> {
+    repository
+        .resolve(&settings.models.default)
+        .context("models.default (--model) must name a model of the folder")
 }
 
 /// Loads the model of the settings onto their device.

@@ -412,6 +412,30 @@ fn top_prints_one_look() {
         .assert_refused(2, &["terminal", "--once"]);
 }
 
+/// Who starts a server with a folder of their own has not named its default yet: one line says how, and nothing has been started.
+#[test]
+fn a_server_whose_default_is_not_there_does_not_start() {
+    let place = place();
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--models",
+        "models",
+    ];
+    for wanted in ["other", "tiny@7"] {
+        let ended = finish(&mut place.bare(&[&serve[..], &["--model", wanted]].concat()));
+        ended.assert_refused(1, &["models.default (--model)", wanted, "there is tiny@1"]);
+        assert_eq!(
+            (ended.stdout.as_str(), ended.stderr.lines().count()),
+            ("", 1),
+            "{ended:?}"
+        );
+    }
+}
+
 #[test]
 fn nobody_listens() {
     let place = place();

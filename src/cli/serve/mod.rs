@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
+use super::exit::explain;
 use super::{Exit, loading, out};
 use crate::config::Settings;
 use crate::engine::{Contract, Engine, Folder, Setup};
@@ -53,6 +54,7 @@ pub struct Args {
 /// A model that cannot be used, an address that cannot be listened on, or calls that were cut off at the end.
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
+    loading::find(&repository, settings)?;
     let default: Reference = settings.models.default.parse()?;
     let setup = setup(settings, settings.device.placement()?);
     let models = models(&repository, &setup)?;
@@ -67,9 +69,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let ended = runtime.block_on(serve(settings, repository, models, default, setup));
     // A decoder that nobody waits for any more may still be at work; it holds nothing that matters.
     runtime.shutdown_background();
-    match ended? {
-        Ended::Answered => Ok(Exit::Ok),
-        Ended::CutOff(calls) => {
+    match ended {
+        Ok(Ended::Answered) => Ok(Exit::Ok),
+        // The models' threads may be loading still.
+        Err(error) => explain(&error).at_once(),
+        Ok(Ended::CutOff(calls)) => {
             out::error(&format!(
                 "error: {calls} calls were still being worked on after server.shutdown_seconds = {} and were cut off",
                 settings.server.shutdown_seconds
