@@ -6,6 +6,9 @@ use crate::config::Settings;
 use crate::engine::Pass;
 use crate::model::{Located, Model, Repository};
 
+/// What is right where the model of the settings is not there.
+pub const MUST_BE_THERE: &str = "models.default (--model) must name a model of the folder";
+
 /// Finds and checks the model of the settings.
 ///
 /// # Errors
@@ -22,7 +25,7 @@ pub fn model(settings: &Settings) -> anyhow::Result<Model> {
 pub fn find(repository: &Repository, settings: &Settings) -> anyhow::Result<Located> {
     repository
         .resolve(&settings.models.default)
-        .context("models.default (--model) must name a model of the folder")
+        .context(MUST_BE_THERE)
 }
 
 /// Loads the model of the settings onto their device.

@@ -2,6 +2,7 @@
 
 use ndarray::Array3;
 
+use super::super::loading::MUST_BE_THERE;
 use super::finding::Finding;
 use crate::config::Settings;
 use crate::engine::Pass;
@@ -39,8 +40,7 @@ pub fn check(settings: &Settings, placement: Option<Placement>, findings: &mut V
         one(model, placement, findings);
     }
     if let Err(error) = repository.resolve(&settings.models.default) {
-        let fix = "models.default (--model) must name a model of the folder";
-        findings.push(Finding::wrong("default model", error.to_string(), fix));
+        findings.push(Finding::wrong("default model", error.to_string(), MUST_BE_THERE));
     }
 }
 

@@ -51,7 +51,8 @@ pub struct Args {
 /// Runs `sagate serve`.
 ///
 /// # Errors
-/// A model that cannot be used, an address that cannot be listened on, or calls that were cut off at the end.
+/// A model that cannot be used. What goes wrong from then on, as an address that cannot be listened on, or calls that were cut off at
+/// the end, is told here and ends the process.
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
     loading::find(&repository, settings)?;
