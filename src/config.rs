@@ -3,22 +3,27 @@
 //! [`Settings::load`] reads the layers, refuses what no key knows, and remembers for every value where it came from.
 //! `sagate.example.toml` shows every key with its default and what it means.
 
+mod access_log;
 mod connections;
 mod device;
 mod layers;
+mod proxies;
 mod roles;
 mod serving;
 mod trust;
+mod unknown;
 mod value;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use access_log::{AccessFormat, AccessLog};
 pub use connections::Connections;
 pub use device::{Device, DeviceError, DeviceKind};
+pub use proxies::{ForwardedHeader, Proxies};
 pub use roles::{Role, Roles};
 pub use serving::{Serving, VersionsSetting};
 pub use trust::{Audit, Auth, Client, Rate, Tls};
@@ -119,7 +124,11 @@ const KEYS: &[(&str, &str)] = &[
     ("server.model_admin", "true or false"),
     (
         "telemetry.otlp",
-        "\"\" (off) or the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\"",
+        "\"\" (off) or the http:// or https:// URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\"",
+    ),
+    (
+        "telemetry.otlp_ca",
+        "a PEM file where telemetry.otlp is an https:// URL, else \"\"",
     ),
     (
         "telemetry.otlp_interval_seconds",
@@ -199,7 +208,8 @@ const KEYS: &[(&str, &str)] = &[
 
 /// Every key with its right value.
 fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KEYS.iter().copied().chain(connections::KEYS)
+    let own = KEYS.iter().copied().chain(connections::KEYS);
+    own.chain(proxies::KEYS).chain(access_log::KEYS)
 }
 
 /// Everything that can be set. One value of this reaches every command.
@@ -233,6 +243,8 @@ pub struct Settings {
     pub rate: Rate,
     /// The record of who asked what.
     pub audit: Audit,
+    /// One line a call.
+    pub access_log: AccessLog,
     /// How this client proves who it is, and which servers it believes.
     pub client: Client,
     entries: Vec<Entry>,
@@ -319,6 +331,8 @@ pub struct Server {
     pub http: Option<SocketAddr>,
     /// Connections: their lives, their bounds.
     pub connections: Connections,
+    /// Proxies that say for whom they ask.
+    pub proxies: Proxies,
     /// Seconds that what is in work is given at the end.
     pub shutdown_seconds: u64,
     /// Whether `sagate.v1.ModelAdminControl` is answered, which loads models and takes them away.
@@ -332,6 +346,8 @@ pub struct Server {
 pub struct Telemetry {
     /// An OTLP/gRPC collector that gets traces and metrics; empty: none does.
     pub otlp: String,
+    /// Authorities of the certificate of an `https://` collector, PEM; empty: those of the system.
+    pub otlp_ca: PathBuf,
     /// Seconds between two exports of metrics.
     pub otlp_interval_seconds: u64,
     /// Seconds that sliding shares and rates look back.
@@ -446,14 +462,24 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that sagate does not know.
-    #[error("unknown setting `{key}` ({origin}); did you mean `{nearest}`?")]
+    #[error("unknown setting `{key}` ({origin}); {hint}")]
     UnknownKey {
         /// The key as it was found.
         key: String,
         /// Where it was found.
         origin: String,
-        /// The valid key that looks most like it.
-        nearest: &'static str,
+        /// The valid key that was probably meant.
+        hint: String,
+    },
+    /// A section that was given one value, like `server = "0.0.0.0"`, or a map in one variable.
+    #[error("`{key}` ({origin}) is a section of settings and has no value of its own: {hint}")]
+    Section {
+        /// The section.
+        key: String,
+        /// Where it was found.
+        origin: String,
+        /// How one of its keys is set there.
+        hint: String,
     },
     /// A value of the wrong type or out of range.
     #[error("setting `{key}` is {value} ({origin}): it must be {right}")]
@@ -465,7 +491,7 @@ pub enum ConfigError {
         /// Where it was found.
         origin: String,
         /// What would be right.
-        right: &'static str,
+        right: String,
     },
     /// A port that anyone on the network could use and read along with.
     #[error(
@@ -554,6 +580,7 @@ impl Settings {
         let mut reader = Reader {
             layers,
             entries: Vec::new(),
+            lists: BTreeSet::new(),
         };
         let mut settings = Settings {
             models: Models {
@@ -601,12 +628,14 @@ impl Settings {
                 max_images: reader.get("server.max_images")?,
                 http: reader.get("server.http")?,
                 connections: Connections::read(&mut reader)?,
+                proxies: Proxies::read(&mut reader)?,
                 shutdown_seconds: reader.get("server.shutdown_seconds")?,
                 model_admin: reader.get("server.model_admin")?,
                 insecure: reader.get("server.insecure")?,
             },
             telemetry: Telemetry {
                 otlp: reader.get("telemetry.otlp")?,
+                otlp_ca: reader.get("telemetry.otlp_ca")?,
                 otlp_interval_seconds: reader.get("telemetry.otlp_interval_seconds")?,
                 window_seconds: reader.get("telemetry.window_seconds")?,
             },
@@ -625,6 +654,7 @@ impl Settings {
             auth: Auth::read(&mut reader)?,
             rate: Rate::read(&mut reader)?,
             audit: Audit::read(&mut reader)?,
+            access_log: AccessLog::read(&mut reader)?,
             client: Client::read(&mut reader)?,
             entries: Vec::new(),
         };
@@ -693,8 +723,15 @@ impl Settings {
             ("server.shutdown_seconds", self.server.shutdown_seconds <= 86400),
             (
                 "telemetry.otlp",
-                self.telemetry.otlp.is_empty() || self.telemetry.otlp.starts_with("http://"),
+                self.telemetry.otlp.is_empty()
+                    || self.telemetry.otlp.starts_with("http://")
+                    || self.telemetry.otlp.starts_with("https://"),
             ),
+            (
+                "telemetry.otlp_ca",
+                self.telemetry.otlp_ca.as_os_str().is_empty() || self.telemetry.otlp.starts_with("https://"),
+            ),
+            ("access_log.keep", (1..=10_000).contains(&self.access_log.keep)),
             (
                 "telemetry.otlp_interval_seconds",
                 a_day(self.telemetry.otlp_interval_seconds),
@@ -757,6 +794,8 @@ impl Default for Settings {
 struct Reader<'a> {
     layers: &'a [Layer],
     entries: Vec<Entry>,
+    /// Keys whose values are lists.
+    lists: BTreeSet<Cow<'static, str>>,
 }
 
 impl Reader<'_> {
@@ -775,6 +814,9 @@ impl Reader<'_> {
     }
 
     fn look_up<T: Setting>(&mut self, key: Cow<'static, str>) -> Result<Option<T>, ConfigError> {
+        if T::IS_LIST {
+            self.lists.insert(key.clone());
+        }
         let Some((layer, value)) = self.find(&key) else {
             return Ok(None);
         };
@@ -792,18 +834,28 @@ impl Reader<'_> {
 
     fn bad(&self, key: &str) -> ConfigError {
         let (layer, value) = self.find(key).expect("only what was found can be bad");
-        let right = keys().find(|(known, _)| *known == key);
-        let right = right
-            .map(|(_, right)| right)
-            .or_else(|| serving::right(key))
-            .unwrap_or_default();
+        let form = match layer.origin {
+            Origin::Environment if self.lists.contains(key) => {
+                "; a variable holds it as a JSON array, or as values with commas between"
+            }
+            _ => "",
+        };
         ConfigError::BadValue {
             key: key.to_owned(),
             value: value::describe(value),
             origin: layer.origin.name(key),
-            right,
+            right: format!("{}{form}", right(key)),
         }
     }
+}
+
+/// What a right value of a key looks like.
+fn right(key: &str) -> &'static str {
+    let right = keys().find(|(known, _)| *known == key);
+    right
+        .map(|(_, right)| right)
+        .or_else(|| serving::right(key))
+        .unwrap_or_default()
 }
 
 impl fmt::Display for Entry {

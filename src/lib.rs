@@ -19,7 +19,7 @@
 //! | 6 | [`study`] | the paper's experiments, and what it did not ask |
 //! | 6 | [`client`] | a client of the service, in the library's own types |
 //! | 7 | [`cli`] | the command line |
-//! | beside | [`config`], [`telemetry`] | settings; logs, metrics, traces |
+//! | beside | [`config`], [`telemetry`], [`jitter`] | settings; logs, metrics, traces; delays that are drawn |
 
 pub mod cli;
 pub mod client;
@@ -31,6 +31,7 @@ pub mod gate;
 pub mod grpc;
 pub mod imaging;
 pub mod isa;
+pub mod jitter;
 pub mod model;
 pub mod nn;
 pub mod protoseg;

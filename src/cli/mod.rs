@@ -17,6 +17,7 @@ mod inputs;
 pub mod interpret;
 mod loading;
 pub mod loadtest;
+pub mod log_level;
 pub mod man;
 pub mod model;
 pub mod out;
@@ -109,6 +110,8 @@ enum Command {
     Token(token::Args),
     /// Ask whether a server answers
     Health(health::Args),
+    /// Say or change how much a running server logs
+    LogLevel(log_level::Args),
     /// Watch how a server is doing
     Top(top::Args),
     /// Put a server under a load, and see how it does
@@ -150,6 +153,7 @@ impl Command {
             Command::Doctor(_) => doctor::run(Ok(settings), settings.json()),
             Command::Token(args) => token::run(args, settings),
             Command::Health(args) => health::run(args, settings),
+            Command::LogLevel(args) => log_level::run(args, settings),
             Command::Top(args) => top::run(args, settings),
             Command::Loadtest(args) => loadtest::run(args, settings),
             Command::Simulate(args) => simulate::run(&args, settings),
@@ -182,6 +186,7 @@ impl Command {
             Command::Interpret(args) => args.at.access.flags(),
             Command::Health(args) => args.server.access.flags(),
             Command::Loadtest(args) => args.access.flags(),
+            Command::LogLevel(args) => args.access.flags(),
             Command::Top(args) => args.server.access.flags(),
             _ => Vec::new(),
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
@@ -10,6 +11,10 @@ use tonic::{Request, Status};
 
 use super::url::ServerUrl;
 use crate::config;
+use crate::trust::{PemFile, TrustError, read_text};
+
+/// Most bytes of a file that holds a token.
+const LONGEST_TOKEN: u64 = 64 * 1024;
 
 /// Authorities, a certificate and a token, all of which may be missing.
 #[derive(Clone, Default)]
@@ -22,16 +27,9 @@ pub struct Access {
 /// A file of the section `client` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// It cannot be read.
-    #[error("{setting}: {}: {source}", path.display())]
-    File {
-        /// The setting that names it.
-        setting: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// It cannot be read, or does not hold what it should.
+    #[error(transparent)]
+    File(#[from] TrustError),
     /// What should be a token holds other characters.
     #[error("client.token_file: {}: it should hold a token in one line, as `sagate token` prints it, and nothing else", path.display())]
     Token {
@@ -46,23 +44,22 @@ impl Access {
     /// # Errors
     /// The first that cannot be used.
     pub fn open(settings: &config::Client) -> Result<Access, AccessError> {
-        let read = |setting, path: &Path| match path.as_os_str().is_empty() {
-            true => Ok(None),
-            false => std::fs::read(path).map(Some).map_err(|source| AccessError::File {
-                setting,
-                path: path.to_path_buf(),
-                source,
-            }),
-        };
+        let named = |path: &Path| !path.as_os_str().is_empty();
         let mut access = Access::default();
-        if let Some(pem) = read("client.ca", &settings.ca)? {
-            access = access.with_ca(&pem);
+        if named(&settings.ca) {
+            let file = PemFile::read("client.ca", &settings.ca)?;
+            file.authorities()?;
+            access = access.with_ca(&file.bytes);
         }
-        let cert = read("client.cert", &settings.cert)?;
-        if let (Some(cert), Some(key)) = (cert, read("client.key", &settings.key)?) {
-            access = access.with_certificate(&cert, &key);
+        if named(&settings.cert) && named(&settings.key) {
+            let cert = PemFile::read("client.cert", &settings.cert)?;
+            let key = PemFile::read("client.key", &settings.key)?;
+            cert.own_certificates()?;
+            key.key()?;
+            access = access.with_certificate(&cert.bytes, &key.bytes);
         }
-        if let Some(token) = read("client.token_file", &settings.token_file)? {
+        if named(&settings.token_file) {
+            let token = read_text("client.token_file", &settings.token_file, LONGEST_TOKEN)?;
             let text = str::from_utf8(&token).ok().map(str::trim);
             let taken = text.and_then(|token| access.with_token(token));
             access = taken.ok_or_else(|| AccessError::Token {
@@ -114,6 +111,13 @@ impl Access {
             Some(identity) => tls.identity(identity.clone()),
             None => tls,
         }
+    }
+
+    /// The header that holds the token.
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_bytes(self.token.as_ref()?.as_bytes()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     pub(super) fn bearer(&self) -> Bearer {

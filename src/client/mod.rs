@@ -5,6 +5,7 @@
 //! - [`Client`]: one connection, for programs that run on tokio; it waits and asks again where the server says so.
 //! - [`BlockingClient`]: the same for programs that do not, with a bounded number of images on their way at once.
 //! - [`Prepared`]: a request that is sent once, whatever comes of it, for load tests.
+//! - [`log_level`]: how much a server logs, read and changed.
 //! - [`ClientError`]: why there is no answer, in a sentence.
 
 mod access;
@@ -14,6 +15,7 @@ mod blocking;
 mod connection;
 mod convert;
 mod error;
+mod log_level;
 mod retry;
 mod url;
 
@@ -25,4 +27,6 @@ pub use attempt::{Attempted, Judged, Prepared};
 pub use blocking::{BlockingClient, BlockingParts, OnItsWay};
 pub use connection::{Client, Parts};
 pub use error::{ClientError, Refusal};
+pub use log_level::{LogLevelError, log_level};
+pub use retry::RETRY_JITTER;
 pub use url::{DEFAULT_SERVER, ServerUrl};

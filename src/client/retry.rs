@@ -5,10 +5,16 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::jitter;
+
 /// How often a request is sent at most.
 const ATTEMPTS: usize = 6;
 /// The longest time that is waited before asking again; a server that wants more is told of at once.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Part of the time that a server hints at by which a client waits longer at most: those who were refused together do not come again
+/// together.
+pub const RETRY_JITTER: f64 = 0.25;
 
 /// Sends a request, and again after the time that the server hints at while it has no room for it or is not available.
 ///
@@ -25,6 +31,7 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
         };
         match hint(&status) {
             Some(wait) if attempt < ATTEMPTS && wait <= LONGEST_WAIT => {
+                let wait = jitter::longer(wait, RETRY_JITTER, &mut rand::thread_rng());
                 tracing::debug!("attempt {attempt}: {}; again in {wait:?}", status.message());
                 tokio::time::sleep(wait).await;
                 attempt += 1;

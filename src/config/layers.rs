@@ -5,7 +5,7 @@ use std::path::Path;
 
 use config::{Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::{ConfigError, Origin, keys, serving};
+use super::{ConfigError, Origin, serving, unknown};
 
 /// The defaults, in the form of a settings file. `sagate.example.toml` says the same with comments; a test compares.
 const DEFAULTS: &str = r#"
@@ -50,9 +50,12 @@ server.max_connection_age_seconds = 3600
 server.max_connection_age_grace_seconds = 0
 server.max_connection_calls = 1024
 server.max_header_bytes = 16384
+server.trusted_proxies = []
+server.forwarded_header = "x-forwarded-for"
 server.shutdown_seconds = 30
 server.model_admin = false
 telemetry.otlp = ""
+telemetry.otlp_ca = ""
 telemetry.otlp_interval_seconds = 15
 telemetry.window_seconds = 300
 limits.max_pixels = 67108864
@@ -84,6 +87,11 @@ rate.burst = 20
 audit.file = ""
 audit.max_bytes = 104857600
 audit.keep = 10
+access_log.file = ""
+access_log.format = "json"
+access_log.clients = true
+access_log.max_bytes = 104857600
+access_log.keep = 10
 client.ca = ""
 client.cert = ""
 client.key = ""
@@ -160,17 +168,10 @@ impl Layer {
     }
 
     pub fn refuse_unknown(&self) -> Result<(), ConfigError> {
-        let unknown = self
-            .values
-            .keys()
-            .find(|key| !keys().any(|(known, _)| known == key.as_str()) && serving::parts(key).is_none());
-        match unknown {
+        let known = |key: &str| super::keys().any(|(known, _)| known == key) || serving::parts(key).is_some();
+        match self.values.keys().find(|key| !known(key)) {
             None => Ok(()),
-            Some(key) => Err(ConfigError::UnknownKey {
-                key: key.clone(),
-                origin: self.origin.name(key),
-                nearest: nearest(key),
-            }),
+            Some(key) => Err(unknown::explain(key, &self.origin)),
         }
     }
 }
@@ -195,30 +196,4 @@ fn flatten(table: config::Map<String, Value>) -> BTreeMap<String, Value> {
     let mut out = BTreeMap::new();
     walk("", table, &mut out);
     out
-}
-
-/// The valid key that needs the fewest edits to become `key`; the section may be missing.
-fn nearest(key: &str) -> &'static str {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_string();
-    let distance = |known: &str| edits(key, known).min(edits(&last(key), &last(known)) + 1);
-    keys()
-        .map(|(known, _)| known)
-        .min_by_key(|known| distance(known))
-        .unwrap_or_default()
-}
-
-/// Levenshtein's distance: how many characters must be inserted, deleted or replaced.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

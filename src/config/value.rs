@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use config::{Value, ValueKind};
+use ipnet::IpNet;
 
 use super::VersionsSetting;
+use super::proxies::network;
 use crate::nn::placement::{Convolutions, Precision};
 
 /// How a file says that the calibration names the coverage.
@@ -15,6 +17,8 @@ const CALIBRATED: &str = "calibrated";
 
 /// A type that a setting may have.
 pub(super) trait Setting: Sized {
+    /// Whether its value is a list, which a variable of the environment holds as one text.
+    const IS_LIST: bool = false;
     /// Reads it; `None` when the value is something else.
     fn read(value: &Value) -> Option<Self>;
     /// As a TOML file would hold it.
@@ -95,19 +99,9 @@ impl Setting for Option<f64> {
 }
 
 impl Setting for [f64; 2] {
+    const IS_LIST: bool = true;
     fn read(value: &Value) -> Option<Self> {
-        let parts: Vec<f64> = match &value.kind {
-            ValueKind::Array(parts) => parts.iter().map(f64::read).collect::<Option<_>>()?,
-            ValueKind::String(text) => {
-                let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-                inner
-                    .split(',')
-                    .map(|part| part.trim().parse().ok())
-                    .collect::<Option<_>>()?
-            }
-            _ => return None,
-        };
-        parts.try_into().ok()
+        list::<f64>(value)?.try_into().ok()
     }
     fn shown(&self) -> toml::Value {
         self.to_vec().into()
@@ -115,16 +109,9 @@ impl Setting for [f64; 2] {
 }
 
 impl Setting for Vec<usize> {
+    const IS_LIST: bool = true;
     fn read(value: &Value) -> Option<Self> {
-        match &value.kind {
-            ValueKind::Array(parts) => parts.iter().map(usize::read).collect(),
-            ValueKind::String(text) => {
-                let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-                let parts = inner.split(',').map(str::trim).filter(|part| !part.is_empty());
-                parts.map(|part| part.parse().ok()).collect()
-            }
-            _ => None,
-        }
+        list(value)
     }
     fn shown(&self) -> toml::Value {
         toml::Value::Array(self.iter().map(Setting::shown).collect())
@@ -132,6 +119,7 @@ impl Setting for Vec<usize> {
 }
 
 impl Setting for VersionsSetting {
+    const IS_LIST: bool = true;
     fn read(value: &Value) -> Option<Self> {
         match String::read(value).as_deref().map(str::trim) {
             Some("all") => Some(VersionsSetting::All),
@@ -160,34 +148,35 @@ impl Setting for String {
     }
 }
 
-/// A list in a file; where it is one text, semicolons part it.
 impl Setting for Vec<String> {
+    const IS_LIST: bool = true;
     fn read(value: &Value) -> Option<Self> {
-        match &value.kind {
-            ValueKind::Array(parts) => parts.iter().map(String::read).collect(),
-            ValueKind::String(text) => {
-                let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
-                Some(parts.map(str::to_owned).collect())
-            }
-            _ => None,
-        }
+        list(value)
     }
     fn shown(&self) -> toml::Value {
         self.clone().into()
     }
 }
 
-/// A list in a file; where it is one text, commas part it.
-impl Setting for super::Roles {
+impl Setting for Vec<IpNet> {
+    const IS_LIST: bool = true;
     fn read(value: &Value) -> Option<Self> {
-        match &value.kind {
-            ValueKind::Array(parts) => parts
-                .iter()
-                .map(|part| String::read(part)?.parse::<super::Role>().ok())
-                .collect(),
-            ValueKind::String(text) => text.parse().ok(),
-            _ => None,
-        }
+        let networks: Vec<String> = list(value)?;
+        networks.iter().map(|text| network(text.trim())).collect()
+    }
+    fn shown(&self) -> toml::Value {
+        self.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+    }
+}
+
+impl Setting for super::Roles {
+    const IS_LIST: bool = true;
+    fn read(value: &Value) -> Option<Self> {
+        let names: Vec<String> = list(value)?;
+        names
+            .iter()
+            .map(|name| name.parse::<super::Role>().ok())
+            .collect()
     }
     fn shown(&self) -> toml::Value {
         self.names().collect::<Vec<_>>().into()
@@ -223,6 +212,40 @@ impl Setting for Option<SocketAddr> {
     fn shown(&self) -> toml::Value {
         self.map_or_else(String::new, |it| it.to_string()).into()
     }
+}
+
+/// Reads a list, each element as its own type.
+fn list<T: Setting>(value: &Value) -> Option<Vec<T>> {
+    let read = |elements: &[Value]| elements.iter().map(T::read).collect();
+    match &value.kind {
+        ValueKind::Array(elements) => read(elements),
+        ValueKind::String(text) => read(&elements(text.trim())?),
+        _ => None,
+    }
+}
+
+/// The elements of a list that is one text: a JSON or TOML array, or values with commas between. A semicolon outside of an array is
+/// refused: some take it for the separator, and the whole text would be read as one value.
+fn elements(text: &str) -> Option<Vec<Value>> {
+    if text.starts_with('[') {
+        return serde_json::from_str(text).ok().or_else(|| toml_array(text));
+    }
+    if text.contains(';') {
+        return None;
+    }
+    let values = text.split(',').map(str::trim).filter(|value| !value.is_empty());
+    Some(values.map(Value::from).collect())
+}
+
+fn toml_array(text: &str) -> Option<Vec<Value>> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Held {
+        list: Vec<Value>,
+    }
+    toml::from_str::<Held>(&format!("list = {text}"))
+        .ok()
+        .map(|held| held.list)
 }
 
 /// What a value looked like, for a message.
@@ -265,6 +288,8 @@ named_settings!(
     Precision,
     Convolutions,
     super::By,
+    super::AccessFormat,
+    super::ForwardedHeader,
     LogLevel,
     LogFormat,
     OutputFormat
@@ -285,6 +310,20 @@ pub enum LogLevel {
     Debug,
     /// Every step.
     Trace,
+}
+
+impl LogLevel {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogLevel::Off => "off",
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
 }
 
 /// How a log line looks.

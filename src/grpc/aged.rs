@@ -1,43 +1,95 @@
-//! Connections that end. A connection that is old is told to go, which tonic does; one that stays beyond its grace is cut, which tonic
-//! does only in place of telling it.
+//! Connections that end, each at an age of its own: those that came together, as all do when a server starts, do not all come again
+//! together. A connection that is old is told to go, which tonic does; one that stays beyond its grace is cut, which tonic does only in
+//! place of telling it.
 
+use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Sleep;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::Connected;
 
 use crate::config::Connections;
+use crate::jitter;
 
-/// When a connection is told to go; `None`: never.
-pub(super) fn age(settings: &Connections) -> Option<Duration> {
-    let seconds = settings.max_connection_age_seconds;
-    (seconds > 0).then(|| Duration::from_secs(seconds))
+/// The part of `server.max_connection_age_seconds` by which a connection's own age lies below or above at most, as in gRPC's proposal A9.
+pub const AGE_SPREAD: f64 = 0.1;
+
+/// When one connection ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Age {
+    /// It is told to go then; `None`: never.
+    pub told: Option<Duration>,
+    /// It is cut then; `None`: never.
+    cut: Option<Duration>,
 }
 
-/// When a connection is cut; `None`: never.
-pub(super) fn last(settings: &Connections) -> Option<Duration> {
-    let grace = settings.max_connection_age_grace_seconds;
-    let age = age(settings).filter(|_| grace > 0)?;
-    Some(age + Duration::from_secs(grace))
+impl Age {
+    /// Draws one.
+    pub fn draw(settings: &Connections) -> Age {
+        let seconds = Duration::from_secs;
+        let age = settings.max_connection_age_seconds;
+        let grace = settings.max_connection_age_grace_seconds;
+        let told = (age > 0).then(|| jitter::around(seconds(age), AGE_SPREAD, &mut rand::thread_rng()));
+        Age {
+            told,
+            cut: told.filter(|_| grace > 0).map(|told| told + seconds(grace)),
+        }
+    }
+}
+
+/// Serves each connection by itself, as tonic gives all connections of a server the same age. Takes none after `closed`, and ends when
+/// all have ended.
+pub(super) async fn serve_each<C, F>(
+    mut incoming: mpsc::Receiver<io::Result<C>>,
+    serve: impl Fn(C) -> F,
+    closed: impl Future<Output = ()>,
+) where
+    F: Future<Output = Result<(), tonic::transport::Error>> + Send + 'static,
+{
+    let mut serving = JoinSet::new();
+    let mut closed = pin!(closed);
+    loop {
+        tokio::select! {
+            () = &mut closed => break,
+            Some(_) = serving.join_next() => {}
+            connection = incoming.recv() => match connection {
+                Some(Ok(connection)) => {
+                    serving.spawn(serve(connection));
+                }
+                Some(Err(error)) => tracing::debug!(%error, "a connection was lost before it was served"),
+                None => break,
+            },
+        }
+    }
+    drop(incoming);
+    while serving.join_next().await.is_some() {}
+}
+
+/// One connection as a stream of them, which ends when the connection does.
+pub(super) fn alone<S>(stream: S, age: Age) -> impl Stream<Item = io::Result<Aged<S>>> {
+    let (ends, ended) = mpsc::channel::<Infallible>(1);
+    let aged = Aged {
+        stream,
+        end: age.cut.map(|cut| Box::pin(tokio::time::sleep(cut))),
+        _ends: ends,
+    };
+    tokio_stream::once(Ok(aged)).chain(ReceiverStream::new(ended).map(|never| match never {}))
 }
 
 /// A connection that cannot be read any more after a while.
 pub(super) struct Aged<S> {
     stream: S,
     end: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Aged<S> {
-    pub fn new(stream: S, last: Option<Duration>) -> Aged<S> {
-        Aged {
-            stream,
-            end: last.map(|last| Box::pin(tokio::time::sleep(last))),
-        }
-    }
+    /// Dropped with the connection: who listens to it learns that it has ended.
+    _ends: mpsc::Sender<Infallible>,
 }
 
 impl<S: Connected> Connected for Aged<S> {

@@ -10,6 +10,7 @@ use super::v1;
 use crate::engine::EngineError;
 use crate::gate::PolicyError;
 use crate::imaging::ImagingError;
+use crate::jitter;
 use crate::trust::Refusal;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
@@ -81,7 +82,28 @@ struct Row {
     code: Code,
     reason: &'static str,
     field: Option<String>,
-    retry: Option<Duration>,
+    retry: Option<Retry>,
+}
+
+/// When a refused caller is to come again.
+enum Retry {
+    /// At a moment of its own: others have other ones.
+    After(Duration),
+    /// When the load has passed, as everyone else who is refused now: each gets a time of its own from there on.
+    AfterLoad(Duration),
+}
+
+/// Part of a retry delay that is added at most where many callers would get the same one.
+pub const RETRY_SPREAD: f64 = 0.25;
+
+impl Retry {
+    /// What one caller is told.
+    fn drawn(&self) -> Duration {
+        match *self {
+            Retry::After(delay) => delay,
+            Retry::AfterLoad(delay) => jitter::longer(delay, RETRY_SPREAD, &mut rand::thread_rng()),
+        }
+    }
 }
 
 impl ServiceError {
@@ -126,7 +148,7 @@ impl ServiceError {
             code,
             reason,
             field: None,
-            retry: Some(Duration::from_secs_f64(seconds)),
+            retry: Some(Retry::AfterLoad(Duration::from_secs_f64(seconds))),
         };
         match self {
             ServiceError::Field { field, .. } => of_field("INVALID_FIELD", field),
@@ -177,7 +199,7 @@ impl ServiceError {
                 reason: refusal.reason(),
                 field: None,
                 retry: match refusal {
-                    Refusal::TooOften { wait } => Some(*wait),
+                    Refusal::TooOften { wait } => Some(Retry::After(*wait)),
                     Refusal::Denied(_) | Refusal::Forbidden { .. } => None,
                 },
             },
@@ -219,7 +241,7 @@ impl ServiceError {
             details.add_bad_request_violation(field, message.clone());
         }
         let mut metadata = MetadataMap::new();
-        if let Some(retry) = row.retry {
+        if let Some(retry) = row.retry.map(|retry| retry.drawn()) {
             details.set_retry_info(Some(retry));
             // The same for those who do not look into the details: gRPC's own clients (gRFC A6), and proxies, in whole seconds as in HTTP
             // (RFC 9110, 10.2.3). Those would wait a second for what takes less, and had better ask another server at once.
@@ -240,7 +262,7 @@ impl ServiceError {
             message: self.message(),
             reason: row.reason.into(),
             field: row.field.unwrap_or_default(),
-            retry_after_seconds: row.retry.map(|retry| retry.as_secs_f64()),
+            retry_after_seconds: row.retry.map(|retry| retry.drawn().as_secs_f64()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! In front of every call: who asks, whether that one may, whether too often, and the line that the audit log gets.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -10,7 +11,7 @@ use tower::{Layer, Service};
 
 use super::error::ServiceError;
 use crate::telemetry::code_name;
-use crate::trust::{Need, Peer, Trust, need};
+use crate::trust::{AccessRecord, Need, Peer, Trust, need};
 
 /// Puts a [`Guard`] around a service.
 #[derive(Clone)]
@@ -80,6 +81,9 @@ where
         if let Some(asked) = &asked {
             asked.by(&client);
             extensions.insert(asked.clone());
+        }
+        if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
+            record.by(&client);
         }
         if let Some(pace) = pace {
             extensions.insert(pace);

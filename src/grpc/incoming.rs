@@ -132,6 +132,7 @@ impl Connection {
             stream: Stream::Plain(stream),
             peer: Peer {
                 address,
+                proxy: None,
                 certificate: None,
             },
         }
@@ -144,6 +145,7 @@ impl Connection {
             stream: Stream::Tls(Box::new(stream)),
             peer: Peer {
                 address,
+                proxy: None,
                 certificate: certificate.map(Arc::from),
             },
         }

@@ -2,8 +2,9 @@
 //!
 //! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
-//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `guard` stands in front of every call.
+//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `access` learns who asks and logs the call, `guard` stands in front of every call.
 
+mod access;
 mod aged;
 mod answer;
 mod arrival;
@@ -31,8 +32,9 @@ pub mod v1;
 mod web;
 mod wire;
 
+pub use aged::AGE_SPREAD;
 pub use answer::reason;
-pub use error::{DOMAIN, ServiceError};
+pub use error::{DOMAIN, RETRY_SPREAD, ServiceError};
 pub use oip::{InferenceForm, read_inference};
 pub use probe::read_request;
 pub use server::{Addresses, Ended, Parts, ServerError, Serving};

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
-use tonic::service::LayerExt;
+use tonic::service::{LayerExt, Routes};
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
-use super::aged::{self, Aged};
+use super::access::{AccessLayer, Front};
+use super::aged::{self, Age};
 use super::deadline::InTime;
 use super::guard::Guarded;
 use super::incoming;
@@ -100,9 +99,6 @@ pub enum ServerError {
     /// The socket was lost.
     #[error("the server's socket failed: {0}")]
     Socket(#[from] std::io::Error),
-    /// gRPC's transport failed.
-    #[error("the gRPC transport failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
     /// The descriptors of the protocol are damaged.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -150,7 +146,7 @@ impl Serving {
     /// answered. `ready` is told whether every model answers.
     ///
     /// # Errors
-    /// The transport failed.
+    /// The descriptors of the protocol are damaged.
     pub async fn run(
         self,
         parts: Parts,
@@ -202,7 +198,7 @@ impl Serving {
             tokio::time::sleep(REFUSING).await;
         };
         let connections = &settings.server.connections;
-        let mut server = Server::builder()
+        let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(connections.keepalive_seconds)))
             .http2_keepalive_timeout(Some(Duration::from_secs(connections.keepalive_timeout_seconds)))
             .initial_stream_window_size(STREAM_WINDOW)
@@ -210,11 +206,11 @@ impl Serving {
             .max_concurrent_streams(connections.max_connection_calls)
             .http2_max_header_list_size(connections.max_header_bytes)
             .max_frame_size(FRAME)
-            .accept_http1(!connections.cors_origins.is_empty());
-        if let Some(age) = aged::age(connections) {
-            server = server.max_connection_age(age);
-        }
-        let router = server
+            .accept_http1(!connections.cors_origins.is_empty())
+            .layer(AccessLayer {
+                trust: trust.clone(),
+                front: Front::Grpc,
+            })
             .layer(web::Allowed::new(&connections.cors_origins))
             .layer(Guarded(trust.clone()))
             .layer(tower::layer::layer_fn(InTime))
@@ -222,26 +218,37 @@ impl Serving {
             .layer(MapRequestLayer::new(codec::header_first))
             .layer(MapResponseLayer::new(move |answer| {
                 wire::explain_answer(answer, most)
-            }))
-            .add_service(health_service)
+            }));
+        let routes = Routes::new(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
-            .add_service(inference)
-            .add_optional_service(model_admin);
-        let router = match &connections.cors_origins[..] {
-            [] => router.add_service(service),
-            origins => router.add_service(web::layers(origins).named_layer(service)),
+            .add_service(inference);
+        let routes = match model_admin {
+            Some(model_admin) => routes.add_service(model_admin),
+            None => routes,
         };
-        let incoming = ReceiverStream::new(incoming::connections(self.listener, &trust));
-        let last = aged::last(connections);
-        let incoming = incoming.map(move |stream| stream.map(|stream| Aged::new(stream, last)));
-        let server = router.serve_with_incoming_shutdown(incoming, closed(draining.clone()));
+        let routes = match &connections.cors_origins[..] {
+            [] => routes.add_service(service),
+            origins => routes.add_service(web::layers(origins).named_layer(service)),
+        };
+        let routes = routes.prepare();
+        let serve_one = |connection| {
+            let age = Age::draw(connections);
+            let server = match age.told {
+                Some(told) => server.clone().max_connection_age(told),
+                None => server.clone(),
+            };
+            let connection = aged::alone(connection, age);
+            server.serve_with_incoming_shutdown(routes.clone(), connection, closed(draining.clone()))
+        };
+        let incoming = incoming::connections(self.listener, &trust);
+        let server = aged::serve_each(incoming, serve_one, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
             let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());
             tokio::spawn(admin::serve(
                 self.admin,
-                trust.tls.clone(),
+                Some(trust.clone()),
                 telemetry,
                 ready,
                 async move {
@@ -252,33 +259,32 @@ impl Serving {
         tokio::pin!(server);
         let ended = tokio::select! {
             // It ends by itself only where the socket fails.
-            ended = &mut server => ended.map(|()| Ended::Answered),
+            () = &mut server => Ended::Answered,
             () = stop => {
                 drain.send_replace(true);
                 let limit = Duration::from_secs(settings.server.shutdown_seconds);
                 let all = async {
-                    let ended = (&mut server).await;
+                    (&mut server).await;
                     if let Some(http) = http {
                         // It does not panic; if it did, nothing would be left to wait for.
                         let _ = http.await;
                     }
-                    ended
                 };
-                let answered = tokio::select! {
-                    ended = all => ended,
-                    () = answered(&telemetry) => Ok(()),
-                    () = tokio::time::sleep(limit) => Ok(()),
-                };
-                answered.map(|()| match telemetry.in_flight() {
+                tokio::select! {
+                    () = all => {}
+                    () = answered(&telemetry) => {}
+                    () = tokio::time::sleep(limit) => {}
+                }
+                match telemetry.in_flight() {
                     0 => Ended::Answered,
                     left => Ended::CutOff(left),
-                })
+                }
             }
         };
         admin_stop.notify_one();
         let _ = admin.await;
         followed.abort();
-        Ok(ended?)
+        Ok(ended)
     }
 }
 

@@ -1,17 +1,19 @@
-//! The admin port, plain HTTP/1.1 for machines: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever restarts or routes.
+//! The admin port, plain HTTP/1.1 for machines: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever restarts or routes,
+//! `/loglevel` for who may change it.
 //!
 //! Each connection has one request and ten seconds, and there are at most 64: whoever is slow, or speaks something else, takes a place
 //! for that long and nothing more.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -21,8 +23,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Telemetry;
-use crate::trust::{Handshake, Tls};
+use super::{Telemetry, log_level};
+use crate::trust::{Handshake, Peer, Tls, Trust};
 
 const CONNECTIONS: usize = 64;
 const REQUEST: Duration = Duration::from_secs(10);
@@ -37,31 +39,38 @@ struct Admin {
     ready: watch::Receiver<bool>,
 }
 
-/// Answers until `stop` ends, over TLS where that is for this port.
+/// Answers until `stop` ends, over TLS where that is for this port. Without `trust` nobody could say who asks, and the log's level cannot be
+/// changed here.
 ///
 /// # Errors
 /// None today: a connection that cannot be accepted is tried again.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
+    trust: Option<Trust>,
     telemetry: Telemetry,
     ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let counts = telemetry.trust().clone();
-    let router = Router::new()
+    let tls = trust.as_ref().and_then(|trust| trust.tls.clone());
+    let mut router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readiness))
         .with_state(Admin { telemetry, ready });
+    if let Some(trust) = trust {
+        router = router.merge(log_level::router(trust));
+    }
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            (stream, place) = accept(&listener, &places) => {
-                let (router, acceptor, counts) = (router.clone(), tls.as_ref().and_then(Tls::admin), counts.clone());
+            (stream, address, place) = accept(&listener, &places) => {
+                let peer = Peer { address, proxy: None, certificate: None };
+                let router = router.clone().layer(Extension(peer));
+                let (acceptor, counts) = (tls.as_ref().and_then(Tls::admin), counts.clone());
                 connections.spawn(async move {
                     let answered = async {
                         match acceptor {
@@ -93,11 +102,11 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, address)) => return (stream, address, place),
             Err(error) => {
                 tracing::warn!(%error, "the admin port cannot accept a connection");
                 sleep(Duration::from_millis(100)).await;

@@ -17,7 +17,7 @@ use super::window::Judged;
 use super::{Inner, Telemetry};
 use crate::engine::ModelId;
 use crate::gate::{Confidence, Reason};
-use crate::trust::{Asked, Image};
+use crate::trust::{AccessRecord, Asked, Image};
 
 /// Calls in flight, by method.
 #[derive(Default)]
@@ -40,6 +40,7 @@ pub struct Call {
     begun: Instant,
     span: Option<Span>,
     asked: Option<Arc<Asked>>,
+    record: Option<Arc<AccessRecord>>,
     code: Code,
 }
 
@@ -53,13 +54,15 @@ impl Call {
             rpc,
             begun: Instant::now(),
             asked: None,
+            record: None,
             code: Code::Cancelled,
         }
     }
 
-    /// Has the audit log know of it, where the request's extensions say that one is kept.
+    /// Has audit log and access log know of it, where the request's extensions say that they are kept.
     pub fn audited(mut self, extensions: &http::Extensions) -> Call {
         self.asked = extensions.get().cloned();
+        self.record = extensions.get().cloned();
         self
     }
 
@@ -70,6 +73,9 @@ impl Call {
 
     /// One image of the call begins: the only one, or one of a stream's. It may outlive the call.
     pub fn image(&self) -> ImageCall {
+        if let Some(record) = &self.record {
+            record.image();
+        }
         ImageCall {
             parent: self.span.as_ref().and_then(Traces::under),
             served: Arc::clone(self.telemetry.models.unknown()),
@@ -78,6 +84,7 @@ impl Call {
             begun_at: SystemTime::now(),
             facts: ImageFacts::default(),
             asked: self.asked.clone(),
+            record: self.record.clone(),
             ended: false,
         }
     }
@@ -96,6 +103,9 @@ impl Drop for Call {
         inner.instruments.requests.add(1, &labels);
         if let Some(asked) = &self.asked {
             asked.ended(names(self.code).0);
+        }
+        if let Some(record) = &self.record {
+            record.ended(names(self.code).0);
         }
         if let Some(span) = &mut self.span {
             Traces::end_call(span, self.code);
@@ -136,6 +146,7 @@ pub struct ImageCall {
     begun_at: SystemTime,
     facts: ImageFacts,
     asked: Option<Arc<Asked>>,
+    record: Option<Arc<AccessRecord>>,
     ended: bool,
 }
 
@@ -148,8 +159,11 @@ impl ImageCall {
 
     /// The caller's name for the image. What the protocol does not allow is left out.
     pub fn request_id(&mut self, id: &str) {
-        if self.parent.is_some() || self.asked.is_some() {
+        if self.parent.is_some() || self.asked.is_some() || self.record.is_some() {
             self.facts.set_request_id(id);
+        }
+        if let (Some(record), Some(id)) = (&self.record, &self.facts.request_id) {
+            record.request_id(id);
         }
     }
 

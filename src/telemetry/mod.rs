@@ -12,6 +12,7 @@ pub mod admin;
 mod call;
 mod drift;
 mod instruments;
+mod log_level;
 pub mod logs;
 mod models;
 mod otlp;
@@ -47,7 +48,7 @@ pub use window::{Judged, Window, WindowView};
 
 use crate::config;
 use crate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
-use crate::trust::Counts as TrustCounts;
+use crate::trust::{Counts as TrustCounts, TrustError};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -75,7 +76,8 @@ struct Inner {
 pub enum TelemetryError {
     /// A collector's URL that cannot be one.
     #[error(
-        "telemetry.otlp is {url:?}: it must be the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\" ({source})"
+        "telemetry.otlp is {url:?}: it must be the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\" or \
+         \"https://collector.example:4317\" ({source})"
     )]
     Collector {
         /// The setting.
@@ -83,6 +85,9 @@ pub enum TelemetryError {
         /// What the exporter said.
         source: ExporterBuildError,
     },
+    /// The authorities of a collector's certificate cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] TrustError),
     /// The thread that begins it runs no async runtime.
     #[error("telemetry must be started inside a tokio runtime: {0}")]
     NoRuntime(#[from] tokio::runtime::TryCurrentError),

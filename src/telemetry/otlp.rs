@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{
+    ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig,
+};
 use opentelemetry_prometheus::PrometheusExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
+use tonic::transport::{Certificate, ClientTlsConfig};
+
 use super::TelemetryError;
 use crate::config;
+use crate::trust::PemFile;
 
 /// A collector that takes longer for one export does not get it.
 const EXPORT: Duration = Duration::from_secs(3);
@@ -24,12 +29,14 @@ pub(super) fn meters(
         .with_resource(resource())
         .with_reader(prometheus);
     if !settings.otlp.is_empty() {
-        let exporter = MetricExporter::builder()
+        let mut exporter = MetricExporter::builder()
             .with_tonic()
             .with_endpoint(&settings.otlp)
-            .with_timeout(EXPORT)
-            .build()
-            .map_err(|source| refused(settings, source))?;
+            .with_timeout(EXPORT);
+        if let Some(tls) = tls(settings)? {
+            exporter = exporter.with_tls_config(tls);
+        }
+        let exporter = exporter.build().map_err(|source| refused(settings, source))?;
         let interval = Duration::from_secs(settings.otlp_interval_seconds);
         builder = builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
     }
@@ -42,14 +49,30 @@ pub(super) fn tracers(settings: &config::Telemetry) -> Result<Option<SdkTracerPr
     if settings.otlp.is_empty() {
         return Ok(None);
     }
-    let exporter = SpanExporter::builder()
+    let mut exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&settings.otlp)
-        .with_timeout(EXPORT)
-        .build()
-        .map_err(|source| refused(settings, source))?;
+        .with_timeout(EXPORT);
+    if let Some(tls) = tls(settings)? {
+        exporter = exporter.with_tls_config(tls);
+    }
+    let exporter = exporter.build().map_err(|source| refused(settings, source))?;
     let builder = SdkTracerProvider::builder().with_resource(resource());
     Ok(Some(builder.with_batch_exporter(exporter).build()))
+}
+
+/// Which collectors are believed, where the URL asks for TLS.
+fn tls(settings: &config::Telemetry) -> Result<Option<ClientTlsConfig>, TelemetryError> {
+    if !settings.otlp.starts_with("https://") {
+        return Ok(None);
+    }
+    let tls = ClientTlsConfig::new();
+    if settings.otlp_ca.as_os_str().is_empty() {
+        return Ok(Some(tls.with_native_roots()));
+    }
+    let file = PemFile::read("telemetry.otlp_ca", &settings.otlp_ca)?;
+    file.authorities()?;
+    Ok(Some(tls.ca_certificate(Certificate::from_pem(&file.bytes))))
 }
 
 fn resource() -> Resource {

@@ -63,6 +63,18 @@ pub(super) fn observe(meter: &Meter, counts: &Arc<Counts>) {
     })
     .build();
     let counted = of(counts);
+    counter(
+        "sagate_access_log_lines_total",
+        "{line}",
+        "Lines of the access log, by whether they were written.",
+    )
+    .with_callback(move |observer| {
+        for (count, name) in counted.access_lines().into_iter().zip(["written", "lost"]) {
+            observer.observe(count, &[KeyValue::new("outcome", name)]);
+        }
+    })
+    .build();
+    let counted = of(counts);
     meter
         .u64_observable_gauge("sagate_tls_certificate_end_seconds")
         .with_unit("s")

@@ -5,13 +5,25 @@ use std::sync::Arc;
 
 use crate::config::Roles;
 
-/// The other end of a connection.
+/// The other end of a connection, or who asks through a trusted proxy at that end.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Where it is.
+    /// Where it is. The port is 0 where a proxy did not say it.
     pub address: SocketAddr,
+    /// The trusted proxy that said so.
+    pub proxy: Option<SocketAddr>,
     /// The name in its client certificate, where it showed one that was believed.
     pub certificate: Option<Arc<str>>,
+}
+
+impl Peer {
+    /// Its address as logs have it: with the port where that is known.
+    pub fn place(&self) -> String {
+        match self.address.port() {
+            0 => self.address.ip().to_string(),
+            _ => self.address.to_string(),
+        }
+    }
 }
 
 /// How a caller proved who it is.

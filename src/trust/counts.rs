@@ -36,6 +36,7 @@ pub struct Counts {
     reloads: [AtomicU64; 2],
     certificate_ends: AtomicU64,
     audited: [AtomicU64; 2],
+    accesses: [AtomicU64; 2],
 }
 
 impl Counts {
@@ -86,6 +87,16 @@ impl Counts {
     /// A line of the audit log was written, or lost.
     pub(super) fn audited(&self, written: bool) {
         self.audited[usize::from(!written)].fetch_add(1, Relaxed);
+    }
+
+    /// A line of the access log was written, or lost.
+    pub(super) fn access_logged(&self, written: bool) {
+        self.accesses[usize::from(!written)].fetch_add(1, Relaxed);
+    }
+
+    /// Lines of the access log that were written, and those that were lost.
+    pub fn access_lines(&self) -> [u64; 2] {
+        [0, 1].map(|it: usize| self.accesses[it].load(Relaxed))
     }
 
     /// Lines of the audit log that were written, and those that were lost.

@@ -34,6 +34,11 @@ pub enum TrustError {
         message: String,
     },
     /// The system gave no thread.
-    #[error("cannot start the thread that writes the audit log: {0}")]
-    Thread(std::io::Error),
+    #[error("cannot start the thread that writes the {name}: {source}")]
+    Thread {
+        /// The log.
+        name: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }

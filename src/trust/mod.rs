@@ -2,12 +2,14 @@
 //!
 //! - [`Tls`]: the server's certificate and the authorities of client certificates, read anew when their files change.
 //! - [`Auth`]: a request's headers and its connection become a [`Client`], or a [`Denied`]; [`need`] is the table of methods.
+//! - [`Proxies`]: whose word on a client's address is taken.
 //! - [`Pacer`]: so many requests a second for each client.
-//! - [`Audit`]: one line a request.
+//! - [`Audit`]: one line a request. [`AccessLog`]: one line a call.
 //! - [`Counts`]: what of this is counted, for telemetry to show.
 //!
 //! `docs/security.md` has the threat model.
 
+mod access_log;
 mod admit;
 mod audit;
 mod auth;
@@ -15,10 +17,15 @@ mod certificate;
 mod client;
 mod counts;
 mod error;
+mod forwarded;
+mod http_client;
 mod jwks;
 mod jwt;
+mod key_support;
+mod line_log;
 mod pace;
 mod pem;
+mod pem_content;
 mod rights;
 mod ring;
 mod tls;
@@ -29,6 +36,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+pub use access_log::{AccessLog, AccessRecord};
 pub use admit::Refusal;
 pub use audit::{Asked, Audit, Image};
 pub use auth::{Auth, Denied};
@@ -36,9 +44,13 @@ pub use certificate::name_of;
 pub use client::{Client, ClientKey, Peer, Proof};
 pub use counts::{Counts, Handshake};
 pub use error::TrustError;
+pub use forwarded::Proxies;
+pub(crate) use http_client::Endpoint;
 pub use pace::{Pace, Pacer};
+pub(crate) use pem::PemFile;
 pub use rights::{Need, need};
 pub use tls::Tls;
+pub(crate) use watched::read as read_text;
 
 use crate::config::Settings;
 
@@ -49,10 +61,14 @@ pub struct Trust {
     pub tls: Option<Tls>,
     /// Who callers are.
     pub auth: Auth,
+    /// Which proxies say for whom they ask.
+    pub proxies: Proxies,
     /// How often each may ask, where that is limited.
     pub pacer: Option<Pacer>,
     /// The record, where one is kept.
     pub audit: Option<Audit>,
+    /// The access log, where one is kept.
+    pub access_log: Option<AccessLog>,
     /// What is counted.
     pub counts: Arc<Counts>,
 }
@@ -66,10 +82,32 @@ impl Trust {
         Ok(Trust {
             tls: Tls::open(&settings.tls, &counts)?,
             auth: Auth::open(&settings.auth, &counts)?,
+            proxies: Proxies::new(&settings.server.proxies),
             pacer: Pacer::new(&settings.rate),
             audit: Audit::open(&settings.audit, &counts)?,
+            access_log: AccessLog::open(&settings.access_log, &counts)?,
             counts,
         })
+    }
+
+    /// Begins audit log and access log anew, where something has moved their files away.
+    pub fn reopen_logs(&self) {
+        if let Some(audit) = &self.audit {
+            audit.reopen();
+        }
+        if let Some(access_log) = &self.access_log {
+            access_log.reopen();
+        }
+    }
+
+    /// Waits until audit log and access log are written, for a few seconds at most. Not for a thread that others wait for.
+    pub fn flush_logs(&self) {
+        if let Some(audit) = &self.audit {
+            audit.flush();
+        }
+        if let Some(access_log) = &self.access_log {
+            access_log.flush();
+        }
     }
 
     /// Looks at the files again and again, until what it gives is dropped. To be called inside a tokio runtime.

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -121,8 +122,19 @@ fn load(settings: &config::Tls, old: Option<&Print>, counts: &Counts) -> Result<
         let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         builder.map_err(|error| cert.refuse(format!("TLS cannot be spoken: {error}")))
     };
-    let (chain, secret) = (cert.certificates()?, key.key()?);
-    let not_a_pair = |error| cert.refuse(format!("it cannot be used with the key of tls.key: {error}"));
+    let (chain, secret) = (cert.own_certificates()?, key.key()?);
+    let not_a_pair = |error| {
+        match error {
+        rustls::Error::InconsistentKeys(_) => cert.refuse(format!(
+            "the key of tls.key, {}, is that of another certificate: `openssl x509 -in {} -noout -pubkey` and `openssl pkey -in {} \
+             -pubout` must print the same",
+            settings.key.display(),
+            settings.cert.display(),
+            settings.key.display()
+        )),
+        error => cert.refuse(format!("it cannot be used with the key of tls.key: {error}")),
+    }
+    };
     let verified = match client_ca {
         None => builder()?.with_no_client_auth(),
         Some(file) => {

@@ -9,11 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::error::TrustError;
 
-/// Reads a file that a setting names.
+/// What some editors begin a text in UTF-8 with. It says nothing, and is no part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a text file that a setting names.
 ///
 /// # Errors
 /// It is not there, may not be read, or has more than so many bytes.
-pub(super) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<Vec<u8>, TrustError> {
+pub(crate) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<Vec<u8>, TrustError> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(largest + 1).read_to_end(&mut bytes));
     read.map_err(|source| TrustError::File {
@@ -27,6 +30,9 @@ pub(super) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<V
             path: path.to_path_buf(),
             message: format!("it has more than {largest} bytes, far too many for what it should hold"),
         });
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(bytes)
 }

@@ -22,7 +22,7 @@ fn place() -> Place {
 }
 
 fn start(place: &Place) -> Server {
-    let origins = format!("http://127.0.0.1:3000; {ORIGIN}");
+    let origins = format!("http://127.0.0.1:3000, {ORIGIN}");
     serve(place, &[("SERVER__CORS_ORIGINS", &origins)], &[])
 }
 

@@ -281,7 +281,7 @@ async fn a_certificate_is_its_clients_name() {
         ("AUTH__ANONYMOUS", ""),
         (
             "AUTH__CERTIFICATES",
-            "Reading Room 3 infer; lab.example infer,interpret",
+            r#"["Reading Room 3 infer", "lab.example infer,interpret"]"#,
         ),
     ];
     let server = serve(&place, &[&SERVER[..], &settings].concat(), &[]);

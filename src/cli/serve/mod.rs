@@ -17,7 +17,7 @@ use crate::engine::{Contract, Engine, Folder, Setup};
 use crate::grpc::{Addresses, Ended, Parts, Serving};
 use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
-use crate::trust::{Audit, Trust};
+use crate::trust::Trust;
 use setup::setup;
 
 /// Arguments of `sagate serve`.
@@ -26,7 +26,7 @@ use setup::setup;
 Answers sagate.v1.QualityControl, the Open Inference Protocol, health and reflection over gRPC, and /metrics, /healthz and /readyz over
 HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM
 or SIGINT: nothing more is taken, what was taken is answered (at most server.shutdown_seconds); a second signal ends it at once. SIGHUP
-begins the audit log anew and looks at the folder of models. An address that others can reach needs TLS (settings tls.cert, tls.key) or
+begins audit log and access log anew and looks at the folder of models. An address that others can reach needs TLS (settings tls.cert, tls.key) or
 --insecure; tokens, roles and limits are in the sections auth and rate.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
@@ -109,7 +109,7 @@ async fn serve(
         settings,
         repository.clone(),
         engine.clone(),
-        trust.audit.clone(),
+        trust.clone(),
     )?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
@@ -126,18 +126,16 @@ async fn serve(
         engine.stop().await;
     }
     telemetry.shutdown().await;
-    if let Some(audit) = trust.audit {
-        let _ = tokio::task::spawn_blocking(move || audit.flush()).await;
-    }
+    let _ = tokio::task::spawn_blocking(move || trust.flush_logs()).await;
     Ok(ended?)
 }
 
-/// Follows the folder of models: as often as the settings say, and at SIGHUP, which begins the audit log anew as well.
+/// Follows the folder of models: as often as the settings say, and at SIGHUP, which begins audit log and access log anew as well.
 fn follow(
     settings: &Settings,
     repository: Repository,
     engine: Arc<Engine>,
-    audit: Option<Audit>,
+    trust: Trust,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     let every = settings.models.watch_seconds;
@@ -147,10 +145,10 @@ fn follow(
         let folder = Folder::new(repository, engine).follow(every, now.clone());
         let told = async {
             while hang_up.recv().await.is_some() {
-                tracing::info!("SIGHUP: the audit log begins anew, and the folder of models is looked at");
-                if let Some(audit) = &audit {
-                    audit.reopen();
-                }
+                tracing::info!(
+                    "SIGHUP: audit log and access log begin anew, and the folder of models is looked at"
+                );
+                trust.reopen_logs();
                 now.notify_one();
             }
         };

@@ -15,7 +15,9 @@ use crate::trust::client::{Client, Peer, Proof};
 pub struct Asked {
     audit: Audit,
     method: String,
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
+    /// The level that the log shall have, where that is asked for.
+    log_level: OnceLock<&'static str>,
     client: OnceLock<(Arc<str>, Proof)>,
     code: Mutex<&'static str>,
     told: AtomicBool,
@@ -41,13 +43,18 @@ struct Line<'a> {
     time: String,
     client: Option<&'a str>,
     proof: &'static str,
-    peer: Option<SocketAddr>,
+    peer: Option<String>,
+    /// The trusted proxy that said where the peer is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<SocketAddr>,
     method: &'a str,
     model: Option<&'a str>,
     request_id: Option<&'a str>,
     image_hash: Option<&'a str>,
     code: &'static str,
     decision: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_level: Option<&'static str>,
 }
 
 impl Audit {
@@ -56,7 +63,8 @@ impl Audit {
         Arc::new(Asked {
             audit: self.clone(),
             method: method.unwrap_or("unknown").trim_start_matches('/').to_owned(),
-            peer: peer.map(|peer| peer.address),
+            peer: peer.cloned(),
+            log_level: OnceLock::new(),
             client: OnceLock::new(),
             code: Mutex::new("CANCELLED"),
             told: AtomicBool::new(false),
@@ -68,6 +76,11 @@ impl Asked {
     /// Who it is of.
     pub fn by(&self, client: &Client) {
         let _ = self.client.set((client.name.clone(), client.proof));
+    }
+
+    /// Which level the log shall have, by this call.
+    pub fn log_level(&self, level: &'static str) {
+        let _ = self.log_level.set(level);
     }
 
     /// How the call ended, as gRPC writes it. Without this it was cancelled.
@@ -87,7 +100,8 @@ impl Asked {
             time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
             client: client.map(|(name, _)| &**name),
             proof: client.map_or(Proof::None, |&(_, proof)| proof).name(),
-            peer: self.peer,
+            peer: self.peer.as_ref().map(Peer::place),
+            proxy: self.peer.as_ref().and_then(|peer| peer.proxy),
             method: &self.method,
             model: image.model,
             request_id: image.request_id,
@@ -96,10 +110,11 @@ impl Asked {
             decision: image
                 .accepted
                 .map(|accepted| if accepted { "ACCEPT" } else { "REJECT" }),
+            log_level: self.log_level.get().copied(),
         };
         // Text and numbers are always JSON.
         if let Ok(line) = serde_json::to_string(&line) {
-            self.audit.line(line);
+            self.audit.0.line(line);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! In front of every path: who asks, whether that one may, whether too often, and the line that the audit log gets. A path asks of its
 //! caller what the gRPC call does that it stands for.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
@@ -14,7 +16,7 @@ use crate::grpc::error::ServiceError;
 use crate::grpc::oip::Inference;
 use crate::grpc::oip::caller::Caller;
 use crate::telemetry::code_name;
-use crate::trust::{Need, Peer, need};
+use crate::trust::{AccessRecord, Need, Peer, need};
 
 /// Lets a request pass, or answers it.
 pub(super) async fn guard(
@@ -23,7 +25,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response<Body> {
     let trust = inference.trust();
-    let method = format!("/inference.GRPCInferenceService/{}", method(request.uri().path()));
+    let method = method(request.uri().path());
     // What is no path of the protocol asks nothing: it is told so.
     let needed = need(&method).unwrap_or(Need::Open);
     if needed == Need::Open {
@@ -49,6 +51,9 @@ pub(super) async fn guard(
         asked.by(&client);
         extensions.insert(asked.clone());
     }
+    if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
+        record.by(&client);
+    }
     extensions.insert(Caller {
         asker: Asker {
             client: engine::Client::new(name(&client)),
@@ -65,7 +70,11 @@ pub(super) async fn guard(
 }
 
 /// The gRPC method that a path stands for.
-fn method(path: &str) -> &'static str {
+pub(in crate::grpc) fn method(path: &str) -> String {
+    format!("/inference.GRPCInferenceService/{}", name_of_method(path))
+}
+
+fn name_of_method(path: &str) -> &'static str {
     let path = path.trim_end_matches('/');
     let last = path.rsplit('/').next().unwrap_or_default();
     match (path, last) {

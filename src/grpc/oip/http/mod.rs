@@ -14,6 +14,7 @@ pub(super) mod request;
 mod routes;
 
 pub(in crate::grpc) use connections::serve;
+pub(in crate::grpc) use guard::method;
 
 /// The header that says how many bytes of a body are JSON; binary tensors follow.
 const JSON_LENGTH: &str = "inference-header-content-length";

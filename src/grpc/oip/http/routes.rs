@@ -16,6 +16,7 @@ use tonic::metadata::MetadataMap;
 
 use super::guard::guard;
 use super::{answer, body, failure, in_json, request};
+use crate::grpc::access::{AccessLayer, Front};
 use crate::grpc::arrival::encoded;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::RepositoryIndexRequest;
@@ -23,7 +24,7 @@ use crate::grpc::oip::Inference;
 use crate::grpc::oip::caller::Caller;
 use crate::grpc::oip::repository::Change;
 use crate::telemetry::Rpc;
-use crate::trust::Asked;
+use crate::trust::{AccessRecord, Asked};
 
 /// Most bytes of a body that is no inference.
 const SHORT_BODY: usize = 64 * 1024;
@@ -64,6 +65,10 @@ pub(super) fn router(inference: Inference) -> Router {
         .fallback(async || failure::response(&unknown_path()))
         .method_not_allowed_fallback(async || failure::response(&wrong_method()))
         .layer(from_fn_with_state(inference.clone(), guard))
+        .layer(AccessLayer {
+            trust: inference.trust().clone(),
+            front: Front::Http,
+        })
         .with_state(inference)
 }
 
@@ -233,6 +238,7 @@ async fn infer(
     Path(which): Path<Which>,
     Extension(caller): Extension<Caller>,
     asked: Option<Extension<Arc<Asked>>>,
+    record: Option<Extension<Arc<AccessRecord>>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
@@ -240,6 +246,9 @@ async fn infer(
     let mut extensions = Extensions::new();
     if let Some(Extension(asked)) = asked {
         extensions.insert(asked);
+    }
+    if let Some(Extension(record)) = record {
+        extensions.insert(record);
     }
     let metadata = MetadataMap::from_headers(headers.clone());
     let call = inference.call(Rpc::ModelInfer, &metadata, &extensions);

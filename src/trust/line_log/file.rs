@@ -6,15 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::config;
+use super::Destination;
 
 /// How often it is told that lines are lost.
 const TELL: Duration = Duration::from_secs(60);
 
 pub(super) struct Log {
-    path: PathBuf,
-    max_bytes: u64,
-    keep: u64,
+    destination: Destination,
     /// `None`: it could not be opened; each line tries again.
     file: Option<File>,
     bytes: u64,
@@ -25,12 +23,10 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub fn open(settings: &config::Audit) -> io::Result<Log> {
-        let (file, bytes) = append(&settings.file)?;
+    pub fn open(destination: Destination) -> io::Result<Log> {
+        let (file, bytes) = append(&destination.path)?;
         Ok(Log {
-            path: settings.file.clone(),
-            max_bytes: settings.max_bytes,
-            keep: settings.keep,
+            destination,
             file: Some(file),
             bytes,
             torn: false,
@@ -51,7 +47,8 @@ impl Log {
             Err(error) => {
                 self.lost += 1;
                 if self.told.is_none_or(|told| told.elapsed() >= TELL) {
-                    tracing::error!(lost = self.lost, %error, "the audit log cannot be written: {}", self.path.display());
+                    let Destination { name, path, .. } = &self.destination;
+                    tracing::error!(lost = self.lost, %error, "the {name} cannot be written: {}", path.display());
                     self.told = Some(Instant::now());
                 }
                 false
@@ -62,7 +59,8 @@ impl Log {
     fn try_write(&mut self, line: &str) -> io::Result<()> {
         // What broke off is ended first, so that no line is glued to it.
         let text = format!("{}{line}\n", if self.torn { "\n" } else { "" });
-        let full = self.max_bytes > 0 && self.bytes > 0 && self.bytes + text.len() as u64 > self.max_bytes;
+        let max_bytes = self.destination.max_bytes;
+        let full = max_bytes > 0 && self.bytes > 0 && self.bytes + text.len() as u64 > max_bytes;
         if full {
             self.file = None;
             self.set_aside()?;
@@ -70,7 +68,7 @@ impl Log {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let (file, bytes) = append(&self.path)?;
+                let (file, bytes) = append(&self.destination.path)?;
                 self.bytes = bytes;
                 self.file.insert(file)
             }
@@ -94,17 +92,17 @@ impl Log {
     /// Renames the file to `.1`, what was that to `.2`, and so on; the oldest is written over.
     fn set_aside(&self) -> io::Result<()> {
         let numbered = |number: u64| {
-            let mut name = self.path.clone().into_os_string();
+            let mut name = self.destination.path.clone().into_os_string();
             name.push(format!(".{number}"));
             PathBuf::from(name)
         };
-        for number in (1..self.keep).rev() {
+        for number in (1..self.destination.keep).rev() {
             match fs::rename(numbered(number), numbered(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        fs::rename(&self.path, numbered(1))
+        fs::rename(&self.destination.path, numbered(1))
     }
 }
 

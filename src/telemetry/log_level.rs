@@ -1,0 +1,137 @@
+//! `/loglevel` on the admin port: `GET` says which level is logged, `PUT` changes it until the process ends. Both are for callers with the
+//! role `admin` alone, and leave a line in the audit log.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use clap::ValueEnum;
+use http_body_util::{BodyExt, Limited};
+use tonic::Code;
+
+use super::code_name;
+use super::logs::{self, NotStarted};
+use crate::config::{LogLevel, Role};
+use crate::trust::{Need, Peer, Refusal, Trust};
+
+/// Most bytes of a body that is the name of a level.
+const NAME_BYTES: usize = 64;
+
+const LEVELS: &str = "off, error, warn, info, debug or trace";
+
+/// The path.
+pub(super) fn router(trust: Trust) -> Router {
+    Router::new()
+        .route("/loglevel", get(tell).put(change))
+        .with_state(trust)
+}
+
+/// A code for the audit log, and an answer.
+type Outcome = (Code, Response);
+
+async fn tell(State(trust): State<Trust>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+    let tell = |_: &str| match logs::level() {
+        Ok(level) => (Code::Ok, format!("{}\n", level.name()).into_response()),
+        Err(error) => not_started(&error),
+    };
+    for_admins(&trust, &peer, &headers, "admin/GetLogLevel", None, tell)
+}
+
+async fn change(
+    State(trust): State<Trust>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let body = Limited::new(body, NAME_BYTES).collect().await;
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let level = str::from_utf8(&body).ok().map(str::trim);
+    let level = level.and_then(|name| LogLevel::from_str(name, true).ok());
+    let change = |client: &str| {
+        let Some(level) = level else {
+            let message = format!("the body must be one of {LEVELS}, and nothing else\n");
+            return (
+                Code::InvalidArgument,
+                (StatusCode::BAD_REQUEST, message).into_response(),
+            );
+        };
+        // At whichever of the two levels it shows.
+        tracing::warn!(client, "the log's level becomes {}", level.name());
+        match logs::set_level(level) {
+            Ok(()) => {
+                tracing::warn!(client, "the log's level is {}", level.name());
+                (Code::Ok, format!("{}\n", level.name()).into_response())
+            }
+            Err(error) => not_started(&error),
+        }
+    };
+    for_admins(&trust, &peer, &headers, "admin/SetLogLevel", level, change)
+}
+
+fn for_admins(
+    trust: &Trust,
+    peer: &Peer,
+    headers: &HeaderMap,
+    method: &str,
+    level: Option<LogLevel>,
+    work: impl FnOnce(&str) -> Outcome,
+) -> Response {
+    let peer = trust.proxies.client(peer, headers);
+    let asked = trust
+        .audit
+        .as_ref()
+        .map(|audit| audit.asked(Some(method), Some(&peer)));
+    let (code, answer) = match trust.admit(Need::Role(Role::Admin), headers, Some(&peer)) {
+        Ok((client, _)) => {
+            if let Some(asked) = &asked {
+                asked.by(&client);
+                if let Some(level) = level {
+                    asked.log_level(level.name());
+                }
+            }
+            work(&client.name)
+        }
+        Err(refusal) => refused(&refusal),
+    };
+    if let Some(asked) = asked {
+        asked.ended(code_name(code));
+    }
+    answer
+}
+
+fn refused(refusal: &Refusal) -> Outcome {
+    let text = format!("{refusal}\n");
+    match refusal {
+        Refusal::Denied(_) => {
+            let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (
+                Code::Unauthenticated,
+                (StatusCode::UNAUTHORIZED, bearer, text).into_response(),
+            )
+        }
+        Refusal::Forbidden { .. } => (
+            Code::PermissionDenied,
+            (StatusCode::FORBIDDEN, text).into_response(),
+        ),
+        Refusal::TooOften { wait } => {
+            let seconds = [(
+                header::RETRY_AFTER,
+                wait.as_secs_f64().ceil().max(1.0).to_string(),
+            )];
+            (
+                Code::ResourceExhausted,
+                (StatusCode::TOO_MANY_REQUESTS, seconds, text).into_response(),
+            )
+        }
+    }
+}
+
+fn not_started(error: &NotStarted) -> Outcome {
+    let text = format!("{error}\n");
+    (
+        Code::FailedPrecondition,
+        (StatusCode::CONFLICT, text).into_response(),
+    )
+}
