@@ -28,5 +28,5 @@ pub use blocking::{BlockingClient, BlockingParts, OnItsWay};
 pub use connection::{Client, Parts};
 pub use error::{ClientError, Refusal};
 pub use log_level::{LogLevelError, log_level};
-pub use retry::RETRY_JITTER;
+pub use retry::{RETRY_JITTER, retry_delay};
 pub use url::{DEFAULT_SERVER, ServerUrl};

@@ -31,7 +31,7 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
         };
         match hint(&status) {
             Some(wait) if attempt < ATTEMPTS && wait <= LONGEST_WAIT => {
-                let wait = jitter::longer(wait, RETRY_JITTER, &mut rand::thread_rng());
+                let wait = retry_delay(wait);
                 tracing::debug!("attempt {attempt}: {}; again in {wait:?}", status.message());
                 tokio::time::sleep(wait).await;
                 attempt += 1;
@@ -39,6 +39,11 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
             _ => return Err(status),
         }
     }
+}
+
+/// How long a client waits where a server hints at this time: that, and up to [`RETRY_JITTER`] of it more.
+pub fn retry_delay(hint: Duration) -> Duration {
+    jitter::longer(hint, RETRY_JITTER, &mut rand::thread_rng())
 }
 
 /// After what time the server wants to be asked again.

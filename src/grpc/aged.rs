@@ -24,21 +24,21 @@ pub const AGE_SPREAD: f64 = 0.1;
 
 /// When one connection ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Age {
+pub struct ConnectionAge {
     /// It is told to go then; `None`: never.
     pub told: Option<Duration>,
     /// It is cut then; `None`: never.
-    cut: Option<Duration>,
+    pub cut: Option<Duration>,
 }
 
-impl Age {
+impl ConnectionAge {
     /// Draws one.
-    pub fn draw(settings: &Connections) -> Age {
+    pub fn draw(settings: &Connections) -> ConnectionAge {
         let seconds = Duration::from_secs;
         let age = settings.max_connection_age_seconds;
         let grace = settings.max_connection_age_grace_seconds;
         let told = (age > 0).then(|| jitter::around(seconds(age), AGE_SPREAD, &mut rand::thread_rng()));
-        Age {
+        ConnectionAge {
             told,
             cut: told.filter(|_| grace > 0).map(|told| told + seconds(grace)),
         }
@@ -74,7 +74,7 @@ pub(super) async fn serve_each<C, F>(
 }
 
 /// One connection as a stream of them, which ends when the connection does.
-pub(super) fn alone<S>(stream: S, age: Age) -> impl Stream<Item = io::Result<Aged<S>>> {
+pub(super) fn alone<S>(stream: S, age: ConnectionAge) -> impl Stream<Item = io::Result<Aged<S>>> {
     let (ends, ended) = mpsc::channel::<Infallible>(1);
     let aged = Aged {
         stream,

@@ -32,7 +32,7 @@ pub mod v1;
 mod web;
 mod wire;
 
-pub use aged::AGE_SPREAD;
+pub use aged::{AGE_SPREAD, ConnectionAge};
 pub use answer::reason;
 pub use error::{DOMAIN, RETRY_SPREAD, ServiceError};
 pub use oip::{InferenceForm, read_inference};

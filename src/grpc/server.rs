@@ -13,7 +13,7 @@ use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::access::{AccessLayer, Front};
-use super::aged::{self, Age};
+use super::aged::{self, ConnectionAge};
 use super::deadline::InTime;
 use super::guard::Guarded;
 use super::incoming;
@@ -233,7 +233,7 @@ impl Serving {
         };
         let routes = routes.prepare();
         let serve_one = |connection| {
-            let age = Age::draw(connections);
+            let age = ConnectionAge::draw(connections);
             let server = match age.told {
                 Some(told) => server.clone().max_connection_age(told),
                 None => server.clone(),

@@ -220,6 +220,269 @@ fn a_wrong_setting_names_its_key_its_place_and_what_would_be_right() {
     assert!(stderr(&output).contains("nowhere.toml"));
 }
 
+/// Every setting that is a list takes the same forms from a variable: a JSON array, a TOML array, values with commas between.
+#[test]
+fn a_list_in_a_variable_is_an_array_or_has_commas() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, key, forms, value) in [
+        (
+            "AUTH__ANONYMOUS",
+            "auth.anonymous",
+            [r#"["infer", "review"]"#, "['infer', 'review',]", "infer, review"],
+            serde_json::json!(["infer", "review"]),
+        ),
+        (
+            "AUTH__CERTIFICATES",
+            "auth.certificates",
+            [
+                r#"["Reading Room 3 infer", "lab.example infer"]"#,
+                "['Reading Room 3 infer', 'lab.example infer']",
+                "Reading Room 3 infer,lab.example infer",
+            ],
+            serde_json::json!(["Reading Room 3 infer", "lab.example infer"]),
+        ),
+        (
+            "SERVER__CORS_ORIGINS",
+            "server.cors_origins",
+            [
+                r#"["https://viewer.example","http://127.0.0.1:3000"]"#,
+                "['https://viewer.example', 'http://127.0.0.1:3000']",
+                "https://viewer.example,http://127.0.0.1:3000",
+            ],
+            serde_json::json!(["https://viewer.example", "http://127.0.0.1:3000"]),
+        ),
+        (
+            "SERVER__TRUSTED_PROXIES",
+            "server.trusted_proxies",
+            [
+                r#"["10.0.0.0/8", "2001:db8::1"]"#,
+                "['10.0.0.0/8', '2001:db8::1']",
+                "10.0.0.0/8, 2001:db8::1",
+            ],
+            serde_json::json!(["10.0.0.0/8", "2001:db8::1/128"]),
+        ),
+        (
+            "ENGINE__WARM_UP_SIDES",
+            "engine.warm_up_sides",
+            ["[64, 128]", "[64, 128,]", "64,128"],
+            serde_json::json!([64, 128]),
+        ),
+        (
+            "ENGINE__PREFERRED_BATCHES",
+            "engine.preferred_batches",
+            ["[2, 4]", "[ 2, 4, ]", " 2, 4 "],
+            serde_json::json!([2, 4]),
+        ),
+        (
+            "GATE__ALLOWED_COVERAGE",
+            "gate.allowed_coverage",
+            ["[0.25, 1]", "[0.25, 1.0,]", "0.25,1"],
+            serde_json::json!([0.25, 1.0]),
+        ),
+        (
+            "SERVING__T1-BRAIN__VERSIONS",
+            "serving.t1-brain.versions",
+            ["[1, 3]", "[1, 3,]", "1,3"],
+            serde_json::json!([1, 3]),
+        ),
+    ] {
+        for form in forms {
+            let settings = printed(sagate(folder.path()).env(format!("SAGATE__{name}"), form));
+            let (found, source) = entry(&settings, key);
+            assert_eq!(found, &value, "{name}={form}");
+            assert_eq!(source, format!("environment SAGATE__{name}"));
+        }
+    }
+    for empty in ["[]", "", " [ ] "] {
+        let settings = printed(sagate(folder.path()).env("SAGATE__AUTH__ANONYMOUS", empty));
+        assert_eq!(
+            entry(&settings, "auth.anonymous").0,
+            &serde_json::json!([]),
+            "{empty:?}"
+        );
+    }
+}
+
+/// What `sagate version` says where a variable is wrong.
+fn refused(folder: &Path, name: &str, value: &str) -> String {
+    let output = sagate(folder).env(name, value).arg("version").output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{name}={value}: {}",
+        stderr(&output)
+    );
+    stderr(&output)
+}
+
+#[test]
+fn a_wrong_list_or_map_in_a_variable_says_which_and_how_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value, words) in [
+        (
+            "AUTH__ANONYMOUS",
+            r#"["infr"]"#,
+            vec![
+                "`auth.anonymous`",
+                "JSON array",
+                "commas between",
+                "infer, interpret, review, admin",
+            ],
+        ),
+        (
+            "AUTH__ANONYMOUS",
+            r#"["infer""#,
+            vec!["`auth.anonymous`", "JSON array"],
+        ),
+        (
+            "AUTH__ANONYMOUS",
+            "infer;review",
+            vec!["`auth.anonymous`", "commas between"],
+        ),
+        (
+            "AUTH__ANONYMOUS",
+            r#"{"roles": ["infer"]}"#,
+            vec!["`auth.anonymous`", "JSON array"],
+        ),
+        (
+            "AUTH__ANONYMOUS",
+            "[[\"infer\"]]",
+            vec!["`auth.anonymous`", "JSON array"],
+        ),
+        (
+            "AUTH__CERTIFICATES",
+            "viewer infer;lab infer",
+            vec!["`auth.certificates`", "NAME ROLE", "commas between"],
+        ),
+        (
+            "ENGINE__WARM_UP_SIDES",
+            "[64]\nlist = [1]",
+            vec!["`engine.warm_up_sides`", "like [256, 512]"],
+        ),
+        (
+            "ENGINE__WARM_UP_SIDES",
+            "[8]",
+            vec!["`engine.warm_up_sides`", "JSON array"],
+        ),
+        (
+            "SERVER__TRUSTED_PROXIES",
+            "10.0.0.0/33",
+            vec!["`server.trusted_proxies`", "10.0.0.0/8", "JSON array"],
+        ),
+        (
+            "SERVING__A__VERSIONS",
+            "[0]",
+            vec!["`serving.a.versions`", "\"latest\"", "JSON array"],
+        ),
+        // A map, or one value, where a section is.
+        (
+            "SERVER",
+            r#"{"listen": "127.0.0.1:1"}"#,
+            vec!["`server`", "is a section", "SAGATE__SERVER__LISTEN"],
+        ),
+        (
+            "SERVING",
+            r#"{"a": {"weight": 2}}"#,
+            vec!["`serving`", "is a section", "SAGATE__SERVING__NAME__WEIGHT"],
+        ),
+        (
+            "SERVING__A",
+            "2",
+            vec!["`serving.a`", "is a section", "SAGATE__SERVING__A__WEIGHT"],
+        ),
+        // A section where one value is.
+        (
+            "GATE__COVERAGE__LOW",
+            "1",
+            vec!["`gate.coverage`", "holds `low`", "from 0 to 1"],
+        ),
+    ] {
+        let name = format!("SAGATE__{name}");
+        let message = refused(folder.path(), &name, value);
+        for word in words {
+            assert!(
+                message.contains(word),
+                "{name}={value}: `{message}` lacks `{word}`"
+            );
+        }
+        assert!(message.contains("SAGATE__"), "{message}");
+    }
+}
+
+/// Words that other programs use are answered with the setting that means the same, not with one that is spelt alike.
+#[test]
+fn a_wrong_key_is_answered_with_the_one_that_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    for (key, meant) in [
+        ("server.port", "server.listen"),
+        ("server.host", "server.listen"),
+        ("server.address", "server.listen"),
+        ("port", "server.listen"),
+        ("metrics.port", "server.admin"),
+        ("server.metrics_port", "server.admin"),
+        ("http.port", "server.http"),
+        ("server.workers", "engine.instances"),
+        ("engine.num_workers", "engine.instances"),
+        ("server.threads", "device.threads"),
+        ("server.log_level", "log.level"),
+        ("logging.level", "log.level"),
+        ("model_path", "models.dir"),
+        ("models.path", "models.dir"),
+        ("default_model", "models.default"),
+        ("tls.cert_file", "tls.cert"),
+        ("tls.certificate", "tls.cert"),
+        ("tls.private_key", "tls.key"),
+        ("server.ssl_keyfile", "tls.key"),
+        ("server.tls_cert", "tls.cert"),
+        ("client.certificate", "client.cert"),
+        ("client.private-key", "client.key"),
+        ("tls.ca_file", "tls.client_ca"),
+        ("batching.max_batch_size", "engine.max_batch"),
+        ("server.max_message_size", "server.max_message_bytes"),
+        ("telemetry.otlp_endpoint", "telemetry.otlp"),
+        ("telemetry.endpoint", "telemetry.otlp"),
+        ("rate.rps", "rate.per_second"),
+        ("audit.path", "audit.file"),
+        ("device.gpu", "device.kind"),
+        // Another section, and letters that are wrong, missing or swapped.
+        ("server.coverage", "gate.coverage"),
+        ("gate.covreage", "gate.coverage"),
+        ("engine.instance", "engine.instances"),
+        ("serving.t1-brain.wieght", "serving.t1-brain.weight"),
+    ] {
+        std::fs::write(&file, format!("{key} = 1\n")).unwrap();
+        let output = sagate(folder.path())
+            .args(["config", "check", "mine.toml"])
+            .output()
+            .unwrap();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{key}: {message}");
+        let hint = format!("unknown setting `{key}` (file mine.toml); did you mean `{meant}`, ");
+        assert!(message.contains(&hint), "{key}: {message}");
+    }
+    let message = refused(folder.path(), "SAGATE__SERVER__PORT", "50051");
+    assert!(
+        message.contains("`server.listen` (SAGATE__SERVER__LISTEN)"),
+        "{message}"
+    );
+    // Where nothing is near, nothing is made up.
+    let message = refused(folder.path(), "SAGATE__QWERTYUIOP", "1");
+    assert!(
+        message.contains("sagate config print") && !message.contains("did you mean"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_settings_file_may_begin_with_a_byte_order_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "\u{feff}[server]\r\nmax_images = 3\r\n";
+    std::fs::write(folder.path().join("sagate.toml"), text).unwrap();
+    let settings = printed(&mut sagate(folder.path()));
+    assert_eq!(entry(&settings, "server.max_images").0, 3);
+}
+
 #[test]
 fn help_documents_the_exit_codes_and_usage_errors_have_theirs() {
     let folder = tempfile::tempdir().unwrap();

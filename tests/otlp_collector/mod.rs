@@ -19,7 +19,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 /// What came, so far.
@@ -40,6 +40,22 @@ impl Collector {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let collector = Collector::default();
         let server = Server::builder()
+            .add_service(TraceServiceServer::new(collector.clone()))
+            .add_service(MetricsServiceServer::new(collector.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(server);
+        (collector, url)
+    }
+
+    /// The same over TLS, with this certificate and key.
+    pub async fn start_with_tls(cert: &str, key: &str) -> (Collector, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let collector = Collector::default();
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
+        let server = Server::builder()
+            .tls_config(tls)
+            .unwrap()
             .add_service(TraceServiceServer::new(collector.clone()))
             .add_service(MetricsServiceServer::new(collector.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));

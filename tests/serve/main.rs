@@ -13,5 +13,6 @@ mod client;
 mod command_line;
 mod doctor;
 mod examples;
+mod jitter;
 mod threads;
 mod top_screen;

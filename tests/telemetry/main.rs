@@ -1,5 +1,7 @@
 //! What the service tells of itself.
 
+#[path = "../authority/mod.rs"]
+mod authority;
 #[path = "../otlp_collector/mod.rs"]
 mod otlp_collector;
 #[path = "../program/mod.rs"]

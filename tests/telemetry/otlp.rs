@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::authority::Authority;
 use crate::otlp_collector::{Collector, attributes};
+use crate::program::{Place, finish, waves_image};
+use crate::server::{request, serve, serving, tensor};
 use crate::telemetry_rig::{decided, everything, families, model, phases, settings, start};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -239,6 +242,76 @@ async fn without_a_collector_at_the_address_it_still_ends() {
         telemetry.shutdown().await;
         telemetry.shutdown().await;
     }
+}
+
+/// An `https://` collector gets the same where its authority is named, and nothing where it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_to_a_collector_that_is_believed() {
+    let authority = Authority::new("Tests");
+    let given = authority.server();
+    let (collector, url) = Collector::start_with_tls(&given.cert, &given.key).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let believing = |ca: std::path::PathBuf| {
+        let settings = sagate::config::Telemetry {
+            otlp_ca: ca,
+            ..settings(&url)
+        };
+        Telemetry::start(&settings, &[])
+    };
+    for (ca, reached) in [
+        (file("ca.pem", &authority.pem()), true),
+        (file("other.pem", &Authority::new("Tests").pem()), false),
+        // The system's authorities do not vouch for it.
+        ("".into(), false),
+    ] {
+        let telemetry = believing(ca.clone()).unwrap();
+        telemetry.call(Rpc::Segment, &MetadataMap::new()).finish(Code::Ok);
+        telemetry.shutdown().await;
+        let taken = collector.take();
+        assert_eq!(!taken.spans.is_empty(), reached, "{}", ca.display());
+        assert_eq!(!taken.metrics.is_empty(), reached, "{}", ca.display());
+    }
+    for (ca, words) in [
+        (folder.path().join("nowhere.pem"), "No such file"),
+        (file("key.pem", &given.key), "it holds a private key"),
+    ] {
+        let said = believing(ca).err().unwrap().to_string();
+        assert!(
+            said.contains("telemetry.otlp_ca") && said.contains(words),
+            "{said}"
+        );
+    }
+}
+
+/// The same by the real server, whose settings name the authority.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_sends_over_tls() {
+    let place = Place::new(1, &[0.0, 1.0]);
+    let authority = Authority::new("Tests");
+    place.write("ca.pem", authority.pem().as_bytes());
+    let given = authority.server();
+    let (collector, url) = Collector::start_with_tls(&given.cert, &given.key).await;
+    let server = serve(&place, &[("TELEMETRY__OTLP_CA", "ca.pem")], &["--otlp", &url]);
+    let asked = request("one", tensor(&waves_image(1, 16, 16)));
+    server.client().segment(asked).await.unwrap();
+    // At its end the server sends what it has.
+    assert_eq!(server.stop().code, 0);
+    let taken = collector.take();
+    assert_eq!(named(&taken.spans, "image").len(), 1);
+    assert!(
+        taken.metrics.contains(&"sagate_images_total".to_owned()),
+        "{:?}",
+        taken.metrics
+    );
+    // Authorities of a collector that speaks no TLS are a mistake.
+    let mut command = serving(&place, &["--otlp", "http://127.0.0.1:4317"]);
+    command.env("SAGATE__TELEMETRY__OTLP_CA", "ca.pem");
+    finish(&mut command).assert_refused(2, &["`telemetry.otlp_ca`", "https://"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ use tonic::metadata::MetadataMap;
 pub fn settings(otlp: &str) -> config::Telemetry {
     config::Telemetry {
         otlp: otlp.into(),
+        otlp_ca: "".into(),
         // Longer than any test: what arrives was sent at the end.
         otlp_interval_seconds: 3600,
         window_seconds: 300,

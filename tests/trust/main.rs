@@ -15,7 +15,11 @@ mod signed;
 #[path = "../tiny_model/mod.rs"]
 mod tiny_model;
 
+mod access_log;
 mod audit;
 mod auth;
 mod limit;
+mod log_level;
+mod pem;
+mod proxies;
 mod tls;
