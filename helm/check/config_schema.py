@@ -24,8 +24,10 @@ CLOSER = {
     "gate.coverage": {"anyOf": [SHARE, {"const": "calibrated"}]},
     "gate.allowed_coverage": SHARES,
     "gate.allowed_threshold": SHARES,
+    "server.forwarded_header": {"enum": ["x-forwarded-for", "forwarded"]},
     "auth.anonymous": ROLES,
     "log.level": {"enum": ["off", "error", "warn", "info", "debug", "trace"]},
+    "access_log.format": {"enum": ["json", "logfmt"]},
     "log.format": {"enum": ["auto", "pretty", "json"]},
     "serving.versions": {"anyOf": [{"enum": ["all", "latest"]}, {"type": "array", "items": {"type": "integer", "minimum": 1}}]},
     "serving.canary_share": SHARE,
@@ -44,7 +46,7 @@ def kind_of(name, default):
     if isinstance(default, str):
         return {"type": "string"}
     if isinstance(default, list):
-        item = {"type": "string"} if name in ("server.cors_origins", "auth.certificates") else {"type": "integer", "minimum": 1}
+        item = {"type": "string"} if name in ("server.cors_origins", "server.trusted_proxies", "auth.certificates") else {"type": "integer", "minimum": 1}
         return {"type": "array", "items": item}
     raise Wrong(f"sagate.example.toml: {name} has a default of a kind that helm/check/config_schema.py does not know")
 

@@ -1,5 +1,7 @@
 //! An OTLP/gRPC collector that keeps what it gets.
 
+#![allow(dead_code, reason = "every test file uses a part")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

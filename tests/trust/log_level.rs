@@ -26,7 +26,7 @@ fn place() -> Place {
 const SETTINGS: [(&str, &str); 2] = [("AUTH__TOKENS", "tokens"), ("AUDIT__FILE", "audit.jsonl")];
 
 /// `sagate log-level ARGUMENTS` of a server.
-fn log_level<'a>(server: &Server, arguments: &[&'a str]) -> Vec<String> {
+fn log_level(server: &Server, arguments: &[&str]) -> Vec<String> {
     let admin = server.admin();
     [&["log-level", "--admin", &admin][..], arguments]
         .concat()

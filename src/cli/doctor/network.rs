@@ -127,7 +127,10 @@ pub fn certificates(settings: &Settings) -> Option<Finding> {
 /// Whether the collector is there, where one is set.
 pub fn collector(settings: &Settings) -> Option<Finding> {
     let url = settings.telemetry.otlp.as_str();
-    let host = url.strip_prefix("http://")?.trim_end_matches('/');
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))?
+        .trim_end_matches('/');
     let reached = host
         .to_socket_addrs()
         .and_then(|mut addresses| addresses.next().ok_or_else(|| ErrorKind::NotFound.into()))

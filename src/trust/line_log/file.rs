@@ -16,6 +16,8 @@ pub(super) struct Log {
     /// `None`: it could not be opened; each line tries again.
     file: Option<File>,
     bytes: u64,
+    /// Whether it can be set aside; a pipe or terminal, like /dev/stdout, has no other name to go by.
+    regular: bool,
     /// The last line broke off in its middle.
     torn: bool,
     lost: u64,
@@ -24,11 +26,12 @@ pub(super) struct Log {
 
 impl Log {
     pub fn open(destination: Destination) -> io::Result<Log> {
-        let (file, bytes) = append(&destination.path)?;
+        let (file, bytes, regular) = append(&destination.path)?;
         Ok(Log {
             destination,
             file: Some(file),
             bytes,
+            regular,
             torn: false,
             lost: 0,
             told: None,
@@ -60,7 +63,8 @@ impl Log {
         // What broke off is ended first, so that no line is glued to it.
         let text = format!("{}{line}\n", if self.torn { "\n" } else { "" });
         let max_bytes = self.destination.max_bytes;
-        let full = max_bytes > 0 && self.bytes > 0 && self.bytes + text.len() as u64 > max_bytes;
+        let full =
+            self.regular && max_bytes > 0 && self.bytes > 0 && self.bytes + text.len() as u64 > max_bytes;
         if full {
             self.file = None;
             self.set_aside()?;
@@ -68,8 +72,8 @@ impl Log {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let (file, bytes) = append(&self.destination.path)?;
-                self.bytes = bytes;
+                let (file, bytes, regular) = append(&self.destination.path)?;
+                (self.bytes, self.regular) = (bytes, regular);
                 self.file.insert(file)
             }
         };
@@ -106,13 +110,14 @@ impl Log {
     }
 }
 
-/// Opens a file to be written to behind what it holds, and says how much that is. A new one is not for everyone to read.
-fn append(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a file to be written to behind what it holds, and says how much that is, and whether it is a file of a disk. A new one is not for
+/// everyone to read.
+fn append(path: &Path) -> io::Result<(File, u64, bool)> {
     let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o640)
         .open(path)?;
-    let bytes = file.metadata()?.len();
-    Ok((file, bytes))
+    let metadata = file.metadata()?;
+    Ok((file, metadata.len(), metadata.is_file()))
 }
