@@ -316,14 +316,15 @@ fn inside_of_a_setting(key: &str) -> Option<(String, &str)> {
 
 /// The valid key that was probably meant; `None` where none is close.
 fn meant(key: &str) -> Option<String> {
-    let key = &key.to_lowercase().replace('-', "_");
+    let in_ours = |text: &str| text.to_lowercase().replace('-', "_");
     if let Some((model, field)) = key
         .strip_prefix("serving.")
         .and_then(|rest| rest.rsplit_once('.'))
     {
-        let field = nearest(field, serving::KEYS.iter().map(|(known, _)| *known))?;
-        return Some(format!("serving.{model}.{field}"));
+        let fields = serving::KEYS.iter().map(|(known, _)| *known);
+        return Some(format!("serving.{model}.{}", nearest(&in_ours(field), fields)?));
     }
+    let key = &in_ours(key);
     let elsewhere = || {
         keys()
             .map(|(known, _)| known)

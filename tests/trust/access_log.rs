@@ -11,7 +11,7 @@ use crate::program::{Place, finish, waves_image};
 use crate::server::{Server, file, request, serve, serving, tensor};
 use prost::Message;
 use sagate::grpc::v1;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const FILE: (&str, &str) = ("ACCESS_LOG__FILE", "access.jsonl");
 
@@ -96,8 +96,9 @@ async fn every_call_leaves_one_line() {
         let get = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         http(&server.http(), get.as_bytes());
     }
-    let body =
-        r#"{"id":"scan-8","inputs":[{"name":"image","datatype":"FP32","shape":[1,1,2,2],"data":[1,2,3,4]}]}"#;
+    let pixels: Vec<u64> = (0..256).collect();
+    let input = json!({ "name": "IMAGE", "datatype": "UINT8", "shape": [16, 16], "data": pixels });
+    let body = json!({ "id": "scan-8", "inputs": [input] }).to_string();
     let infer = format!(
         "POST /v2/models/tiny/infer HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

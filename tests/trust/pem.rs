@@ -30,7 +30,8 @@ fn make(place: &Place, name: &str, algorithm: &str) {
     openssl(
         place,
         &format!(
-            "req -x509 {algorithm} -nodes -keyout {name}.key -out {name}.pem -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+            "req -x509 {algorithm} -nodes -keyout {name}.key -out {name}.pem -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
+             -addext basicConstraints=critical,CA:FALSE"
         ),
     );
 }
