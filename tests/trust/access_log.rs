@@ -258,6 +258,26 @@ async fn logfmt_and_without_clients() {
     }
 }
 
+/// As containers want it: what is no file of a disk is never set aside, however much went there.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_may_be_the_processs_own_output() {
+    let place = Place::new(1, &[0.0, 1.0]);
+    let settings = [
+        ("ACCESS_LOG__FILE", "/dev/stdout"),
+        ("ACCESS_LOG__MAX_BYTES", "1"),
+    ];
+    let server = serve(&place, &settings, &[]);
+    for id in ["one", "two", "three"] {
+        segment(&server, id).await;
+    }
+    let stopped = server.stop();
+    assert_eq!(stopped.code, 0);
+    for id in ["one", "two", "three"] {
+        let named = format!("\"request_id\":\"{id}\"");
+        assert_eq!(stopped.printed.matches(&named).count(), 1, "{}", stopped.printed);
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_told_at_the_start() {
     let place = Place::new(1, &[0.0, 1.0]);
