@@ -35,9 +35,9 @@ pub fn nifti(bytes: &[u8]) {
 
 /// PNG and JPEG, and how a format is recognised.
 pub fn png_jpeg(bytes: &[u8]) {
-    match imaging::recognise(bytes) {
-        Some(format) => decode(bytes, format),
-        None => {
+    match imaging::recognise(bytes, "fuzzed") {
+        Ok(format) => decode(bytes, format),
+        Err(_) => {
             decode(bytes, Format::Png);
             decode(bytes, Format::Jpeg);
         }
