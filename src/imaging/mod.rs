@@ -33,6 +33,6 @@ pub use limits::Limits;
 pub use npy::encode as encode_npy;
 pub use orientation::Orientation;
 pub use picture::{Image, Picture, Plane, Volume};
-pub use read::{Format, decode, read, read_mask, recognise};
+pub use read::{Format, decode, decode_mask, read, read_mask, recognise};
 pub use samples::Dtype;
 pub(crate) use samples::any_value;

@@ -53,23 +53,42 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
     decode(&bytes, format, &path.display().to_string(), limits)
 }
 
-/// Reads a mask from a file: numbers as they are stored, since they are labels. Grey of few bits is not brought to 0..=255, a
-/// palette's indices count and not its colours, and JPEG is refused, which alters values.
+/// Reads a mask from a file, as [`decode_mask`] does.
 ///
 /// # Errors
-/// As [`read`]; a JPEG.
+/// As [`read`] and [`decode_mask`].
 pub fn read_mask(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
     let (bytes, format) = open(path, limits)?;
-    let name = path.display().to_string();
+    decode_mask(&bytes, format, &path.display().to_string(), limits)
+}
+
+/// Reads a mask from bytes: numbers as they are stored, since they are labels. Grey of few bits is not brought to 0..=255, a
+/// palette's indices count and not its colours, booleans are 0 and 1, and JPEG is refused, which alters values.
+///
+/// # Errors
+/// As [`decode`]; a JPEG.
+pub fn decode_mask(
+    bytes: &[u8],
+    format: Format,
+    name: &str,
+    limits: &Limits,
+) -> Result<Picture, ImagingError> {
     match format {
-        Format::Png => png::decode(&bytes, png::Meaning::Labels, &name, limits).map(Picture::Image),
-        Format::Npy => npy::decode_mask(&bytes, &name, limits).map(Picture::Image),
+        Format::Png | Format::Npy => {
+            limits.check_bytes(name, "size", bytes.len() as u64)?;
+            require_format(bytes, &format, name)?;
+            let mask = match format {
+                Format::Png => png::decode(bytes, png::Meaning::Labels, name, limits),
+                _ => npy::decode_mask(bytes, name, limits),
+            };
+            mask.map(Picture::Image)
+        }
         Format::Jpeg => {
             let right =
                 "PNG, NIfTI-1, .npy or safetensors: JPEG alters values, and a mask's values are its labels";
-            Err(ImagingError::field(&name, "mask format", "JPEG", right))
+            Err(ImagingError::field(name, "mask format", "JPEG", right))
         }
-        other => decode(&bytes, other, &name, limits),
+        other => decode(bytes, other, name, limits),
     }
 }
 
