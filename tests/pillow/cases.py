@@ -3,7 +3,7 @@
     cases.py FOLDER     writes FOLDER/NAME and FOLDER/cases.json: a list of
     {"file": NAME, "kind": "whole" or "damaged", "refused": words or null, "warned": bool, "shape": [c, h, w], "values": NAME, "shift": n}
 
-`values` are 16-bit little-endian: what the file holds. `refused`: the reader may refuse the file, if its message has these words.
+`values` are 16-bit little-endian: what the file holds, or held before it was damaged. `refused`: the reader may refuse the file, if its message has these words.
 `warned`: libjpeg warns of the damage or fails. `shift`: bits that Pillow drops of each value.
 """
 import io
@@ -154,7 +154,7 @@ def jpegs():
         odd[at] = value
         add(f"{name}.jpg", bytes(odd), grey, refused=words)
     bad_adobe = adobe(without(cjpeg(drawn(16, 16, 3)), 0xE0), 2)
-    add("adobe2.jpg", bad_adobe, pillow(bad_adobe))
+    add("adobe2.jpg", bad_adobe, pillow(bad_adobe), refused="colour transform")
     damaged_jpegs()
 
 
@@ -191,10 +191,10 @@ def damaged_jpeg(name, spoilt, data):
     done = program("djpeg", "-outfile", os.devnull, data=spoilt)
     warned = done.returncode != 0 or bool(done.stderr)
     try:
-        array = pillow(spoilt)
+        pillow(spoilt)
     except Exception:
-        warned, array = True, pillow(data)
-    add(f"{name}.jpg", spoilt, array, kind="damaged", warned=warned)
+        warned = True
+    add(f"{name}.jpg", spoilt, pillow(data), kind="damaged", warned=warned)
 
 
 # PNG
