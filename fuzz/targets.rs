@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use sagate::config::Settings;
 use sagate::gate::{By, Calibration, Policy};
 use sagate::grpc::{InferenceForm, ServiceError, read_inference, read_request};
-use sagate::imaging::{self, Dtype, Format, Limits, Picture, Plane};
+use sagate::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane};
 use sagate::model::Manifest;
 use sagate::nn::checkpoint::Weights;
 use sagate::nn::unet::UNetConfig;
@@ -35,9 +35,9 @@ pub fn nifti(bytes: &[u8]) {
 
 /// PNG and JPEG, and how a format is recognised.
 pub fn png_jpeg(bytes: &[u8]) {
-    match imaging::recognise(bytes) {
-        Some(format) => decode(bytes, format),
-        None => {
+    match imaging::recognise(bytes, "fuzzed") {
+        Ok(format) => decode(bytes, format),
+        Err(_) => {
             decode(bytes, Format::Png);
             decode(bytes, Format::Jpeg);
         }
@@ -185,13 +185,23 @@ pub fn certificate(bytes: &[u8]) {
     }
 }
 
+/// As an image, and as a mask.
 fn decode(bytes: &[u8], format: Format) {
+    for decoded in [
+        imaging::decode(bytes, format.clone(), "fuzzed", &LIMITS),
+        imaging::decode_mask(bytes, format, "fuzzed", &LIMITS),
+    ] {
+        check(decoded);
+    }
+}
+
+fn check(decoded: Result<Picture, ImagingError>) {
     let image = |image: &imaging::Image| {
         assert!(!image.pixels.is_empty() && image.pixels.len() as u64 <= LIMITS.max_pixels);
         assert!(image.pixels.iter().all(|pixel| pixel.is_finite()));
         assert!(image.spacing.iter().all(|side| side.is_finite() && *side > 0.0));
     };
-    match imaging::decode(bytes, format, "fuzzed", &LIMITS) {
+    match decoded {
         Ok(Picture::Image(it)) => image(&it),
         Ok(Picture::Volume(volume)) => {
             assert!(volume.voxels.len() as u64 <= LIMITS.max_pixels);

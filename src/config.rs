@@ -137,6 +137,7 @@ const KEYS: &[(&str, &str)] = &[
     ("telemetry.window_seconds", "a whole number from 10 to 86400"),
     ("limits.max_pixels", "a whole number of at least 1"),
     ("limits.max_bytes", "a whole number of at least 1"),
+    ("imaging.grey_from_rgb", "true or false"),
     (
         "log.level",
         "\"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
@@ -231,6 +232,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// How large an input may be.
     pub limits: Limits,
+    /// How an input is read.
+    pub imaging: Imaging,
     /// What is logged, and how.
     pub log: Log,
     /// How results are printed.
@@ -361,6 +364,13 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Most bytes, of the file and of the decoded picture.
     pub max_bytes: u64,
+}
+
+/// Section `imaging`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imaging {
+    /// Whether a file whose three channels are equal everywhere is one channel for a model that takes one.
+    pub grey_from_rgb: bool,
 }
 
 /// Section `log`. Logs go to stderr.
@@ -642,6 +652,9 @@ impl Settings {
             limits: Limits {
                 max_pixels: reader.get("limits.max_pixels")?,
                 max_bytes: reader.get("limits.max_bytes")?,
+            },
+            imaging: Imaging {
+                grey_from_rgb: reader.get("imaging.grey_from_rgb")?,
             },
             log: Log {
                 level: reader.get("log.level")?,

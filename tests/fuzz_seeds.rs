@@ -6,6 +6,8 @@
 
 mod authority;
 mod bad_files;
+mod exif;
+mod jpeg_file;
 mod nifti_file;
 mod oip;
 mod program;
@@ -17,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 use authority::Authority;
 use bad_files::{encoded, grey, half, jpeg_without_lines, nifti_floats, of_no_size, png_of};
+use exif::{exif, in_jpeg, in_png};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use jpeg_file::three_scans;
 use nifti_file::NiftiFile;
 use program::{floats, gzip, npy, safetensors};
 use prost::Message;
@@ -100,6 +104,7 @@ fn pictures() {
         Luma([(x * 9000 + y) as u16])
     }));
     let sample = fs::read(here("samples/t1-brain/masks/sagittal-033-clean.png")).unwrap();
+    let half_size = GrayImage::from_fn(6, 5, |x, y| Luma([(x * 40 + y * 3) as u8]));
     seeds(
         "png_jpeg",
         &[
@@ -111,6 +116,18 @@ fn pictures() {
             ("grey.jpg", encoded(&small(), ImageFormat::Jpeg)),
             ("colours.jpg", encoded(&colours(), ImageFormat::Jpeg)),
             ("no-lines.jpg", jpeg_without_lines()),
+            (
+                "three-scans.jpg",
+                three_scans(&small().to_luma8(), [&half_size, &half_size]),
+            ),
+            (
+                "turned.jpg",
+                in_jpeg(&encoded(&small(), ImageFormat::Jpeg), &exif(6, true)),
+            ),
+            (
+                "turned.png",
+                in_png(&encoded(&small(), ImageFormat::Png), &exif(8, false), true),
+            ),
             ("cut.jpg", half(&encoded(&grey(), ImageFormat::Jpeg)).to_vec()),
         ],
     );
@@ -125,6 +142,8 @@ fn pictures() {
             ("f4.npy", npy("<f4", "(3, 4)", &floats(values.clone()))),
             ("channels.npy", npy("<f4", "(1, 3, 4)", &floats(values.clone()))),
             ("u1.npy", npy("|u1", "(2, 3)", &[1, 2, 3, 4, 5, 6])),
+            ("flags.npy", npy("|b1", "(2, 3)", &[0, 1, 1, 0, 1, 0])),
+            ("long.npy", npy("|u1", "(2L, 3L)", &[1, 2, 3, 4, 5, 6])),
             ("i2.npy", npy(">i2", "(1, 3)", &[0, 1, 0, 2, 0xff, 0xff])),
             ("none.npy", of_format(".npy")),
         ],

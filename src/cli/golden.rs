@@ -38,14 +38,15 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let subject = Subject::of_pass(&pass);
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(&subject)?, args.slice, &args.image)?;
-    let seen = pass.segment(&[&pass.prepare(&slice.image)?])?.remove(0);
+    let image = slice.image.upright();
+    let seen = pass.segment(&[&pass.prepare(&image)?])?.remove(0);
     anyhow::ensure!(
         seen.mean_sa.fault.is_none(),
         "{}: the model's output is empty, full or not finite: that proves nothing, take an image with an object in it",
         slice.name
     );
     let golden = Golden {
-        image: slice.image,
+        image,
         labels: seen.labels,
         mu: seen.mean_sa.mu,
     };

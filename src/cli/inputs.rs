@@ -1,6 +1,6 @@
 //! The files that a command line names, as the single images in them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::UsageError;
 use super::subject::Subject;
 use crate::config::Settings;
-use crate::imaging::{self, Image, Picture, Plane, Volume};
+use crate::imaging::{self, Image, Orientation, Picture, Plane, Volume};
 
 /// Endings of the files that can be read.
 const ENDINGS: [&str; 7] = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
@@ -22,6 +22,8 @@ pub struct Input {
     pub stem: String,
     /// What it holds.
     pub picture: Picture,
+    /// Whether three equal channels are one for a model that takes one.
+    grey_from_rgb: bool,
 }
 
 /// One 2D image of an input.
@@ -95,6 +97,7 @@ pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Resu
         path: path.to_owned(),
         stem: stems.of(path, &picture),
         picture,
+        grey_from_rgb: settings.imaging.grey_from_rgb,
     })
 }
 
@@ -105,10 +108,11 @@ fn limits(settings: &Settings) -> imaging::Limits {
     }
 }
 
-/// The true masks of an input's slices, from the file of the input's name in a folder; none where there is no such file.
+/// The true masks of an input's slices, from the file of the input's name in a folder; none where there is no such file. A mask lies as
+/// its image is stored, whatever the image says of being turned.
 ///
 /// # Errors
-/// A mask that cannot be read or has another size than its image.
+/// A mask that cannot be read, has another size than its image, or says that it is to be turned in another way.
 pub fn truths(
     folder: &Path,
     input: &Input,
@@ -125,8 +129,10 @@ pub fn truths(
     };
     let truth = Input {
         stem,
-        picture: imaging::read(&path, &limits(settings))?,
+        picture: imaging::read_mask(&path, &limits(settings))?,
         path,
+        // A mask saved in colour is refused: which of its colours is which label is not known.
+        grey_from_rgb: false,
     };
     let file = truth.path.display();
     let masks = truth.slices(subject)?;
@@ -146,12 +152,26 @@ pub fn truths(
         );
         if found != wanted {
             bail!(
-                "{}: the true mask is {} x {} pixels (height x width); it must be {} x {}, as its image {} is",
+                "{}: the true mask is {} x {} pixels (height x width); it must be {} x {}, as its image {} is{}",
                 mask.name,
                 found.0,
                 found.1,
                 wanted.0,
                 wanted.1,
+                slice.name,
+                match slice.image.orientation {
+                    Orientation::UPRIGHT => "",
+                    _ => " stored (its EXIF orientation turns only what is shown)",
+                }
+            );
+        }
+        let (own, image) = (mask.image.orientation, slice.image.orientation);
+        if own != Orientation::UPRIGHT && own != image {
+            bail!(
+                "{}: the EXIF orientation of the true mask is {}; it must be absent, 1 or {}, as its image {} has",
+                mask.name,
+                own.exif_value(),
+                image.exif_value(),
                 slice.name
             );
         }
@@ -161,17 +181,27 @@ pub fn truths(
     masks.iter().zip(slices).map(mask).collect()
 }
 
+/// Labels that a message lists at most.
+const LISTED_LABELS: usize = 8;
+
 /// Refuses a true mask with labels that the model has no class for: against those, Dice would say nothing.
 ///
 /// # Errors
 /// The first such label; `name` is what the message calls the mask, `model` the model.
 pub fn check_labels(labels: &Array2<u8>, name: &str, classes: usize, model: &str) -> anyhow::Result<()> {
-    if let Some(label) = labels.iter().find(|&&label| usize::from(label) > classes) {
-        bail!(
-            "{name}: the true mask holds label {label}; model {model} has the labels 0 (background) to {classes}"
-        );
-    }
-    Ok(())
+    let Some(label) = labels.iter().find(|&&label| usize::from(label) > classes) else {
+        return Ok(());
+    };
+    let held: BTreeSet<u8> = labels.iter().copied().collect();
+    let listed: Vec<String> = held.iter().take(LISTED_LABELS).map(u8::to_string).collect();
+    let (listed, more) = (
+        listed.join(", "),
+        if held.len() > LISTED_LABELS { ", ..." } else { "" },
+    );
+    bail!(
+        "{name}: the true mask holds label {label} (its values are {listed}{more}); model {model} has the labels 0 (background) \
+         to {classes}"
+    )
 }
 
 /// The slice that is asked for, or the middle one.
@@ -218,7 +248,10 @@ impl Input {
             Picture::Image(image) => Ok(vec![Slice {
                 name: file.to_string(),
                 index: None,
-                image: image.clone(),
+                image: match (self.grey_from_rgb, subject.channels) {
+                    (true, 1) => image.clone().grey_if_equal(),
+                    _ => image.clone(),
+                },
             }]),
             Picture::Volume(volume) => {
                 let plane = plane(volume, subject).with_context(|| file.to_string())?;

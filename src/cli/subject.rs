@@ -16,6 +16,8 @@ pub struct Subject {
     pub hash: String,
     /// Plane in which volumes are cut, where the model cares.
     pub plane: Option<Plane>,
+    /// How many channels its images have.
+    pub channels: usize,
     /// Its object classes, in the order of their labels.
     pub classes: Vec<ClassStyle>,
     /// Units of each of its layers, layer 1 first.
@@ -31,6 +33,7 @@ impl Subject {
             reference: manifest.reference(),
             hash: pass.hash().into(),
             plane: manifest.input.plane,
+            channels: manifest.input.channels.len(),
             classes: manifest.classes.iter().map(style).collect(),
             units: LAYERS
                 .iter()
@@ -45,6 +48,7 @@ impl Subject {
             reference: model.id.to_string(),
             hash: model.hash.clone(),
             plane: model.plane,
+            channels: model.channels,
             classes: model.classes.iter().map(style).collect(),
             units: model.units.clone(),
         }

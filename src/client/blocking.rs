@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::access::Access;
 use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
 use super::connection::{Client, Parts};
-use super::convert;
+use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::url::ServerUrl;
 use crate::imaging::Image;
@@ -53,12 +53,12 @@ impl BlockingClient {
     /// Sends an image, after waiting for a place among those that are on their way.
     pub fn start(&self, image: &Image, ask: &Ask) -> OnItsWay {
         let place = self.runtime.block_on(Arc::clone(&self.places).acquire_owned());
-        let (request, size) = (convert::segment_request(image, ask), convert::size(image));
+        let (request, grid) = (convert::segment_request(image, ask), Grid::of(image));
         let client = self.client.clone();
         OnItsWay(self.runtime.spawn(async move {
             let _place = place;
             let begin = Instant::now();
-            (client.send(request, size).await, begin.elapsed())
+            (client.send(request, grid).await, begin.elapsed())
         }))
     }
 

@@ -12,7 +12,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::access::{Access, Bearer};
 use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
-use super::convert;
+use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::retry::patiently;
 use super::url::ServerUrl;
@@ -83,19 +83,15 @@ impl Client {
     /// # Errors
     /// What the server refuses, or a server that does not answer.
     pub async fn segment(&self, image: &Image, ask: &Ask) -> Result<Answer, ClientError> {
-        self.send(convert::segment_request(image, ask), convert::size(image))
+        self.send(convert::segment_request(image, ask), Grid::of(image))
             .await
     }
 
-    /// [`Client::segment`] for a request whose image has this height and width.
-    pub(super) async fn send(
-        &self,
-        request: v1::SegmentRequest,
-        size: [usize; 2],
-    ) -> Result<Answer, ClientError> {
+    /// [`Client::segment`] for a request whose image has this grid.
+    pub(super) async fn send(&self, request: v1::SegmentRequest, grid: Grid) -> Result<Answer, ClientError> {
         let call = || async { self.stub().segment(request.clone()).await };
         let answer = patiently(call).await.map_err(|status| self.error(&status))?;
-        convert::answer(answer.into_inner().segmentation, size)
+        convert::answer(answer.into_inner().segmentation, grid)
     }
 
     /// Segments one image and shows what the network sees in it, part by part.
@@ -112,7 +108,7 @@ impl Client {
         let (first, parts) = patiently(call).await.map_err(|status| self.error(&status))?;
         Ok(Parts {
             url: self.url.clone(),
-            size: convert::size(image),
+            grid: Grid::of(image),
             first,
             parts,
         })
@@ -177,8 +173,8 @@ impl Client {
 #[derive(Debug)]
 pub struct Parts {
     url: ServerUrl,
-    /// Height and width of the image.
-    size: [usize; 2],
+    /// The image's.
+    grid: Grid,
     first: Option<v1::InterpretResponse>,
     parts: Streaming<v1::InterpretResponse>,
 }
@@ -194,7 +190,7 @@ impl Parts {
             None => self.parts.message().await,
         };
         match next.map_err(|status| ClientError::of(&status, &self.url))? {
-            Some(message) => convert::part(message, self.size),
+            Some(message) => convert::part(message, self.grid),
             None => Err(ClientError::Answer {
                 field: "part",
                 message: "was missing: the stream ended before its summary".into(),

@@ -13,7 +13,7 @@ use crate::grpc::v1;
 use crate::grpc::v1::image::Source;
 use crate::grpc::v1::interpret_response::Part as PbPart;
 use crate::grpc::v1::segmentation_options::Gate;
-use crate::imaging::{Image, Plane, mask};
+use crate::imaging::{Image, Orientation, Plane, mask};
 use crate::model::{Class, Reference};
 use crate::nn::layers::Layer;
 use crate::protoseg::Fault;
@@ -66,20 +66,18 @@ pub(super) fn interpret_request(image: &Image, ask: &Ask, look: &Look) -> v1::In
     }
 }
 
-/// The values as they are, so that the server sees what a local run would see, to the bit.
+/// The values as they are, so that the server sees what a local run would see, to the bit; upright, as a tensor cannot say that it is
+/// to be turned.
 fn tensor(image: &Image) -> v1::Image {
-    let (channels, height, width) = image.pixels.dim();
-    let data: Vec<u8> = image
-        .pixels
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let pixels = image.orientation.upright(image.pixels.view());
+    let (channels, height, width) = pixels.dim();
+    let data: Vec<u8> = pixels.iter().flat_map(|value| value.to_le_bytes()).collect();
     v1::Image {
         source: Some(Source::Tensor(v1::Tensor {
             data_type: v1::DataType::Float32.into(),
             shape: vec![channels as u32, height as u32, width as u32],
             data: data.into(),
-            spacing: image.spacing.to_vec(),
+            spacing: image.orientation.upright_pair(image.spacing).to_vec(),
         })),
     }
 }
@@ -154,18 +152,28 @@ fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
     }
 }
 
-/// Height and width of an image, which its mask must have.
-pub(super) fn size(image: &Image) -> [usize; 2] {
-    let (_, height, width) = image.pixels.dim();
-    [height, width]
+/// Where the pixels of an image lie, and those of its mask must.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grid {
+    /// Height and width of what was sent.
+    upright: [usize; 2],
+    orientation: Orientation,
 }
 
-pub(super) fn answer(
-    segmentation: Option<v1::Segmentation>,
-    size: [usize; 2],
-) -> Result<Answer, ClientError> {
+impl Grid {
+    pub fn of(image: &Image) -> Grid {
+        let (_, height, width) = image.pixels.dim();
+        Grid {
+            upright: image.orientation.upright_pair([height, width]),
+            orientation: image.orientation,
+        }
+    }
+}
+
+pub(super) fn answer(segmentation: Option<v1::Segmentation>, grid: Grid) -> Result<Answer, ClientError> {
     let segmentation = present("segmentation", segmentation)?;
     let decision = decision(&segmentation)?;
+    let labels = labels(present("segmentation.mask", segmentation.mask)?, grid.upright)?;
     Ok(Answer {
         fault: fault(&decision, segmentation.object_fraction),
         object_fraction: segmentation.object_fraction,
@@ -179,7 +187,11 @@ pub(super) fn answer(
                 .expected_dice
                 .map(|v1::ExpectedDice { value, low, high }| Expectation { value, low, high }),
         }),
-        labels: labels(present("segmentation.mask", segmentation.mask)?, size)?,
+        labels: grid
+            .orientation
+            .stored(labels.view())
+            .as_standard_layout()
+            .into_owned(),
         decision,
     })
 }
@@ -272,9 +284,9 @@ fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError>
     present("segmentation.mask.data", labels)
 }
 
-pub(super) fn part(message: v1::InterpretResponse, size: [usize; 2]) -> Result<Part, ClientError> {
+pub(super) fn part(message: v1::InterpretResponse, grid: Grid) -> Result<Part, ClientError> {
     Ok(match present("part", message.part)? {
-        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation), size)?),
+        PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation), grid)?),
         PbPart::Layer(layer) => Part::Layer(LayerSeen {
             layer: present("layer.layer", Layer::by_number(layer.layer as usize))?,
             score: layer.sa_score,

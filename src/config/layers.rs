@@ -60,6 +60,7 @@ telemetry.otlp_interval_seconds = 15
 telemetry.window_seconds = 300
 limits.max_pixels = 67108864
 limits.max_bytes = 1073741824
+imaging.grey_from_rgb = true
 log.level = "warn"
 log.format = "auto"
 output.format = "table"

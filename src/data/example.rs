@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::{DataError, difficulty};
-use crate::imaging::{self, Image, Limits, Picture};
+use crate::imaging::{self, Image, Limits, Orientation, Picture};
 
 /// What an image file may be called; the content decides what it is.
 const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "npy", "nii", "nii.gz", "safetensors"];
@@ -78,7 +78,7 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
         examples.push(Example {
             name,
             position,
-            image,
+            image: image.upright(),
             truth,
             difficulty: difficulties.as_ref().map(|all| all[position]),
         });
@@ -105,7 +105,7 @@ pub fn file(path: &Path) -> Result<Example, DataError> {
     Ok(Example {
         position: position(&name).unwrap_or(0),
         name,
-        image: read_image(path)?,
+        image: read_image(path)?.upright(),
         truth: None,
         difficulty: None,
     })
@@ -121,9 +121,13 @@ pub(super) fn position(name: &str) -> Option<usize> {
     }
 }
 
-/// Reads one 2D image; a volume is an error.
+/// Reads one 2D image, as its file stores it; a volume is an error.
 fn read_image(path: &Path) -> Result<Image, DataError> {
-    match imaging::read(path, &Limits::default())? {
+    image_of(path, imaging::read(path, &Limits::default())?)
+}
+
+fn image_of(path: &Path, picture: Picture) -> Result<Image, DataError> {
+    match picture {
         Picture::Image(image) => Ok(image),
         Picture::Volume(volume) => Err(DataError::Volume {
             path: path.to_owned(),
@@ -132,9 +136,9 @@ fn read_image(path: &Path) -> Result<Image, DataError> {
     }
 }
 
-/// Reads a mask of whole-numbered labels and checks it against its image.
+/// Reads a mask of whole-numbered labels and checks it against its image, which is as its file stores it: so is the mask.
 fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
-    let mask = read_image(path)?;
+    let mask = image_of(path, imaging::read_mask(path, &Limits::default())?)?;
     let field = |field: &str, was: String, want: &str| DataError::Field {
         path: path.to_owned(),
         field: field.to_owned(),
@@ -159,6 +163,13 @@ fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
             want_w,
         });
     }
+    if mask.orientation != Orientation::UPRIGHT && mask.orientation != image.orientation {
+        return Err(field(
+            "the EXIF orientation",
+            mask.orientation.exif_value().to_string(),
+            "absent, 1, or that of its image",
+        ));
+    }
     let labels = mask.pixels.index_axis_move(ndarray::Axis(0), 0);
     if let Some(odd) = labels
         .iter()
@@ -166,7 +177,8 @@ fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
     {
         return Err(field("a label", odd.to_string(), "a whole number from 0 to 255"));
     }
-    Ok(labels.mapv(|v| v as u8))
+    let upright = image.orientation.upright(labels.view());
+    Ok(upright.as_standard_layout().mapv(|v| v as u8))
 }
 
 /// The image files of a folder by their names without extension, sorted.

@@ -64,7 +64,8 @@ pub(super) async fn arrive<T: Send + 'static>(
         .acquire_owned()
         .await
         .map_err(|_| ServiceError::Internal)?;
-    let (hosted, limits, held) = (hosted.clone(), context.limits, place.clone());
+    let (hosted, held) = (hosted.clone(), place.clone());
+    let (limits, imaging) = (context.limits, context.imaging);
     let shadow = order.shadow.clone();
     let begun = Instant::now();
     let at_once = sent.values().is_some_and(|values| values <= DECODED_AT_ONCE);
@@ -73,7 +74,7 @@ pub(super) async fn arrive<T: Send + 'static>(
         let _held = decoder;
         let bytes = sent.clone();
         let contract = hosted.contract();
-        let decoded = sent.decode(contract.manifest(), &limits).map(|image| {
+        let decoded = sent.decode(contract.manifest(), &limits, imaging).map(|image| {
             let decoded_at = Instant::now();
             let spacing = image.spacing;
             let looked_at = shadow.map(|shadow| (shadow, image.clone()));

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::error::ServiceError;
 use super::order::known;
 use super::v1;
+use crate::config::Imaging;
 use crate::imaging::{self, Dtype, Format, Image, ImagingError, Limits, Picture};
 use crate::model::Manifest;
 
@@ -128,7 +129,12 @@ impl Sent {
     ///
     /// # Errors
     /// Bytes that do not hold what they should, or a volume of which no slice is named.
-    pub fn decode(self, manifest: &Manifest, limits: &Limits) -> Result<Image, ServiceError> {
+    pub fn decode(
+        self,
+        manifest: &Manifest,
+        limits: &Limits,
+        settings: Imaging,
+    ) -> Result<Image, ServiceError> {
         match self.reading {
             Reading::Tensor {
                 dtype,
@@ -145,12 +151,13 @@ impl Sent {
             }
             Reading::File { format, slice } => {
                 let field = "image.file";
-                let format = format.or_else(|| imaging::recognise(&self.data)).ok_or_else(|| {
-                    let right =
-                        "NIfTI-1, PNG, JPEG, .npy or safetensors, or image.file.format must say what it is";
-                    ServiceError::field("image.file.data", "of no format that its content tells", right)
-                })?;
-                one_slice(read(&self.data, format, field, limits)?, slice, manifest)
+                let format = format.map_or_else(|| imaging::recognise(&self.data, NAME), Ok);
+                let format = format.map_err(|source| ServiceError::Image { field, source })?;
+                let image = one_slice(read(&self.data, format, field, limits)?, slice, manifest)?;
+                Ok(match (settings.grey_from_rgb, manifest.input.channels.len()) {
+                    (true, 1) => image.grey_if_equal(),
+                    _ => image,
+                })
             }
         }
     }

@@ -6,6 +6,7 @@ use tonic::Code;
 use super::error::ServiceError;
 use super::picture::Sent;
 use super::{order, v1};
+use crate::config::Settings;
 use crate::gate::Policy;
 use crate::imaging::{Image, Limits};
 use crate::model::Manifest;
@@ -31,5 +32,5 @@ pub fn read_request(
     order::plan(request.layers, request.units, manifest)?;
     let sent = Sent::new(request.image)?;
     sent.hash();
-    sent.decode(manifest, limits)
+    sent.decode(manifest, limits, Settings::default().imaging)
 }

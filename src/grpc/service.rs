@@ -13,7 +13,7 @@ use super::error::ServiceError;
 use super::server::Parts;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
-use crate::config::{Server, Settings};
+use crate::config::{Imaging, Server, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::gate::Policy;
 use crate::imaging::Limits;
@@ -35,6 +35,8 @@ pub(super) struct Context {
     /// What the settings ask of the gate.
     pub policy: Policy,
     pub limits: Limits,
+    /// How an image is read.
+    pub imaging: Imaging,
     pub settings: Server,
     /// How many images are decoded at once: no more than there are cores, whatever waits.
     pub decoders: Arc<Semaphore>,
@@ -65,6 +67,7 @@ impl Context {
                 max_pixels: settings.limits.max_pixels,
                 max_bytes: settings.limits.max_bytes,
             },
+            imaging: settings.imaging,
             settings: settings.server.clone(),
             decoders: Arc::new(Semaphore::new(cores)),
             draining,

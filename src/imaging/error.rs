@@ -23,7 +23,7 @@ pub enum ImagingError {
         /// The folder.
         file: String,
     },
-    /// Neither the first bytes nor the file's extension say which format this is.
+    /// The first bytes are of no format that is read here, and the file's extension says nothing that they do not deny.
     #[error(
         "{file}: format is unknown ({found}); it should be NIfTI-1 (.nii, .nii.gz), PNG, JPEG, NumPy .npy or \
          safetensors"
@@ -31,7 +31,7 @@ pub enum ImagingError {
     UnknownFormat {
         /// The file.
         file: String,
-        /// What the file begins with.
+        /// What the file is, or what it begins with.
         found: String,
     },
     /// The bytes end before the picture does.

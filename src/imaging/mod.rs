@@ -11,15 +11,18 @@
 //! Every writer goes through [`atomic`], so that no half-written file is left behind.
 
 pub mod atomic;
-mod bitmap;
+mod content;
 mod error;
 pub mod figure;
 mod inflate;
+mod jpeg;
 mod limits;
 pub mod mask;
 mod nifti;
 mod npy;
+mod orientation;
 mod picture;
+mod png;
 pub mod preprocess;
 mod read;
 mod samples;
@@ -28,7 +31,8 @@ mod tensor;
 pub use error::ImagingError;
 pub use limits::Limits;
 pub use npy::encode as encode_npy;
+pub use orientation::Orientation;
 pub use picture::{Image, Picture, Plane, Volume};
-pub use read::{Format, decode, read, recognise};
+pub use read::{Format, decode, decode_mask, read, read_mask, recognise};
 pub use samples::Dtype;
 pub(crate) use samples::any_value;

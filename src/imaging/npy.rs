@@ -15,7 +15,20 @@ const LONGEST_HEADER: usize = 4096;
 /// Reads `[height, width]` or `[channels, height, width]`, in C or Fortran order.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Image, ImagingError> {
     let (text, data) = split(bytes, name)?;
-    let header = Header::parse(text, name)?;
+    values(Header::parse(text, name, parse_dtype)?, data, name, limits)
+}
+
+/// As [`decode`], and booleans as 0 and 1.
+pub(super) fn decode_mask(bytes: &[u8], name: &str, limits: &Limits) -> Result<Image, ImagingError> {
+    let (text, data) = split(bytes, name)?;
+    let dtype = |descr: &str| match descr {
+        "|b1" | "?" => Some((Dtype::U8, ByteOrder::Little)),
+        other => parse_dtype(other),
+    };
+    values(Header::parse(text, name, dtype)?, data, name, limits)
+}
+
+fn values(header: Header, data: &[u8], name: &str, limits: &Limits) -> Result<Image, ImagingError> {
     let axes: Vec<u64> = header.shape.iter().map(|&side| side as u64).collect();
     let count = limits.check(name, "shape", &axes, header.dtype.size() as u64)?;
     let needed = count * header.dtype.size();
@@ -85,10 +98,7 @@ pub(super) fn image(array: ArrayD<f32>, name: &str) -> Result<Image, ImagingErro
     } else {
         pixels.as_standard_layout().into_owned()
     };
-    Ok(Image {
-        pixels,
-        spacing: [1.0; 2],
-    })
+    Ok(Image::new(pixels, [1.0; 2]))
 }
 
 /// Header text and what follows it.
@@ -142,7 +152,11 @@ struct Header {
 
 impl Header {
     /// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
-    fn parse(text: &str, name: &str) -> Result<Self, ImagingError> {
+    fn parse(
+        text: &str,
+        name: &str,
+        dtype: impl Fn(&str) -> Option<(Dtype, ByteOrder)>,
+    ) -> Result<Self, ImagingError> {
         let value = |key: &'static str| {
             let quoted = [format!("'{key}'"), format!("\"{key}\"")];
             let after = quoted.iter().find_map(|key| text.split_once(key.as_str()))?.1;
@@ -157,7 +171,7 @@ impl Header {
             .unwrap_or_default()
             .trim()
             .trim_matches(['\'', '"']);
-        let (dtype, order) = parse_dtype(descr).ok_or_else(|| {
+        let (dtype, order) = dtype(descr).ok_or_else(|| {
             let right = "an integer or floating type of 1 to 8 bytes, such as <f4, |u1 or >i2";
             ImagingError::field(name, "dtype (descr)", format!("`{descr}`"), right)
         })?;
@@ -183,8 +197,14 @@ impl Header {
         };
         let inside = shape.ok_or_else(|| wrong("unclosed"))?;
         let sides = inside.split(',').map(str::trim).filter(|side| !side.is_empty());
+        // Python 2 wrote its long integers as `181L`.
         let shape: Vec<usize> = sides
-            .map(|side| side.parse().map_err(|_| wrong(inside)))
+            .map(|side| {
+                side.strip_suffix('L')
+                    .unwrap_or(side)
+                    .parse()
+                    .map_err(|_| wrong(inside))
+            })
             .collect::<Result<_, _>>()?;
         if !(2..=3).contains(&shape.len()) {
             return Err(wrong(inside));

@@ -3,6 +3,7 @@
 use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
 use serde::{Deserialize, Serialize};
 
+use super::Orientation;
 use super::nifti::Geometry;
 
 /// A two-dimensional image, as the file has it: no preprocessing yet.
@@ -12,6 +13,47 @@ pub struct Image {
     pub pixels: Array3<f32>,
     /// Millimetres per row step and per column step; 1.0 where the file does not say.
     pub spacing: [f64; 2],
+    /// How the pixels are to be turned before they are shown. Preprocessing does it, and masks come back as the pixels are stored.
+    pub orientation: Orientation,
+}
+
+impl Image {
+    /// An image that is shown as it is stored.
+    pub fn new(pixels: Array3<f32>, spacing: [f64; 2]) -> Image {
+        Image {
+            pixels,
+            spacing,
+            orientation: Orientation::UPRIGHT,
+        }
+    }
+
+    /// The same pixels, to be turned before they are shown.
+    pub fn with_orientation(self, orientation: Orientation) -> Image {
+        Image { orientation, ..self }
+    }
+
+    /// The image as it is shown: its pixels turned.
+    pub fn upright(self) -> Image {
+        if self.orientation == Orientation::UPRIGHT {
+            return self;
+        }
+        let pixels = self.orientation.upright(self.pixels.view());
+        Image::new(
+            pixels.as_standard_layout().into_owned(),
+            self.orientation.upright_pair(self.spacing),
+        )
+    }
+
+    /// An image of three channels that are equal everywhere, as a picture of grey values saved in colour has them, with the first
+    /// of them alone; any other image as it is.
+    pub fn grey_if_equal(self) -> Image {
+        let channel = |index| self.pixels.index_axis(Axis(0), index);
+        if self.pixels.len_of(Axis(0)) != 3 || channel(0) != channel(1) || channel(0) != channel(2) {
+            return self;
+        }
+        let pixels = channel(0).insert_axis(Axis(0)).to_owned();
+        Image { pixels, ..self }
+    }
 }
 
 /// What a file holds.
@@ -148,9 +190,6 @@ impl Volume {
         for (mut target, source) in pixels.outer_iter_mut().zip(channels) {
             target.assign(&source);
         }
-        Image {
-            pixels,
-            spacing: plane.spacing(self.spacing),
-        }
+        Image::new(pixels, plane.spacing(self.spacing))
     }
 }

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::{Dtype, ImagingError, Limits, Picture, bitmap, inflate, nifti, npy, tensor};
+use super::content::{self, Content};
+use super::{Dtype, ImagingError, Limits, Picture, inflate, jpeg, nifti, npy, png, tensor};
 
 /// How bytes are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,39 +29,139 @@ pub enum Format {
     },
 }
 
+impl Format {
+    /// Its name in messages.
+    fn name(&self) -> &'static str {
+        match self {
+            Format::Nifti => "NIfTI-1",
+            Format::Png => "PNG",
+            Format::Jpeg => "JPEG",
+            Format::Npy => ".npy",
+            Format::Safetensors => "safetensors",
+            Format::Raw { .. } => "raw values",
+        }
+    }
+}
+
 /// Reads a picture from a file. Its content says which format it has; the extension counts only where the content is
 /// silent.
 ///
 /// # Errors
 /// Every [`ImagingError`] that names a file.
 pub fn read(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
-    let name = path.display().to_string();
+    let (bytes, format) = open(path, limits)?;
+    decode(&bytes, format, &path.display().to_string(), limits)
+}
+
+/// Reads a mask from a file, as [`decode_mask`] does.
+///
+/// # Errors
+/// As [`read`] and [`decode_mask`].
+pub fn read_mask(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
+    let (bytes, format) = open(path, limits)?;
+    decode_mask(&bytes, format, &path.display().to_string(), limits)
+}
+
+/// Reads a mask from bytes: numbers as they are stored, since they are labels. Grey of few bits is not brought to 0..=255, a
+/// palette's indices count and not its colours, booleans are 0 and 1, and JPEG is refused, which alters values.
+///
+/// # Errors
+/// As [`decode`]; a JPEG.
+pub fn decode_mask(
+    bytes: &[u8],
+    format: Format,
+    name: &str,
+    limits: &Limits,
+) -> Result<Picture, ImagingError> {
+    match format {
+        Format::Png | Format::Npy => {
+            limits.check_bytes(name, "size", bytes.len() as u64)?;
+            require_format(bytes, &format, name)?;
+            let mask = match format {
+                Format::Png => png::decode(bytes, png::Meaning::Labels, name, limits),
+                _ => npy::decode_mask(bytes, name, limits),
+            };
+            mask.map(Picture::Image)
+        }
+        Format::Jpeg => {
+            let right =
+                "PNG, NIfTI-1, .npy or safetensors: JPEG alters values, and a mask's values are its labels";
+            Err(ImagingError::field(name, "mask format", "JPEG", right))
+        }
+        other => decode(bytes, other, name, limits),
+    }
+}
+
+/// A file's bytes and format.
+fn open(path: &Path, limits: &Limits) -> Result<(Vec<u8>, Format), ImagingError> {
     let bytes = read_bytes(path, limits)?;
-    let format = recognise(&bytes)
-        .or_else(|| from_extension(path))
-        .ok_or_else(|| ImagingError::UnknownFormat {
-            file: name.clone(),
-            found: describe_start(&bytes),
-        })?;
-    decode(&bytes, format, &name, limits)
+    let format = match content::identify(&bytes) {
+        Content::Readable(format) => Some(format),
+        Content::Foreign(_) => None,
+        Content::Unknown => from_extension(path),
+    };
+    let format = format.ok_or_else(|| unknown(&bytes, &path.display().to_string()))?;
+    Ok((bytes, format))
+}
+
+/// The format of bytes of which nothing else is known.
+///
+/// # Errors
+/// [`ImagingError::UnknownFormat`] where it is none that is read here, with what it is.
+pub fn recognise(bytes: &[u8], name: &str) -> Result<Format, ImagingError> {
+    match content::identify(bytes) {
+        Content::Readable(format) => Ok(format),
+        Content::Foreign(_) | Content::Unknown => Err(unknown(bytes, name)),
+    }
+}
+
+fn unknown(bytes: &[u8], name: &str) -> ImagingError {
+    ImagingError::UnknownFormat {
+        file: name.to_owned(),
+        found: match content::identify(bytes) {
+            Content::Foreign(what) => format!("it is {what}"),
+            _ if inflate::is_gzip(bytes) => "it is gzip, but what it holds is not NIfTI-1".to_owned(),
+            _ => {
+                let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+                format!("it begins with the bytes {}", start.join(" "))
+            }
+        },
+    }
 }
 
 /// Reads a picture from bytes. `name` stands for the file in messages.
 ///
 /// # Errors
-/// Every [`ImagingError`] that names a file, but for those of opening it.
+/// Every [`ImagingError`] that names a file, but for those of opening it; [`ImagingError::Field`] where the bytes are plainly of
+/// another format than `format`.
 pub fn decode(bytes: &[u8], format: Format, name: &str, limits: &Limits) -> Result<Picture, ImagingError> {
     limits.check_bytes(name, "size", bytes.len() as u64)?;
+    require_format(bytes, &format, name)?;
     match format {
         Format::Nifti => nifti::decode(bytes, name, limits),
-        Format::Png => bitmap::decode_png(bytes, name, limits).map(Picture::Image),
-        Format::Jpeg => bitmap::decode_jpeg(bytes, name, limits).map(Picture::Image),
+        Format::Png => png::decode(bytes, png::Meaning::Picture, name, limits).map(Picture::Image),
+        Format::Jpeg => jpeg::decode(bytes, name, limits).map(Picture::Image),
         Format::Npy => npy::decode(bytes, name, limits).map(Picture::Image),
         Format::Safetensors => tensor::decode_safetensors(bytes, name, limits).map(Picture::Image),
         Format::Raw { dtype, shape } => {
             tensor::decode_raw(bytes, dtype, &shape, name, limits).map(Picture::Image)
         }
     }
+}
+
+/// Refuses bytes that say that they are of another format. Those of values alone say nothing.
+fn require_format(bytes: &[u8], format: &Format, name: &str) -> Result<(), ImagingError> {
+    if matches!(format, Format::Raw { .. }) {
+        return Ok(());
+    }
+    let found = match content::identify(bytes) {
+        Content::Readable(found) if found == *format => return Ok(()),
+        Content::Readable(found) => found.name(),
+        Content::Foreign(what) => what,
+        Content::Unknown => return Ok(()),
+    };
+    let right = format!("{}, as was said of it", format.name());
+    Err(ImagingError::field(name, "format", found, right))
 }
 
 /// All bytes of a file, no more than the limit.
@@ -92,26 +193,6 @@ fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     Ok(bytes)
 }
 
-/// The format that the first bytes say; `None` where they say nothing.
-pub fn recognise(bytes: &[u8]) -> Option<Format> {
-    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-    if bytes.starts_with(PNG) {
-        Some(Format::Png)
-    } else if bytes.starts_with(b"\xff\xd8\xff") {
-        Some(Format::Jpeg)
-    } else if bytes.starts_with(npy::MAGIC) {
-        Some(Format::Npy)
-    } else if nifti::looks_like(bytes)
-        || (inflate::is_gzip(bytes) && nifti::looks_like(&inflate::start(bytes, 348)))
-    {
-        Some(Format::Nifti)
-    } else if tensor::looks_like_safetensors(bytes) {
-        Some(Format::Safetensors)
-    } else {
-        None
-    }
-}
-
 /// The format that the file's name says.
 fn from_extension(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
@@ -129,19 +210,4 @@ fn from_extension(path: &Path) -> Option<Format> {
     } else {
         None
     }
-}
-
-/// What a file of unknown format begins with, in words where sagate knows the format but does not read it.
-fn describe_start(bytes: &[u8]) -> String {
-    if bytes.get(128..132) == Some(b"DICM") {
-        return "it is DICOM".to_owned();
-    }
-    if bytes.starts_with(b"\x1c\x02\0\0") || bytes.starts_with(b"\0\0\x02\x1c") {
-        return "it is NIfTI-2".to_owned();
-    }
-    if inflate::is_gzip(bytes) {
-        return "it is gzip, but what it holds is not NIfTI-1".to_owned();
-    }
-    let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("it begins with the bytes {}", start.join(" "))
 }

@@ -6,6 +6,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, RgbImage};
 
+use super::jpeg_file::jpeg;
 use super::nifti_file::NiftiFile;
 use super::program::{floats, gzip, npy, safetensors};
 
@@ -25,6 +26,9 @@ pub fn bad(name: &'static str, bytes: impl Into<Vec<u8>>, words: &'static [&'sta
 }
 
 pub fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    if format == ImageFormat::Jpeg {
+        return jpeg(picture);
+    }
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()

@@ -2,6 +2,10 @@
 
 #[path = "../bad_files/mod.rs"]
 mod bad_files;
+#[path = "../exif/mod.rs"]
+mod exif;
+#[path = "../jpeg_file/mod.rs"]
+mod jpeg_file;
 #[path = "../nifti_file/mod.rs"]
 mod nifti_file;
 #[path = "../program/mod.rs"]
@@ -18,5 +22,6 @@ mod interpret;
 mod masks;
 mod model_folder;
 mod no_code_in_weights;
+mod pictures;
 mod protoseg;
 mod segment;

@@ -14,14 +14,7 @@ fn picture(path: &Path, height: usize, width: usize) {
     let pixels = Array3::from_shape_fn((1, height, width), |(_, row, column)| {
         (row * 1000 + column * 7) as f32
     });
-    write_image(
-        path,
-        &Image {
-            pixels,
-            spacing: [1.0, 1.0],
-        },
-    )
-    .unwrap();
+    write_image(path, &Image::new(pixels, [1.0, 1.0])).unwrap();
 }
 
 fn mask(path: &Path, height: usize, width: usize, label: u8) {
@@ -77,14 +70,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(read.image.pixels[[0, 4, 2]], 4014.0);
     // Beyond 16 bits is held, between two values is rounded.
     let pixels = Array3::from_shape_vec((1, 1, 3), vec![-5.0, 1.6, 70000.0]).unwrap();
-    write_image(
-        &path,
-        &Image {
-            pixels,
-            spacing: [1.0, 1.0],
-        },
-    )
-    .unwrap();
+    write_image(&path, &Image::new(pixels, [1.0, 1.0])).unwrap();
     let read = file(&path).unwrap().image.pixels;
     assert_eq!(read.iter().copied().collect::<Vec<_>>(), [0.0, 2.0, 65535.0]);
 }
@@ -96,10 +82,7 @@ fn channels_that_png_cannot_hold_are_kept_in_npy() {
         let pixels = Array3::from_shape_fn((channels, 3, 5), |(channel, row, column)| {
             (9000 * channel + 100 * row + column) as f32
         });
-        let image = Image {
-            pixels,
-            spacing: [1.0, 1.0],
-        };
+        let image = Image::new(pixels, [1.0, 1.0]);
         let extension = image_extension(&image);
         assert_eq!(extension == "npy", ![1, 3].contains(&channels));
         let path = place.path().join(format!("{channels}.{extension}"));

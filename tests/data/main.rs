@@ -1,5 +1,7 @@
 //! Data sets: made, read, damaged, and told wrong.
 
+#[path = "../jpeg_file/mod.rs"]
+mod jpeg_file;
 #[path = "../published_tree/mod.rs"]
 mod published_tree;
 #[path = "../t1_volume/mod.rs"]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::jpeg_file::jpeg;
 use crate::published_tree::{EXTENT, SHOWN, imported, label, refused, splits, subjects, volume};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use sagate::data::published::{Empty, Layout, Options, Published, find};
@@ -24,7 +25,7 @@ fn isic_pair(root: &Path, images: &str, masks: &str, number: u32) {
             Rgb([10, 10, 10])
         }
     });
-    picture.save(images.join(format!("{name}.jpg"))).unwrap();
+    fs::write(images.join(format!("{name}.jpg")), jpeg(&picture.into())).unwrap();
     RgbImage::new(4, 4)
         .save(images.join(format!("{name}_superpixels.png")))
         .unwrap();

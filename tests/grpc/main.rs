@@ -4,6 +4,10 @@
 mod bad_files;
 #[path = "../calls/mod.rs"]
 mod calls;
+#[path = "../exif/mod.rs"]
+mod exif;
+#[path = "../jpeg_file/mod.rs"]
+mod jpeg_file;
 #[path = "../nifti_file/mod.rs"]
 mod nifti_file;
 #[path = "../oip/mod.rs"]
@@ -26,6 +30,7 @@ mod interpret;
 mod model_admin;
 mod oip_grpc;
 mod oip_http;
+mod pictures;
 mod privacy;
 mod refusals;
 mod segment;

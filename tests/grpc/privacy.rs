@@ -32,10 +32,13 @@ fn nifti() -> Vec<u8> {
     bytes
 }
 
+fn picture() -> GrayImage {
+    GrayImage::from_fn(40, 32, |x, y| Luma([(x * 37 + y * 91 + x * y) as u8]))
+}
+
 fn encoded(format: ImageFormat) -> Vec<u8> {
-    let picture = GrayImage::from_fn(40, 32, |x, y| Luma([(x * 37 + y * 91 + x * y) as u8]));
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).unwrap();
+    picture().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
@@ -61,7 +64,7 @@ fn png() -> Vec<u8> {
 
 /// JPEG with the name in a comment and in EXIF's ImageDescription.
 fn jpeg() -> Vec<u8> {
-    let mut bytes = encoded(ImageFormat::Jpeg);
+    let mut bytes = crate::jpeg_file::jpeg(&picture().into());
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x0e\x01\x02\0".to_vec();
     exif.extend((NAME.len() as u32 + 1).to_le_bytes());
     exif.extend(26u32.to_le_bytes());

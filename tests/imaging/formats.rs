@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Cursor;
 
+use crate::jpeg_file::{jpeg, three_scans};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
 use ndarray::{Array3, array};
 use safetensors::tensor::{Dtype as Stored, TensorView};
@@ -88,7 +89,7 @@ fn an_opaque_alpha_channel_is_dropped_and_another_refused() {
 #[test]
 fn jpeg_gives_its_values_nearly() {
     let grey = GrayImage::from_fn(32, 16, |x, _| Luma([(4 * x) as u8]));
-    let read = image_of(&encoded(grey, ImageFormat::Jpeg), Format::Jpeg);
+    let read = image_of(&jpeg(&grey.into()), Format::Jpeg);
     assert_eq!(read.pixels.dim(), (1, 16, 32));
     assert!(
         read.pixels
@@ -96,12 +97,31 @@ fn jpeg_gives_its_values_nearly() {
             .all(|((_, _, x), &value)| (value - 4.0 * x as f32).abs() < 12.0)
     );
     let colour = ImageBuffer::from_pixel(16, 16, Rgb([200u8, 50, 50]));
-    let read = image_of(
-        &encoded(DynamicImage::ImageRgb8(colour), ImageFormat::Jpeg),
-        Format::Jpeg,
-    );
+    let read = image_of(&jpeg(&DynamicImage::ImageRgb8(colour)), Format::Jpeg);
     assert_eq!(read.pixels.dim(), (3, 16, 16));
     assert!((read.pixels[[0, 8, 8]] - 200.0).abs() < 6.0 && (read.pixels[[2, 8, 8]] - 50.0).abs() < 6.0);
+}
+
+/// One scan a component, the colours at half the sides: brightness 150, and the differences of a green that changes once.
+#[test]
+fn a_colour_jpeg_of_three_scans_keeps_its_colours() {
+    let brightness = GrayImage::from_pixel(48, 32, Luma([150]));
+    let half =
+        |left: u8, right: u8| GrayImage::from_fn(24, 16, |x, _| Luma([if x < 8 { left } else { right }]));
+    let bytes = three_scans(&brightness, [&half(128, 90), &half(128, 100)]);
+    let read = image_of(&bytes, Format::Jpeg);
+    assert_eq!(read.pixels.dim(), (3, 32, 48));
+    let colour = |column: usize| [0, 1, 2].map(|channel| read.pixels[[channel, 20, column]]);
+    let near = |found: [f32; 3], wanted: [f32; 3]| {
+        let near = found
+            .iter()
+            .zip(wanted)
+            .all(|(found, wanted)| (found - wanted).abs() < 4.0);
+        assert!(near, "{found:?} should be {wanted:?}");
+    };
+    near(colour(4), [150.0; 3]);
+    // Red is Y + 1.402 (Cr - 128), blue Y + 1.772 (Cb - 128), green what is left.
+    near(colour(40), [110.7, 183.1, 82.7]);
 }
 
 #[test]
@@ -199,7 +219,7 @@ fn content_decides_the_format_whatever_the_name_says() {
     let tensor = TensorView::new(Stored::U8, vec![2, 2], &[9; 4]).expect("a whole tensor");
     let files = [
         ("png.jpg", encoded(grey.clone(), ImageFormat::Png)),
-        ("jpeg.png", encoded(grey, ImageFormat::Jpeg)),
+        ("jpeg.png", jpeg(&grey.into())),
         ("npy.nii", npy("|u1", false, "(2, 2)", &[9; 4])),
         (
             "safetensors",

@@ -1,5 +1,9 @@
 //! Image files, masks, figures and what is done to an image before the network.
 
+#[path = "../exif/mod.rs"]
+mod exif;
+#[path = "../jpeg_file/mod.rs"]
+mod jpeg_file;
 #[path = "../nifti_file/mod.rs"]
 mod nifti_file;
 
@@ -9,5 +13,7 @@ mod formats;
 mod masks;
 mod nifti;
 mod nifti_refusals;
+mod orientation;
+mod pillow;
 mod preprocess;
 mod refusals;

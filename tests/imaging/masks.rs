@@ -155,10 +155,7 @@ fn masks_go_through_files() {
 
 #[test]
 fn what_is_no_mask_is_refused() {
-    let image = |pixels| Image {
-        pixels,
-        spacing: [1.0; 2],
-    };
+    let image = |pixels| Image::new(pixels, [1.0; 2]);
     for (pixels, expected) in [
         (array![[[0.5]]], "mask value is 0.5"),
         (array![[[-1.0]]], "mask value is -1"),

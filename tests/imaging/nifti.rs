@@ -241,7 +241,7 @@ fn a_fourth_dimension_becomes_channels() {
 fn a_file_of_two_dimensions_is_an_image() {
     let mut file = NiftiFile::counting(&[3, 2]);
     file.pixdim[1..3].copy_from_slice(&[0.5, 2.0]);
-    let Ok(Picture::Image(Image { pixels, spacing })) = try_decode(&file.bytes()) else {
+    let Ok(Picture::Image(Image { pixels, spacing, .. })) = try_decode(&file.bytes()) else {
         panic!("an image")
     };
     assert_eq!(spacing, [2.0, 0.5]);

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::Cursor;
 
+use crate::jpeg_file::{jpeg, three_scans};
 use image::{GrayImage, ImageFormat, Luma};
 use sagate::imaging::{Dtype, Format, ImagingError, Limits, decode, read};
 
@@ -24,6 +25,9 @@ fn assert_says(error: &ImagingError, words: &[&str]) {
 fn picture(format: ImageFormat) -> Vec<u8> {
     let noisy = GrayImage::from_fn(64, 48, |x, y| Luma([(x * 37 + y * 91 + x * y) as u8]));
     let mut bytes = Cursor::new(Vec::new());
+    if format == ImageFormat::Jpeg {
+        return jpeg(&noisy.into());
+    }
     noisy.write_to(&mut bytes, format).expect("encoding into memory");
     bytes.into_inner()
 }
@@ -56,6 +60,84 @@ fn a_cut_png_or_jpeg_is_refused_at_every_length() {
             ImagingError::Truncated { .. }
         ));
     }
+}
+
+/// What decoders fill with grey: a scan that ends early, zeros in it, bytes that are missing from it.
+#[test]
+fn a_jpeg_whose_scan_is_damaged_is_refused() {
+    let whole = picture(ImageFormat::Jpeg);
+    let scan = whole
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xda])
+        .expect("a scan")
+        + 10;
+    let (middle, end) = ((scan + whole.len()) / 2, b"\xff\xd9");
+    let cut = [&whole[..middle], &end[..]].concat();
+    let zeros = [&whole[..middle], &[0; 200], &whole[middle + 200..]].concat();
+    let missing = [&whole[..middle], &whole[middle + 100..]].concat();
+    let empty = [&whole[..scan], &end[..]].concat();
+    let stray = [&whole[..scan - 10], b"stray", &whole[scan - 10..]].concat();
+    for bytes in [cut, zeros, missing, empty, stray] {
+        assert_says(
+            &error(&bytes, Format::Jpeg),
+            &["picture.dat", "JPEG data is damaged"],
+        );
+    }
+    // Scans of components that never come.
+    let plane = GrayImage::from_pixel(16, 16, Luma([7]));
+    let three = three_scans(&GrayImage::from_pixel(32, 32, Luma([9])), [&plane, &plane]);
+    assert!(decode(&three, Format::Jpeg, "three", &Limits::default()).is_ok());
+    let third = three
+        .windows(2)
+        .rposition(|pair| pair == [0xff, 0xda])
+        .expect("a scan");
+    let two = [&three[..third], &end[..]].concat();
+    assert_says(
+        &error(&two, Format::Jpeg),
+        &["the scan of component 3 is missing"],
+    );
+    let twice = [&three[..three.len() - 2], &three[third..]].concat();
+    assert_says(&error(&twice, Format::Jpeg), &["a scan is there twice"]);
+}
+
+/// A few bytes a scan, each of which costs a pass over the whole picture.
+#[test]
+fn a_jpeg_of_scans_without_end_is_refused_before_it_is_decoded() {
+    let plane = GrayImage::from_pixel(16, 16, Luma([7]));
+    let mut bytes = three_scans(&GrayImage::from_pixel(32, 32, Luma([9])), [&plane, &plane]);
+    let frame = bytes
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xc0])
+        .expect("a frame");
+    bytes[frame + 1] = 0xc2;
+    let scan = bytes
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xda])
+        .expect("a scan");
+    bytes.truncate(scan);
+    for bit in (0..10u8).rev() {
+        for coefficient in 1..=63 {
+            let before = if bit == 9 { 0 } else { bit + 1 };
+            bytes.extend([
+                0xff,
+                0xda,
+                0,
+                8,
+                1,
+                1,
+                0,
+                coefficient,
+                coefficient,
+                before << 4 | bit,
+                0,
+            ]);
+        }
+    }
+    bytes.extend(b"\xff\xd9");
+    assert_says(
+        &error(&bytes, Format::Jpeg),
+        &["number of JPEG scans is 101", "at most 100"],
+    );
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn layer_grid(subject: &Subject, image: &Image, seen: &Seen, heading: &str) -> i
         },
         Cell {
             title: "output".into(),
-            picture: figure::masked(seen.answer.labels.view(), styles),
+            picture: figure::masked(image.orientation.upright(seen.answer.labels.view()), styles),
         },
     ];
     cells.extend(seen.layers.iter().map(|view| Cell {

@@ -40,7 +40,12 @@ pub fn images(
             let mut images = Vec::new();
             for file in files(path)? {
                 let input = inputs::read(&file, &mut Stems::default(), settings)?;
-                images.extend(input.slices(&subject)?.into_iter().map(|slice| slice.image));
+                images.extend(
+                    input
+                        .slices(&subject)?
+                        .into_iter()
+                        .map(|slice| slice.image.upright()),
+                );
                 if images.len() > MOST {
                     bail!(
                         "{}: holds more than {MOST} images, which are all kept in memory; name a smaller folder",
@@ -63,10 +68,7 @@ fn made([height, width]: [usize; 2], channels: usize, chance: &mut ChaCha8Rng) -
         let intensity = if away < radius { 1500.0 } else { 300.0 };
         (intensity + chance.gen_range(-50.0..50.0f32)).round()
     });
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 /// A file, or the files of a folder by name.

@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, Array4, Axis, concatenate};
 use super::Object;
 use super::plan::Case;
 use crate::data::DataError;
-use crate::imaging::{self, Image, Limits, Picture, Plane, Volume};
+use crate::imaging::{self, Image, Limits, Orientation, Picture, Plane, Volume};
 
 /// A long CT has 750 slices of 512 x 512.
 const LIMITS: Limits = Limits {
@@ -28,7 +28,7 @@ impl Loaded {
     /// Reads the files of a case: first the mask, then the image, whose channels must be as many as the case has ways for
     /// their values. A picture becomes a volume of one axial slice.
     pub fn read(case: &Case, object: &Object, plane: Plane) -> Result<Self, DataError> {
-        let mask = read_volume(&case.mask)?;
+        let mask = volume_of(&case.mask, imaging::read_mask(&case.mask, &LIMITS)?)?;
         let orientation = mask.orientation();
         let object = labels(&case.mask, mask, object)?;
         let mut parts: Vec<Volume> = Vec::with_capacity(case.images.len());
@@ -106,8 +106,18 @@ pub(super) fn channels(path: &Path) -> Result<usize, DataError> {
 
 /// Reads a file; a picture becomes the one axial slice of a volume.
 fn read_volume(path: &Path) -> Result<Volume, DataError> {
-    match imaging::read(path, &LIMITS)? {
+    volume_of(path, imaging::read(path, &LIMITS)?)
+}
+
+fn volume_of(path: &Path, picture: Picture) -> Result<Volume, DataError> {
+    match picture {
         Picture::Volume(volume) => Ok(volume),
+        Picture::Image(image) if image.orientation != Orientation::UPRIGHT => Err(DataError::Field {
+            path: path.to_owned(),
+            field: "the EXIF orientation".to_owned(),
+            was: image.orientation.exif_value().to_string(),
+            want: "1 or absent; turn the image and its mask upright first".to_owned(),
+        }),
         Picture::Image(image) => {
             let [row, column] = image.spacing;
             let mut voxels: Array4<f32> = image.pixels.permuted_axes([0, 2, 1]).insert_axis(Axis(3));

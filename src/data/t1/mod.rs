@@ -122,13 +122,7 @@ fn write_slices(recipe: &Recipe, dir: &Path, slices: &[Slice]) -> Result<(), Dat
         let name = format!("{}-{:03}.png", recipe.plane_name(), slice.position);
         let pixels = slice.image.clone().insert_axis(Axis(0));
         std::fs::create_dir_all(&images).map_err(DataError::io("create the folder", &images))?;
-        write_image(
-            &images.join(&name),
-            &Image {
-                pixels,
-                spacing: [1.0, 1.0],
-            },
-        )?;
+        write_image(&images.join(&name), &Image::new(pixels, [1.0, 1.0]))?;
         if let Some(truth) = &slice.truth {
             std::fs::create_dir_all(&masks).map_err(DataError::io("create the folder", &masks))?;
             write_mask(&masks.join(&name), truth)?;

@@ -60,7 +60,7 @@ pub fn read_inference(
     let decode = |image| {
         let sent = Sent::new(Some(image))?;
         sent.hash();
-        sent.decode(manifest, limits)
+        sent.decode(manifest, limits, Settings::default().imaging)
     };
     images.into_iter().map(decode).collect()
 }

@@ -7,7 +7,7 @@ use super::ClassStyle;
 use super::canvas::{Canvas, Font, mix};
 use super::colour::{INK, contrast, distinct};
 use super::legend::{Entry, Legend};
-use crate::imaging::{Image, ImagingError};
+use crate::imaging::{Image, ImagingError, Orientation};
 
 /// The picture's longer side is at least this many pixels,
 const AT_LEAST: f64 = 512.0;
@@ -22,8 +22,11 @@ const DASH: usize = 6;
 const TINT: f32 = 0.18;
 
 /// An image in grey, from its 0.5th to its 99.5th percentile; one of three channels in their colours. One pixel for
-/// each of the image's.
+/// each of the image's, upright.
 pub fn grey(image: &Image) -> RgbImage {
+    if image.orientation != Orientation::UPRIGHT {
+        return grey(&image.clone().upright());
+    }
     let (channels, height, width) = image.pixels.dim();
     let shown = if channels == 3 { 3 } else { channels.min(1) };
     let (low, high) = contrast_range(image.pixels.iter().take(shown * height * width));
@@ -52,7 +55,7 @@ pub fn masked(labels: ArrayView2<'_, u8>, classes: &[ClassStyle]) -> RgbImage {
 
 /// An image with each class tinted and outlined in its colour and, where a truth is given, the truth's outline dashed
 /// in a colour of its own; below it the caption and a legend of what is drawn. Pixels that are not square (by the
-/// image's spacing) are shown in their proportion.
+/// image's spacing) are shown in their proportion. Masks lie as the image is stored, and the picture is upright.
 ///
 /// # Errors
 /// [`ImagingError::Field`] where the image is empty or a mask's shape is not the image's.
@@ -63,6 +66,17 @@ pub fn overlay(
     classes: &[ClassStyle],
     caption: &str,
 ) -> Result<RgbImage, ImagingError> {
+    if image.orientation != Orientation::UPRIGHT {
+        let turned = |mask: &Array2<u8>| {
+            image
+                .orientation
+                .upright(mask.view())
+                .as_standard_layout()
+                .into_owned()
+        };
+        let (upright, truth) = (image.clone().upright(), truth.map(turned));
+        return overlay(&upright, &turned(labels), truth.as_ref(), classes, caption);
+    }
     let shape = &image.pixels.shape()[1..];
     if image.pixels.is_empty() {
         return Err(ImagingError::field(

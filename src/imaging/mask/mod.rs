@@ -17,7 +17,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use ndarray::{Array, Array2, Array3, ArrayView, Axis, Dimension};
 
-use super::{Image, ImagingError, Limits, Picture, Volume, atomic, nifti};
+use super::{Image, ImagingError, Limits, Picture, Volume, atomic, nifti, read_mask};
 pub use packed::{pack, unpack};
 pub use rle::Rle;
 
@@ -94,13 +94,13 @@ fn packed_if(gzip: bool, bytes: Vec<u8>) -> Result<Vec<u8>, ImagingError> {
     if gzip { nifti::gzip(&bytes) } else { Ok(bytes) }
 }
 
-/// Reads a mask of two dimensions from a file of any format that [`read`](super::read()) knows.
+/// Reads a mask of two dimensions from a file of any format that [`read_mask`] takes.
 ///
 /// # Errors
-/// As [`read`](super::read()) and [`from_image`]; [`ImagingError::Field`] where the file holds a volume.
+/// As [`read_mask`] and [`from_image`]; [`ImagingError::Field`] where the file holds a volume.
 pub fn read(path: &Path, limits: &Limits) -> Result<Array2<u8>, ImagingError> {
     let name = path.display().to_string();
-    match super::read(path, limits)? {
+    match read_mask(path, limits)? {
         Picture::Image(image) => from_image(&image, &name),
         Picture::Volume(_) => Err(ImagingError::field(
             &name,

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis, s};
 
 use super::resample;
-use crate::imaging::{Image, ImagingError};
+use crate::imaging::{Image, ImagingError, Orientation};
 
 /// An image after its preprocessing.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,7 @@ pub struct Prepared {
 /// A change of the grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Move {
+    Turn(Orientation),
     Resize {
         from: [usize; 2],
         to: [usize; 2],
@@ -36,8 +37,11 @@ enum Move {
 }
 
 impl Prepared {
+    /// The image as it is shown.
     pub(super) fn untouched(image: Image) -> Self {
         let (_, height, width) = image.pixels.dim();
+        let turn = (image.orientation != Orientation::UPRIGHT).then_some(Move::Turn(image.orientation));
+        let image = image.upright();
         let pixels = if image.pixels.is_standard_layout() {
             image.pixels
         } else {
@@ -48,7 +52,7 @@ impl Prepared {
             valid: None,
             spacing: image.spacing,
             original: [height, width],
-            moves: Vec::new(),
+            moves: turn.into_iter().collect(),
         }
     }
 
@@ -101,7 +105,7 @@ impl Prepared {
     }
 
     /// Brings probabilities `[K, height, width]` on the prepared grid back to the image's own grid: padding is cut
-    /// off, resampling undone linearly, so that values within 0..=1 stay there.
+    /// off, resampling undone linearly, so that values within 0..=1 stay there, and the image's pixels lie as they are stored.
     ///
     /// # Panics
     /// Where height and width are not those of [`Prepared::pixels`].
@@ -114,6 +118,10 @@ impl Prepared {
         let mut restored = probability;
         for step in self.moves.iter().rev() {
             restored = match *step {
+                Move::Turn(orientation) => {
+                    let stored = orientation.stored(restored.view());
+                    stored.as_standard_layout().into_owned()
+                }
                 Move::Resize { from, .. } => resample::linear(restored.view(), from),
                 Move::Pad {
                     from: [height, width],
@@ -151,6 +159,10 @@ impl Prepared {
             .moves
             .iter()
             .fold(labels.clone(), |labels, step| match *step {
+                Move::Turn(orientation) => {
+                    let upright = orientation.upright(labels.view());
+                    upright.as_standard_layout().into_owned()
+                }
                 Move::Resize { to, .. } => resample::nearest(&labels, to),
                 Move::Pad { to, offset, .. } => place(&labels, to, offset),
             }))
