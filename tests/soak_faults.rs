@@ -277,7 +277,7 @@ impl Subject {
             ] {
                 says.push(is_serving(&mut health, service).await);
             }
-            let answer = within(client.segment(case.request("ready?"))).await;
+            let answer = within(client.segment(case.request("ready"))).await;
             seen.checks += 1;
             seen.not_ready += u64::from(says.contains(&false));
             seen.outages += u64::from(answer.is_err());
