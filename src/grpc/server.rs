@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
 use tonic::service::{LayerExt, Routes};
 use tonic::transport::Server;
-use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::access::{AccessLayer, Front};
@@ -143,7 +142,7 @@ impl Serving {
     }
 
     /// Answers until `stop` ends, then takes nothing more and waits, for as long as the settings give it, until what was taken is
-    /// answered. `ready` is told whether every model answers.
+    /// answered. `ready` is told whether the server is ready.
     ///
     /// # Errors
     /// The descriptors of the protocol are damaged.
@@ -162,9 +161,14 @@ impl Serving {
         } = parts.clone();
         let _following = trust.follow(settings);
         let (drain, draining) = watch::channel(false);
-        let reporter = HealthReporter::new();
-        let health_service = health::server(reporter.clone(), draining.clone());
-        let followed = tokio::spawn(health::follow(engine, reporter, draining.clone(), ready.clone()));
+        let sources = health::Sources {
+            engine,
+            telemetry: telemetry.clone(),
+            model_admin: settings.server.model_admin,
+            draining: draining.clone(),
+        };
+        let (health_service, followed) = health::service(sources, ready.clone());
+        let followed = tokio::spawn(followed);
         let most = settings.server.max_message_bytes;
         let context = Context::new(parts, settings, draining.clone());
         let model_admin =

@@ -13,7 +13,7 @@ use super::error::ServiceError;
 use super::server::Parts;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
-use crate::config::{Imaging, Server, Settings};
+use crate::config::{Imaging, ModelControl, Server, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::gate::Policy;
 use crate::imaging::Limits;
@@ -38,6 +38,8 @@ pub(super) struct Context {
     /// How an image is read.
     pub imaging: Imaging,
     pub settings: Server,
+    /// How models come and go.
+    pub control: ModelControl,
     /// How many images are decoded at once: no more than there are cores, whatever waits.
     pub decoders: Arc<Semaphore>,
     /// Becomes true when the server takes nothing more.
@@ -69,6 +71,7 @@ impl Context {
             },
             imaging: settings.imaging,
             settings: settings.server.clone(),
+            control: settings.model_control(),
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
         })

@@ -34,6 +34,7 @@ mod watched;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use access_log::{AccessLog, AccessRecord};
@@ -71,6 +72,8 @@ pub struct Trust {
     pub access_log: Option<AccessLog>,
     /// What is counted.
     pub counts: Arc<Counts>,
+    /// Changes when files are to be read again now.
+    reread: watch::Sender<()>,
 }
 
 impl Trust {
@@ -87,17 +90,8 @@ impl Trust {
             audit: Audit::open(&settings.audit, &counts)?,
             access_log: AccessLog::open(&settings.access_log, &counts)?,
             counts,
+            reread: watch::Sender::new(()),
         })
-    }
-
-    /// Begins audit log and access log anew, where something has moved their files away.
-    pub fn reopen_logs(&self) {
-        if let Some(audit) = &self.audit {
-            audit.reopen();
-        }
-        if let Some(access_log) = &self.access_log {
-            access_log.reopen();
-        }
     }
 
     /// Waits until audit log and access log are written, for a few seconds at most. Not for a thread that others wait for.
@@ -115,9 +109,22 @@ impl Trust {
         let every = std::time::Duration::from_secs(settings.tls.reload_seconds);
         let mut following = JoinSet::new();
         if let Some(tls) = self.tls.clone() {
-            following.spawn(async move { tls.follow(every).await });
+            let now = self.reread.subscribe();
+            following.spawn(async move { tls.follow(every, now).await });
         }
-        self.auth.follow(every, &mut following);
+        self.auth.follow(every, &self.reread.subscribe(), &mut following);
         following
+    }
+
+    /// Opens the audit log and the access log anew under their names, and looks at certificates, tokens and keys now: what SIGHUP asks
+    /// for.
+    pub fn reopen(&self) {
+        if let Some(audit) = &self.audit {
+            audit.reopen();
+        }
+        if let Some(access_log) = &self.access_log {
+            access_log.reopen();
+        }
+        self.reread.send_replace(());
     }
 }
