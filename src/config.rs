@@ -709,7 +709,7 @@ impl Settings {
         let trust = trust::checks(&self.tls, &self.auth, &self.rate, &self.audit, &self.client);
         let checks = checks
             .into_iter()
-            .chain(self.server.connections.in_range())
+            .chain(self.server.connections.in_range(self.server.max_message_bytes))
             .chain(trust);
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),

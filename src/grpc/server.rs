@@ -15,21 +15,26 @@ use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::aged::{self, Aged};
-use super::deadline::InTime;
+use super::begun::Begins;
+use super::connection_limit::ConnectionLimit;
+use super::deadline::{Deadlines, InTime};
 use super::guard::Guarded;
+use super::header_limit::{self, HeaderLimit};
 use super::incoming;
 use super::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::model_admin::ModelAdmin;
 use super::oip::{Inference, http};
+use super::outgoing::{Held, Stalls};
+use super::receive::{self, ReceiveBudget};
 use super::service::{Context, Service};
 use super::v1::model_admin_control_server::ModelAdminControlServer;
 use super::v1::quality_control_server::QualityControlServer;
-use super::{codec, health, v1, web, wire};
+use super::{health, v1, web, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::model::Repository;
 use crate::telemetry::{Telemetry, admin};
-use crate::trust::Trust;
+use crate::trust::{Peer, Trust};
 
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -170,27 +175,37 @@ impl Serving {
         let health_service = health::server(reporter.clone(), draining.clone());
         let followed = tokio::spawn(health::follow(engine, reporter, draining.clone(), ready.clone()));
         let most = settings.server.max_message_bytes;
-        let context = Context::new(parts, settings, draining.clone());
+        let connections = &settings.server.connections;
+        let receiving = ReceiveBudget::new(
+            connections.receive_budget(most),
+            Duration::from_secs(connections.receive_timeout_seconds),
+        );
+        let open = ConnectionLimit::new(connections);
+        let context = Context::new(parts, settings, receiving.clone(), draining.clone());
         let model_admin =
             (settings.server.model_admin).then(|| ModelAdminControlServer::new(ModelAdmin(context.clone())));
         let service = QualityControlServer::new(Service(context.clone()))
             .max_decoding_message_size(most)
             .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Deflate)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
             .send_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip);
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Deflate);
         let http = self.http.map(|listener| {
             let inference = Inference::new(context.clone());
-            tokio::spawn(http::serve(listener, inference, draining.clone()))
+            tokio::spawn(http::serve(listener, inference, open.clone(), draining.clone()))
         });
         let inference = GrpcInferenceServiceServer::new(Inference::new(context))
             .max_decoding_message_size(most)
             .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Deflate)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
             .send_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip);
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Deflate);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
@@ -201,25 +216,38 @@ impl Serving {
             let _ = draining.wait_for(|&draining| draining).await;
             tokio::time::sleep(REFUSING).await;
         };
-        let connections = &settings.server.connections;
         let mut server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(connections.keepalive_seconds)))
             .http2_keepalive_timeout(Some(Duration::from_secs(connections.keepalive_timeout_seconds)))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(connections.max_connection_calls)
-            .http2_max_header_list_size(connections.max_header_bytes)
+            .http2_max_header_list_size(header_limit::of_transport(connections.max_header_bytes))
             .max_frame_size(FRAME)
             .accept_http1(!connections.cors_origins.is_empty());
         if let Some(age) = aged::age(connections) {
             server = server.max_connection_age(age);
         }
+        let deadlines = Deadlines::new(connections);
         let router = server
+            .layer(HeaderLimit {
+                max_header_bytes: connections.max_header_bytes,
+            })
             .layer(web::Allowed::new(&connections.cors_origins))
+            .layer(MapRequestLayer::new(with_peer))
             .layer(Guarded(trust.clone()))
-            .layer(tower::layer::layer_fn(InTime))
+            .layer(Held {
+                limit: Duration::from_secs(connections.send_timeout_seconds),
+            })
+            .layer(Begins {
+                telemetry: telemetry.clone(),
+                draining: draining.clone(),
+            })
+            .layer(tower::layer::layer_fn(move |inner| InTime { inner, deadlines }))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
-            .layer(MapRequestLayer::new(codec::header_first))
+            .layer(MapRequestLayer::new(move |request| {
+                receive::limited(request, &receiving, most)
+            }))
             .layer(MapResponseLayer::new(move |answer| {
                 wire::explain_answer(answer, most)
             }))
@@ -232,9 +260,9 @@ impl Serving {
             [] => router.add_service(service),
             origins => router.add_service(web::layers(origins).named_layer(service)),
         };
-        let incoming = ReceiverStream::new(incoming::connections(self.listener, &trust));
-        let last = aged::last(connections);
-        let incoming = incoming.map(move |stream| stream.map(|stream| Aged::new(stream, last)));
+        let incoming = ReceiverStream::new(incoming::connections(self.listener, &trust, open));
+        let of_connections = connections.clone();
+        let incoming = incoming.map(move |stream| stream.map(|stream| Aged::new(stream, &of_connections)));
         let server = router.serve_with_incoming_shutdown(incoming, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
@@ -280,6 +308,16 @@ impl Serving {
         followed.abort();
         Ok(ended?)
     }
+}
+
+/// Tells a request what its connection knows: the peer, and which of its answers are not written.
+fn with_peer<B>(mut request: ::http::Request<B>) -> ::http::Request<B> {
+    let extensions = request.extensions_mut();
+    if let Some((peer, stalls)) = extensions.remove::<(Peer, Arc<Stalls>)>() {
+        extensions.insert(peer);
+        extensions.insert(stalls);
+    }
+    request
 }
 
 /// Waits until no call is being worked on, and then a little for the last answers to leave: a peer that holds on to its connection

@@ -23,6 +23,7 @@ mod cancel;
 mod connections;
 mod ends;
 mod interpret;
+mod limits;
 mod model_admin;
 mod oip_grpc;
 mod oip_http;
