@@ -5,10 +5,13 @@
 
 use std::marker::PhantomData;
 
+use bytes::Buf;
 use prost::Message;
 use tonic::Status;
-use tonic::codec::{BufferSettings, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic_prost::ProstDecoder;
+
+use super::field_limit;
 
 /// Bytes that a buffer begins with, and after which one of a stream's is sent: the first is what most answers take, and what an allocator
 /// still hands out as a small piece.
@@ -36,14 +39,32 @@ where
     type Encode = T;
     type Decode = U;
     type Encoder = OneBuffer<T>;
-    type Decoder = ProstDecoder<U>;
+    type Decoder = Counted<U>;
 
     fn encoder(&mut self) -> OneBuffer<T> {
         OneBuffer(PhantomData)
     }
 
-    fn decoder(&mut self) -> ProstDecoder<U> {
-        ProstDecoder::new(settings())
+    fn decoder(&mut self) -> Counted<U> {
+        Counted(ProstDecoder::new(settings()))
+    }
+}
+
+/// Decodes messages that have not too many fields.
+pub(crate) struct Counted<U>(ProstDecoder<U>);
+
+impl<U: Message + Default + 'static> Decoder for Counted<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        // tonic has all of a message in one piece.
+        field_limit::check::<U>(message.chunk()).map_err(|error| error.status())?;
+        self.0.decode(message)
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        self.0.buffer_settings()
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod codec;
 mod connection_limit;
 mod deadline;
 mod error;
+mod field_limit;
 mod guard;
 mod header_limit;
 mod health;

@@ -98,7 +98,8 @@ impl Charge {
         }
     }
 
-    fn release(&mut self) {
+    /// Gives them back.
+    pub fn release(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Relaxed);
         self.bytes = 0;
     }
@@ -172,6 +173,17 @@ pub(super) fn limited(
     budget: &Arc<ReceiveBudget>,
     max_message_bytes: usize,
 ) -> http::Request<Body> {
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    let is_text = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc-web-text"));
+    let at = if is_text {
+        // In base64: where its messages end is seen only behind here.
+        At::Message {
+            missing: usize::MAX,
+            header: None,
+        }
+    } else {
+        At::Header(BytesMut::new())
+    };
     let is_stream = CLIENT_STREAMS.contains(&request.uri().path());
     request.map(|inner| {
         Body::new(Received {
@@ -179,7 +191,7 @@ pub(super) fn limited(
             charge: budget.charge(),
             max_message_bytes,
             is_stream,
-            at: At::Header(BytesMut::new()),
+            at,
             here: VecDeque::new(),
             held: Parts::default(),
             next: Bytes::new(),

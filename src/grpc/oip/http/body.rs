@@ -1,5 +1,7 @@
 //! A request's body off the wire: whole, bounded in bytes and in time.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -8,6 +10,9 @@ use tonic::Code;
 
 use crate::grpc::error::ServiceError;
 use crate::grpc::receive::{Charge, Parts};
+
+/// How long the rest of a body that is refused is read, and not kept: many clients look for an answer only once they have sent all.
+const REST: Duration = Duration::from_secs(1);
 
 /// How many bytes of the body are JSON, where the headers say so.
 ///
@@ -61,10 +66,17 @@ async fn read(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, Ser
                 wrong(Code::InvalidArgument, "MALFORMED_MESSAGE", message)
             }
         })?;
-        if let Ok(data) = frame.into_data() {
-            charge.add(data.len())?;
-            parts.push(data);
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if let Err(error) = charge.add(data.len()) {
+            drop((parts, data));
+            charge.release();
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(REST, rest).await;
+            return Err(error);
         }
+        parts.push(data);
     }
     Ok(parts.join())
 }
