@@ -58,9 +58,11 @@ pub enum ServiceError {
     },
     /// Requests that are being received take all the memory that they may take.
     #[error(
-        "requests that the server is receiving hold {held} of the {limit} bytes that they may take (setting server.receive_bytes)"
+        "requests {whose} that the server is receiving hold {held} of the {limit} bytes that they may take (setting server.receive_bytes)"
     )]
     ReceiveBudget {
+        /// Of which clients they are.
+        whose: &'static str,
         /// Bytes that are taken.
         held: u64,
         /// Most that may be.

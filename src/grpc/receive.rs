@@ -3,10 +3,10 @@
 //! A message reaches tonic only as far as memory for it is justified: tonic reserves what a message's header announces, so the header of
 //! a large message is held back until all of the message is here.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use tonic::body::Body;
 use tonic::codec::HEADER_SIZE;
 
 use super::error::ServiceError;
+use crate::trust::{Client, ClientKey, Peer};
 
 /// Largest message of which tonic may reserve the announced length before it is here: what HTTP/2 lets any stream send at first.
 const RESERVED_AT_ONCE: usize = 64 << 10;
@@ -34,10 +35,13 @@ const CLIENT_STREAMS: [&str; 4] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// How much may be received at once, and for how long.
+/// How much may be received at once, in all and from one client, and for how long.
 pub(super) struct ReceiveBudget {
     limit: u64,
+    client_limit: u64,
     held: AtomicU64,
+    /// Those that are sending.
+    clients: Mutex<HashMap<ClientKey, Arc<AtomicU64>>>,
     /// How long one request may take.
     timeout: Duration,
 }
@@ -45,25 +49,44 @@ pub(super) struct ReceiveBudget {
 /// Bytes that are taken from the budget until this is dropped.
 pub(super) struct Charge {
     budget: Arc<ReceiveBudget>,
+    client: ClientKey,
+    of_client: Arc<AtomicU64>,
     bytes: u64,
 }
 
 impl ReceiveBudget {
-    pub fn new(limit: u64, timeout: Duration) -> Arc<ReceiveBudget> {
+    /// A budget of so many bytes; one client has at most half of it, but room for one message.
+    pub fn new(limit: u64, max_message_bytes: usize, timeout: Duration) -> Arc<ReceiveBudget> {
         Arc::new(ReceiveBudget {
             limit,
+            client_limit: (limit / 2).max(max_message_bytes as u64),
             held: AtomicU64::new(0),
+            clients: Mutex::default(),
             timeout,
         })
     }
 
-    /// A charge of nothing yet.
-    pub fn charge(self: &Arc<Self>) -> Charge {
+    /// A charge of nothing yet, for a client.
+    pub fn charge(self: &Arc<Self>, client: ClientKey) -> Charge {
+        let of_client = self.lock().entry(client.clone()).or_default().clone();
         Charge {
             budget: self.clone(),
+            client,
+            of_client,
             bytes: 0,
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClientKey, Arc<AtomicU64>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds to what is held, up to a limit; what is held where it would be more.
+fn add(held: &AtomicU64, bytes: u64, limit: u64) -> Result<u64, u64> {
+    held.fetch_update(Relaxed, Relaxed, |held| {
+        held.checked_add(bytes).filter(|&sum| sum <= limit)
+    })
 }
 
 impl Charge {
@@ -72,18 +95,16 @@ impl Charge {
     /// # Errors
     /// They are not left.
     pub fn add(&mut self, bytes: usize) -> Result<(), ServiceError> {
-        let budget = &self.budget;
-        let more = |held: u64| held.checked_add(bytes as u64).filter(|&sum| sum <= budget.limit);
-        match budget.held.fetch_update(Relaxed, Relaxed, more) {
-            Ok(_) => {
-                self.bytes += bytes as u64;
-                Ok(())
-            }
-            Err(held) => Err(ServiceError::ReceiveBudget {
-                held,
-                limit: budget.limit,
-            }),
+        let (budget, bytes) = (&self.budget, bytes as u64);
+        let spent = |whose, limit| move |held| ServiceError::ReceiveBudget { whose, held, limit };
+        add(&self.of_client, bytes, budget.client_limit)
+            .map_err(spent("of this client", budget.client_limit))?;
+        if let Err(held) = add(&budget.held, bytes, budget.limit) {
+            self.of_client.fetch_sub(bytes, Relaxed);
+            return Err(spent("of all clients", budget.limit)(held));
         }
+        self.bytes += bytes;
+        Ok(())
     }
 
     /// How long receiving may take.
@@ -101,6 +122,7 @@ impl Charge {
     /// Gives them back.
     pub fn release(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Relaxed);
+        self.of_client.fetch_sub(self.bytes, Relaxed);
         self.bytes = 0;
     }
 }
@@ -108,6 +130,11 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.release();
+        let mut clients = self.budget.lock();
+        // The map's and this one: the client sends nothing else.
+        if Arc::strong_count(&self.of_client) == 2 {
+            clients.remove(&self.client);
+        }
     }
 }
 
@@ -173,6 +200,10 @@ pub(super) fn limited(
     budget: &Arc<ReceiveBudget>,
     max_message_bytes: usize,
 ) -> http::Request<Body> {
+    let extensions = request.extensions();
+    let address = || extensions.get::<Peer>().map(|peer| peer.address);
+    let client = extensions.get::<Client>().map(Client::key);
+    let client = client.unwrap_or_else(|| ClientKey::of(address()));
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
     let is_text = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc-web-text"));
     let at = if is_text {
@@ -188,7 +219,7 @@ pub(super) fn limited(
     request.map(|inner| {
         Body::new(Received {
             inner,
-            charge: budget.charge(),
+            charge: budget.charge(client),
             max_message_bytes,
             is_stream,
             at,
@@ -407,7 +438,6 @@ mod tests {
     fn run<T>(work: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
-            .start_paused(true)
             .build();
         runtime.unwrap().block_on(work)
     }
@@ -419,7 +449,7 @@ mod tests {
     }
 
     fn budget(limit: u64) -> Arc<ReceiveBudget> {
-        ReceiveBudget::new(limit, Duration::from_secs(1))
+        ReceiveBudget::new(limit, limit as usize, Duration::from_secs(1))
     }
 
     proptest! {
@@ -490,7 +520,7 @@ mod tests {
     #[test]
     fn more_than_the_budget_is_refused_as_it_arrives() {
         let budget = budget(1000);
-        let other = &mut budget.charge();
+        let other = &mut budget.charge(ClientKey::At(None));
         other.add(600).unwrap();
         let mut message = vec![0];
         message.extend(500u32.to_be_bytes());

@@ -178,6 +178,7 @@ impl Serving {
         let connections = &settings.server.connections;
         let receiving = ReceiveBudget::new(
             connections.receive_budget(most),
+            most,
             Duration::from_secs(connections.receive_timeout_seconds),
         );
         let open = ConnectionLimit::new(connections);

@@ -56,7 +56,9 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
 /// The limit on receiving that a status is of; tonic hands the status on as it is.
 fn limit(status: &Status) -> Option<ServiceError> {
     match std::error::Error::source(status)?.downcast_ref()? {
-        &ServiceError::ReceiveBudget { held, limit } => Some(ServiceError::ReceiveBudget { held, limit }),
+        &ServiceError::ReceiveBudget { whose, held, limit } => {
+            Some(ServiceError::ReceiveBudget { whose, held, limit })
+        }
         &ServiceError::ReceiveTimeout { seconds } => Some(ServiceError::ReceiveTimeout { seconds }),
         _ => None,
     }

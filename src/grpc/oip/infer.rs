@@ -30,7 +30,7 @@ pub(super) async fn infer(
     caller: &Caller,
     call: &Call,
 ) -> Result<(ModelInferResponse, Permit), ServiceError> {
-    let mut waiting = context.receiving.charge();
+    let mut waiting = context.receiving.charge(caller.client.key());
     let read = context.open().and_then(|()| Ask::read(context, request, caller));
     // Until they are admitted, its images count as what is being received.
     let charged = read.and_then(|ask| waiting.add(ask.images.iter().map(bytes).sum()).map(|()| ask));

@@ -74,9 +74,9 @@ impl Inference {
         self.0.settings.max_message_bytes
     }
 
-    /// What a request may take while it is received, nothing yet.
-    pub fn receiving(&self) -> Charge {
-        self.0.receiving.charge()
+    /// What a client's request takes while it is received, nothing yet.
+    pub fn receiving(&self, caller: &Caller) -> Charge {
+        self.0.receiving.charge(caller.client.key())
     }
 
     /// One inference, and what its answer holds until it is written.

@@ -151,8 +151,12 @@ fn counted(inference: &Inference, name: &str, version: &str) -> Answer {
     Ok(answer::json(&json!({ "model_stats": models })))
 }
 
-async fn index(State(inference): State<Inference>, body: Body) -> Response<Body> {
-    let answer = indexed(&inference, body).await;
+async fn index(
+    State(inference): State<Inference>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response<Body> {
+    let answer = indexed(&inference, &caller, body).await;
     respond(answer)
 }
 
@@ -163,8 +167,8 @@ struct Index {
     ready: bool,
 }
 
-async fn indexed(inference: &Inference, body: Body) -> Answer {
-    let body = body::whole(body, SHORT_BODY, &mut inference.receiving()).await?;
+async fn indexed(inference: &Inference, caller: &Caller, body: Body) -> Answer {
+    let body = body::whole(body, SHORT_BODY, &mut inference.receiving(caller)).await?;
     let asked: Index = if body.is_empty() {
         Index::default()
     } else {
@@ -208,7 +212,7 @@ async fn infer(
     let most = inference.max_message_bytes();
     let answer = async {
         let json_length = body::json_length(&headers)?;
-        let mut charge = inference.receiving();
+        let mut charge = inference.receiving(&caller);
         let body = body::whole(body, most, &mut charge).await?;
         let length = body.len();
         let read = move || request::read(which.name, which.version, body, json_length);
