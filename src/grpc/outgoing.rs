@@ -104,13 +104,14 @@ struct Piece {
 }
 
 impl Piece {
-    fn frame(data: Bytes, unwritten: &Arc<Unwritten>, permits: Option<Arc<Vec<Permit>>>) -> Frame<Bytes> {
+    /// Hands bytes over.
+    fn hand_over(data: Bytes, unwritten: &Arc<Unwritten>, permits: Option<Arc<Vec<Permit>>>) -> Bytes {
         unwritten.hand_over(data.len());
-        Frame::data(Bytes::from_owner(Piece {
+        Bytes::from_owner(Piece {
             data,
             unwritten: unwritten.clone(),
             _permits: permits,
-        }))
+        })
     }
 }
 
@@ -262,7 +263,7 @@ impl HeldBody {
             let rest = data.split_off(PIECE);
             self.rest = Some((rest, permits.clone()));
         }
-        Piece::frame(data, &self.unwritten, permits)
+        Frame::data(Piece::hand_over(data, &self.unwritten, permits))
     }
 }
 
@@ -315,9 +316,5 @@ impl http_body::Body for HeldBody {
 
 /// Bytes of a whole answer that hold what it is of, for a transport that takes all of it at once.
 pub(super) fn whole(data: Bytes, permit: Permit) -> Bytes {
-    Bytes::from_owner(Piece {
-        data,
-        unwritten: Arc::default(),
-        _permits: Some(Arc::new(vec![permit])),
-    })
+    Piece::hand_over(data, &Arc::default(), Some(Arc::new(vec![permit])))
 }
