@@ -757,7 +757,7 @@ impl Settings {
         let checks = models
             .into_iter()
             .chain(checks)
-            .chain(self.server.connections.in_range())
+            .chain(self.server.connections.in_range(self.server.max_message_bytes))
             .chain(trust);
         match checks.into_iter().find(|(_, fine)| !fine) {
             Some((key, _)) => Err(reader.bad(key)),

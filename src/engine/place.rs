@@ -67,7 +67,7 @@ struct State {
     clients: HashMap<Client, Usage>,
 }
 
-/// A place for one image, held until its answer is on its way. The last clone that is dropped gives it back.
+/// A place for one image, held until its answer is written. The last clone that is dropped gives it back.
 #[derive(Clone)]
 pub struct Place(Arc<Held>);
 
@@ -75,7 +75,7 @@ struct Held {
     places: Arc<Places>,
     model: ModelId,
     client: Client,
-    bytes: Mutex<u64>,
+    usage: Mutex<Usage>,
 }
 
 impl Client {
@@ -177,7 +177,7 @@ impl Places {
             places: self.clone(),
             model: model.clone(),
             client: client.clone(),
-            bytes: Mutex::new(bytes),
+            usage: Mutex::new(Usage { entries: 1, bytes }),
         })))
     }
 
@@ -231,7 +231,7 @@ impl Places {
         if let Some(usage) = state.clients.get_mut(client) {
             *usage = usage.minus(less);
             // Clients come and go: only those with images here are remembered.
-            if usage.entries == 0 {
+            if *usage == Usage::default() {
                 state.clients.remove(client);
             }
         }
@@ -253,23 +253,35 @@ impl Place {
     /// They are not left; the place keeps what it had.
     pub fn grow(&self, more: u64) -> Result<(), EngineError> {
         let held = &self.0;
-        let mut bytes = held.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = bytes.saturating_add(more);
+        let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = usage.bytes.saturating_add(more);
         held.places.fits_at_all(wanted)?;
         let more = Usage {
             entries: 0,
             bytes: more,
         };
         held.places.add(&held.model, &held.client, more, || 1.0)?;
-        *bytes = wanted;
+        usage.bytes = wanted;
         Ok(())
+    }
+
+    /// The image has its answer: it neither waits nor runs any more, and only so many bytes are kept of it.
+    pub fn answered(&self, bytes: u64) {
+        let held = &self.0;
+        let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = Usage {
+            entries: 0,
+            bytes: bytes.min(usage.bytes),
+        };
+        held.places
+            .give_back(&held.model, &held.client, usage.minus(left));
+        *usage = left;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let bytes = *self.bytes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let less = Usage { entries: 1, bytes };
+        let less = *self.usage.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.places.give_back(&self.model, &self.client, less);
     }
 }

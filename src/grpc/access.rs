@@ -10,9 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::oip;
 use crate::telemetry::code_name;
-use crate::trust::{AccessRecord, Need, Peer, Trust, need};
+use crate::trust::{AccessRecord, Peer, Trust, need};
 
 /// Puts an [`AccessService`] around a service.
 #[derive(Clone)]
@@ -84,13 +83,10 @@ impl Front {
         }
     }
 
-    /// The method that a path stands for, where there is one.
-    fn method(self, path: &str) -> Option<String> {
-        let method = match self {
-            Front::Grpc => path.to_owned(),
-            Front::Http => oip::http::method(path),
-        };
-        need(&method).map(|_: Need| method)
+    /// The method that a path names, where it names one; what a path of HTTP stands for, its route says.
+    fn method(self, path: &str) -> Option<&str> {
+        let is_method = self == Front::Grpc && need(path).is_some();
+        is_method.then_some(path)
     }
 }
 
@@ -119,7 +115,7 @@ where
         };
         let method = self.front.method(request.uri().path());
         let protocol = self.front.protocol(request.headers());
-        let record = log.begin(protocol, method.as_deref(), request.extensions().get());
+        let record = log.begin(protocol, method, request.extensions().get());
         request.extensions_mut().insert(record.clone());
         let counted = |body, record, out| B::counted(Counted { body, record, out });
         let answer = self

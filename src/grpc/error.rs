@@ -19,6 +19,8 @@ pub const DOMAIN: &str = "sagate";
 /// Longest message in bytes. It goes out in a header, twice and encoded, and clients take 16 KiB of those: a longer one would end the
 /// caller's whole connection in place of the call.
 const LONGEST_MESSAGE: usize = 1200;
+/// Longest path of a field in bytes: a part of it may be a name that the caller chose. It goes out beside the message.
+const LONGEST_FIELD: usize = 200;
 
 /// Why a request gets no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,34 @@ pub enum ServiceError {
         reason: &'static str,
         /// What was wrong and what would be right.
         message: String,
+    },
+    /// Requests that are being received take all the memory that they may take.
+    #[error(
+        "requests {whose} that the server is receiving hold {held} of the {limit} bytes that they may take (setting server.receive_bytes)"
+    )]
+    ReceiveBudget {
+        /// Of which clients they are.
+        whose: &'static str,
+        /// Bytes that are taken.
+        held: u64,
+        /// Most that may be.
+        limit: u64,
+    },
+    /// A request did not come in time.
+    #[error("the request did not arrive within {seconds} seconds (setting server.receive_timeout_seconds)")]
+    ReceiveTimeout {
+        /// Seconds that it had.
+        seconds: u64,
+    },
+    /// A call's headers are too large.
+    #[error(
+        "the call's headers have {bytes} bytes; they may have at most {limit} (setting server.max_header_bytes)"
+    )]
+    HeadersTooLarge {
+        /// Their bytes, as HTTP/2 counts them.
+        bytes: usize,
+        /// Most that they may have.
+        limit: usize,
     },
     /// One image of several cannot be answered.
     #[error("image {index}: {source}")]
@@ -141,7 +171,7 @@ impl ServiceError {
         let of_field = |reason, field: &str| Row {
             code: Code::InvalidArgument,
             reason,
-            field: Some(field.to_owned()),
+            field: Some(shortened(field, LONGEST_FIELD)),
             retry: None,
         };
         let later = |code, reason, seconds: f64| Row {
@@ -189,6 +219,9 @@ impl ServiceError {
                 | EngineError::Torch(_) => plain(Code::Internal, "MODEL_FAILED"),
             },
             ServiceError::Wire { code, reason, .. } => plain(*code, reason),
+            ServiceError::ReceiveBudget { .. } => later(Code::ResourceExhausted, "RECEIVE_BUDGET_SPENT", 1.0),
+            ServiceError::ReceiveTimeout { .. } => plain(Code::DeadlineExceeded, "REQUEST_TOO_SLOW"),
+            ServiceError::HeadersTooLarge { .. } => plain(Code::ResourceExhausted, "HEADERS_TOO_LARGE"),
             ServiceError::OfImage { source, .. } => source.row(),
             ServiceError::Refused(refusal) => Row {
                 code: match refusal {
@@ -227,7 +260,7 @@ impl ServiceError {
                 _ => "the model failed on this image; the server's log has more".into(),
             },
             ServiceError::OfImage { index, source } => format!("image {index}: {}", source.message()),
-            _ => shortened(self.to_string()),
+            _ => shortened(&self.to_string(), LONGEST_MESSAGE),
         }
     }
 
@@ -268,12 +301,12 @@ impl ServiceError {
 }
 
 /// Leaves out the middle of what repeats too much of a request: what is wrong stands at the beginning, what would be right at the end.
-fn shortened(message: String) -> String {
-    if message.len() <= LONGEST_MESSAGE {
-        return message;
+fn shortened(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
     }
-    let half = LONGEST_MESSAGE / 2;
-    let begin = &message[..message.floor_char_boundary(half)];
-    let end = &message[message.ceil_char_boundary(message.len() - half)..];
+    let half = longest / 2;
+    let begin = &text[..text.floor_char_boundary(half)];
+    let end = &text[text.ceil_char_boundary(text.len() - half)..];
     format!("{begin} [...] {end}")
 }

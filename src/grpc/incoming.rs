@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use super::connection_limit::{ConnectionLimit, ConnectionPermit, TooManyConnections};
 use crate::trust::{Counts, Handshake, Peer, Trust, name_of};
 
 /// How long a client is given to come to terms.
@@ -27,11 +28,15 @@ const HANDSHAKES: usize = 256;
 const WAITING: usize = 64;
 /// What is waited where none can be accepted, as all file descriptors are taken.
 const BREATH: Duration = Duration::from_millis(100);
+/// How long a client that is refused is given to read why.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// A connection, encrypted or not.
 pub(super) struct Connection {
     stream: Stream,
     peer: Peer,
+    /// Its part of the limits on connections.
+    _permit: Option<ConnectionPermit>,
 }
 
 enum Stream {
@@ -40,7 +45,11 @@ enum Stream {
 }
 
 /// Connections that are ready for gRPC, until the receiver is dropped.
-pub(super) fn connections(listener: TcpListener, trust: &Trust) -> mpsc::Receiver<io::Result<Connection>> {
+pub(super) fn connections(
+    listener: TcpListener,
+    trust: &Trust,
+    limit: Arc<ConnectionLimit>,
+) -> mpsc::Receiver<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let (tls, counts) = (trust.tls.clone(), trust.counts.clone());
     tokio::spawn(async move {
@@ -60,21 +69,30 @@ pub(super) fn connections(listener: TcpListener, trust: &Trust) -> mpsc::Receive
             };
             // Small messages go at once. Where that cannot be set the client is gone already.
             let _ = stream.set_nodelay(true);
-            match &tls {
-                None => {
-                    let _ = sender.send(Ok(Connection::plain(stream, address))).await;
+            let permit = limit.open(address);
+            let acceptor = tls.as_ref().map(|tls| tls.grpc());
+            let (acceptor, permit) = match (acceptor, permit) {
+                (None, Ok(permit)) => {
+                    let connection = Connection::plain(stream, address).counted(permit);
+                    let _ = sender.send(Ok(connection)).await;
+                    continue;
                 }
-                Some(tls) => {
-                    let sender = sender.clone();
-                    let (acceptor, of_this) = (tls.grpc(), counts.clone());
-                    handshakes.add(&counts, async move {
-                        let shaken = handshake(acceptor, stream, address, &of_this);
-                        if let Some(connection) = shaken.await {
-                            let _ = sender.send(Ok(connection)).await;
-                        }
-                    });
+                other => other,
+            };
+            let (sender, of_this) = (sender.clone(), counts.clone());
+            handshakes.add(&counts, async move {
+                let connection = match acceptor {
+                    None => Some(Connection::plain(stream, address)),
+                    Some(acceptor) => handshake(acceptor, stream, address, &of_this).await,
+                };
+                match (connection, permit) {
+                    (None, _) => {}
+                    (Some(connection), Ok(permit)) => {
+                        let _ = sender.send(Ok(connection.counted(permit))).await;
+                    }
+                    (Some(connection), Err(why)) => refuse(connection, why).await,
                 }
-            }
+            });
         }
     });
     receiver
@@ -106,6 +124,29 @@ impl Handshakes {
     }
 }
 
+/// Tells a client of HTTP/2 why it is not served: an empty SETTINGS and a GOAWAY of no stream (RFC 9113, 6.8), after which its calls fail
+/// as UNAVAILABLE, to be tried again.
+async fn refuse(mut connection: Connection, why: TooManyConnections) {
+    const ENHANCE_YOUR_CALM: u32 = 0xb;
+    tracing::debug!(peer = %connection.peer.address, "{why}");
+    let why = why.to_string();
+    let mut said = vec![0, 0, 0, 4, 0, 0, 0, 0, 0];
+    said.extend_from_slice(&(8 + why.len() as u32).to_be_bytes()[1..]);
+    said.extend_from_slice(&[7, 0, 0, 0, 0, 0]);
+    said.extend_from_slice(&0u32.to_be_bytes());
+    said.extend_from_slice(&ENHANCE_YOUR_CALM.to_be_bytes());
+    said.extend_from_slice(why.as_bytes());
+    let told = async {
+        connection.write_all(&said).await?;
+        connection.shutdown().await?;
+        // Closed while something is unread, the connection would be reset, and what was said be lost.
+        let mut unread = [0; 1024];
+        while connection.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(REFUSAL, told).await;
+}
+
 /// Comes to terms with a client; `None` where that fails or takes too long.
 pub(super) async fn handshake(
     tls: TlsAcceptor,
@@ -135,6 +176,15 @@ impl Connection {
                 proxy: None,
                 certificate: None,
             },
+            _permit: None,
+        }
+    }
+
+    /// One that is counted until it is closed.
+    pub fn counted(self, permit: ConnectionPermit) -> Connection {
+        Connection {
+            _permit: Some(permit),
+            ..self
         }
     }
 
@@ -148,6 +198,7 @@ impl Connection {
                 proxy: None,
                 certificate: certificate.map(Arc::from),
             },
+            _permit: None,
         }
     }
 }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
 
 use super::arrival::{Arrived, arrive, encoded, enter};
 use super::deadline::in_time;
 use super::error::ServiceError;
 use super::order;
+use super::outgoing::{Outbound, Permit};
 use super::picture::Sent;
 use super::segment::{Outcome, answered, segment_bytes};
-use super::service::{Answers, Context};
+use super::service::Context;
 use super::{answer, v1};
 use crate::engine::{Asker, Event, Hosted, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
@@ -22,7 +23,9 @@ use crate::telemetry::{Call, ImageCall, Phases};
 /// Messages that wait to be sent.
 pub(super) const WAITING: usize = 4;
 
-type Sender = mpsc::Sender<Result<v1::InterpretResponse, Status>>;
+pub(super) type Part = Outbound<v1::InterpretResponse>;
+
+type Sender = mpsc::Sender<Result<Part, Status>>;
 
 /// The answers of `Interpret`, from the first on. A caller that stops listening stops the work.
 ///
@@ -34,7 +37,7 @@ pub(super) async fn answers(
     asker: Asker,
     call: Call,
     begun: Instant,
-) -> Result<Answers<v1::InterpretResponse>, Status> {
+) -> Result<impl Stream<Item = Result<Part, Status>> + Send + 'static, Status> {
     // A few messages wait to be sent, so that nobody waits for each of them to be taken; they were counted when the image was admitted.
     let (sender, mut receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
@@ -52,9 +55,7 @@ pub(super) async fn answers(
         }
     });
     let first = receiver.recv().await.transpose()?;
-    Ok(Box::pin(
-        tokio_stream::iter(first.map(Ok)).chain(ReceiverStream::new(receiver)),
-    ))
+    Ok(tokio_stream::iter(first.map(Ok)).chain(ReceiverStream::new(receiver)))
 }
 
 /// `Interpret`: hands each part to `sender`.
@@ -105,10 +106,10 @@ async fn run(
     let asker = order.asker.clone();
     let queue = move |hosted: &Hosted, ready, place| hosted.interpret(ready, plan, place, &asker);
     let arrived = arrive(context, &order, sent, phases, call, kept, queue).await?;
-    // Its place is held until the last part is on its way.
+    // Every part holds its place until it is written.
     let Arrived {
         pending: mut events,
-        place: _place,
+        place,
         looking: _,
         hash,
         spacing,
@@ -141,7 +142,11 @@ async fn run(
             }),
         };
         let message = v1::InterpretResponse { part: Some(part) };
-        if sender.send(Ok(message)).await.is_err() {
+        let permit = Permit {
+            places: vec![place.clone()],
+            window: None,
+        };
+        if sender.send(Ok(Outbound { message, permit })).await.is_err() {
             return Err(ServiceError::Cancelled);
         }
     }

@@ -2,17 +2,25 @@
 //!
 //! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
 //! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
-//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `access` learns who asks and logs the call, `guard` stands in front of every call.
+//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `access` learns who asks and logs the call, `guard` stands in
+//! front of every call.
+//!
+//! Everything is bounded: `connection_limit` connections, `header_limit` headers, `receive` what is not admitted yet, the engine what is,
+//! `outgoing` answers until they are written, `deadline` the time of it all.
 
 mod access;
 mod aged;
 mod answer;
 mod arrival;
 mod asker;
+mod begun;
 pub(crate) mod codec;
+mod connection_limit;
 mod deadline;
 mod error;
+mod field_limit;
 mod guard;
+mod header_limit;
 mod health;
 mod incoming;
 pub mod inference;
@@ -21,8 +29,10 @@ mod model_admin;
 mod models;
 mod oip;
 mod order;
+mod outgoing;
 mod picture;
 mod probe;
+mod receive;
 mod segment;
 mod server;
 mod service;

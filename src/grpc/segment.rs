@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use prost::Message;
+
 use super::arrival::{Arrived, arrive, encoded, enter};
 use super::deadline::in_time;
 use super::error::ServiceError;
@@ -9,11 +11,14 @@ use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Asker, Contract, Hosted, Ready, Scored, Timing};
+use crate::engine::{Asker, Contract, Hosted, Place, Ready, Scored, Timing};
 use crate::gate::{Confidence, Decision, Policy};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
-/// `Segment`.
+/// Bytes that an answer takes beside those of its message.
+const OVERHEAD: u64 = 4 << 10;
+
+/// `Segment`: the answer, and the place that it holds until it is written.
 ///
 /// # Errors
 /// Whatever is wrong with the request, or went wrong on its way.
@@ -22,13 +27,13 @@ pub(super) async fn segment(
     request: v1::SegmentRequest,
     asker: &Asker,
     mut call: ImageCall,
-) -> Result<v1::SegmentResponse, ServiceError> {
+) -> Result<(v1::SegmentResponse, Place), ServiceError> {
     let mut phases = Phases::begin();
     let work = run(context, request, asker, &mut call, &mut phases);
     match in_time(asker.deadline, work).await {
-        Ok((answer, outcome)) => {
+        Ok((answer, outcome, place)) => {
             call.decided(outcome.record(phases));
-            Ok(answer)
+            Ok((answer, place))
         }
         Err(error) => {
             call.failed(error.code(), error.reason(), phases);
@@ -43,7 +48,7 @@ async fn run(
     asker: &Asker,
     call: &mut ImageCall,
     phases: &mut Phases,
-) -> Result<(v1::SegmentResponse, Outcome), ServiceError> {
+) -> Result<(v1::SegmentResponse, Outcome, Place), ServiceError> {
     let (request_id, order) = enter(context, request.request_id, request.options, asker, call)?;
     let sent = Sent::new(request.image)?;
     let form = order.form;
@@ -63,12 +68,12 @@ async fn run(
     if let Some(looking) = looking {
         tokio::spawn(looking.compare(seen, outcome.decision.accept, order.policy));
     }
-    drop(place);
     let answer = v1::SegmentResponse {
         request_id,
         segmentation: Some(segmentation),
     };
-    Ok((answer, outcome))
+    place.answered(answer.encoded_len() as u64 + OVERHEAD);
+    Ok((answer, outcome, place))
 }
 
 /// Decides on what the model says, and puts it into the form that was asked for, with the time that every phase took.

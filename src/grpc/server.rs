@@ -13,21 +13,26 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::access::{AccessLayer, Front};
 use super::aged::{self, ConnectionAge};
-use super::deadline::InTime;
+use super::begun::Begins;
+use super::connection_limit::ConnectionLimit;
+use super::deadline::{Deadlines, InTime};
 use super::guard::Guarded;
+use super::header_limit::{self, HeaderLimit};
 use super::incoming;
 use super::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::model_admin::ModelAdmin;
 use super::oip::{Inference, http};
+use super::outgoing::{Held, Stalls};
+use super::receive::{self, ReceiveBudget};
 use super::service::{Context, Service};
 use super::v1::model_admin_control_server::ModelAdminControlServer;
 use super::v1::quality_control_server::QualityControlServer;
-use super::{codec, health, v1, web, wire};
+use super::{health, v1, web, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::model::Repository;
 use crate::telemetry::{Telemetry, admin};
-use crate::trust::Trust;
+use crate::trust::{Peer, Trust};
 
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -170,27 +175,38 @@ impl Serving {
         let (health_service, followed) = health::service(sources, ready.clone());
         let followed = tokio::spawn(followed);
         let most = settings.server.max_message_bytes;
-        let context = Context::new(parts, settings, draining.clone());
+        let connections = &settings.server.connections;
+        let receiving = ReceiveBudget::new(
+            connections.receive_budget(most),
+            most,
+            Duration::from_secs(connections.receive_timeout_seconds),
+        );
+        let open = ConnectionLimit::new(connections);
+        let context = Context::new(parts, settings, receiving.clone(), draining.clone());
         let model_admin =
             (settings.server.model_admin).then(|| ModelAdminControlServer::new(ModelAdmin(context.clone())));
         let service = QualityControlServer::new(Service(context.clone()))
             .max_decoding_message_size(most)
             .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Deflate)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
             .send_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip);
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Deflate);
         let http = self.http.map(|listener| {
             let inference = Inference::new(context.clone());
-            tokio::spawn(http::serve(listener, inference, draining.clone()))
+            tokio::spawn(http::serve(listener, inference, open.clone(), draining.clone()))
         });
         let inference = GrpcInferenceServiceServer::new(Inference::new(context))
             .max_decoding_message_size(most)
             .max_encoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Deflate)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
             .send_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip);
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Deflate);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
@@ -201,25 +217,38 @@ impl Serving {
             let _ = draining.wait_for(|&draining| draining).await;
             tokio::time::sleep(REFUSING).await;
         };
-        let connections = &settings.server.connections;
+        let deadlines = Deadlines::new(connections);
         let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(connections.keepalive_seconds)))
             .http2_keepalive_timeout(Some(Duration::from_secs(connections.keepalive_timeout_seconds)))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(connections.max_connection_calls)
-            .http2_max_header_list_size(connections.max_header_bytes)
+            .http2_max_header_list_size(header_limit::of_transport(connections.max_header_bytes))
             .max_frame_size(FRAME)
             .accept_http1(!connections.cors_origins.is_empty())
+            .layer(MapRequestLayer::new(with_peer))
             .layer(AccessLayer {
                 trust: trust.clone(),
                 front: Front::Grpc,
             })
+            .layer(HeaderLimit {
+                max_header_bytes: connections.max_header_bytes,
+            })
             .layer(web::Allowed::new(&connections.cors_origins))
             .layer(Guarded(trust.clone()))
-            .layer(tower::layer::layer_fn(InTime))
+            .layer(Held {
+                limit: Duration::from_secs(connections.send_timeout_seconds),
+            })
+            .layer(Begins {
+                telemetry: telemetry.clone(),
+                draining: draining.clone(),
+            })
+            .layer(tower::layer::layer_fn(move |inner| InTime { inner, deadlines }))
             .layer(MapRequestLayer::new(wire::pack_as_asked))
-            .layer(MapRequestLayer::new(codec::header_first))
+            .layer(MapRequestLayer::new(move |request| {
+                receive::limited(request, &receiving, most)
+            }))
             .layer(MapResponseLayer::new(move |answer| {
                 wire::explain_answer(answer, most)
             }));
@@ -236,16 +265,17 @@ impl Serving {
             origins => routes.add_service(web::layers(origins).named_layer(service)),
         };
         let routes = routes.prepare();
+        let send_timeout = Duration::from_secs(connections.send_timeout_seconds);
         let serve_one = |connection| {
             let age = ConnectionAge::draw(connections);
             let server = match age.told {
                 Some(told) => server.clone().max_connection_age(told),
                 None => server.clone(),
             };
-            let connection = aged::alone(connection, age);
+            let connection = aged::alone(connection, age, send_timeout);
             server.serve_with_incoming_shutdown(routes.clone(), connection, closed(draining.clone()))
         };
-        let incoming = incoming::connections(self.listener, &trust);
+        let incoming = incoming::connections(self.listener, &trust, open);
         let server = aged::serve_each(incoming, serve_one, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
@@ -290,6 +320,16 @@ impl Serving {
         followed.abort();
         Ok(ended)
     }
+}
+
+/// Tells a request what its connection knows: the peer, and which of its answers are not written.
+fn with_peer<B>(mut request: ::http::Request<B>) -> ::http::Request<B> {
+    let extensions = request.extensions_mut();
+    if let Some((peer, stalls)) = extensions.remove::<(Peer, Arc<Stalls>)>() {
+        extensions.insert(peer);
+        extensions.insert(stalls);
+    }
+    request
 }
 
 /// Waits until no call is being worked on, and then a little for the last answers to leave: a peer that holds on to its connection

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
-use tokio_stream::Stream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::asker::asker;
+use super::begun::Begun;
 use super::error::ServiceError;
+use super::outgoing::{Outbound, Outgoing, Permit};
+use super::receive::ReceiveBudget;
 use super::server::Parts;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
@@ -40,6 +43,8 @@ pub(super) struct Context {
     pub settings: Server,
     /// How models come and go.
     pub control: ModelControl,
+    /// What requests may take before they are admitted.
+    pub receiving: Arc<ReceiveBudget>,
     /// How many images are decoded at once: no more than there are cores, whatever waits.
     pub decoders: Arc<Semaphore>,
     /// Becomes true when the server takes nothing more.
@@ -51,7 +56,12 @@ pub(super) struct Context {
 pub(super) struct Service(pub Arc<Context>);
 
 impl Context {
-    pub fn new(parts: Parts, settings: &Settings, draining: watch::Receiver<bool>) -> Arc<Context> {
+    pub fn new(
+        parts: Parts,
+        settings: &Settings,
+        receiving: Arc<ReceiveBudget>,
+        draining: watch::Receiver<bool>,
+    ) -> Arc<Context> {
         let Parts {
             engine,
             repository,
@@ -72,15 +82,18 @@ impl Context {
             imaging: settings.imaging,
             settings: settings.server.clone(),
             control: settings.model_control(),
+            receiving,
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
         })
     }
 
-    /// A call begins: it is counted, traced and audited.
+    /// The call of a request, which began with its headers: it is counted, traced and audited.
     pub(super) fn call<T>(&self, rpc: Rpc, request: &Request<T>) -> Call {
-        let call = self.telemetry.call(rpc, request.metadata());
-        call.audited(request.extensions())
+        Begun::take(request.extensions()).unwrap_or_else(|| {
+            let call = self.telemetry.call(rpc, request.metadata());
+            call.audited(request.extensions())
+        })
     }
 
     /// Whether a new request is still taken.
@@ -106,7 +119,17 @@ impl QualityControl for Service {
             Ok(asker) => segment::segment(&self.0, request.into_inner(), &asker, call.image()).await,
             Err(error) => Err(error),
         };
-        concluded(call, answer)
+        match answer {
+            Ok((answer, place)) => {
+                let permit = Permit {
+                    places: vec![place],
+                    window: None,
+                };
+                let answer = concluded(call, Ok(answer))?;
+                Ok(holding(answer, permit))
+            }
+            Err(error) => concluded(call, Err(error)),
+        }
     }
 
     type SegmentStreamStream = Answers<v1::SegmentStreamResponse>;
@@ -121,7 +144,7 @@ impl QualityControl for Service {
             Ok(asker) => {
                 let pace = request.extensions().get().cloned();
                 let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call, pace);
-                Ok(Response::new(answers))
+                Ok(streaming(answers))
             }
             Err(error) => concluded(call, Err(error)),
         }
@@ -138,7 +161,7 @@ impl QualityControl for Service {
         match asker(&request) {
             Ok(asker) => {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), asker, call, begun);
-                Ok(Response::new(answers.await?))
+                Ok(streaming(answers.await?))
             }
             Err(error) => concluded(call, Err(error)),
         }
@@ -179,6 +202,31 @@ impl QualityControl for Service {
         let status = status::status(&self.0);
         concluded(call, Ok(status))
     }
+}
+
+/// An answer whose bytes hold a permit.
+pub(super) fn holding<T>(mut answer: Response<T>, permit: Permit) -> Response<T> {
+    let outgoing = Outgoing::default();
+    outgoing.hold(permit);
+    answer.extensions_mut().insert(outgoing);
+    answer
+}
+
+/// A stream of answers, the bytes of each of which hold its permit.
+pub(super) fn streaming<T: 'static>(
+    answers: impl Stream<Item = Result<Outbound<T>, Status>> + Send + 'static,
+) -> Response<Answers<T>> {
+    let outgoing = Outgoing::default();
+    let holding = outgoing.clone();
+    let answers = answers.map(move |answer| {
+        let Outbound { message, permit } = answer?;
+        holding.hold(permit);
+        Ok(message)
+    });
+    let answers: Answers<T> = Box::pin(answers);
+    let mut response = Response::new(answers);
+    response.extensions_mut().insert(outgoing);
+    response
 }
 
 /// Ends a call that has its answer, or will have none.

@@ -10,27 +10,28 @@ use tonic::{Code, Status, Streaming};
 
 use super::deadline::in_time;
 use super::error::ServiceError;
+use super::outgoing::{Outbound, Permit};
 use super::segment::segment;
-use super::service::{Answers, Context};
+use super::service::Context;
 use super::{v1, wire};
-use crate::engine::{Asker, EngineError};
+use crate::engine::{Asker, EngineError, Place};
 use crate::telemetry::Call;
 use crate::trust::{Pace, Refusal};
 
 /// How long images that are out of time are given to say so.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-type Sender = mpsc::Sender<Result<v1::SegmentStreamResponse, Status>>;
+type Sender = mpsc::Sender<Result<Outbound<v1::SegmentStreamResponse>, Status>>;
 
 /// The answers of `SegmentStream`. A caller that does not read them is not read from either: an image is taken off the wire only when
-/// one of the window's places is free, and a place is free again only when its answer has been handed over.
+/// one of the window's places is free, and a place is free again only when its answer has been written.
 pub(super) fn answers(
     context: Arc<Context>,
     images: Streaming<v1::SegmentStreamRequest>,
     asker: Asker,
     call: Call,
     pace: Option<Pace>,
-) -> Answers<v1::SegmentStreamResponse> {
+) -> ReceiverStream<Result<Outbound<v1::SegmentStreamResponse>, Status>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let call = Arc::new(call);
@@ -48,7 +49,7 @@ pub(super) fn answers(
         work.shutdown().await;
         conclude(call, ended, &sender).await;
     });
-    Box::pin(ReceiverStream::new(receiver))
+    ReceiverStream::new(receiver)
 }
 
 /// Ends the call of a stream whose work has ended, and tells its caller why where it ended early.
@@ -85,7 +86,7 @@ async fn read(
     let window = Arc::new(Semaphore::new(context.settings.stream_window));
     let mut draining = context.draining.clone();
     let ended = loop {
-        let place = window
+        let part = window
             .clone()
             .acquire_owned()
             .await
@@ -106,10 +107,14 @@ async fn read(
             .map_or(Ok(()), Pace::take)
             .map_err(|wait| Refusal::TooOften { wait });
         work.spawn(async move {
-            let answer = one(&context, message, &asker, &call, in_pace).await;
+            let (message, place) = one(&context, message, &asker, &call, in_pace).await;
+            let permit = Permit {
+                places: place.into_iter().collect(),
+                window: Some(part),
+            };
             // Nobody may listen any more; then the whole stream is being given up.
-            let _ = sender.send(Ok(answer)).await;
-            drop((place, call));
+            let _ = sender.send(Ok(Outbound { message, permit })).await;
+            drop(call);
         });
     };
     while work.join_next().await.is_some() {}
@@ -123,7 +128,7 @@ async fn one(
     asker: &Asker,
     call: &Call,
     in_pace: Result<(), Refusal>,
-) -> v1::SegmentStreamResponse {
+) -> (v1::SegmentStreamResponse, Option<Place>) {
     let request = message.request.unwrap_or_default();
     // Repeated as it came, so that the caller knows which request is refused.
     let request_id = request.request_id.clone();
@@ -141,13 +146,20 @@ async fn one(
     } else {
         segment(context, request, asker, call.image()).await
     };
-    let outcome = match answer {
-        Ok(answer) => answer
-            .segmentation
-            .map(v1::segment_stream_response::Outcome::Segmentation),
-        Err(error) => Some(v1::segment_stream_response::Outcome::Failure(error.failure())),
+    let (outcome, place) = match answer {
+        Ok((answer, place)) => {
+            let segmentation = answer.segmentation;
+            (
+                segmentation.map(v1::segment_stream_response::Outcome::Segmentation),
+                Some(place),
+            )
+        }
+        Err(error) => {
+            let failure = v1::segment_stream_response::Outcome::Failure(error.failure());
+            (Some(failure), None)
+        }
     };
-    v1::SegmentStreamResponse { request_id, outcome }
+    (v1::SegmentStreamResponse { request_id, outcome }, place)
 }
 
 /// Why the stream cannot be read on.

@@ -7,6 +7,9 @@ use super::error::ServiceError;
 
 /// The status in place of tonic's own, where that is about the message: too large, not what the protocol says, cut short.
 pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<ServiceError> {
+    if let Some(error) = limit(status) {
+        return Some(error);
+    }
     let told = status.message();
     let too_large = |message| ServiceError::Wire {
         code: Code::ResourceExhausted,
@@ -46,6 +49,17 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
         {
             Some(malformed(told))
         }
+        _ => None,
+    }
+}
+
+/// The limit on receiving that a status is of; tonic hands the status on as it is.
+fn limit(status: &Status) -> Option<ServiceError> {
+    match std::error::Error::source(status)?.downcast_ref()? {
+        &ServiceError::ReceiveBudget { whose, held, limit } => {
+            Some(ServiceError::ReceiveBudget { whose, held, limit })
+        }
+        &ServiceError::ReceiveTimeout { seconds } => Some(ServiceError::ReceiveTimeout { seconds }),
         _ => None,
     }
 }

@@ -7,7 +7,6 @@ use std::time::{Instant, SystemTime};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
 use tonic::Code;
-use tonic::metadata::MetadataMap;
 
 use super::models::Served;
 use super::phases::{Phase, Phases};
@@ -33,7 +32,7 @@ impl InFlight {
     }
 }
 
-/// One gRPC call in flight: counted, and a span where traces are sent. Dropped without [`Call::finish`] it was cancelled.
+/// One call in flight, from its headers on: counted, and a span where traces are sent. Dropped without [`Call::finish`] it was cancelled.
 pub struct Call {
     telemetry: Arc<Inner>,
     rpc: Rpc,
@@ -45,11 +44,11 @@ pub struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(telemetry: &Telemetry, rpc: Rpc, metadata: &MetadataMap) -> Call {
+    pub(super) fn begin(telemetry: &Telemetry, rpc: Rpc, headers: &http::HeaderMap) -> Call {
         let inner = Arc::clone(&telemetry.0);
         inner.in_flight.0[rpc as usize].fetch_add(1, Relaxed);
         Call {
-            span: inner.traces.as_ref().map(|traces| traces.call(rpc, metadata)),
+            span: inner.traces.as_ref().map(|traces| traces.call(rpc, headers)),
             telemetry: inner,
             rpc,
             begun: Instant::now(),

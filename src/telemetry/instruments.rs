@@ -64,7 +64,7 @@ impl Instruments {
             request_seconds: histogram(
                 "sagate_request_duration_seconds",
                 "s",
-                "gRPC calls from their first byte to their end, by status code.",
+                "Calls from their headers to their end, by status code.",
                 &REQUEST_SECONDS,
             ),
             images: counter("sagate_images_total", "{image}", "Images, by how they ended."),

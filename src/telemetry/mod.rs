@@ -155,7 +155,12 @@ impl Telemetry {
 
     /// A call begins. Its span hangs under the one that the headers `traceparent` and `tracestate` name.
     pub fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Call {
-        Call::begin(self, rpc, metadata)
+        self.call_with(rpc, metadata.as_ref())
+    }
+
+    /// The same, by the headers of HTTP.
+    pub fn call_with(&self, rpc: Rpc, headers: &http::HeaderMap) -> Call {
+        Call::begin(self, rpc, headers)
     }
 
     /// What a model decided within the window.

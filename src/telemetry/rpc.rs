@@ -113,6 +113,13 @@ impl Rpc {
         }
     }
 
+    /// The call of the path `/SERVICE/METHOD`; `None`: it is not counted.
+    pub fn of_path(path: &str) -> Option<Rpc> {
+        let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+        let is = |rpc: &Rpc| rpc.name() == method && rpc.service() == service;
+        Rpc::ALL.into_iter().find(is)
+    }
+
     /// The service that it is of.
     pub(super) fn service(self) -> &'static str {
         match self {

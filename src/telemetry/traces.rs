@@ -11,7 +11,6 @@ use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use tonic::Code;
-use tonic::metadata::MetadataMap;
 
 use super::call::Decided;
 use super::phases::Phases;
@@ -37,7 +36,7 @@ pub(super) struct ImageFacts {
     pub(super) image_hash: Option<String>,
 }
 
-struct Headers<'a>(&'a MetadataMap);
+struct Headers<'a>(&'a http::HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
@@ -60,11 +59,11 @@ impl Traces {
     }
 
     /// A call's span, open.
-    pub(super) fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Span {
+    pub(super) fn call(&self, rpc: Rpc, headers: &http::HeaderMap) -> Span {
         // Out of an empty context: what runs on this thread now has nothing to do with the caller.
         let parent = self
             .propagator
-            .extract_with_context(&Context::new(), &Headers(metadata));
+            .extract_with_context(&Context::new(), &Headers(headers));
         let builder = SpanBuilder::from_name(rpc.span_name())
             .with_kind(SpanKind::Server)
             .with_attributes([

@@ -27,7 +27,7 @@ pub struct AccessRecord {
     begun: Instant,
     begun_at: SystemTime,
     protocol: &'static str,
-    method: String,
+    method: OnceLock<String>,
     peer: Option<Peer>,
     client: OnceLock<Arc<str>>,
     request_id: OnceLock<String>,
@@ -84,12 +84,12 @@ impl AccessLog {
         method: Option<&str>,
         peer: Option<&Peer>,
     ) -> Arc<AccessRecord> {
-        Arc::new(AccessRecord {
+        let record = AccessRecord {
             log: self.clone(),
             begun: Instant::now(),
             begun_at: SystemTime::now(),
             protocol,
-            method: method.unwrap_or("unknown").trim_start_matches('/').to_owned(),
+            method: OnceLock::new(),
             peer: peer.cloned(),
             client: OnceLock::new(),
             request_id: OnceLock::new(),
@@ -100,11 +100,20 @@ impl AccessLog {
             seconds: OnceLock::new(),
             told: Mutex::new(None),
             ended: Mutex::new(None),
-        })
+        };
+        if let Some(method) = method {
+            record.of_method(method);
+        }
+        Arc::new(record)
     }
 }
 
 impl AccessRecord {
+    /// The method that is asked, `SERVICE/METHOD`, where it was not known from the beginning.
+    pub fn of_method(&self, method: &str) {
+        let _ = self.method.set(method.trim_start_matches('/').to_owned());
+    }
+
     /// Who it is of.
     pub fn by(&self, client: &Client) {
         let _ = self.client.set(client.name.clone());
@@ -174,7 +183,7 @@ impl AccessRecord {
                 json!(prost_types::Timestamp::from(self.begun_at).to_string()),
             ),
             ("protocol", json!(self.protocol)),
-            ("method", json!(self.method)),
+            ("method", json!(self.method.get().map_or("unknown", String::as_str))),
             ("code", json!(self.code())),
             (
                 "http_status",

@@ -29,6 +29,7 @@ mod ends;
 mod health;
 mod interpret;
 mod loading;
+mod limits;
 mod model_admin;
 mod oip_grpc;
 mod oip_http;

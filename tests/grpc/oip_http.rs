@@ -3,6 +3,8 @@
 //! What would break: a wrong body that is taken for a right one, a status or a message that does not help, a body that grows without
 //! bounds, or work that is cut off when the server ends.
 
+#![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -198,7 +200,7 @@ fn wrong_bodies() {
             ),
             String::new(),
             400,
-            "recursion",
+            "EOF",
         ),
         (
             body(&[2, 2], json!([0, 1, 2])).to_string(),
@@ -404,4 +406,112 @@ fn what_was_taken_is_answered_at_the_end() {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     assert_eq!(answer.json()["outputs"][0]["shape"], json!([1, 18]));
     assert_eq!(server.ended().code, 0);
+}
+
+#[test]
+fn members_that_may_be_left_out_may_be_null() {
+    let place = place();
+    let server = start(&place);
+    let right = body(&[2, 2], json!([0, 50, 100, 255]));
+    let expected = send(&server, &post(INFER, "", right.to_string().as_bytes())).json();
+    for (pointer, member, value) in [
+        ("", "id", Value::Null),
+        ("", "parameters", Value::Null),
+        ("", "outputs", Value::Null),
+        ("", "parameters", json!({ "coverage": null })),
+        ("/inputs/0", "parameters", Value::Null),
+    ] {
+        let mut asked = right.clone();
+        asked.pointer_mut(pointer).unwrap()[member] = value;
+        let answer = send(&server, &post(INFER, "", asked.to_string().as_bytes()));
+        assert_eq!(answer.status, 200, "{asked}");
+        assert_eq!(answer.json(), expected, "{asked}");
+    }
+    let mut asked = right;
+    asked["outputs"] = json!([{ "name": "MU", "parameters": null }]);
+    let answer = send(&server, &post(INFER, "", asked.to_string().as_bytes()));
+    assert_eq!(answer.status, 200, "{asked}");
+    // What must be there may not.
+    asked["inputs"] = Value::Null;
+    assert_eq!(
+        send(&server, &post(INFER, "", asked.to_string().as_bytes())).status,
+        400
+    );
+    assert_eq!(server.stop().code, 0);
+}
+
+#[test]
+fn json_takes_little_more_memory_than_it_has_bytes() {
+    const BYTES: usize = 24 << 20;
+    let place = place();
+    let server = start(&place);
+    let peak = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    };
+    let before = peak();
+    let zeros = "0,".repeat(BYTES / 2);
+    let lists = "[],".repeat(BYTES / 3);
+    let data = |shape: usize, datatype: &str| {
+        format!(
+            r#"{{"inputs": [{{"name": "IMAGE", "shape": [{shape}], "datatype": "{datatype}", "data": [{zeros}0]}}]}}"#
+        )
+    };
+    let right = r#""inputs": [{"name": "IMAGE", "shape": [1], "datatype": "UINT8", "data": [0]}]"#;
+    for (case, sent) in [
+        ("more elements than the shape says", data(4, "FP32")),
+        ("as many", data(BYTES / 2 + 1, "FP32")),
+        ("the widest type", data(BYTES / 2 + 1, "FP64")),
+        (
+            "a parameter that is a list",
+            format!(r#"{{"parameters": {{"a": [{lists}[]]}}, {right}}}"#),
+        ),
+        (
+            "a long list of outputs",
+            format!(r#"{{"outputs": [{lists}[]], {right}}}"#),
+        ),
+        (
+            "a long shape",
+            format!(r#"{{"inputs": [{{"shape": [{zeros}0], "name": "a", "datatype": "UINT8"}}]}}"#),
+        ),
+    ] {
+        let answer = send(&server, &post(INFER, "", sent.as_bytes()));
+        assert_eq!(answer.status, 400, "{case}: {}", answer.error());
+        let ratio = peak().saturating_sub(before) as f64 / sent.len() as f64;
+        println!("{case}: {ratio:.2} bytes of memory for a byte of JSON at most so far");
+        assert!(ratio < 4.0, "{case}: {ratio:.2}");
+    }
+    assert_eq!(server.stop().code, 0);
+}
+
+#[test]
+fn a_load_over_http_is_in_flight_while_it_lasts() {
+    let place = place();
+    let settings = [
+        ADMINS,
+        ("SERVER__MODEL_ADMIN", "true"),
+        // It takes a while.
+        ("ENGINE__WARM_UP_SIDES", "[512, 1024]"),
+    ];
+    let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
+    let address = server.http().trim_start_matches("http://").to_owned();
+    let loading = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .write_all(&post("/v2/repository/models/tiny/load", "", b""))
+            .unwrap();
+        read(&mut stream).status
+    });
+    let in_flight = r#"sagate_requests_in_flight{method="RepositoryModelLoad"}"#;
+    let mut seen = false;
+    while !loading.is_finished() {
+        seen |= server.metric(in_flight) > 0.0;
+    }
+    assert_eq!(loading.join().unwrap(), 200);
+    assert!(seen, "a load that lasts is not in flight");
+    assert_eq!(server.stop().code, 0);
 }

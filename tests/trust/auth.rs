@@ -201,6 +201,42 @@ async fn the_open_inference_protocol_asks_for_the_same_roles() {
     assert_eq!(refused, 4.0);
 }
 
+/// The status of a request over HTTP that has no body.
+fn ask_http(server: &Server, method: &str, path: &str, token: Option<&str>) -> u16 {
+    let authorization = token.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n"));
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{authorization}\r\n");
+    let mut stream = TcpStream::connect(server.http().trim_start_matches("http://")).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_none_is_told_so_to_whoever_may_ask_for_one() {
+    let place = place();
+    let viewer = token(&place, "viewer", &["infer"]);
+    let settings = [("AUTH__TOKENS", "tokens"), ("AUTH__ANONYMOUS", "")];
+    let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
+    for (method, path, status) in [
+        ("GET", "/", 404),
+        ("GET", "/v3/models", 404),
+        ("POST", "/v2/models/tiny/none", 404),
+        ("DELETE", "/v2/models/tiny", 405),
+        ("GET", "/v2/models/tiny/infer", 405),
+        ("POST", "/v2/repository/models/tiny/load", 403),
+    ] {
+        assert_eq!(ask_http(&server, method, path, None), 401, "{method} {path}");
+        assert_eq!(
+            ask_http(&server, method, path, Some(&viewer)),
+            status,
+            "{method} {path}"
+        );
+    }
+    // Probes say nothing of themselves.
+    assert_eq!(ask_http(&server, "GET", "/v2/health/live", None), 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn anonymous_callers_may_segment_and_interpret_unless_told_otherwise() {
     let place = place();

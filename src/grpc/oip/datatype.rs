@@ -56,6 +56,17 @@ impl Datatype {
         }
     }
 
+    /// Bytes of an element; `None` where they differ.
+    pub fn size(self) -> Option<usize> {
+        match self {
+            Datatype::Uint8 => Some(1),
+            Datatype::Int16 | Datatype::Uint16 | Datatype::Fp16 => Some(2),
+            Datatype::Fp32 => Some(4),
+            Datatype::Fp64 => Some(8),
+            Datatype::Bytes => None,
+        }
+    }
+
     /// The same for an image's pixels, with the bytes of each; `None` where pixels are not of this type.
     pub fn of_pixels(self) -> Option<(v1::DataType, usize)> {
         match self {

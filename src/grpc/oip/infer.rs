@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use prost::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::answer::{self, Seen};
 use super::ask::Ask;
 use super::caller::Caller;
+use crate::engine::Place;
 use crate::grpc::arrival::encoded;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::{ModelInferRequest, ModelInferResponse};
+use crate::grpc::outgoing::Permit;
+use crate::grpc::receive::Charge;
 use crate::grpc::service::Context;
 use crate::grpc::{interpret, segment, v1};
 use crate::telemetry::{Call, ImageCall, Phases};
 
-/// One inference.
+/// One inference: the answer, and the places that it holds until it is written.
 ///
 /// # Errors
 /// Whatever is wrong with the request or one of its images, or went wrong on the way: then the work on the others is given up.
@@ -25,9 +29,12 @@ pub(super) async fn infer(
     request: ModelInferRequest,
     caller: &Caller,
     call: &Call,
-) -> Result<ModelInferResponse, ServiceError> {
+) -> Result<(ModelInferResponse, Permit), ServiceError> {
+    let mut waiting = context.receiving.charge(caller.client.key());
     let read = context.open().and_then(|()| Ask::read(context, request, caller));
-    let ask = match read {
+    // Until they are admitted, its images count as what is being received.
+    let charged = read.and_then(|ask| waiting.add(ask.images.iter().map(bytes).sum()).map(|()| ask));
+    let ask = match charged {
         Ok(ask) => ask,
         Err(error) => {
             call.image().failed(error.code(), error.reason(), Phases::begin());
@@ -35,23 +42,41 @@ pub(super) async fn infer(
         }
     };
     let (outputs, id) = (ask.outputs.clone(), ask.id.clone());
-    let seen = see(context, ask, call).await?;
+    let (seen, places): (Vec<Seen>, Vec<Place>) = see(context, ask, waiting, call).await?.into_iter().unzip();
     let most = context.limits.max_bytes;
     let values = answer::bytes(&outputs, &seen, most)?;
-    encoded(values, move || answer::answer(id, &outputs, seen)).await?
+    let answer = encoded(values, move || answer::answer(id, &outputs, seen)).await??;
+    let permit = Permit { places, window: None };
+    Ok((answer, permit))
+}
+
+/// Bytes of an image as it came.
+fn bytes(image: &v1::Image) -> usize {
+    match &image.source {
+        None => 0,
+        Some(v1::image::Source::Tensor(tensor)) => tensor.data.len(),
+        Some(v1::image::Source::File(file)) => file.data.len(),
+    }
 }
 
 /// Looks at every image, at most a stream's window of them at once, which may so meet in the model's batches.
-async fn see(context: &Arc<Context>, mut ask: Ask, call: &Call) -> Result<Vec<Seen>, ServiceError> {
+async fn see(
+    context: &Arc<Context>,
+    mut ask: Ask,
+    unadmitted: Charge,
+    call: &Call,
+) -> Result<Vec<(Seen, Place)>, ServiceError> {
+    let mut unadmitted = Some(unadmitted);
     let images = std::mem::take(&mut ask.images);
     let count = images.len();
     let ask = Arc::new(ask);
     let mut work = JoinSet::new();
     let mut waiting = images.into_iter().enumerate();
-    let mut seen: Vec<Option<Seen>> = (0..count).map(|_| None).collect();
+    let mut seen: Vec<Option<(Seen, Place)>> = (0..count).map(|_| None).collect();
     loop {
         while work.len() < context.settings.stream_window {
             let Some((index, image)) = waiting.next() else {
+                drop(unadmitted.take());
                 break;
             };
             let (context, ask, call) = (context.clone(), ask.clone(), call.image());
@@ -74,7 +99,7 @@ async fn one(
     ask: &Ask,
     image: v1::Image,
     call: ImageCall,
-) -> Result<Seen, ServiceError> {
+) -> Result<(Seen, Place), ServiceError> {
     let (request_id, image, options) = (ask.id.clone(), Some(image), Some(ask.options.clone()));
     let Some(layers) = ask.layers() else {
         let request = v1::SegmentRequest {
@@ -82,11 +107,12 @@ async fn one(
             image,
             options,
         };
-        let answer = segment::segment(context, request, &ask.asker, call).await?;
-        return Ok(Seen {
+        let (answer, place) = segment::segment(context, request, &ask.asker, call).await?;
+        let seen = Seen {
             segmentation: answer.segmentation.ok_or(ServiceError::Internal)?,
             layers: Vec::new(),
-        });
+        };
+        return Ok((seen, place));
     };
     let request = v1::InterpretRequest {
         request_id,
@@ -101,21 +127,26 @@ async fn one(
         interpret::interpret(context, request, &ask.asker, call, &sender, Instant::now()).await
     };
     let gather = async {
-        let (mut segmentation, mut layers) = (None, Vec::new());
-        while let Some(Ok(part)) = parts.recv().await {
-            match part.part {
+        let (mut segmentation, mut layers, mut place) = (None, Vec::new(), None);
+        while let Some(Ok(mut part)) = parts.recv().await {
+            place = part.permit.places.pop();
+            match part.message.part {
                 Some(v1::interpret_response::Part::Segmentation(it)) => segmentation = Some(it),
                 Some(v1::interpret_response::Part::Layer(layer)) => layers.push(layer),
                 Some(v1::interpret_response::Part::Units(_) | v1::interpret_response::Part::Summary(_))
                 | None => {}
             }
         }
-        (segmentation, layers)
+        (segmentation, layers, place)
     };
-    let (ended, (segmentation, layers)) = tokio::join!(work, gather);
+    let (ended, (segmentation, layers, place)) = tokio::join!(work, gather);
     ended?;
-    Ok(Seen {
+    let seen = Seen {
         segmentation: segmentation.ok_or(ServiceError::Internal)?,
         layers,
-    })
+    };
+    let place = place.ok_or(ServiceError::Internal)?;
+    let layers: usize = seen.layers.iter().map(Message::encoded_len).sum();
+    place.answered((seen.segmentation.encoded_len() + layers) as u64);
+    Ok((seen, place))
 }

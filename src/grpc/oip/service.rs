@@ -1,14 +1,15 @@
 //! `inference.GRPCInferenceService`: each call from its request to its answer, also for HTTP/JSON.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::Caller;
 use super::infer::infer;
 use super::repository::{self, Change, index};
 use super::{model, statistics, stream};
+use crate::grpc::deadline::Deadlines;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::grpc::inference::{
@@ -19,7 +20,9 @@ use crate::grpc::inference::{
     RepositoryModelUnloadResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest,
     ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
-use crate::grpc::service::{Answers, Context, concluded};
+use crate::grpc::outgoing::Permit;
+use crate::grpc::receive::Charge;
+use crate::grpc::service::{Answers, Context, concluded, holding, streaming};
 use crate::telemetry::{Call, Rpc};
 use crate::trust::Trust;
 
@@ -32,9 +35,19 @@ impl Inference {
         Inference(context)
     }
 
-    /// Begins a call that comes over HTTP/JSON, with what its request's extensions say of the audit log.
-    pub fn call(&self, rpc: Rpc, metadata: &MetadataMap, extensions: &http::Extensions) -> Call {
-        self.0.telemetry.call(rpc, metadata).audited(extensions)
+    /// Begins a call that comes over HTTP/JSON.
+    pub fn call(&self, rpc: Rpc, headers: &http::HeaderMap) -> Call {
+        self.0.telemetry.call_with(rpc, headers)
+    }
+
+    /// How long an answer may wait for its reader to take any of it.
+    pub fn send_timeout(&self) -> Duration {
+        Duration::from_secs(self.0.settings.connections.send_timeout_seconds)
+    }
+
+    /// How long a request over HTTP may take, which says nothing of it in its headers.
+    pub fn time(&self) -> Option<Duration> {
+        Deadlines::new(&self.0.settings.connections).of_request(None)
     }
 
     /// Whom the service trusts.
@@ -59,13 +72,18 @@ impl Inference {
         self.0.settings.max_message_bytes
     }
 
-    /// One inference.
+    /// What a client's request takes while it is received, nothing yet.
+    pub fn receiving(&self, caller: &Caller) -> Charge {
+        self.0.receiving.charge(caller.client.key())
+    }
+
+    /// One inference, and what its answer holds until it is written.
     pub async fn infer(
         &self,
         request: ModelInferRequest,
         caller: &Caller,
         call: &Call,
-    ) -> Result<ModelInferResponse, ServiceError> {
+    ) -> Result<(ModelInferResponse, Permit), ServiceError> {
         infer(&self.0, request, caller, call).await
     }
 
@@ -150,7 +168,10 @@ impl GrpcInferenceService for Inference {
             Ok(caller) => self.infer(request.into_inner(), &caller, &call).await,
             Err(error) => Err(error),
         };
-        concluded(call, answer)
+        match answer {
+            Ok((answer, permit)) => Ok(holding(concluded(call, Ok(answer))?, permit)),
+            Err(error) => concluded(call, Err(error)),
+        }
     }
 
     type ModelStreamInferStream = Answers<ModelStreamInferResponse>;
@@ -165,7 +186,7 @@ impl GrpcInferenceService for Inference {
             Ok(caller) => {
                 let pace = request.extensions().get().cloned();
                 let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call, pace);
-                Ok(Response::new(answers))
+                Ok(streaming(answers))
             }
             Err(error) => concluded(call, Err(error)),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::caller::Caller;
 use super::infer::infer;
@@ -16,13 +16,17 @@ use crate::grpc::inference::infer_parameter::ParameterChoice;
 use crate::grpc::inference::{
     InferParameter, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse,
 };
-use crate::grpc::service::{Answers, Context};
+use crate::grpc::outgoing::{Outbound, Permit};
+use crate::grpc::service::Context;
 use crate::grpc::stream::{broken, conclude};
 use crate::telemetry::{Call, Phases, code_name};
 use crate::trust::{Pace, Refusal};
 
-/// An answer that will come, and its place among those that are in work.
-type Promised = (oneshot::Receiver<ModelStreamInferResponse>, OwnedSemaphorePermit);
+/// An answer that will come, and its part of the window.
+type Promised = (oneshot::Receiver<Answer>, OwnedSemaphorePermit);
+
+/// An answer with what it holds until it is written.
+type Answer = Outbound<ModelStreamInferResponse>;
 
 /// The answers of `ModelStreamInfer`, in the order of their requests, since requests need no id. As in `SegmentStream`, a caller that
 /// does not read them is not read from either.
@@ -32,19 +36,20 @@ pub(super) fn answers(
     caller: Caller,
     call: Call,
     pace: Option<Pace>,
-) -> Answers<ModelStreamInferResponse> {
+) -> ReceiverStream<Result<Answer, Status>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let call = Arc::new(call);
         let mut work = JoinSet::new();
         let (line, mut promised) = mpsc::unbounded_channel::<Promised>();
         let write = async {
-            while let Some((answer, place)) = promised.recv().await {
+            while let Some((answer, part)) = promised.recv().await {
                 let answer = answer.await;
-                let answer = answer.unwrap_or_else(|_| failed(&ServiceError::Internal, Default::default()));
+                let mut answer =
+                    answer.unwrap_or_else(|_| refused(&ServiceError::Internal, Default::default()));
+                answer.permit.window = Some(part);
                 // Nobody may listen any more; then the whole stream is being given up.
                 let _ = sender.send(Ok(answer)).await;
-                drop(place);
             }
         };
         let both = async {
@@ -59,7 +64,7 @@ pub(super) fn answers(
         work.shutdown().await;
         conclude(call, ended, &sender).await;
     });
-    Box::pin(ReceiverStream::new(receiver))
+    ReceiverStream::new(receiver)
 }
 
 /// Reads requests until the caller has no more, and puts the promise of each answer into the line.
@@ -78,7 +83,7 @@ async fn read(
     let window = Arc::new(Semaphore::new(context.settings.stream_window));
     let mut draining = context.draining.clone();
     loop {
-        let place = window
+        let part = window
             .clone()
             .acquire_owned()
             .await
@@ -102,7 +107,7 @@ async fn read(
             // Nobody may wait for it any more.
             let _ = promise.send(one(&context, request, &caller, &call, in_pace).await);
         });
-        if line.send((answer, place)).is_err() {
+        if line.send((answer, part)).is_err() {
             return Err(ServiceError::Cancelled);
         }
     }
@@ -115,7 +120,7 @@ async fn one(
     caller: &Caller,
     call: &Call,
     in_pace: Result<(), Refusal>,
-) -> ModelStreamInferResponse {
+) -> Answer {
     let asked = ModelInferResponse {
         model_name: request.model_name.clone(),
         model_version: request.model_version.clone(),
@@ -126,14 +131,25 @@ async fn one(
         context.telemetry.trust().refuse(refusal.reason());
         let error = ServiceError::from(refusal);
         call.image().failed(error.code(), error.reason(), Phases::begin());
-        return failed(&error, asked);
+        return refused(&error, asked);
     }
     match infer(context, request, caller, call).await {
-        Ok(answer) => ModelStreamInferResponse {
-            error_message: String::new(),
-            infer_response: Some(last(answer)),
+        Ok((answer, permit)) => Outbound {
+            message: ModelStreamInferResponse {
+                error_message: String::new(),
+                infer_response: Some(last(answer)),
+            },
+            permit,
         },
-        Err(error) => failed(&error, asked),
+        Err(error) => refused(&error, asked),
+    }
+}
+
+/// An answer that says why there is none, and holds nothing.
+fn refused(error: &ServiceError, asked: ModelInferResponse) -> Answer {
+    Outbound {
+        message: failed(error, asked),
+        permit: Permit::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use super::request::AsBinary;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::ModelInferResponse;
 use crate::grpc::oip::datatype::Datatype;
+use crate::grpc::outgoing::{self, Permit};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -38,12 +39,13 @@ struct Size {
 }
 
 /// The answer as JSON, followed by the outputs that are wanted as bytes. At most `most` bytes of outputs become JSON, which is a few
-/// times as long.
+/// times as long. It holds `permit` until it is written.
 ///
 /// # Errors
 /// More than that, or a defect.
 pub(super) fn answer(
     answer: &ModelInferResponse,
+    permit: Permit,
     as_binary: &AsBinary,
     most: usize,
 ) -> Result<Response<Body>, ServiceError> {
@@ -95,7 +97,7 @@ pub(super) fn answer(
         response.header(header::CONTENT_TYPE, "application/json")
     };
     response
-        .body(Body::from(body))
+        .body(Body::from(outgoing::whole(body.into(), permit)))
         .map_err(|_| ServiceError::Internal)
 }
 

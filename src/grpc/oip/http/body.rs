@@ -9,9 +9,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
 use crate::grpc::error::ServiceError;
+use crate::grpc::receive::{Charge, Parts};
 
-/// How long a body may take.
-const BODY: Duration = Duration::from_secs(120);
+/// How long the rest of a body that is refused is read, and not kept: many clients look for an answer only once they have sent all.
+const REST: Duration = Duration::from_secs(1);
 
 /// How many bytes of the body are JSON, where the headers say so.
 ///
@@ -24,7 +25,7 @@ pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ServiceE
         return Err(ServiceError::Wire {
             code: Code::InvalidArgument,
             reason: "CONTENT_ENCODING",
-            message: "content-encoding: the body is packed; over HTTP it should come as it is (over gRPC it may be gzip or zstd)".into(),
+            message: "content-encoding: the body is packed; over HTTP it should come as it is (over gRPC it may be gzip, deflate or zstd)".into(),
         });
     }
     let Some(value) = headers.get(super::JSON_LENGTH) else {
@@ -35,32 +36,47 @@ pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ServiceE
     Ok(Some(length.ok_or_else(wrong)?))
 }
 
-/// The whole body, at most so many bytes of it, in time.
+/// The whole body, at most so many bytes of it, in time. Its bytes are taken from the budget as they arrive.
 ///
 /// # Errors
-/// It is longer, it comes too slowly, or it breaks off.
-pub(super) async fn whole(body: Body, most: usize) -> Result<Bytes, ServiceError> {
+/// It is longer, it comes too slowly, it breaks off, or too much is being received already.
+pub(super) async fn whole(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, ServiceError> {
+    let (timeout, late) = (charge.timeout(), charge.too_slow());
+    let read = tokio::time::timeout(timeout, read(body, most, charge));
+    read.await.unwrap_or(Err(late))
+}
+
+async fn read(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, ServiceError> {
     let wrong = |code, reason, message| ServiceError::Wire {
         code,
         reason,
         message,
     };
-    let late = |_| {
-        let message = format!("the body did not come within {} seconds", BODY.as_secs());
-        wrong(Code::DeadlineExceeded, "BODY_TOO_SLOW", message)
-    };
-    let read = tokio::time::timeout(BODY, Limited::new(body, most).collect());
-    match read.await.map_err(late)? {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!(
-                "the body has more than {most} bytes, the most that it may have (setting server.max_message_bytes)"
-            );
-            Err(wrong(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", message))
+    let mut body = Limited::new(body, most);
+    let mut parts = Parts::default();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let message = format!(
+                    "the body has more than {most} bytes, the most that it may have (setting server.max_message_bytes)"
+                );
+                wrong(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", message)
+            } else {
+                let message = "the body breaks off before its end".into();
+                wrong(Code::InvalidArgument, "MALFORMED_MESSAGE", message)
+            }
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if let Err(error) = charge.add(data.len()) {
+            drop((parts, data));
+            charge.release();
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(REST, rest).await;
+            return Err(error);
         }
-        Err(_) => {
-            let message = "the body breaks off before its end".into();
-            Err(wrong(Code::InvalidArgument, "MALFORMED_MESSAGE", message))
-        }
+        parts.push(data);
     }
+    Ok(parts.join())
 }

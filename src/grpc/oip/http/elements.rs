@@ -6,100 +6,132 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use half::f16;
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq, Serializer};
-use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::grpc::oip::datatype::Datatype;
 
-/// Elements as JSON has them: flat, or nested as the shape says.
-#[derive(Debug, Default)]
-pub(super) struct Elements {
-    numbers: Vec<f64>,
-    texts: Vec<String>,
+/// Fewest bytes of an element in JSON: a digit, and a comma or a bracket.
+const SHORTEST: usize = 2;
+
+/// Reads elements, flat or nested as the shape says, as bytes of a datatype, little-endian: at most so many. Text is base64 of the bytes
+/// that are meant, as JSON has no bytes. Nothing is kept beside the bytes.
+///
+/// # Errors
+/// What it is in place of a list, or the place and value of an element that is not of the datatype.
+pub(super) fn read(data: &RawValue, datatype: Datatype, most: usize) -> Result<Bytes, String> {
+    let text = data.get();
+    if !text.starts_with('[') {
+        let is = match text.as_bytes().first() {
+            Some(b'"') => "text",
+            Some(b'{') => "an object",
+            Some(b't' | b'f') => "true or false",
+            _ => "a number",
+        };
+        return Err(format!("it is {is}; it should be a list of elements"));
+    }
+    let mut elements = Elements {
+        data: Vec::with_capacity(most.min(text.len() / SHORTEST) * datatype.size().unwrap_or(0)),
+        datatype,
+        count: 0,
+        most,
+        wrong: None,
+    };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Gather(&mut elements).deserialize(&mut reader);
+    match (elements.wrong, read) {
+        (Some(wrong), _) => Err(wrong),
+        (None, Err(error)) => Err(error.to_string()),
+        (None, Ok(())) => Ok(elements.data.into()),
+    }
+}
+
+/// Elements that were read.
+struct Elements {
+    data: Vec<u8>,
+    datatype: Datatype,
+    count: usize,
+    most: usize,
+    /// Why they are not what they should be.
+    wrong: Option<String>,
 }
 
 impl Elements {
-    /// As bytes of a datatype, little-endian. Text is base64 of the bytes that are meant, as JSON has no bytes.
-    ///
-    /// # Errors
-    /// The place and value of an element that is not of the datatype.
-    pub fn bytes(self, datatype: Datatype) -> Result<Bytes, String> {
-        match datatype {
-            Datatype::Bytes => self.elements(),
-            Datatype::Uint8 => self.values(datatype, |it| {
-                whole(it, 0.0, u8::MAX.into()).map(|it| (it as u8).to_le_bytes())
-            }),
-            Datatype::Uint16 => self.values(datatype, |it| {
-                whole(it, 0.0, u16::MAX.into()).map(|it| (it as u16).to_le_bytes())
-            }),
-            Datatype::Int16 => self.values(datatype, |it| {
-                whole(it, i16::MIN.into(), i16::MAX.into()).map(|it| (it as i16).to_le_bytes())
-            }),
-            Datatype::Fp16 => self.values(datatype, |it| {
-                let value = f16::from_f64(it);
-                value.is_finite().then(|| value.to_le_bytes())
-            }),
-            Datatype::Fp32 => self.values(datatype, |it| {
-                let value = it as f32;
-                value.is_finite().then(|| value.to_le_bytes())
-            }),
-            Datatype::Fp64 => self.values(datatype, |it| Some(it.to_le_bytes())),
-        }
-    }
-
-    fn values<const SIZE: usize>(
-        self,
-        datatype: Datatype,
-        bytes: impl Fn(f64) -> Option<[u8; SIZE]>,
-    ) -> Result<Bytes, String> {
-        if !self.texts.is_empty() {
-            return Err(format!(
-                "it holds text; it should hold numbers of {}",
-                datatype.name()
+    /// One more; `None` where it is wrong.
+    fn number(&mut self, number: f64) -> Option<()> {
+        self.one_more()?;
+        let data = &mut self.data;
+        let added = match self.datatype {
+            Datatype::Bytes => {
+                self.wrong = Some("it holds numbers; it should hold text: each element as base64".into());
+                return None;
+            }
+            Datatype::Uint8 => whole(number, 0.0, u8::MAX.into()).map(|it| data.push(it as u8)),
+            Datatype::Uint16 => {
+                whole(number, 0.0, u16::MAX.into()).map(|it| data.extend((it as u16).to_le_bytes()))
+            }
+            Datatype::Int16 => whole(number, i16::MIN.into(), i16::MAX.into())
+                .map(|it| data.extend((it as i16).to_le_bytes())),
+            Datatype::Fp16 => {
+                let value = f16::from_f64(number);
+                value.is_finite().then(|| data.extend(value.to_le_bytes()))
+            }
+            Datatype::Fp32 => {
+                let value = number as f32;
+                value.is_finite().then(|| data.extend(value.to_le_bytes()))
+            }
+            Datatype::Fp64 => {
+                data.extend(number.to_le_bytes());
+                Some(())
+            }
+        };
+        if added.is_none() {
+            let (index, datatype) = (self.count - 1, self.datatype.name());
+            self.wrong = Some(format!(
+                "element {index} is {number}; it should be a value of {datatype}"
             ));
         }
-        let mut data = Vec::with_capacity(self.numbers.len() * SIZE);
-        for (index, &number) in self.numbers.iter().enumerate() {
-            let wrong = || {
-                format!(
-                    "element {index} is {number}; it should be a value of {}",
-                    datatype.name()
-                )
-            };
-            data.extend(bytes(number).ok_or_else(wrong)?);
-        }
-        Ok(data.into())
+        added
     }
 
-    fn elements(self) -> Result<Bytes, String> {
-        if !self.numbers.is_empty() {
-            return Err("it holds numbers; it should hold text: each element as base64".into());
+    /// One more; `None` where it is wrong.
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.one_more()?;
+        if self.datatype != Datatype::Bytes {
+            let datatype = self.datatype.name();
+            self.wrong = Some(format!("it holds text; it should hold numbers of {datatype}"));
+            return None;
         }
-        let mut data = Vec::new();
-        for (index, text) in self.texts.iter().enumerate() {
-            let decoded = STANDARD.decode(text);
-            let element =
-                decoded.map_err(|error| format!("element {index} is no base64, as it should be: {error}"))?;
-            // A body is never as long as that.
-            let length = u32::try_from(element.len()).map_err(|error| error.to_string())?;
-            data.extend(length.to_le_bytes());
-            data.extend(element);
+        // An element is after its length in 4 bytes. A body is never as long as they can say.
+        let begin = self.data.len();
+        self.data.extend([0; 4]);
+        if let Err(error) = STANDARD.decode_vec(text, &mut self.data) {
+            let index = self.count - 1;
+            self.wrong = Some(format!("element {index} is no base64, as it should be: {error}"));
+            return None;
         }
-        Ok(data.into())
+        let length = (self.data.len() - begin - 4) as u32;
+        self.data[begin..begin + 4].copy_from_slice(&length.to_le_bytes());
+        Some(())
+    }
+
+    fn one_more(&mut self) -> Option<()> {
+        if self.count == self.most {
+            self.wrong = Some(format!(
+                "it holds more elements than the {} that the shape says",
+                self.most
+            ));
+            return None;
+        }
+        self.count += 1;
+        Some(())
     }
 }
 
 fn whole(number: f64, least: f64, most: f64) -> Option<f64> {
     (number.fract() == 0.0 && (least..=most).contains(&number)).then_some(number)
-}
-
-impl<'de> Deserialize<'de> for Elements {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut elements = Elements::default();
-        deserializer.deserialize_seq(Gather(&mut elements))?;
-        Ok(elements)
-    }
 }
 
 /// Adds whatever comes, however deep, to the elements.
@@ -126,8 +158,7 @@ impl<'de> Visitor<'de> for Gather<'_> {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        self.0.numbers.push(number);
-        Ok(())
+        self.0.number(number).ok_or_else(|| E::custom("a wrong element"))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
@@ -139,8 +170,7 @@ impl<'de> Visitor<'de> for Gather<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.0.texts.push(text.to_owned());
-        Ok(())
+        self.0.text(text).ok_or_else(|| E::custom("a wrong element"))
     }
 }
 

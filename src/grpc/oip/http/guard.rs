@@ -2,6 +2,7 @@
 //! caller what the gRPC call does that it stands for.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -10,36 +11,89 @@ use axum::middleware::Next;
 use tonic::Code;
 
 use super::failure;
+use crate::config::Role;
 use crate::engine::{self, Asker};
 use crate::grpc::asker::name;
+use crate::grpc::begun::Begun;
 use crate::grpc::error::ServiceError;
 use crate::grpc::oip::Inference;
 use crate::grpc::oip::caller::Caller;
-use crate::telemetry::code_name;
+use crate::telemetry::{Rpc, code_name};
 use crate::trust::{AccessRecord, Need, Peer, need};
+
+/// What a path asks of its caller.
+#[derive(Clone)]
+pub(super) struct Guarded {
+    inference: Inference,
+    /// The call that it stands for; `None`: there is no such path.
+    rpc: Option<Rpc>,
+    /// The same as a path of gRPC.
+    method: String,
+    /// `None`: nobody may ask it.
+    need: Option<Need>,
+}
+
+impl Guarded {
+    /// A path that stands for a call.
+    pub fn call(inference: &Inference, rpc: Rpc) -> Guarded {
+        let method = format!("/inference.GRPCInferenceService/{}", rpc.name());
+        Guarded {
+            inference: inference.clone(),
+            rpc: Some(rpc),
+            need: need(&method),
+            method,
+        }
+    }
+
+    /// Every other path: that it is not there is told to whoever may ask for what is.
+    pub fn unknown(inference: &Inference) -> Guarded {
+        Guarded {
+            inference: inference.clone(),
+            rpc: None,
+            need: Some(Need::Role(Role::Infer)),
+            method: String::new(),
+        }
+    }
+
+    /// Begins the call, with what the request's extensions say of the audit log.
+    fn begin(&self, request: &mut Request) -> Option<Begun> {
+        let call = self.inference.call(self.rpc?, request.headers());
+        let begun = Begun::new(call.audited(request.extensions()));
+        request.extensions_mut().insert(begun.clone());
+        Some(begun)
+    }
+}
 
 /// Lets a request pass, or answers it.
 pub(super) async fn guard(
-    State(inference): State<Inference>,
+    State(guarded): State<Guarded>,
     mut request: Request,
     next: Next,
 ) -> Response<Body> {
-    let trust = inference.trust();
-    let method = method(request.uri().path());
-    // What is no path of the protocol asks nothing: it is told so.
-    let needed = need(&method).unwrap_or(Need::Open);
-    if needed == Need::Open {
-        return next.run(request).await;
+    let trust = guarded.inference.trust();
+    if let Some(record) = request.extensions().get::<Arc<AccessRecord>>()
+        && guarded.rpc.is_some()
+    {
+        record.of_method(&guarded.method);
+    }
+    if guarded.need == Some(Need::Open) {
+        return answer(&guarded, request, next).await;
     }
     let peer = request.extensions().get::<Peer>().cloned();
+    let method = guarded.rpc.map(|_| &*guarded.method);
     let asked = trust
         .audit
         .as_ref()
-        .map(|audit| audit.asked(Some(&method), peer.as_ref()));
-    let (client, _) = match trust.admit(needed, request.headers(), peer.as_ref()) {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            let error = ServiceError::from(refusal);
+        .map(|audit| audit.asked(method, peer.as_ref()));
+    let admitted = match guarded.need {
+        None => Err(ServiceError::NoMethod),
+        Some(needed) => trust
+            .admit(needed, request.headers(), peer.as_ref())
+            .map_err(ServiceError::from),
+    };
+    let client = match admitted {
+        Ok((client, _)) => client,
+        Err(error) => {
             if let Some(asked) = asked {
                 asked.ended(code_name(error.code()));
             }
@@ -57,38 +111,31 @@ pub(super) async fn guard(
     extensions.insert(Caller {
         asker: Asker {
             client: engine::Client::new(name(&client)),
+            deadline: guarded
+                .inference
+                .time()
+                .and_then(|time| Instant::now().checked_add(time)),
             ..Asker::default()
         },
         client,
     });
-    let answer = next.run(request).await;
+    let answer = answer(&guarded, request, next).await;
     if let Some(asked) = asked {
-        let code = answer.extensions().get().copied().unwrap_or(Code::Ok);
-        asked.ended(code_name(code));
+        asked.ended(code_name(code(&answer)));
     }
     answer
 }
 
-/// The gRPC method that a path stands for.
-pub(in crate::grpc) fn method(path: &str) -> String {
-    format!("/inference.GRPCInferenceService/{}", name_of_method(path))
+/// The answer, in the call that the request begins; the call ends with it unless a handler has ended it.
+async fn answer(guarded: &Guarded, mut request: Request, next: Next) -> Response<Body> {
+    let begun = guarded.begin(&mut request);
+    let answer = next.run(request).await;
+    if let Some(call) = begun.and_then(|begun| begun.end_here()) {
+        call.finish(code(&answer));
+    }
+    answer
 }
 
-fn name_of_method(path: &str) -> &'static str {
-    let path = path.trim_end_matches('/');
-    let last = path.rsplit('/').next().unwrap_or_default();
-    match (path, last) {
-        ("/v2", _) => "ServerMetadata",
-        ("/v2/health/live", _) => "ServerLive",
-        ("/v2/health/ready", _) => "ServerReady",
-        ("/v2/repository/index", _) => "RepositoryIndex",
-        (_, "load") => "RepositoryModelLoad",
-        (_, "unload") => "RepositoryModelUnload",
-        (_, "infer") => "ModelInfer",
-        (_, "ready") => "ModelReady",
-        (_, "config") => "ModelConfig",
-        (_, "stats") => "ModelStatistics",
-        _ if path.starts_with("/v2/") => "ModelMetadata",
-        _ => "",
-    }
+fn code(answer: &Response<Body>) -> Code {
+    answer.extensions().get().copied().unwrap_or(Code::Ok)
 }

@@ -1,7 +1,7 @@
 //! The Open Inference Protocol over HTTP/JSON, with the extension for binary tensors: a codec around the same calls that gRPC answers.
 //!
 //! `routes` maps paths to calls, `body` reads what comes, `request` and `answer` turn it into messages and back (`elements`: the numbers
-//! in them; `in_json`: what is told of models), `failure` maps errors to statuses, `connections` bounds who may be connected, for how long.
+//! in them; `members`: what is beside them; `in_json`: what is told of models), `failure` maps errors to statuses, `connections` bounds who may be connected, for how long.
 
 mod answer;
 mod body;
@@ -10,11 +10,11 @@ mod elements;
 mod failure;
 mod guard;
 mod in_json;
+mod members;
 pub(super) mod request;
 mod routes;
 
 pub(in crate::grpc) use connections::serve;
-pub(in crate::grpc) use guard::method;
 
 /// The header that says how many bytes of a body are JSON; binary tensors follow.
 const JSON_LENGTH: &str = "inference-header-content-length";

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::elements::Elements;
+use super::elements;
+use super::members::{AtMost, Parameters, Value, optional};
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::infer_parameter::ParameterChoice;
 use crate::grpc::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
@@ -28,32 +29,39 @@ impl AsBinary {
     }
 }
 
+/// Most tensors that a request gives or asks for, and most sides of one: more than any model has.
+const TENSORS: usize = 256;
+const SIDES: usize = 16;
+
 #[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
+struct Body<'a> {
+    #[serde(default, deserialize_with = "optional")]
     id: String,
-    #[serde(default)]
-    parameters: BTreeMap<String, Value>,
-    inputs: Vec<Input>,
-    #[serde(default)]
-    outputs: Vec<Output>,
+    #[serde(default, deserialize_with = "optional")]
+    parameters: Parameters,
+    #[serde(borrow)]
+    inputs: AtMost<Input<'a>, TENSORS>,
+    #[serde(default, deserialize_with = "optional")]
+    outputs: AtMost<Output, TENSORS>,
 }
 
 #[derive(Deserialize)]
-struct Input {
+struct Input<'a> {
     name: String,
-    shape: Vec<i64>,
+    shape: AtMost<i64, SIDES>,
     datatype: String,
-    #[serde(default)]
-    parameters: BTreeMap<String, Value>,
-    data: Option<Elements>,
+    #[serde(default, deserialize_with = "optional")]
+    parameters: Parameters,
+    /// As it came: how it is to be read is said beside it, perhaps behind it.
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Output {
     name: String,
-    #[serde(default)]
-    parameters: BTreeMap<String, Value>,
+    #[serde(default, deserialize_with = "optional")]
+    parameters: Parameters,
 }
 
 /// Reads a request for a model. `json_length` says how much of the body is JSON; without it all is.
@@ -72,7 +80,9 @@ pub(in crate::grpc::oip) fn read(
         return Err(ServiceError::field(super::JSON_LENGTH, json_length, right));
     }
     let mut binary = body.slice(json_length..);
-    let mut body: Body = serde_json::from_slice(&body[..json_length]).map_err(|error| {
+    let json = body.slice(..json_length);
+    drop(body);
+    let mut body: Body = serde_json::from_slice(&json).map_err(|error| {
         let is = format!("no request of the Open Inference Protocol: {error}");
         ServiceError::field("body", is, "a JSON object with inputs")
     })?;
@@ -84,7 +94,7 @@ pub(in crate::grpc::oip) fn read(
         parameters: parameters("parameters", body.parameters)?,
         ..Default::default()
     };
-    for (index, input) in body.inputs.into_iter().enumerate() {
+    for (index, input) in body.inputs.0.into_iter().enumerate() {
         let field = format!("inputs[{index}]");
         let (data, tensor) = input.read(&field, &mut binary)?;
         request.raw_input_contents.push(data);
@@ -95,7 +105,7 @@ pub(in crate::grpc::oip) fn read(
         let right = "the JSON and then as many bytes as its binary_data_size say";
         return Err(ServiceError::field("body", is, right));
     }
-    for (index, output) in body.outputs.into_iter().enumerate() {
+    for (index, output) in body.outputs.0.into_iter().enumerate() {
         request.outputs.push(InferRequestedOutputTensor {
             name: output.name,
             parameters: parameters(&format!("outputs[{index}].parameters"), output.parameters)?,
@@ -105,17 +115,20 @@ pub(in crate::grpc::oip) fn read(
 }
 
 /// Takes out what is said of the answer's form.
-fn as_binary(body: &mut Body) -> Result<AsBinary, ServiceError> {
+fn as_binary(body: &mut Body<'_>) -> Result<AsBinary, ServiceError> {
     let mut form = AsBinary::default();
     let truth = |field: &str, value: &Value| {
         let wrong = || ServiceError::field(field, value, "true or false");
-        value.as_bool().ok_or_else(wrong)
+        match value {
+            Value::Bool(truth) => Ok(*truth),
+            _ => Err(wrong()),
+        }
     };
-    if let Some(value) = body.parameters.remove("binary_data_output") {
+    if let Some(value) = body.parameters.0.remove("binary_data_output") {
         form.all = truth("parameters.binary_data_output", &value)?;
     }
-    for (index, output) in body.outputs.iter_mut().enumerate() {
-        if let Some(value) = output.parameters.remove("binary_data") {
+    for (index, output) in body.outputs.0.iter_mut().enumerate() {
+        if let Some(value) = output.parameters.0.remove("binary_data") {
             let binary = truth(&format!("outputs[{index}].parameters.binary_data"), &value)?;
             form.named.insert(output.name.clone(), binary);
         }
@@ -123,12 +136,15 @@ fn as_binary(body: &mut Body) -> Result<AsBinary, ServiceError> {
     Ok(form)
 }
 
-impl Input {
+impl Input<'_> {
     /// Its elements as bytes, from the JSON or from what follows it, and what is said of it.
     fn read(mut self, field: &str, binary: &mut Bytes) -> Result<(Bytes, InferInputTensor), ServiceError> {
-        let data = match (self.parameters.remove("binary_data_size"), self.data) {
+        let data = match (self.parameters.0.remove("binary_data_size"), self.data) {
             (Some(size), None) => {
-                let fits = size.as_u64().and_then(|size| usize::try_from(size).ok());
+                let fits = match size {
+                    Value::Int(size) => usize::try_from(size).ok(),
+                    _ => None,
+                };
                 let fits = fits.filter(|&size| size <= binary.len()).ok_or_else(|| {
                     let right = format!("at most the {} bytes that follow", binary.len());
                     ServiceError::field(format!("{field}.parameters.binary_data_size"), size, right)
@@ -136,12 +152,19 @@ impl Input {
                 binary.split_to(fits)
             }
             (None, Some(elements)) => {
-                let datatype = Datatype::named(&self.datatype).ok_or_else(|| {
+                let known = Datatype::named(&self.datatype).filter(|it| *it != Datatype::Fp64);
+                let datatype = known.ok_or_else(|| {
                     let is = format!("`{}`", self.datatype);
                     let right = "UINT8, INT16, UINT16, FP16, FP32 or BYTES";
                     ServiceError::field(format!("{field}.datatype"), is, right)
                 })?;
-                elements.bytes(datatype).map_err(|message| ServiceError::Field {
+                let sides = self
+                    .shape
+                    .0
+                    .iter()
+                    .map(|&side| usize::try_from(side).unwrap_or(0));
+                let most = sides.fold(1usize, usize::saturating_mul);
+                elements::read(elements, datatype, most).map_err(|message| ServiceError::Field {
                     field: format!("{field}.data"),
                     message,
                 })?
@@ -158,7 +181,7 @@ impl Input {
         let tensor = InferInputTensor {
             name: self.name,
             datatype: self.datatype,
-            shape: self.shape,
+            shape: self.shape.0,
             parameters: parameters(&format!("{field}.parameters"), self.parameters)?,
             contents: None,
         };
@@ -166,25 +189,20 @@ impl Input {
     }
 }
 
-fn parameters(
-    field: &str,
-    given: BTreeMap<String, Value>,
-) -> Result<BTreeMap<String, InferParameter>, ServiceError> {
+fn parameters(field: &str, given: Parameters) -> Result<BTreeMap<String, InferParameter>, ServiceError> {
     let read = |(name, value): (String, Value)| -> Result<(String, InferParameter), ServiceError> {
         let choice = match &value {
             Value::Bool(it) => Some(ParameterChoice::BoolParam(*it)),
-            Value::String(it) => Some(ParameterChoice::StringParam(it.clone())),
-            Value::Number(it) => it
-                .as_i64()
-                .map(ParameterChoice::Int64Param)
-                .or_else(|| it.as_u64().map(ParameterChoice::Uint64Param))
-                .or_else(|| it.as_f64().map(ParameterChoice::DoubleParam)),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
+            Value::Text(it) => Some(ParameterChoice::StringParam(it.clone())),
+            Value::Int(it) => Some(ParameterChoice::Int64Param(*it)),
+            Value::Uint(it) => Some(ParameterChoice::Uint64Param(*it)),
+            Value::Double(it) => Some(ParameterChoice::DoubleParam(*it)),
+            Value::Null | Value::List | Value::Object => None,
         };
         let wrong =
             || ServiceError::field(format!("{field}.{name}"), &value, "a number, text, true or false");
         let parameter_choice = Some(choice.ok_or_else(wrong)?);
         Ok((name, InferParameter { parameter_choice }))
     };
-    given.into_iter().map(read).collect()
+    given.0.into_iter().map(read).collect()
 }

@@ -1,30 +1,27 @@
 //! Which path is which call.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Extensions, HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tonic::Code;
-use tonic::metadata::MetadataMap;
 
-use super::guard::guard;
+use super::guard::{Guarded, guard};
 use super::{answer, body, failure, in_json, request};
 use crate::grpc::access::{AccessLayer, Front};
 use crate::grpc::arrival::encoded;
+use crate::grpc::begun::Begun;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::RepositoryIndexRequest;
 use crate::grpc::oip::Inference;
 use crate::grpc::oip::caller::Caller;
 use crate::grpc::oip::repository::Change;
 use crate::telemetry::Rpc;
-use crate::trust::{AccessRecord, Asked};
 
 /// Most bytes of a body that is no inference.
 const SHORT_BODY: usize = 64 * 1024;
@@ -42,34 +39,34 @@ struct Which {
     version: String,
 }
 
-/// Every path of the protocol.
+/// Every path of the protocol. There is no way to add one but with the call that it stands for, whose rights it asks for.
 pub(super) fn router(inference: Inference) -> Router {
-    let mut router = Router::new()
-        .route("/v2", get(server))
-        .route("/v2/", get(server))
-        .route("/v2/health/live", get(live))
-        .route("/v2/health/ready", get(ready))
-        .route("/v2/models/stats", get(all_statistics))
-        .route("/v2/repository/index", post(index))
-        .route("/v2/repository/models/{name}/load", post(load))
-        .route("/v2/repository/models/{name}/unload", post(unload));
+    let mut paths = Paths::new(&inference);
+    paths.add("/v2", Rpc::ServerMetadata, get(server));
+    paths.add("/v2/", Rpc::ServerMetadata, get(server));
+    paths.add("/v2/health/live", Rpc::ServerLive, get(live));
+    paths.add("/v2/health/ready", Rpc::ServerReady, get(ready));
+    paths.add("/v2/models/stats", Rpc::ModelStatistics, get(all_statistics));
+    paths.add("/v2/repository/index", Rpc::RepositoryIndex, post(index));
+    let repository = "/v2/repository/models/{name}";
+    paths.add(
+        &format!("{repository}/load"),
+        Rpc::RepositoryModelLoad,
+        post(load),
+    );
+    paths.add(
+        &format!("{repository}/unload"),
+        Rpc::RepositoryModelUnload,
+        post(unload),
+    );
     for model in ["/v2/models/{name}", "/v2/models/{name}/versions/{version}"] {
-        router = router
-            .route(model, get(metadata))
-            .route(&format!("{model}/ready"), get(model_ready))
-            .route(&format!("{model}/config"), get(config))
-            .route(&format!("{model}/stats"), get(statistics))
-            .route(&format!("{model}/infer"), post(infer));
+        paths.add(model, Rpc::ModelMetadata, get(metadata));
+        paths.add(&format!("{model}/ready"), Rpc::ModelReady, get(model_ready));
+        paths.add(&format!("{model}/config"), Rpc::ModelConfig, get(config));
+        paths.add(&format!("{model}/stats"), Rpc::ModelStatistics, get(statistics));
+        paths.add(&format!("{model}/infer"), Rpc::ModelInfer, post(infer));
     }
-    router
-        .fallback(async || failure::response(&unknown_path()))
-        .method_not_allowed_fallback(async || failure::response(&wrong_method()))
-        .layer(from_fn_with_state(inference.clone(), guard))
-        .layer(AccessLayer {
-            trust: inference.trust().clone(),
-            front: Front::Http,
-        })
-        .with_state(inference)
+    paths.router()
 }
 
 fn unknown_path() -> ServiceError {
@@ -91,15 +88,8 @@ fn wrong_method() -> ServiceError {
     }
 }
 
-/// Ends a call that has its answer, or will have none.
-fn told(inference: &Inference, rpc: Rpc, headers: &HeaderMap, told: Answer) -> Response<Body> {
-    let call = inference.call(
-        rpc,
-        &MetadataMap::from_headers(headers.clone()),
-        &Extensions::new(),
-    );
-    call.finish(told.as_ref().err().map_or(Code::Ok, ServiceError::code));
-    told.unwrap_or_else(|error| failure::response(&error))
+fn respond(answer: Answer) -> Response<Body> {
+    answer.unwrap_or_else(|error| failure::response(&error))
 }
 
 /// JSON under 200, or under 400 where it says no: what watches a server looks at the status alone.
@@ -111,70 +101,49 @@ fn yes_or_no(yes: bool, value: &Value) -> Response<Body> {
     response
 }
 
-async fn live(State(inference): State<Inference>, headers: HeaderMap) -> Response<Body> {
+async fn live() -> Response<Body> {
     let answer = Ok(yes_or_no(true, &json!({ "live": true })));
-    told(&inference, Rpc::ServerLive, &headers, answer)
+    respond(answer)
 }
 
-async fn ready(State(inference): State<Inference>, headers: HeaderMap) -> Response<Body> {
+async fn ready(State(inference): State<Inference>) -> Response<Body> {
     let ready = inference.is_server_ready();
     let answer = Ok(yes_or_no(ready, &json!({ "ready": ready })));
-    told(&inference, Rpc::ServerReady, &headers, answer)
+    respond(answer)
 }
 
-async fn model_ready(
-    State(inference): State<Inference>,
-    Path(which): Path<Which>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn model_ready(State(inference): State<Inference>, Path(which): Path<Which>) -> Response<Body> {
     let ready = inference.is_model_ready(&which.name, &which.version);
     let answer = ready.map(|ready| yes_or_no(ready, &json!({ "name": which.name, "ready": ready })));
-    told(&inference, Rpc::ModelReady, &headers, answer)
+    respond(answer)
 }
 
-async fn server(State(inference): State<Inference>, headers: HeaderMap) -> Response<Body> {
+async fn server() -> Response<Body> {
     let it = Inference::server();
     let answer = json!({ "name": it.name, "version": it.version, "extensions": it.extensions });
-    told(
-        &inference,
-        Rpc::ServerMetadata,
-        &headers,
-        Ok(answer::json(&answer)),
-    )
+    respond(Ok(answer::json(&answer)))
 }
 
-async fn metadata(
-    State(inference): State<Inference>,
-    Path(which): Path<Which>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn metadata(State(inference): State<Inference>, Path(which): Path<Which>) -> Response<Body> {
     let metadata = inference.metadata(&which.name, &which.version);
     let answer = metadata.map(|it| answer::json(&in_json::metadata(&it)));
-    told(&inference, Rpc::ModelMetadata, &headers, answer)
+    respond(answer)
 }
 
-async fn config(
-    State(inference): State<Inference>,
-    Path(which): Path<Which>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn config(State(inference): State<Inference>, Path(which): Path<Which>) -> Response<Body> {
     let config = inference.config(&which.name, &which.version);
     let answer = config.map(|it| answer::json(&in_json::config(&it.config.unwrap_or_default())));
-    told(&inference, Rpc::ModelConfig, &headers, answer)
+    respond(answer)
 }
 
-async fn all_statistics(State(inference): State<Inference>, headers: HeaderMap) -> Response<Body> {
+async fn all_statistics(State(inference): State<Inference>) -> Response<Body> {
     let answer = counted(&inference, "", "");
-    told(&inference, Rpc::ModelStatistics, &headers, answer)
+    respond(answer)
 }
 
-async fn statistics(
-    State(inference): State<Inference>,
-    Path(which): Path<Which>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn statistics(State(inference): State<Inference>, Path(which): Path<Which>) -> Response<Body> {
     let answer = counted(&inference, &which.name, &which.version);
-    told(&inference, Rpc::ModelStatistics, &headers, answer)
+    respond(answer)
 }
 
 fn counted(inference: &Inference, name: &str, version: &str) -> Answer {
@@ -183,9 +152,13 @@ fn counted(inference: &Inference, name: &str, version: &str) -> Answer {
     Ok(answer::json(&json!({ "model_stats": models })))
 }
 
-async fn index(State(inference): State<Inference>, headers: HeaderMap, body: Body) -> Response<Body> {
-    let answer = indexed(&inference, body).await;
-    told(&inference, Rpc::RepositoryIndex, &headers, answer)
+async fn index(
+    State(inference): State<Inference>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Response<Body> {
+    let answer = indexed(&inference, &caller, body).await;
+    respond(answer)
 }
 
 /// What may be asked of an index.
@@ -195,8 +168,8 @@ struct Index {
     ready: bool,
 }
 
-async fn indexed(inference: &Inference, body: Body) -> Answer {
-    let body = body::whole(body, SHORT_BODY).await?;
+async fn indexed(inference: &Inference, caller: &Caller, body: Body) -> Answer {
+    let body = body::whole(body, SHORT_BODY, &mut inference.receiving(caller)).await?;
     let asked: Index = if body.is_empty() {
         Index::default()
     } else {
@@ -213,58 +186,83 @@ async fn indexed(inference: &Inference, body: Body) -> Answer {
     Ok(answer::json(&in_json::index(&index)))
 }
 
-async fn load(
-    State(inference): State<Inference>,
-    Path(which): Path<Which>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn load(State(inference): State<Inference>, Path(which): Path<Which>) -> Response<Body> {
     let loaded = inference.change(Change::Load, "", &which.name).await;
     let answer = loaded.map(|()| Response::new(Body::empty()));
-    told(&inference, Rpc::RepositoryModelLoad, &headers, answer)
+    respond(answer)
 }
 
-async fn unload(
-    State(inference): State<Inference>,
-    Path(which): Path<Which>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn unload(State(inference): State<Inference>, Path(which): Path<Which>) -> Response<Body> {
     let unloaded = inference.change(Change::Unload, "", &which.name).await;
     let answer = unloaded.map(|()| Response::new(Body::empty()));
-    told(&inference, Rpc::RepositoryModelUnload, &headers, answer)
+    respond(answer)
 }
 
 async fn infer(
     State(inference): State<Inference>,
     Path(which): Path<Which>,
     Extension(caller): Extension<Caller>,
-    asked: Option<Extension<Arc<Asked>>>,
-    record: Option<Extension<Arc<AccessRecord>>>,
+    Extension(begun): Extension<Begun>,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    // Begun before the body is there, as over gRPC; a client that goes away drops it.
-    let mut extensions = Extensions::new();
-    if let Some(Extension(asked)) = asked {
-        extensions.insert(asked);
-    }
-    if let Some(Extension(record)) = record {
-        extensions.insert(record);
-    }
-    let metadata = MetadataMap::from_headers(headers.clone());
-    let call = inference.call(Rpc::ModelInfer, &metadata, &extensions);
+    // A client that goes away drops it.
+    let Some(call) = begun.end_here() else {
+        return failure::response(&ServiceError::Internal);
+    };
     let most = inference.max_message_bytes();
     let answer = async {
         let json_length = body::json_length(&headers)?;
-        let body = body::whole(body, most).await?;
+        let mut charge = inference.receiving(&caller);
+        let body = body::whole(body, most, &mut charge).await?;
         let length = body.len();
         let read = move || request::read(which.name, which.version, body, json_length);
         let (request, as_binary) =
             encoded(json_length.unwrap_or(length).saturating_mul(VALUES_A_BYTE), read).await??;
-        let answer = inference.infer(request, &caller, &call).await?;
+        // From here on its images count.
+        drop(charge);
+        let (answer, permit) = inference.infer(request, &caller, &call).await?;
         let bytes = answer.raw_output_contents.iter().map(Bytes::len).sum();
-        encoded(bytes, move || answer::answer(&answer, &as_binary, most)).await?
+        encoded(bytes, move || answer::answer(&answer, permit, &as_binary, most)).await?
     };
     let answer = answer.await;
     call.finish(answer.as_ref().err().map_or(Code::Ok, ServiceError::code));
-    answer.unwrap_or_else(|error| failure::response(&error))
+    respond(answer)
+}
+
+/// Paths, each behind the guard of the call that it stands for.
+struct Paths<'a> {
+    inference: &'a Inference,
+    router: Router<Inference>,
+}
+
+impl Paths<'_> {
+    fn new(inference: &Inference) -> Paths<'_> {
+        Paths {
+            inference,
+            router: Router::new(),
+        }
+    }
+
+    fn add(&mut self, path: &str, rpc: Rpc, handler: MethodRouter<Inference>) {
+        let guarded = Guarded::call(self.inference, rpc);
+        // Another method than the path takes is told so to whoever may ask for the path.
+        let handler = handler.fallback(async || failure::response(&wrong_method()));
+        let handler = handler.layer(from_fn_with_state(guarded, guard));
+        self.router = std::mem::take(&mut self.router).route(path, handler);
+    }
+
+    /// All of them; every other path is guarded as well.
+    fn router(self) -> Router {
+        let guarded = Guarded::unknown(self.inference);
+        let unknown = any(async || failure::response(&unknown_path()));
+        let unknown = unknown.layer(from_fn_with_state(guarded, guard));
+        self.router
+            .fallback_service(unknown.with_state(self.inference.clone()))
+            .layer(AccessLayer {
+                trust: self.inference.trust().clone(),
+                front: Front::Http,
+            })
+            .with_state(self.inference.clone())
+    }
 }
