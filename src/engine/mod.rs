@@ -12,6 +12,7 @@
 mod batch;
 mod contract;
 mod cost;
+mod decode_permits;
 mod error;
 mod folder;
 mod helpers;
@@ -32,10 +33,12 @@ mod serving;
 mod shadow;
 mod task;
 mod tensors;
+mod wait;
 mod warm_up;
 mod worker;
 
 pub use contract::{Contract, ModelId, Ready};
+pub use decode_permits::{DecodePermit, DecodePermits, Payload};
 pub use error::EngineError;
 pub use folder::Folder;
 pub use hosted::{Asker, Events, Hosted, Pending, State};
@@ -49,5 +52,5 @@ pub use priority::Priority;
 pub use scheduler::Slots;
 pub use segmentation::{LayerScore, Score, Segmentation, dice};
 pub use serving::{Canary, Forming, Serving, ServingPlan, Traffic, Versions};
-pub use shadow::{Comparison, Looking, look_on};
+pub use shadow::{Comparison, ShadowRun};
 pub use task::{Event, Plan, Scored, Timing, UnitChoice, UnitPlan};

@@ -7,7 +7,7 @@
 mod aged;
 mod answer;
 mod arrival;
-mod asker;
+mod caller;
 pub(crate) mod codec;
 mod deadline;
 mod error;

@@ -26,6 +26,7 @@ mod interpret;
 mod model_admin;
 mod oip_grpc;
 mod oip_http;
+mod oip_routing;
 mod privacy;
 mod refusals;
 mod segment;

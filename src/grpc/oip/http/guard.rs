@@ -8,11 +8,9 @@ use axum::middleware::Next;
 use tonic::Code;
 
 use super::failure;
-use crate::engine::{self, Asker};
-use crate::grpc::asker::name;
+use crate::grpc::caller::Caller;
 use crate::grpc::error::ServiceError;
 use crate::grpc::oip::Inference;
-use crate::grpc::oip::caller::Caller;
 use crate::telemetry::code_name;
 use crate::trust::{Need, Peer, need};
 
@@ -34,7 +32,7 @@ pub(super) async fn guard(
         .audit
         .as_ref()
         .map(|audit| audit.asked(Some(&method), peer.as_ref()));
-    let (client, _) = match trust.admit(needed, request.headers(), peer.as_ref()) {
+    let (client, pace) = match trust.admit(needed, request.headers(), peer.as_ref()) {
         Ok(admitted) => admitted,
         Err(refusal) => {
             let error = ServiceError::from(refusal);
@@ -49,13 +47,7 @@ pub(super) async fn guard(
         asked.by(&client);
         extensions.insert(asked.clone());
     }
-    extensions.insert(Caller {
-        asker: Asker {
-            client: engine::Client::new(name(&client)),
-            ..Asker::default()
-        },
-        client,
-    });
+    extensions.insert(Caller::new(client, pace, None));
     let answer = next.run(request).await;
     if let Some(asked) = asked {
         let code = answer.extensions().get().copied().unwrap_or(Code::Ok);
