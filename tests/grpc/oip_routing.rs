@@ -5,7 +5,7 @@
 
 use crate::oip::{asks, client};
 use crate::program::{Place, floats, waves_image};
-use crate::server::{Server, serve};
+use crate::server::{SERVE, Server, serve};
 use sagate::grpc::inference::ModelInferRequest;
 
 const SIDE: usize = 32;
@@ -23,7 +23,7 @@ fn images(count: usize) -> ModelInferRequest {
     asks(
         "IMAGE",
         "FP32",
-        &[count as i64, SIDE as i64, SIDE as i64],
+        &[count as i64, 1, SIDE as i64, SIDE as i64],
         pixels.collect(),
     )
 }
@@ -75,7 +75,8 @@ async fn one_version_answers_all_images_of_a_request_and_is_the_one_that_is_name
 #[tokio::test(flavor = "multi_thread")]
 async fn a_default_that_names_a_version_answers_requests_that_name_no_model() {
     let place = two_versions();
-    let server = serve(&place, &[], &["--model", "tiny@1"]);
+    let arguments = [&SERVE[..], &["--models", "models", "--model", "tiny@1"]].concat();
+    let server = Server::with(&mut place.bare(&arguments));
     let mut unnamed = images(2);
     unnamed.model_name.clear();
     let answer = client(&server).model_infer(unnamed).await.unwrap().into_inner();

@@ -209,7 +209,7 @@ async fn each_image_of_a_request_and_of_a_streams_message_counts() {
     let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
     let images = |count: usize| {
         let pixels = (0..count).flat_map(|seed| floats(waves_image(seed, 32, 32).pixels));
-        crate::oip::asks("IMAGE", "FP32", &[count as i64, 32, 32], pixels.collect())
+        crate::oip::asks("IMAGE", "FP32", &[count as i64, 1, 32, 32], pixels.collect())
     };
     let mut client = crate::oip::client(&server);
     within(client.model_infer(images(8))).await.unwrap();
