@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 pub use access_log::{AccessFormat, AccessLog};
 pub use connections::Connections;
 pub use device::{Device, DeviceError, DeviceKind};
-pub use proxies::{ForwardedHeader, Proxies};
 pub use models::{ModelControl, Models, Readiness};
+pub use proxies::{ForwardedHeader, Proxies};
 pub use roles::{Role, Roles};
 pub use serving::{Serving, VersionsSetting};
 pub use trust::{Audit, Auth, Client, Rate, Tls};
@@ -158,7 +158,7 @@ const KEYS: &[(&str, &str)] = &[
     ("tls.reload_seconds", "a whole number from 1 to 86400"),
     (
         "auth.anonymous",
-        "a list of roles (infer, interpret, review, admin), like [\"infer\"]",
+        "a list of roles (infer, interpret, review, admin, urgent), like [\"infer\"]",
     ),
     (
         "auth.tokens",
@@ -302,7 +302,7 @@ pub struct Engine {
     pub instances: usize,
     /// Steps (nice) that the threads which compute on a CPU stand back behind those which answer, from 0 to 19.
     pub niceness: usize,
-    /// Seconds after which a waiting image counts as one class more urgent; 0: never.
+    /// Seconds after which a waiting BATCH image counts as ROUTINE; 0: never.
     pub priority_aging_seconds: u64,
     /// Sides of the square images that each model is warmed up with before it is ready.
     pub warm_up_sides: Vec<usize>,

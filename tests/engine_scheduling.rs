@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use engine_rig::{Rig, ask, image, queue};
 use sagate::engine::{
-    Asker, Bounds, Client, EngineError, Forming, Hosted, Pending, Priority, Serving, Slots,
+    Asker, Bounds, Client, EngineError, Forming, Hosted, Pending, Plan, Priority, Ready, Serving, Slots,
 };
 
 fn of(priority: Priority) -> Asker {
@@ -54,21 +54,37 @@ async fn the_more_urgent_goes_first_and_equals_in_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_waited_long_enough_counts_as_urgent() {
+async fn a_batch_image_that_has_waited_counts_as_routine_and_never_as_urgent() {
     let rig = Rig::new(&["tiny"], |setup| setup.aging = Duration::from_millis(20));
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
     let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
     rig.observer.until_held().await;
     let old = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Batch));
+    // Three times as long as an image waits for one class more.
     tokio::time::sleep(Duration::from_millis(60)).await;
+    let routine = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Routine));
     let urgent = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Urgent));
     drop(held);
     first.wait().await.unwrap();
-    assert_eq!(
-        order(vec![("urgent", urgent), ("old", old)]).await,
-        ["old", "urgent"]
-    );
+    let ran = order(vec![("old", old), ("routine", routine), ("urgent", urgent)]).await;
+    assert_eq!(ran, ["urgent", "old", "routine"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadows_image_goes_last_however_long_it_has_waited() {
+    let rig = Rig::new(&["tiny"], |setup| setup.aging = Duration::from_millis(1));
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    rig.observer.until_held().await;
+    let shadow = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Shadow));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let batch = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Batch));
+    drop(held);
+    first.wait().await.unwrap();
+    let ran = order(vec![("shadow", shadow), ("batch", batch)]).await;
+    assert_eq!(ran, ["batch", "shadow"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,6 +287,119 @@ fn within(seconds: f64) -> Asker {
         deadline: Some(Instant::now() + Duration::from_secs_f64(seconds)),
         ..Asker::default()
     }
+}
+
+async fn must_be_refused_for_its_time(hosted: &Arc<Hosted>, image: &Ready, asker: &Asker) {
+    match ask(hosted, image, asker).await {
+        Err(EngineError::NotInTime {
+            expected_seconds,
+            left_seconds,
+            ..
+        }) => assert!(expected_seconds > 0.5 * left_seconds),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_slot_is_no_use_where_the_models_only_instance_is_busy() {
+    let rig = Rig::new(&["tiny"], |setup| {
+        setup.slots = Slots {
+            count: 2,
+            divisible: false,
+        };
+        setup.serving.common.instances = 1;
+    });
+    let hosted = rig.ready("tiny").await;
+    slow_down(&rig, &hosted, 2.0).await;
+    let held = rig.observer.hold();
+    // Some 1.6 s of work.
+    let first = queue(&hosted, &image(&hosted, 0, 96), &Asker::default());
+    rig.observer.until_held().await;
+    must_be_refused_for_its_time(&hosted, &image(&hosted, 1, 16), &within(0.8)).await;
+    drop(held);
+    first.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_slot_is_no_use_where_the_memory_is_taken() {
+    let one = {
+        let rig = Rig::new(&["tiny"], |setup| setup.memory = 1);
+        let hosted = rig.ready("tiny").await;
+        match ask(&hosted, &image(&hosted, 0, 128), &Asker::default()).await {
+            Err(EngineError::TooLargeForMemory { bytes, .. }) => bytes,
+            other => panic!("{other:?}"),
+        }
+    };
+    let rig = Rig::new(&["tiny"], |setup| {
+        setup.slots = Slots {
+            count: 2,
+            divisible: false,
+        };
+        setup.serving.common.instances = 2;
+        // For one image of 128 x 128, and not for two.
+        setup.memory = one * 3 / 2;
+    });
+    let hosted = rig.ready("tiny").await;
+    slow_down(&rig, &hosted, 2.0).await;
+    let held = rig.observer.hold();
+    // Some 2.8 s of work.
+    let first = queue(&hosted, &image(&hosted, 0, 128), &Asker::default());
+    rig.observer.until_held().await;
+    // Some 2.8 s of work, for which there is time, and no memory before the first is done.
+    must_be_refused_for_its_time(&hosted, &image(&hosted, 1, 128), &within(4.5)).await;
+    drop(held);
+    first.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_images_that_have_aged_are_counted_before_a_routine_one() {
+    let rig = Rig::new(&["tiny"], |setup| setup.aging = Duration::from_millis(50));
+    let hosted = rig.ready("tiny").await;
+    slow_down(&rig, &hosted, 1.0).await;
+    let held = rig.observer.hold();
+    let first = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    rig.observer.until_held().await;
+    // Some 2.4 s of work.
+    let old = [1, 2, 3].map(|seed| queue(&hosted, &image(&hosted, seed, 96), &of(Priority::Batch)));
+    let urgent = Asker {
+        priority: Priority::Urgent,
+        ..within(1.0)
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    must_be_refused_for_its_time(&hosted, &image(&hosted, 4, 16), &within(1.0)).await;
+    let urgent = queue(&hosted, &image(&hosted, 4, 16), &urgent);
+    drop(held);
+    first.wait().await.unwrap();
+    urgent.wait().await.unwrap();
+    for pending in old {
+        pending.wait().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interpretation_is_counted_by_what_it_shows() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    let image = image(&hosted, 0, 48);
+    let interpret = |layers: std::ops::RangeInclusive<usize>, asker: &Asker| {
+        let plan = Plan {
+            layers: layers.collect(),
+            ..Plan::default()
+        };
+        let place = hosted.admit(image.bytes(), asker).unwrap();
+        hosted.interpret(image.clone(), plan, place, asker)
+    };
+    // All layers take some 3.6 s, which is 0.2 s for each.
+    let held = rig.observer.hold();
+    let mut slow = interpret(1..=18, &Asker::default()).unwrap();
+    rig.observer.until_held().await;
+    tokio::time::sleep(Duration::from_secs_f64(3.6)).await;
+    drop(held);
+    while slow.next().await.unwrap().is_some() {}
+    let all = interpret(1..=18, &within(1.5)).map(drop);
+    assert!(matches!(all, Err(EngineError::NotInTime { .. })), "{all:?}");
+    let mut one = interpret(3..=3, &within(1.5)).unwrap();
+    while one.next().await.unwrap().is_some() {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,8 @@ fn options(ask: &Ask) -> v1::SegmentationOptions {
         priority: match ask.priority {
             Priority::Urgent => v1::Priority::Urgent,
             Priority::Routine => v1::Priority::Routine,
-            Priority::Batch => v1::Priority::Batch,
+            // No caller can ask for the class of shadows.
+            Priority::Batch | Priority::Shadow => v1::Priority::Batch,
         }
         .into(),
     }

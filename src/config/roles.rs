@@ -16,11 +16,19 @@ pub enum Role {
     Review,
     /// Load and unload models.
     Admin,
+    /// Have images answered before all others (priority URGENT).
+    Urgent,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 4] = [Role::Infer, Role::Interpret, Role::Review, Role::Admin];
+    pub const ALL: [Role; 5] = [
+        Role::Infer,
+        Role::Interpret,
+        Role::Review,
+        Role::Admin,
+        Role::Urgent,
+    ];
 
     /// Its name in settings, tokens and messages.
     pub fn name(self) -> &'static str {
@@ -29,6 +37,7 @@ impl Role {
             Role::Interpret => "interpret",
             Role::Review => "review",
             Role::Admin => "admin",
+            Role::Urgent => "urgent",
         }
     }
 }
@@ -38,7 +47,9 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Role, String> {
         let found = Role::ALL.into_iter().find(|role| role.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no role; roles are infer, interpret, review and admin"))
+        found.ok_or_else(|| {
+            format!("`{text}` is no role; roles are infer, interpret, review, admin and urgent")
+        })
     }
 }
 

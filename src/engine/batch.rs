@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::cost::Kind;
+use super::cost::Work;
 use super::error::EngineError;
 use super::hosted::Host;
 use super::interpretation::Interpretation;
@@ -53,10 +53,10 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         scored,
         images: batch.len(),
     };
-    let pixels = batch.iter().map(Entry::pixels).sum();
-    let measured = |kind| {
+    let measured = || {
+        let work: Work = batch.iter().map(Entry::work).sum();
         let seconds = begun.elapsed().as_secs_f64() * threads as f64;
-        host.scheduler.measured(host.queue, kind, pixels, seconds);
+        host.scheduler.measured(host.queue, work, seconds);
     };
     if let (Task::Interpret(plan, events), [entry]) = (&batch[0].task, batch) {
         let seen = pass.open(forwards.remove(0))?;
@@ -67,8 +67,10 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
             timing: timing(entry, scored),
         };
         let _ = events.send(Ok(Event::Scored(Box::new(first))));
-        show(host, entry, plan, &seen, events, scored)?;
-        measured(Kind::Interpretation);
+        // One that was given up half-way says nothing of what a whole one costs.
+        if show(host, entry, plan, &seen, events, scored)? {
+            measured();
+        }
         return Ok(Outcome::Sent);
     }
     let mut results = Vec::with_capacity(batch.len());
@@ -77,7 +79,7 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
     }
     let scored = Instant::now();
     observer.batch_ended(id, forwarded - begun, scored - forwarded);
-    measured(Kind::Segmentation);
+    measured();
     let answers = batch.iter().zip(results).map(|(entry, segmentation)| Scored {
         segmentation: Arc::new(segmentation),
         timing: timing(entry, scored),
@@ -86,7 +88,7 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
     Ok(Outcome::Scored(answers.collect(), outputs.collect()))
 }
 
-/// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time.
+/// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time. Says whether all was sent.
 fn show(
     host: &Host,
     entry: &Entry,
@@ -94,7 +96,7 @@ fn show(
     seen: &Interpretation,
     events: &UnboundedSender<Result<Event, EngineError>>,
     begun: Instant,
-) -> Result<(), EngineError> {
+) -> Result<bool, EngineError> {
     let deadline = entry.deadline;
     let still_wanted = || -> Result<bool, EngineError> {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -122,8 +124,9 @@ fn show(
         took(from);
         let _ = events.send(Ok(Event::Units(*units, Box::new(view))));
     }
-    if still_wanted()? {
+    let all_sent = still_wanted()?;
+    if all_sent {
         let _ = events.send(Ok(Event::Done(begun.elapsed())));
     }
-    Ok(())
+    Ok(all_sent)
 }

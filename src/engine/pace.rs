@@ -21,7 +21,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Seconds that an image would take.
     pub fn seconds(&self, entry: &Entry) -> f64 {
-        self.cost.seconds(entry.kind(), entry.pixels()) / self.threads as f64
+        self.cost.seconds(entry.work()) / self.threads as f64
     }
 
     /// Whether an image could not be done in its time, were it begun now.

@@ -208,6 +208,8 @@ impl Places {
             .into_iter()
             .find(|(bound, usage)| !usage.plus(more).is_within(self.admission.of(*bound)));
         if let Some((bound, usage)) = met {
+            // To say when to come again takes the scheduler's lock: nobody waits for both.
+            drop(state);
             let limit = self.admission.of(bound);
             return Err(EngineError::QueueFull {
                 model: model.to_string(),

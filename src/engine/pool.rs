@@ -49,7 +49,7 @@ pub struct Setup {
     pub memory: u64,
     /// Bounds of what waits and runs.
     pub admission: Admission,
-    /// A waiting image counts as one class more urgent each time this has passed; 0: never.
+    /// A waiting [`super::Priority::Batch`] image counts as [`super::Priority::Routine`] after this; 0: never.
     pub aging: Duration,
     /// Steps that threads which compute on a CPU stand back behind the others, see [`stand_back`](crate::nn::threads::stand_back).
     pub niceness: i32,

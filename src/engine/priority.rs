@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-/// How urgent an image is. A lower class waits for a higher one, but not for ever: see [`super::Setup::aging`].
+/// How urgent an image is. A lower class waits for a higher one. A waiting [`Priority::Batch`] image does not starve: see
+/// [`super::Setup::aging`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
@@ -14,21 +15,29 @@ pub enum Priority {
     /// The day's work.
     #[default]
     Routine,
-    /// Whenever there is time: studies, archives, shadows.
+    /// Whenever there is time: studies, archives.
     Batch,
+    /// Copies of other requests' images for a shadow version. They run only where nothing else waits; no caller can ask for it.
+    #[value(skip)]
+    #[serde(skip)]
+    Shadow,
 }
 
 impl Priority {
     /// Every class, the most urgent first.
-    pub const ALL: [Priority; 3] = [Priority::Urgent, Priority::Routine, Priority::Batch];
+    pub const ALL: [Priority; 4] = [
+        Priority::Urgent,
+        Priority::Routine,
+        Priority::Batch,
+        Priority::Shadow,
+    ];
 
-    /// The class that an image counts as after it has waited: one higher for each `aging` that has passed.
-    pub(super) fn aged(self, waited: Duration, aging: Duration) -> Priority {
-        let steps = if aging.is_zero() {
-            0
-        } else {
-            (waited.as_nanos() / aging.as_nanos()) as usize
-        };
-        Priority::ALL[(self as usize).saturating_sub(steps)]
+    /// The class that an image counts as after it has waited. [`Priority::Batch`] becomes [`Priority::Routine`] after `aging` (0:
+    /// never). Nothing becomes urgent: an urgent image was promised that only urgent ones go before it.
+    pub(crate) fn aged(self, waited: Duration, aging: Duration) -> Priority {
+        match self {
+            Priority::Batch if !aging.is_zero() && waited >= aging => Priority::Routine,
+            as_it_came => as_it_came,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::cost::{Cost, Kind};
+use super::cost::{Cost, Kind, Work};
 use super::pace::Pace;
 use super::priority::Priority;
 use super::serving::Forming;
@@ -13,8 +13,8 @@ use super::task::Entry;
 pub(super) struct Queue {
     /// A line for each class.
     lines: [VecDeque<Entry>; Priority::ALL.len()],
-    /// Pixels that wait in each line, by what is asked for.
-    pixels: [[u64; 2]; Priority::ALL.len()],
+    /// What the images of each line ask for.
+    work: [Work; Priority::ALL.len()],
     aging: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Queue {
     pub fn new(aging: Duration) -> Queue {
         Queue {
             lines: Default::default(),
-            pixels: Default::default(),
+            work: Default::default(),
             aging,
         }
     }
@@ -82,7 +82,7 @@ impl Queue {
 
     /// Takes out everything.
     pub fn take_all(&mut self) -> Vec<Entry> {
-        self.pixels = Default::default();
+        self.work = Default::default();
         self.lines.iter_mut().flat_map(std::mem::take).collect()
     }
 
@@ -96,14 +96,20 @@ impl Queue {
         self.lines.iter().all(VecDeque::is_empty)
     }
 
-    /// Seconds of one slot that is asked for by what waits in a class or a higher one.
-    pub fn seconds(&self, least: Priority, cost: &Cost) -> f64 {
-        let lines = &self.pixels[..=least as usize];
-        let of_line = |[segmentations, interpretations]: &[u64; 2]| {
-            cost.seconds(Kind::Segmentation, *segmentations)
-                + cost.seconds(Kind::Interpretation, *interpretations)
-        };
-        lines.iter().map(of_line).sum()
+    /// Seconds of one slot that are asked for by what goes before an image of a class that comes now: all that waits in that class or a
+    /// higher one, by the class that each image counts as by now.
+    pub fn seconds_ahead(&self, class: Priority, cost: &Cost, now: Instant) -> f64 {
+        let (ahead, behind) = self.lines.split_at(class as usize + 1);
+        let in_class: Work = self.work[..ahead.len()].iter().copied().sum();
+        // A line is in the order in which its images came, so that those that have aged stand first.
+        let has_aged = |entry: &&Entry| entry.class(now, self.aging) <= class;
+        let aged = behind.iter().flat_map(|line| line.iter().take_while(has_aged));
+        cost.seconds(in_class + aged.map(Entry::work).sum())
+    }
+
+    /// Seconds of one slot that everything that waits asks for.
+    pub fn seconds(&self, cost: &Cost) -> f64 {
+        cost.seconds(self.work.iter().copied().sum())
     }
 
     /// The image that is next: the first of the line whose first counts most, the longest waiting among equals.
@@ -189,12 +195,12 @@ impl Queue {
     }
 
     fn count(&mut self, entry: &Entry) {
-        self.pixels[entry.priority as usize][entry.kind() as usize] += entry.pixels();
+        self.work[entry.priority as usize] += entry.work();
     }
 
     fn take_at(&mut self, line: usize, place: usize) -> Option<Entry> {
         let entry = self.lines[line].remove(place)?;
-        self.pixels[line][entry.kind() as usize] -= entry.pixels();
+        self.work[line] -= entry.work();
         Some(entry)
     }
 }

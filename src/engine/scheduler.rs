@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::cost::{Cost, Kind};
+use super::cost::{Cost, Kind, Work};
 use super::error::EngineError;
 use super::helpers::Helpers;
 use super::pace::{Pace, in_time, retry};
@@ -18,6 +18,7 @@ use super::queue::{Due, Next, Queue};
 use super::seat::Seat;
 use super::serving::Forming;
 use super::task::Entry;
+use super::wait::{Busy, memory_free_in, next_free_in};
 
 /// Tells a model's queue from all others.
 pub(super) type QueueId = u64;
@@ -46,7 +47,16 @@ struct State {
     next_entry: u64,
     slots_free: usize,
     memory_free: u64,
+    /// The batch that is next and waits for memory: nothing else is begun before it.
+    waits_for_memory: Option<WaitsForMemory>,
     helpers: Helpers,
+}
+
+/// A batch that waits for memory.
+#[derive(Clone, Copy)]
+struct WaitsForMemory {
+    class: Priority,
+    bytes: u64,
 }
 
 /// What a model adds to the line.
@@ -75,6 +85,7 @@ struct Running {
     grant: u64,
     begun: Instant,
     threads: usize,
+    memory: u64,
     /// Seconds of a slot that it is expected to take.
     expected: f64,
 }
@@ -99,6 +110,7 @@ impl Scheduler {
             next_entry: 0,
             slots_free: slots.count,
             memory_free: memory,
+            waits_for_memory: None,
             helpers: Helpers::default(),
         };
         Arc::new(Scheduler {
@@ -186,12 +198,12 @@ impl Scheduler {
             return Ok(());
         };
         let now = Instant::now();
-        let others = state.waiting_or_running();
         let pace = Pace {
             cost: line.cost,
-            threads: self.threads(self.slots.count, others + 1),
+            threads: self.threads(self.slots.count, state.side_by_side(queue)),
         };
-        let expected = self.wait(state, line, entry.priority, now) + pace.seconds(entry);
+        let wait = self.wait(state, queue, line, entry.priority, bytes, now);
+        let expected = wait + pace.seconds(entry);
         let in_time = in_time(deadline, expected, now);
         // The model has nothing to do, so that nothing is measured either.
         if in_time.is_err()
@@ -221,14 +233,16 @@ impl Scheduler {
             return Ok(());
         };
         let now = Instant::now();
-        in_time(deadline, self.wait(&state, line, priority, now), now)
+        in_time(deadline, self.wait(&state, queue, line, priority, 0, now), now)
     }
 
     /// Seconds until an image that comes now would be begun.
     pub fn wait_seconds(&self, queue: QueueId, priority: Priority) -> f64 {
         let state = self.state();
         let line = state.lines.get(&queue);
-        line.map_or(0.0, |line| self.wait(&state, line, priority, Instant::now()))
+        line.map_or(0.0, |line| {
+            self.wait(&state, queue, line, priority, 0, Instant::now())
+        })
     }
 
     /// Takes an image out whose caller went away, if it still waits.
@@ -275,9 +289,9 @@ impl Scheduler {
     }
 
     /// Remembers what images of a model cost, in seconds of a slot.
-    pub fn measured(&self, queue: QueueId, kind: Kind, pixels: u64, seconds: f64) {
+    pub fn measured(&self, queue: QueueId, work: Work, seconds: f64) {
         if let Some(line) = self.state().lines.get_mut(&queue) {
-            line.cost.measured(kind, pixels, seconds);
+            line.cost.measured(work, seconds);
         }
     }
 
@@ -316,6 +330,7 @@ impl Scheduler {
         let state = &mut *guard;
         let now = Instant::now();
         let mut late = Vec::new();
+        state.waits_for_memory = None;
         while state.slots_free > 0
             && let Some((id, next)) = state.foremost(now)
         {
@@ -328,7 +343,7 @@ impl Scheduler {
             };
             let too_late = line.queue.take_late(&pace, now);
             if !too_late.is_empty() {
-                let waiting = line.queue.seconds(Priority::Batch, &line.cost) / self.slots.count as f64;
+                let waiting = line.queue.seconds(&line.cost) / self.slots.count as f64;
                 late.extend(too_late.into_iter().map(|entry| (entry, pace, retry(waiting))));
                 continue;
             }
@@ -341,6 +356,10 @@ impl Scheduler {
             let each = activations(kind, forming.bucket(size)).max(1);
             // What does not fit now is waited for: others that fit would keep it out for ever.
             if alone > memory_free {
+                state.waits_for_memory = Some(WaitsForMemory {
+                    class: next.class,
+                    bytes: alone,
+                });
                 break;
             }
             let fitting = usize::try_from(memory_free / each).unwrap_or(usize::MAX);
@@ -397,22 +416,46 @@ impl Scheduler {
         }
     }
 
-    /// Seconds until what runs and what goes before an image of a class is done.
-    fn wait(&self, state: &State, own: &Line, class: Priority, now: Instant) -> f64 {
-        if state.slots_free > 0 {
-            return 0.0;
-        }
-        let waits = |line: &Line| line.queue.seconds(class, &line.cost);
+    /// Seconds until an image of a class that comes now, and needs so many bytes, would be begun: once there is memory, a slot that what
+    /// goes before leaves, and an instance of its own model.
+    fn wait(
+        &self,
+        state: &State,
+        queue: QueueId,
+        own: &Line,
+        class: Priority,
+        bytes: u64,
+        now: Instant,
+    ) -> f64 {
+        let busy: Vec<Busy> = state.lines.values().flat_map(|line| line.busy(now)).collect();
+        let first = state.waits_for_memory.filter(|it| it.class <= class);
+        let needed = bytes.max(first.map_or(0, |it| it.bytes));
+        let memory = memory_free_in(&busy, state.memory_free, needed);
+        let from = |free_in: f64| free_in.max(memory);
+
+        let ahead = |line: &Line| line.queue.seconds_ahead(class, &line.cost, now);
         let (mut all, mut weights) = (0.0, 0.0);
         for line in state.lines.values().filter(|line| !line.queue.is_empty()) {
-            all += waits(line);
+            all += ahead(line);
             weights += line.terms.weight;
         }
         // While others have work, it has no more than its share.
-        let shared = waits(own) * (weights / own.terms.weight).max(1.0);
-        let running = state.lines.values().flat_map(|line| &line.running);
-        let running: f64 = running.map(|it| it.left(now)).sum();
-        (running + shared.min(all)) / self.slots.count as f64
+        let shared = ahead(own) * (weights / own.terms.weight).max(1.0);
+        let taken = busy
+            .iter()
+            .flat_map(|it| std::iter::repeat_n(it.free_in, it.threads));
+        let free = std::iter::repeat_n(0.0, state.slots_free);
+        let slot = next_free_in(taken.chain(free).map(from).collect(), shared.min(all));
+
+        // A batch has one instance, which may not have the whole device.
+        let threads = self.threads(self.slots.count, state.side_by_side(queue));
+        let at_work = own.busy(now).map(|it| it.free_in);
+        let idle = own.idle.iter().map(|_| 0.0);
+        let instance = next_free_in(
+            at_work.chain(idle).map(from).collect(),
+            ahead(own) / threads as f64,
+        );
+        slot.max(instance)
     }
 }
 
@@ -439,9 +482,13 @@ impl State {
         lines.map(|line| line.queue.len().min(line.idle.len())).sum()
     }
 
-    fn waiting_or_running(&self) -> usize {
-        let lines = self.lines.values();
-        lines.map(|line| line.queue.len() + line.running.len()).sum()
+    /// How many batches run at once when one more image has come for a model: of each model no more than it has instances.
+    fn side_by_side(&self, one_more_for: QueueId) -> usize {
+        let of_line = |(&id, line): (&QueueId, &Line)| {
+            let images = line.queue.len() + line.running.len() + usize::from(id == one_more_for);
+            images.min(line.idle.len() + line.running.len())
+        };
+        self.lines.iter().map(of_line).sum()
     }
 
     /// Whose batch is next, of those that an instance waits for. Where one may still wait for company, its instance is told when to
@@ -476,16 +523,23 @@ impl Line {
         self.idle.iter().any(|it| Arc::ptr_eq(it, seat))
     }
 
+    /// What its running batches keep busy.
+    fn busy(&self, now: Instant) -> impl Iterator<Item = Busy> {
+        self.running.iter().map(move |it| Busy {
+            free_in: it.left(now),
+            threads: it.threads,
+            memory: it.memory,
+        })
+    }
+
     /// Gives a batch to an idle instance, the one that ran last of all.
     fn run(&mut self, grant: Grant) -> Arc<Seat> {
-        let images = grant.batch.iter();
         self.running.push(Running {
             grant: grant.id,
             begun: grant.begun,
             threads: grant.threads,
-            expected: images
-                .map(|entry| self.cost.seconds(entry.kind(), entry.pixels()))
-                .sum(),
+            memory: grant.memory,
+            expected: self.cost.seconds(grant.batch.iter().map(Entry::work).sum()),
         });
         let seat = self
             .idle
@@ -497,10 +551,10 @@ impl Line {
 }
 
 impl Running {
-    /// Seconds of a slot that are still to come.
+    /// Seconds until it is expected to be done.
     fn left(&self, now: Instant) -> f64 {
-        let done = now.saturating_duration_since(self.begun).as_secs_f64() * self.threads as f64;
-        (self.expected - done).max(0.0)
+        let passed = now.saturating_duration_since(self.begun).as_secs_f64();
+        (self.expected / self.threads as f64 - passed).max(0.0)
     }
 }
 

@@ -1,13 +1,16 @@
-//! A version that looks on: it sees the images of another, its answers are compared and never given.
+//! A shadow version: it gets a copy of another version's images, its answers are compared with the other's and never given.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contract::Ready;
-use super::hosted::{Asker, Hosted, Pending};
-use super::place::Client;
+use super::decode_permits::{DecodePermits, Payload};
+use super::error::EngineError;
+use super::hosted::{Asker, Hosted};
+use super::place::{Client, Place};
 use super::priority::Priority;
 use super::segmentation::{Segmentation, dice};
+use super::task::Scored;
 use crate::gate::Policy;
 use crate::imaging::Image;
 
@@ -16,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Whose bounds the shadows' images count against.
 const CLIENT: &str = "shadow";
 
-/// What came of a shadow's look at one image.
+/// What came of a shadow's run on one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Comparison {
     /// Both have an answer.
@@ -34,50 +37,88 @@ pub enum Comparison {
     Failed,
 }
 
-/// A shadow that looks at an image.
-pub struct Looking {
+/// An image that a shadow version will run on, once the answer that it is compared with has been given.
+pub struct ShadowRun {
     shadow: Arc<Hosted>,
-    pending: Option<Pending>,
+    /// The image with its place in the shadow's queue; `None`: there was none.
+    admitted: Option<(Image, Place)>,
 }
 
-/// Lets a shadow look at an image, in the background: whatever happens to it, the other's answer goes its way. `bytes` is what the
-/// image takes beside its pixels.
-pub fn look_on(shadow: &Arc<Hosted>, image: Image, bytes: impl FnOnce(&Ready) -> u64) -> Looking {
-    let pending = || {
-        let asker = Asker {
-            client: Client::new(CLIENT),
-            priority: Priority::Batch,
-            deadline: Some(Instant::now() + LONGEST),
-        };
-        let ready = shadow.contract().prepare(image).ok()?;
-        let place = shadow.admit(ready.bytes() + bytes(&ready), &asker).ok()?;
-        shadow.segment(ready, place, &asker).ok()
-    };
-    Looking {
-        shadow: shadow.clone(),
-        pending: pending(),
+impl ShadowRun {
+    /// Keeps a copy of an image for a shadow, if the shadow's bounds allow it. Nothing is computed yet: whatever happens to the shadow,
+    /// the other's answer goes its way. `answer_bytes` is what the shadow's answer takes.
+    pub fn admit(shadow: Arc<Hosted>, image: &Image, answer_bytes: u64) -> ShadowRun {
+        let place = shadow.admit(bytes(image) + answer_bytes, &asker());
+        ShadowRun {
+            admitted: place.ok().map(|place| (image.clone(), place)),
+            shadow,
+        }
     }
-}
 
-impl Looking {
-    /// Compares with what the other said, once the shadow is done, and tells the observer. To be spawned: nobody waits for it.
-    pub async fn compare(self, other: Arc<Segmentation>, accepted: bool, policy: Policy) {
-        let shadow = &self.shadow;
-        let comparison = match self.pending {
-            None => Comparison::Skipped,
-            Some(pending) => match pending.wait().await {
-                Ok(seen) => compare(shadow, &seen.segmentation, &other, accepted, &policy),
-                Err(super::EngineError::DeadlineExceeded | super::EngineError::Stopping) => {
-                    Comparison::Skipped
-                }
-                Err(error) => {
-                    tracing::warn!(model = %shadow.contract().id(), %error, "the shadow failed on an image");
-                    Comparison::Failed
-                }
-            },
+    /// Lets the shadow run, compares with what the other said, and tells the observer. To be spawned: nobody waits for it.
+    pub async fn compare(
+        self,
+        permits: DecodePermits,
+        other: Arc<Segmentation>,
+        accepted: bool,
+        policy: Policy,
+    ) {
+        let shadow = self.shadow;
+        let ran = match self.admitted {
+            None => None,
+            Some((image, place)) => Some(run(&shadow, image, place, &permits).await),
+        };
+        let comparison = match ran {
+            Some(Ok(seen)) => compare(&shadow, &seen.segmentation, &other, accepted, &policy),
+            None
+            | Some(Err(
+                EngineError::DeadlineExceeded
+                | EngineError::NotInTime { .. }
+                | EngineError::QueueFull { .. }
+                | EngineError::Stopping,
+            )) => Comparison::Skipped,
+            Some(Err(error)) => {
+                tracing::warn!(model = %shadow.contract().id(), %error, "the shadow failed on an image");
+                Comparison::Failed
+            }
         };
         shadow.0.observer.shadowed(shadow.contract().id(), &comparison);
     }
+}
+
+fn bytes(image: &Image) -> u64 {
+    (size_of::<f32>() * image.pixels.len()) as u64
+}
+
+fn asker() -> Asker {
+    Asker {
+        client: Client::new(CLIENT),
+        priority: Priority::Shadow,
+        deadline: Some(Instant::now() + LONGEST),
+    }
+}
+
+async fn run(
+    shadow: &Arc<Hosted>,
+    image: Image,
+    place: Place,
+    permits: &DecodePermits,
+) -> Result<Scored, EngineError> {
+    let asker = asker();
+    let payload = Payload {
+        bytes: bytes(&image),
+        is_file: false,
+    };
+    let permit = permits.acquire(payload, asker.priority, asker.deadline).await?;
+    let contract = shadow.contract().clone();
+    let prepared = tokio::task::spawn_blocking(move || -> Result<Ready, EngineError> {
+        let ready = contract.prepare(image)?;
+        permit.decoded();
+        Ok(ready)
+    });
+    let ready = prepared.await.map_err(|_| EngineError::Panicked)??;
+    place.grow(ready.bytes())?;
+    shadow.segment(ready, place, &asker)?.wait().await
 }
 
 fn compare(

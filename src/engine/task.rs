@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::contract::Ready;
-use super::cost::Kind;
+use super::cost::{Kind, Work};
 use super::error::EngineError;
 use super::interpretation::{LayerView, Resolution, UnitView};
 use super::place::Place;
@@ -128,6 +128,13 @@ impl Plan {
         let units = self.units.iter().map(|units| units.layer);
         self.layers.iter().copied().chain(units).collect()
     }
+
+    /// SAMs that are computed for it: one a layer; of a layer whose units are shown one for their ranking, one for each unit and one
+    /// for the average.
+    pub(super) fn sams(&self) -> u64 {
+        let of_units = |units: &UnitPlan| 1 + units.count as u64 + u64::from(units.average);
+        self.layers.len() as u64 + self.units.iter().map(of_units).sum::<u64>()
+    }
 }
 
 impl Entry {
@@ -139,9 +146,17 @@ impl Entry {
         }
     }
 
-    /// Height times width on the prepared grid.
-    pub fn pixels(&self) -> u64 {
-        self.image.size().iter().map(|&side| side as u64).product()
+    /// What it asks of the model.
+    pub fn work(&self) -> Work {
+        let pixels = self.image.size().iter().map(|&side| side as u64).product();
+        let sams = match &self.task {
+            Task::Segment(_) => 0,
+            Task::Interpret(plan, _) => plan.sams(),
+        };
+        Work {
+            pixels,
+            sam_pixels: pixels.saturating_mul(sams),
+        }
     }
 
     /// The class that it counts as by now.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use ndarray::Array3;
 
 use super::contract::Ready;
-use super::cost::Kind;
+use super::cost::Work;
 use super::error::EngineError;
 use super::pass::Pass;
 use super::scheduler::Slots;
@@ -29,14 +29,14 @@ impl WarmUp {
     ///
     /// # Errors
     /// The model failed on them.
-    pub fn first(&self, pass: &Pass, measured: impl Fn(Kind, u64, f64)) -> Result<(), EngineError> {
+    pub fn first(&self, pass: &Pass, measured: impl Fn(Work, f64)) -> Result<(), EngineError> {
         for &side in &self.sides {
             let image = image(pass, side)?;
             use_threads_here(1);
             pass.segment(&[&image])?;
             let begun = Instant::now();
             pass.segment(&[&image])?;
-            measured(Kind::Segmentation, pixels(&image), begun.elapsed().as_secs_f64());
+            measured(Work::segmentation(pixels(&image)), begun.elapsed().as_secs_f64());
             if self.slots.divisible {
                 use_threads_here(self.slots.count);
             }

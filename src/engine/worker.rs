@@ -153,8 +153,8 @@ impl Worker {
         if let Some(golden) = self.model.golden()? {
             self_test(&pass, &golden)?;
         }
-        self.warm_up.first(&pass, |kind, pixels, seconds| {
-            host.scheduler.measured(host.queue, kind, pixels, seconds);
+        self.warm_up.first(&pass, |work, seconds| {
+            host.scheduler.measured(host.queue, work, seconds);
         })?;
         finish_stream(self.placement.device)?;
         *net = Some(pass.share_net());

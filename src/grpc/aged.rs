@@ -107,12 +107,7 @@ pub(super) struct Aged<S> {
 }
 
 impl<S> Aged<S> {
-    fn new(
-        stream: S,
-        age: ConnectionAge,
-        send_timeout: Duration,
-        ends: mpsc::Sender<Infallible>,
-    ) -> Aged<S> {
+    fn new(stream: S, age: ConnectionAge, send_timeout: Duration, ends: mpsc::Sender<Infallible>) -> Aged<S> {
         let stalled = 2 * send_timeout;
         Aged {
             stream,

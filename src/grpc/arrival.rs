@@ -3,12 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use ndarray::Axis;
+
+use super::caller::Caller;
 use super::error::ServiceError;
 use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::v1;
-use crate::engine::{Asker, EngineError, Hosted, Looking, Place, Ready, look_on};
+use crate::engine::{Contract, EngineError, Hosted, Payload, Place, Ready, ShadowRun};
+use crate::imaging::Image;
 use crate::telemetry::{ImageCall, Phase, Phases};
 
 /// Takes a request in: its id, which model it is for and what is wanted of it.
@@ -19,15 +23,13 @@ pub(super) fn enter(
     context: &Context,
     request_id: String,
     options: Option<v1::SegmentationOptions>,
-    asker: &Asker,
+    caller: &Caller,
     call: &mut ImageCall,
-) -> Result<(String, Order), ServiceError> {
+) -> Result<Order, ServiceError> {
     context.open()?;
     let request_id = order::request_id(request_id)?;
     call.request_id(&request_id);
-    let order = order::order(&request_id, options, asker, &context.engine, &context.policy)?;
-    call.model(order.hosted.contract().id());
-    Ok((request_id, order))
+    order::order(context, caller, request_id, &options.unwrap_or_default())
 }
 
 /// An image that waits for its model.
@@ -35,8 +37,8 @@ pub(super) struct Arrived<T> {
     /// What it is waited for with.
     pub pending: T,
     pub place: Place,
-    /// A version that looks on.
-    pub looking: Option<Looking>,
+    /// A shadow version that will run on it as well.
+    pub shadow_run: Option<ShadowRun>,
     /// SHA-256 of the bytes as they were sent.
     pub hash: String,
     /// Millimetres per row step and per column step.
@@ -47,7 +49,7 @@ pub(super) struct Arrived<T> {
 /// number of classes; `queue` puts it into the model's queue, from the thread that decoded it.
 ///
 /// # Errors
-/// The queue is full, or the image is wrong.
+/// The queue is full, the image cannot be done in its time, or it is wrong.
 pub(super) async fn arrive<T: Send + 'static>(
     context: &Context,
     order: &Order,
@@ -58,26 +60,30 @@ pub(super) async fn arrive<T: Send + 'static>(
     queue: impl FnOnce(&Hosted, Ready, Place) -> Result<T, EngineError> + Send + 'static,
 ) -> Result<Arrived<T>, ServiceError> {
     let hosted = &order.hosted;
-    let place = hosted.admit(sent.bytes(), &order.asker)?;
-    let decoders = context.decoders.clone();
-    let decoder = decoders
-        .acquire_owned()
-        .await
-        .map_err(|_| ServiceError::Internal)?;
+    let asker = &order.asker;
+    let place = hosted.admit(sent.bytes(), asker)?;
+    let payload = Payload {
+        bytes: sent.bytes(),
+        is_file: sent.values().is_none(),
+    };
+    let permits = &context.decode_permits;
+    let permit = permits.acquire(payload, asker.priority, asker.deadline).await?;
     let (hosted, held) = (hosted.clone(), place.clone());
     let (limits, imaging) = (context.limits, context.imaging);
     let shadow = order.shadow.clone();
     let begun = Instant::now();
     let at_once = sent.values().is_some_and(|values| values <= DECODED_AT_ONCE);
     let decode = move || {
-        // Held until the work is done, even where nobody waits for it any more.
-        let _held = decoder;
         let bytes = sent.clone();
         let contract = hosted.contract();
         let decoded = sent.decode(contract.manifest(), &limits, imaging).map(|image| {
             let decoded_at = Instant::now();
             let spacing = image.spacing;
-            let looked_at = shadow.map(|shadow| (shadow, image.clone()));
+            // Only kept here: whatever the shadow does, it does after the answer was given.
+            let shadow_run = shadow.map(|shadow| {
+                let answer_bytes = shadow_answer_bytes(&image, shadow.contract());
+                ShadowRun::admit(shadow, &image, answer_bytes)
+            });
             let ready = contract.prepare(image);
             let prepared_at = Instant::now();
             let pending = ready.and_then(|ready| {
@@ -85,28 +91,31 @@ pub(super) async fn arrive<T: Send + 'static>(
                 held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
                 queue(&hosted, ready, held)
             });
-            let looks_on = looked_at.filter(|_| pending.is_ok());
-            let looking = looks_on.map(|(shadow, image)| {
-                let classes = shadow.contract().manifest().classes.len() as u64;
-                look_on(&shadow, image, |ready| answer_bytes(ready, classes))
-            });
-            (pending, spacing, decoded_at, prepared_at, looking)
+            (pending, spacing, decoded_at, prepared_at, shadow_run)
         });
+        // Held until the work is done, even where nobody waits for it any more.
+        permit.decoded();
         // The model is at work already.
         (bytes.hash(), decoded)
     };
     let (hash, decoded) = done(at_once, decode).await?;
     call.image_hash(&hash);
-    let (pending, spacing, decoded_at, prepared_at, looking) = decoded?;
+    let (pending, spacing, decoded_at, prepared_at, shadow_run) = decoded?;
     phases.add(Phase::Decode, begun, decoded_at);
     phases.add(Phase::Preprocess, decoded_at, prepared_at);
     Ok(Arrived {
         pending: pending?,
         place,
-        looking,
+        shadow_run,
         hash,
         spacing,
     })
+}
+
+/// Bytes that a shadow's answer takes until it is compared: a probability for each class and a label, of each pixel.
+fn shadow_answer_bytes(image: &Image, shadow: &Contract) -> u64 {
+    let [height, width] = [1, 2].map(|axis| image.pixels.len_of(Axis(axis)) as u64);
+    height * width * (4 * shadow.manifest().classes.len() as u64 + 1)
 }
 
 /// Values of a tensor that are prepared, and values that are turned into bytes, before whoever waits for the same thread would notice:

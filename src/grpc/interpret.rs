@@ -9,15 +9,16 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
 
 use super::arrival::{Arrived, arrive, encoded, enter};
+use super::caller::Caller;
 use super::deadline::in_time;
 use super::error::ServiceError;
-use super::order;
+use super::order::{self, Order};
 use super::outgoing::{Outbound, Permit};
 use super::picture::Sent;
 use super::segment::{Outcome, answered, segment_bytes};
 use super::service::Context;
 use super::{answer, v1};
-use crate::engine::{Asker, Event, Hosted, Plan, Ready};
+use crate::engine::{Event, Hosted, Plan, Ready};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 /// Messages that wait to be sent.
@@ -34,14 +35,14 @@ type Sender = mpsc::Sender<Result<Part, Status>>;
 pub(super) async fn answers(
     context: Arc<Context>,
     request: v1::InterpretRequest,
-    asker: Asker,
+    caller: Caller,
     call: Call,
     begun: Instant,
 ) -> Result<impl Stream<Item = Result<Part, Status>> + Send + 'static, Status> {
     // A few messages wait to be sent, so that nobody waits for each of them to be taken; they were counted when the image was admitted.
     let (sender, mut receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        let work = interpret(&context, request, &asker, call.image(), &sender, begun);
+        let work = interpret(&context, request, &caller, call.image(), &sender, begun);
         tokio::select! {
             // Dropping the work takes the image out of the queue, or stops the model's thread after the part it is at.
             () = sender.closed() => {}
@@ -65,14 +66,50 @@ pub(super) async fn answers(
 pub(super) async fn interpret(
     context: &Context,
     request: v1::InterpretRequest,
-    asker: &Asker,
+    caller: &Caller,
+    mut call: ImageCall,
+    sender: &Sender,
+    begun: Instant,
+) -> Result<(), ServiceError> {
+    let asked = Asked {
+        image: request.image,
+        layers: request.layers,
+        units: request.units,
+    };
+    match enter(context, request.request_id, request.options, caller, &mut call) {
+        Ok(order) => interpret_as(context, order, asked, call, sender, begun).await,
+        Err(error) => {
+            call.failed(error.code(), error.reason(), Phases::begin());
+            Err(error)
+        }
+    }
+}
+
+/// An image, and what of it is shown.
+pub(super) struct Asked {
+    pub image: Option<v1::Image>,
+    pub layers: Option<v1::LayerOptions>,
+    pub units: Vec<v1::UnitOptions>,
+}
+
+/// One image of a request that was checked.
+///
+/// # Errors
+/// Whatever is wrong with the image or what is to be shown, or went wrong on its way.
+pub(super) async fn interpret_as(
+    context: &Context,
+    order: Order,
+    asked: Asked,
     mut call: ImageCall,
     sender: &Sender,
     begun: Instant,
 ) -> Result<(), ServiceError> {
     let mut phases = Phases::begin();
-    let work = run(context, request, asker, &mut call, &mut phases, sender, begun);
-    match in_time(asker.deadline, work).await {
+    call.request_id(&order.request_id);
+    call.model(order.hosted.contract().id());
+    let deadline = order.asker.deadline;
+    let work = run(context, order, asked, &mut call, &mut phases, sender, begun);
+    match in_time(deadline, work).await {
         Ok(outcome) => {
             call.decided(outcome.record(phases));
             Ok(())
@@ -86,19 +123,18 @@ pub(super) async fn interpret(
 
 async fn run(
     context: &Context,
-    request: v1::InterpretRequest,
-    asker: &Asker,
+    mut order: Order,
+    asked: Asked,
     call: &mut ImageCall,
     phases: &mut Phases,
     sender: &Sender,
     begun: Instant,
 ) -> Result<Outcome, ServiceError> {
-    let (_, mut order) = enter(context, request.request_id, request.options, asker, call)?;
     // A shadow compares decisions, which a segmentation has as well.
     order.shadow = None;
     let manifest = order.hosted.contract().manifest();
-    let (plan, layer_form) = order::plan(request.layers, request.units, manifest)?;
-    let sent = Sent::new(request.image)?;
+    let (plan, layer_form) = order::plan(asked.layers, asked.units, manifest)?;
+    let sent = Sent::new(asked.image)?;
     let (form, planned) = (order.form, plan.clone());
     let kept = move |ready: &Ready, classes| {
         segment_bytes(ready, classes, form) + plan_bytes(ready, classes, &planned)
@@ -110,7 +146,7 @@ async fn run(
     let Arrived {
         pending: mut events,
         place,
-        looking: _,
+        shadow_run: _,
         hash,
         spacing,
     } = arrived;

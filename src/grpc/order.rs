@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::asker::priority;
+use super::caller::Caller;
 use super::error::ServiceError;
+use super::service::Context;
 use super::v1;
+use crate::config::Role;
 use crate::engine::{
     Asker, Engine, Hosted, Plan, Priority, Resolution, Route, Segmentation, UnitChoice, UnitPlan,
 };
@@ -38,7 +40,9 @@ impl Form {
 }
 
 /// Who shall look at an image, and how.
+#[derive(Clone)]
 pub(super) struct Order {
+    pub request_id: String,
     pub hosted: Arc<Hosted>,
     /// A version that looks on.
     pub shadow: Option<Arc<Hosted>>,
@@ -54,27 +58,29 @@ pub(super) struct LayerForm {
     pub labels: bool,
 }
 
-/// Checks the options of a request.
+/// Checks the options of a request, and chooses the version that answers it.
 ///
 /// # Errors
-/// The first field that is wrong, or a model that is not there.
+/// The first field that is wrong, a model that is not there, or an urgency that the caller may not ask for.
 pub(super) fn order(
-    request_id: &str,
-    options: Option<v1::SegmentationOptions>,
-    asker: &Asker,
-    engine: &Engine,
-    settings: &Policy,
+    context: &Context,
+    caller: &Caller,
+    request_id: String,
+    options: &v1::SegmentationOptions,
 ) -> Result<Order, ServiceError> {
-    let options = options.unwrap_or_default();
     let (name, version) = named(options.model.as_ref());
-    let Route { hosted, shadow } = engine.route(name, version, request_id)?;
-    let (policy, form, priority) = wishes(&options, settings)?;
+    let Route { hosted, shadow } = context.engine.route(name, version, &request_id)?;
+    let (policy, form, priority) = wishes(options, &context.policy)?;
+    if priority == Priority::Urgent {
+        context.trust.demand(&caller.client, Role::Urgent)?;
+    }
     Ok(Order {
+        request_id,
         hosted,
         shadow,
         asker: Asker {
             priority,
-            ..asker.clone()
+            ..caller.asker.clone()
         },
         policy,
         form,
@@ -256,4 +262,16 @@ fn layer_number(field: &str, layer: u32) -> Result<usize, ServiceError> {
 pub(super) fn known<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, ServiceError> {
     E::try_from(value)
         .map_err(|_| ServiceError::field(field, value, "a value that sagate.v1 names for this field"))
+}
+
+/// How urgent an image is, as its options say.
+///
+/// # Errors
+/// A value that this version of the protocol does not know.
+fn priority(options: &v1::SegmentationOptions) -> Result<Priority, ServiceError> {
+    Ok(match known("options.priority", options.priority)? {
+        v1::Priority::Urgent => Priority::Urgent,
+        v1::Priority::Unspecified | v1::Priority::Routine => Priority::Routine,
+        v1::Priority::Batch => Priority::Batch,
+    })
 }

@@ -5,13 +5,14 @@ use std::time::Instant;
 use prost::Message;
 
 use super::arrival::{Arrived, arrive, encoded, enter};
+use super::caller::Caller;
 use super::deadline::in_time;
 use super::error::ServiceError;
 use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Asker, Contract, Hosted, Place, Ready, Scored, Timing};
+use crate::engine::{Contract, Hosted, Place, Ready, Scored, Timing};
 use crate::gate::{Confidence, Decision, Policy};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
@@ -25,12 +26,33 @@ const OVERHEAD: u64 = 4 << 10;
 pub(super) async fn segment(
     context: &Context,
     request: v1::SegmentRequest,
-    asker: &Asker,
+    caller: &Caller,
+    mut call: ImageCall,
+) -> Result<(v1::SegmentResponse, Place), ServiceError> {
+    match enter(context, request.request_id, request.options, caller, &mut call) {
+        Ok(order) => segment_as(context, &order, request.image, call).await,
+        Err(error) => {
+            call.failed(error.code(), error.reason(), Phases::begin());
+            Err(error)
+        }
+    }
+}
+
+/// One image of a request that was checked.
+///
+/// # Errors
+/// Whatever is wrong with the image, or went wrong on its way.
+pub(super) async fn segment_as(
+    context: &Context,
+    order: &Order,
+    image: Option<v1::Image>,
     mut call: ImageCall,
 ) -> Result<(v1::SegmentResponse, Place), ServiceError> {
     let mut phases = Phases::begin();
-    let work = run(context, request, asker, &mut call, &mut phases);
-    match in_time(asker.deadline, work).await {
+    call.request_id(&order.request_id);
+    call.model(order.hosted.contract().id());
+    let work = run(context, order, image, &mut call, &mut phases);
+    match in_time(order.asker.deadline, work).await {
         Ok((answer, outcome, place)) => {
             call.decided(outcome.record(phases));
             Ok((answer, place))
@@ -44,13 +66,12 @@ pub(super) async fn segment(
 
 async fn run(
     context: &Context,
-    request: v1::SegmentRequest,
-    asker: &Asker,
+    order: &Order,
+    image: Option<v1::Image>,
     call: &mut ImageCall,
     phases: &mut Phases,
 ) -> Result<(v1::SegmentResponse, Outcome, Place), ServiceError> {
-    let (request_id, order) = enter(context, request.request_id, request.options, asker, call)?;
-    let sent = Sent::new(request.image)?;
+    let sent = Sent::new(image)?;
     let form = order.form;
     let kept = move |ready: &Ready, classes| segment_bytes(ready, classes, form);
     let asker = order.asker.clone();
@@ -58,18 +79,19 @@ async fn run(
     let Arrived {
         pending,
         place,
-        looking,
+        shadow_run,
         hash,
         spacing,
-    } = arrive(context, &order, sent, phases, call, kept, queue).await?;
+    } = arrive(context, order, sent, phases, call, kept, queue).await?;
     let scored = pending.wait().await?;
     let seen = scored.segmentation.clone();
-    let (segmentation, outcome) = answered(scored, &order, hash, spacing, phases).await?;
-    if let Some(looking) = looking {
-        tokio::spawn(looking.compare(seen, outcome.decision.accept, order.policy));
+    let (segmentation, outcome) = answered(scored, order, hash, spacing, phases).await?;
+    if let Some(shadow_run) = shadow_run {
+        let permits = context.decode_permits.clone();
+        tokio::spawn(shadow_run.compare(permits, seen, outcome.decision.accept, order.policy));
     }
     let answer = v1::SegmentResponse {
-        request_id,
+        request_id: order.request_id.clone(),
         segmentation: Some(segmentation),
     };
     place.answered(answer.encoded_len() as u64 + OVERHEAD);

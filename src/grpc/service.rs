@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::asker::asker;
 use super::begun::Begun;
+use super::caller::Caller;
 use super::error::ServiceError;
 use super::outgoing::{Outbound, Outgoing, Permit};
 use super::receive::ReceiveBudget;
@@ -17,7 +17,7 @@ use super::server::Parts;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
 use crate::config::{Imaging, ModelControl, Server, Settings};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{DecodePermits, Engine, EngineError};
 use crate::gate::Policy;
 use crate::imaging::Limits;
 use crate::model::Repository;
@@ -45,8 +45,8 @@ pub(super) struct Context {
     pub control: ModelControl,
     /// What requests may take before they are admitted.
     pub receiving: Arc<ReceiveBudget>,
-    /// How many images are decoded at once: no more than there are cores, whatever waits.
-    pub decoders: Arc<Semaphore>,
+    /// Who may decode an image: no more at once than there are cores.
+    pub decode_permits: DecodePermits,
     /// Becomes true when the server takes nothing more.
     pub draining: watch::Receiver<bool>,
 }
@@ -70,6 +70,7 @@ impl Context {
         } = parts;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Context {
+            decode_permits: DecodePermits::new(cores, engine.setup().aging),
             engine,
             repository,
             telemetry,
@@ -83,7 +84,6 @@ impl Context {
             settings: settings.server.clone(),
             control: settings.model_control(),
             receiving,
-            decoders: Arc::new(Semaphore::new(cores)),
             draining,
         })
     }
@@ -115,8 +115,8 @@ impl QualityControl for Service {
         request: Request<v1::SegmentRequest>,
     ) -> Result<Response<v1::SegmentResponse>, Status> {
         let call = self.0.call(Rpc::Segment, &request);
-        let answer = match asker(&request) {
-            Ok(asker) => segment::segment(&self.0, request.into_inner(), &asker, call.image()).await,
+        let answer = match Caller::of(&request) {
+            Ok(caller) => segment::segment(&self.0, request.into_inner(), &caller, call.image()).await,
             Err(error) => Err(error),
         };
         match answer {
@@ -139,11 +139,10 @@ impl QualityControl for Service {
         request: Request<Streaming<v1::SegmentStreamRequest>>,
     ) -> Result<Response<Self::SegmentStreamStream>, Status> {
         let call = self.0.call(Rpc::SegmentStream, &request);
-        let opened = self.0.open().and_then(|()| asker(&request));
+        let opened = self.0.open().and_then(|()| Caller::of(&request));
         match opened {
-            Ok(asker) => {
-                let pace = request.extensions().get().cloned();
-                let answers = stream::answers(self.0.clone(), request.into_inner(), asker, call, pace);
+            Ok(caller) => {
+                let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call);
                 Ok(streaming(answers))
             }
             Err(error) => concluded(call, Err(error)),
@@ -158,9 +157,9 @@ impl QualityControl for Service {
     ) -> Result<Response<Self::InterpretStream>, Status> {
         let begun = Instant::now();
         let call = self.0.call(Rpc::Interpret, &request);
-        match asker(&request) {
-            Ok(asker) => {
-                let answers = interpret::answers(self.0.clone(), request.into_inner(), asker, call, begun);
+        match Caller::of(&request) {
+            Ok(caller) => {
+                let answers = interpret::answers(self.0.clone(), request.into_inner(), caller, call, begun);
                 Ok(streaming(answers.await?))
             }
             Err(error) => concluded(call, Err(error)),

@@ -8,15 +8,16 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
+use super::caller::Caller;
 use super::deadline::in_time;
 use super::error::ServiceError;
 use super::outgoing::{Outbound, Permit};
 use super::segment::segment;
 use super::service::Context;
 use super::{v1, wire};
-use crate::engine::{Asker, EngineError, Place};
+use crate::engine::{EngineError, Place};
 use crate::telemetry::Call;
-use crate::trust::{Pace, Refusal};
+use crate::trust::Refusal;
 
 /// How long images that are out of time are given to say so.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -28,9 +29,8 @@ type Sender = mpsc::Sender<Result<Outbound<v1::SegmentStreamResponse>, Status>>;
 pub(super) fn answers(
     context: Arc<Context>,
     images: Streaming<v1::SegmentStreamRequest>,
-    asker: Asker,
+    caller: Caller,
     call: Call,
-    pace: Option<Pace>,
 ) -> ReceiverStream<Result<Outbound<v1::SegmentStreamResponse>, Status>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -39,7 +39,7 @@ pub(super) fn answers(
         let ended = tokio::select! {
             // Dropping the work gives up every image of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(asker.deadline, read(&context, images, &asker, &call, pace.as_ref(), &sender, &mut work)) => ended,
+            ended = in_time(caller.asker.deadline, read(&context, images, &caller, &call, &sender, &mut work)) => ended,
         };
         if let Err(ServiceError::Engine(EngineError::DeadlineExceeded)) = ended {
             // Its images are out of time as well, and say so each where the caller still listens.
@@ -77,9 +77,8 @@ pub(super) async fn conclude<T>(
 async fn read(
     context: &Arc<Context>,
     mut images: Streaming<v1::SegmentStreamRequest>,
-    asker: &Asker,
+    caller: &Caller,
     call: &Arc<Call>,
-    pace: Option<&Pace>,
     sender: &Sender,
     work: &mut JoinSet<()>,
 ) -> Result<(), ServiceError> {
@@ -102,12 +101,10 @@ async fn read(
             Err(status) => break Err(broken(&status, context.settings.max_message_bytes)),
         };
         let (context, call, sender) = (context.clone(), call.clone(), sender.clone());
-        let asker = asker.clone();
-        let in_pace = pace
-            .map_or(Ok(()), Pace::take)
-            .map_err(|wait| Refusal::TooOften { wait });
+        let caller = caller.clone();
+        let in_pace = caller.count_message(&context.trust);
         work.spawn(async move {
-            let (message, place) = one(&context, message, &asker, &call, in_pace).await;
+            let (message, place) = one(&context, message, &caller, &call, in_pace).await;
             let permit = Permit {
                 places: place.into_iter().collect(),
                 window: Some(part),
@@ -125,7 +122,7 @@ async fn read(
 async fn one(
     context: &Context,
     message: v1::SegmentStreamRequest,
-    asker: &Asker,
+    caller: &Caller,
     call: &Call,
     in_pace: Result<(), Refusal>,
 ) -> (v1::SegmentStreamResponse, Option<Place>) {
@@ -138,13 +135,12 @@ async fn one(
         Err(error)
     };
     let answer = if let Err(refusal) = in_pace {
-        context.telemetry.trust().refuse(refusal.reason());
         refused(refusal.into())
     } else if request_id.is_empty() {
         let right = "an id, as answers come in any order";
         refused(ServiceError::field("request.request_id", "empty", right))
     } else {
-        segment(context, request, asker, call.image()).await
+        segment(context, request, caller, call.image()).await
     };
     let (outcome, place) = match answer {
         Ok((answer, place)) => {

@@ -183,7 +183,10 @@ impl AccessRecord {
                 json!(prost_types::Timestamp::from(self.begun_at).to_string()),
             ),
             ("protocol", json!(self.protocol)),
-            ("method", json!(self.method.get().map_or("unknown", String::as_str))),
+            (
+                "method",
+                json!(self.method.get().map_or("unknown", String::as_str)),
+            ),
             ("code", json!(self.code())),
             (
                 "http_status",

@@ -56,14 +56,38 @@ impl Pacer {
     /// # Errors
     /// It has asked too often: the time after which it may again. That request is not counted.
     pub fn take(&self, client: &ClientKey, now: Instant) -> Result<(), Duration> {
+        self.take_more(client, 1, self.0.ahead, now)
+    }
+
+    /// Counts the images of a request that was counted as one already. More images than the burst are taken where the client has been
+    /// silent for long enough; the next request then waits until all of them are made up for.
+    ///
+    /// # Errors
+    /// As [`Pacer::take`]; the images are not counted.
+    pub fn take_images(&self, client: &ClientKey, images: usize, now: Instant) -> Result<(), Duration> {
+        let images = u32::try_from(images).unwrap_or(u32::MAX);
+        if images <= 1 {
+            return Ok(());
+        }
+        let ahead = self.0.ahead.max(self.0.interval.saturating_mul(images));
+        self.take_more(client, images - 1, ahead, now)
+    }
+
+    fn take_more(
+        &self,
+        client: &ClientKey,
+        more: u32,
+        ahead: Duration,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let side = match client {
             ClientKey::Named(_) => &self.0.named,
             ClientKey::At(_) => &self.0.others,
         };
         let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
         let even_at = side.place(client, now);
-        let next = (*even_at).max(now) + self.0.interval;
-        let too_early = next.duration_since(now).saturating_sub(self.0.ahead);
+        let next = (*even_at).max(now) + self.0.interval.saturating_mul(more);
+        let too_early = next.duration_since(now).saturating_sub(ahead);
         if too_early > Duration::ZERO {
             return Err(too_early);
         }
@@ -112,5 +136,13 @@ impl Pace {
     /// As [`Pacer::take`].
     pub fn take(&self) -> Result<(), Duration> {
         self.pacer.take(&self.client, Instant::now())
+    }
+
+    /// Counts the images of a request that was counted as one already.
+    ///
+    /// # Errors
+    /// As [`Pacer::take_images`].
+    pub fn take_images(&self, images: usize) -> Result<(), Duration> {
+        self.pacer.take_images(&self.client, images, Instant::now())
     }
 }

@@ -80,7 +80,7 @@ impl Tokens {
 pub fn make(name: &str, roles: Roles) -> Result<NewToken, String> {
     check_name(name)?;
     if roles == Roles::default() {
-        return Err("a token needs a role: infer, interpret, review or admin".into());
+        return Err("a token needs a role: infer, interpret, review, admin or urgent".into());
     }
     let mut secret = [0u8; SECRET_BYTES];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut secret)

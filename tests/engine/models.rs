@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine_rig::{Rig, ask, image, open};
 use sagate::engine::{
-    Asker, Canary, Comparison, Engine, EngineError, ModelId, Serving, State, Traffic, look_on,
+    Asker, Canary, Comparison, DecodePermits, Engine, EngineError, ModelId, Serving, ShadowRun, State,
+    Traffic,
 };
 use sagate::gate::Policy;
 use sagate::model::{Golden, Model, refresh_sums, write_golden};
@@ -212,7 +213,7 @@ async fn a_shadow_is_compared_and_never_answers() {
     let shadow = route.shadow.unwrap();
     assert_eq!(shadow.contract().id(), &id(2));
     let waves = crate::program::waves_image(3, 48, 48);
-    let looking = look_on(&shadow, waves.clone(), |_| 0);
+    let shadow_run = ShadowRun::admit(shadow, &waves, 0);
     let ready = route.hosted.contract().prepare(waves).unwrap();
     let answer = ask(&route.hosted, &ready, &Asker::default())
         .await
@@ -228,7 +229,8 @@ async fn a_shadow_is_compared_and_never_answers() {
         accept_uncalibrated: false,
     };
     let accepted = route.hosted.contract().decide(&answer, &policy).accept;
-    looking.compare(answer, accepted, policy).await;
+    let permits = DecodePermits::new(1, std::time::Duration::ZERO);
+    shadow_run.compare(permits, answer, accepted, policy).await;
     let comparisons = rig.observer.comparisons.lock().unwrap().clone();
     let same = Comparison::Seen {
         same_decision: true,

@@ -13,6 +13,7 @@ use crate::server::{Server, request, serve, tensor};
 use crate::signed::{Issuer, now};
 use rcgen::SanType;
 use sagate::client::{Access, Client, ClientError};
+use sagate::grpc::inference::infer_parameter::ParameterChoice;
 use sagate::grpc::v1;
 use sagate::trust::{Need, need};
 use serde_json::json;
@@ -235,6 +236,56 @@ async fn a_path_that_is_none_is_told_so_to_whoever_may_ask_for_one() {
     }
     // Probes say nothing of themselves.
     assert_eq!(ask_http(&server, "GET", "/v2/health/live", None), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_go_before_all_others_has_a_role_for_it() {
+    let place = place();
+    let (viewer, bedside) = (
+        token(&place, "viewer", &["infer"]),
+        token(&place, "bedside", &["infer", "urgent"]),
+    );
+    let settings = [("AUTH__TOKENS", "tokens")];
+    let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
+    let urgent = async |token: Option<&str>| {
+        let mut asked = request("one", tensor(&waves_image(1, 32, 32)));
+        asked.options.as_mut().unwrap().priority = v1::Priority::Urgent.into();
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let asked = with(asked, authorization.as_deref());
+        server.client().segment(asked).await.map(|_| ())
+    };
+    urgent(Some(&bedside)).await.unwrap();
+    assert_refused(
+        urgent(Some(&viewer)).await,
+        Code::PermissionDenied,
+        &["`urgent`", "`viewer`"],
+    );
+    assert_refused(
+        urgent(None).await,
+        Code::Unauthenticated,
+        &["missing", "`urgent`"],
+    );
+    // Priority 1 of the Open Inference Protocol is the same.
+    let by_protocol = async |token: &str| {
+        let asked = crate::oip::asks("IMAGE", "FP32", &[32, 32], floats(waves_image(1, 32, 32).pixels));
+        let asked = crate::oip::with(asked, "priority", ParameterChoice::Int64Param(1));
+        let authorization = format!("Bearer {token}");
+        let mut client = crate::oip::client(&server);
+        client
+            .model_infer(with(asked, Some(&authorization)))
+            .await
+            .map(|_| ())
+    };
+    by_protocol(&bedside).await.unwrap();
+    assert_refused(
+        by_protocol(&viewer).await,
+        Code::PermissionDenied,
+        &["`urgent`", "`viewer`"],
+    );
+    // Everything else is open to them as before.
+    segment(&server, Some(&format!("Bearer {viewer}"))).await.unwrap();
+    segment(&server, None).await.unwrap();
+    assert_eq!(server.stop().code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

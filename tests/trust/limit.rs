@@ -7,7 +7,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::calls::{retry, told, within};
-use crate::program::{Place, waves_image};
+use crate::program::{Place, floats, waves_image};
 use crate::server::{request, serve, tensor};
 use proptest::prelude::*;
 use sagate::config::Rate;
@@ -54,6 +54,38 @@ proptest! {
                 prop_assert!((last - first + 1) as f64 <= most + 1e-9, "{} in {}", last - first + 1, until - from);
             }
         }
+    }
+
+    /// Requests of many images, each counted as one and then for its images: in the long run no more images are taken than the rate
+    /// gives, and a request larger than the burst is taken after a time of silence, never refused for ever.
+    #[test]
+    fn images_are_counted_and_not_requests(
+        per_second in 0.5f64..50.0,
+        burst in 1u64..20,
+        requests in prop::collection::vec((0.0f64..2.0, 1usize..64), 1..60),
+    ) {
+        let pacer = pacer(per_second, burst);
+        let begin = Instant::now();
+        let mut now = 0.0;
+        let (mut taken, mut counted, mut largest) = (0, 0, 1);
+        for (gap, images) in requests {
+            now += gap;
+            let moment = begin + Duration::from_secs_f64(now);
+            if pacer.take(&at(1), moment).is_ok() {
+                counted += 1;
+                if pacer.take_images(&at(1), images, moment).is_ok() {
+                    counted += images - 1;
+                    taken += images;
+                    largest = largest.max(images);
+                }
+            }
+        }
+        let most = burst.max(largest as u64) as f64 + now * per_second + 1e-6;
+        prop_assert!(counted as f64 <= most, "{counted} of {most}");
+        prop_assert!(taken <= counted);
+        // Even with the limit again, the largest request is taken.
+        let silent = begin + Duration::from_secs_f64(now + 64.0 / per_second + burst as f64 / per_second);
+        prop_assert!(pacer.take(&at(1), silent).is_ok() && pacer.take_images(&at(1), 64, silent).is_ok());
     }
 
     /// Who keeps to the rate is never refused, whatever others do.
@@ -167,5 +199,34 @@ async fn a_server_refuses_what_is_too_often_and_says_when_to_come_again() {
     // Tokens that are tried out are counted by where they come from, and that address has used up its share.
     let status = within(client.segment(ask(Some("wrong")))).await.unwrap_err();
     assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(server.stop().code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_image_of_a_request_and_of_a_streams_message_counts() {
+    let place = Place::new(1, &[0.0, 1.0]);
+    let settings = [("RATE__PER_SECOND", "0.001"), ("RATE__BURST", "10")];
+    let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
+    let images = |count: usize| {
+        let pixels = (0..count).flat_map(|seed| floats(waves_image(seed, 32, 32).pixels));
+        crate::oip::asks("IMAGE", "FP32", &[count as i64, 1, 32, 32], pixels.collect())
+    };
+    let mut client = crate::oip::client(&server);
+    within(client.model_infer(images(8))).await.unwrap();
+    // Two of the burst are left: one pays for the request, and its second and third image find one.
+    let status = within(client.model_infer(images(3))).await.unwrap_err();
+    assert_eq!(told(&status).1, "RATE_LIMITED");
+    // A message of a stream pays the last one, and has nothing left for its second image.
+    let stream = tokio_stream::iter([images(2)]);
+    let mut answers = within(client.model_stream_infer(stream))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = within(answers.message()).await.unwrap().unwrap();
+    assert!(answer.error_message.contains("too many requests"), "{answer:?}");
+    assert_eq!(
+        server.metric("sagate_refused_calls_total{reason=\"RATE_LIMITED\"}"),
+        2.0
+    );
     assert_eq!(server.stop().code, 0);
 }

@@ -207,7 +207,7 @@ fn name(call: Call, model: Option<&str>, images: &Images, priority: Priority) ->
     let priority = match priority {
         Priority::Urgent => " urgent",
         Priority::Routine => "",
-        Priority::Batch => " batch",
+        Priority::Batch | Priority::Shadow => " batch",
     };
     let call = match call {
         Call::Segment => "segment",

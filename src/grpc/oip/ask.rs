@@ -1,24 +1,24 @@
 //! A request, checked: which images, what is wanted of them, by when.
 
-use super::caller::Caller;
 use super::output::{self, Output};
 use super::parameters::{Parameters, only};
 use super::{input, model};
 use crate::config::Role;
-use crate::engine::Asker;
+use crate::grpc::caller::Caller;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::ModelInferRequest;
+use crate::grpc::order::{self, Form, Order};
 use crate::grpc::service::Context;
-use crate::grpc::{order, v1};
+use crate::grpc::v1;
 
 /// What a request asks for.
 pub(super) struct Ask {
     /// The caller's name for the request, as it came.
     pub id: String,
     pub images: Vec<v1::Image>,
-    pub options: v1::SegmentationOptions,
+    /// Who answers, how and until when: the same version for every image.
+    pub order: Order,
     pub outputs: Vec<Output>,
-    pub asker: Asker,
 }
 
 impl Ask {
@@ -31,47 +31,40 @@ impl Ask {
         mut request: ModelInferRequest,
         caller: &Caller,
     ) -> Result<Ask, ServiceError> {
-        let asker = &caller.asker;
-        let hosted = model::find(&request.model_name, &request.model_version, context)?;
-        let outputs = outputs(&request, &Output::of(hosted.contract()))?;
-        if outputs.iter().any(|output| output.is_interpretation()) {
-            context.trust.demand(&caller.client, Role::Interpret)?;
-        }
         let parameters = Parameters::read(std::mem::take(&mut request.parameters))?;
-        let mask_form = if outputs.contains(&Output::Mask) {
-            v1::MaskForm::Bits
-        } else {
-            v1::MaskForm::None
-        };
-        let id = hosted.contract().id();
         let options = v1::SegmentationOptions {
             model: Some(v1::ModelReference {
-                name: id.name.clone(),
-                // Where none is named, a canary may take it.
+                name: std::mem::take(&mut request.model_name),
                 version: model::number(&request.model_version)?.unwrap_or(0),
             }),
             gate: parameters.gate,
-            mask_form: mask_form.into(),
-            probabilities: outputs.contains(&Output::Probability),
             priority: parameters.priority.into(),
+            ..Default::default()
         };
-        // What is wrong with all images is told once, before any is looked at.
-        order::order(
-            &request.id,
-            Some(options.clone()),
-            asker,
-            &context.engine,
-            &context.policy,
-        )?;
-        Ok(Ask {
-            images: input::images(&mut request, &parameters, context.settings.max_images)?,
-            id: request.id,
-            options,
-            outputs,
-            asker: Asker {
-                deadline: [asker.deadline, parameters.deadline].into_iter().flatten().min(),
-                ..asker.clone()
+        // A request without an id has one here, so that a canary takes the whole of it or nothing.
+        let request_id = order::request_id(request.id.clone())?;
+        let mut order = order::order(context, caller, request_id, &options)?;
+        let outputs = outputs(&request, &Output::of(order.hosted.contract()))?;
+        if outputs.iter().any(|output| output.is_interpretation()) {
+            context.trust.demand(&caller.client, Role::Interpret)?;
+        }
+        order.form = Form {
+            mask: if outputs.contains(&Output::Mask) {
+                v1::MaskForm::Bits
+            } else {
+                v1::MaskForm::None
             },
+            probabilities: outputs.contains(&Output::Probability),
+        };
+        let deadlines = [order.asker.deadline, parameters.deadline];
+        order.asker.deadline = deadlines.into_iter().flatten().min();
+        let images = input::images(&mut request, &parameters, context.settings.max_images)?;
+        caller.count_images(&context.trust, images.len())?;
+        Ok(Ask {
+            images,
+            id: request.id,
+            order,
+            outputs,
         })
     }
 

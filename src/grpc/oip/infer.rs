@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 use super::answer::{self, Seen};
 use super::ask::Ask;
-use super::caller::Caller;
 use crate::engine::Place;
 use crate::grpc::arrival::encoded;
+use crate::grpc::caller::Caller;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::{ModelInferRequest, ModelInferResponse};
 use crate::grpc::outgoing::Permit;
@@ -100,31 +100,25 @@ async fn one(
     image: v1::Image,
     call: ImageCall,
 ) -> Result<(Seen, Place), ServiceError> {
-    let (request_id, image, options) = (ask.id.clone(), Some(image), Some(ask.options.clone()));
+    let image = Some(image);
     let Some(layers) = ask.layers() else {
-        let request = v1::SegmentRequest {
-            request_id,
-            image,
-            options,
-        };
-        let (answer, place) = segment::segment(context, request, &ask.asker, call).await?;
+        let (answer, place) = segment::segment_as(context, &ask.order, image, call).await?;
         let seen = Seen {
             segmentation: answer.segmentation.ok_or(ServiceError::Internal)?,
             layers: Vec::new(),
         };
         return Ok((seen, place));
     };
-    let request = v1::InterpretRequest {
-        request_id,
+    let asked = interpret::Asked {
         image,
-        options,
         layers: Some(layers),
         units: Vec::new(),
     };
+    let order = ask.order.clone();
     let (sender, mut parts) = mpsc::channel(interpret::WAITING);
     let work = async move {
         // Dropping the sender at the end ends the parts.
-        interpret::interpret(context, request, &ask.asker, call, &sender, Instant::now()).await
+        interpret::interpret_as(context, order, asked, call, &sender, Instant::now()).await
     };
     let gather = async {
         let (mut segmentation, mut layers, mut place) = (None, Vec::new(), None);

@@ -6,7 +6,6 @@
 
 mod answer;
 mod ask;
-mod caller;
 mod datatype;
 pub(super) mod http;
 mod infer;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tonic::{Request, Response, Status, Streaming};
 
-use super::caller::Caller;
 use super::infer::infer;
 use super::repository::{self, Change, index};
 use super::{model, statistics, stream};
+use crate::grpc::caller::Caller;
 use crate::grpc::deadline::Deadlines;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::grpc_inference_service_server::GrpcInferenceService;
@@ -184,8 +184,7 @@ impl GrpcInferenceService for Inference {
         let opened = self.0.open().and_then(|()| Caller::of(&request));
         match opened {
             Ok(caller) => {
-                let pace = request.extensions().get().cloned();
-                let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call, pace);
+                let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call);
                 Ok(streaming(answers))
             }
             Err(error) => concluded(call, Err(error)),

@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::caller::Caller;
 use super::infer::infer;
 use crate::engine::EngineError;
+use crate::grpc::caller::Caller;
 use crate::grpc::deadline::in_time;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::infer_parameter::ParameterChoice;
@@ -20,7 +20,7 @@ use crate::grpc::outgoing::{Outbound, Permit};
 use crate::grpc::service::Context;
 use crate::grpc::stream::{broken, conclude};
 use crate::telemetry::{Call, Phases, code_name};
-use crate::trust::{Pace, Refusal};
+use crate::trust::Refusal;
 
 /// An answer that will come, and its part of the window.
 type Promised = (oneshot::Receiver<Answer>, OwnedSemaphorePermit);
@@ -35,7 +35,6 @@ pub(super) fn answers(
     requests: Streaming<ModelInferRequest>,
     caller: Caller,
     call: Call,
-    pace: Option<Pace>,
 ) -> ReceiverStream<Result<Answer, Status>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -53,7 +52,7 @@ pub(super) fn answers(
             }
         };
         let both = async {
-            let read = read(&context, requests, &caller, &call, pace.as_ref(), line, &mut work);
+            let read = read(&context, requests, &caller, &call, line, &mut work);
             tokio::join!(read, write).0
         };
         let ended = tokio::select! {
@@ -76,7 +75,6 @@ async fn read(
     mut requests: Streaming<ModelInferRequest>,
     caller: &Caller,
     call: &Arc<Call>,
-    pace: Option<&Pace>,
     line: mpsc::UnboundedSender<Promised>,
     work: &mut JoinSet<()>,
 ) -> Result<(), ServiceError> {
@@ -100,9 +98,7 @@ async fn read(
         };
         let (promise, answer) = oneshot::channel();
         let (context, call, caller) = (context.clone(), call.clone(), caller.clone());
-        let in_pace = pace
-            .map_or(Ok(()), Pace::take)
-            .map_err(|wait| Refusal::TooOften { wait });
+        let in_pace = caller.count_message(&context.trust);
         work.spawn(async move {
             // Nobody may wait for it any more.
             let _ = promise.send(one(&context, request, &caller, &call, in_pace).await);
@@ -128,7 +124,6 @@ async fn one(
         ..Default::default()
     };
     if let Err(refusal) = in_pace {
-        context.telemetry.trust().refuse(refusal.reason());
         let error = ServiceError::from(refusal);
         call.image().failed(error.code(), error.reason(), Phases::begin());
         return refused(&error, asked);

@@ -12,12 +12,10 @@ use tonic::Code;
 
 use super::failure;
 use crate::config::Role;
-use crate::engine::{self, Asker};
-use crate::grpc::asker::name;
 use crate::grpc::begun::Begun;
+use crate::grpc::caller::Caller;
 use crate::grpc::error::ServiceError;
 use crate::grpc::oip::Inference;
-use crate::grpc::oip::caller::Caller;
 use crate::telemetry::{Rpc, code_name};
 use crate::trust::{AccessRecord, Need, Peer, need};
 
@@ -91,8 +89,8 @@ pub(super) async fn guard(
             .admit(needed, request.headers(), peer.as_ref())
             .map_err(ServiceError::from),
     };
-    let client = match admitted {
-        Ok((client, _)) => client,
+    let (client, pace) = match admitted {
+        Ok(admitted) => admitted,
         Err(error) => {
             if let Some(asked) = asked {
                 asked.ended(code_name(error.code()));
@@ -108,17 +106,9 @@ pub(super) async fn guard(
     if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
         record.by(&client);
     }
-    extensions.insert(Caller {
-        asker: Asker {
-            client: engine::Client::new(name(&client)),
-            deadline: guarded
-                .inference
-                .time()
-                .and_then(|time| Instant::now().checked_add(time)),
-            ..Asker::default()
-        },
-        client,
-    });
+    let time = guarded.inference.time();
+    let deadline = time.and_then(|time| Instant::now().checked_add(time));
+    extensions.insert(Caller::new(client, pace, deadline));
     let answer = answer(&guarded, request, next).await;
     if let Some(asked) = asked {
         asked.ended(code_name(code(&answer)));

@@ -16,10 +16,10 @@ use super::{answer, body, failure, in_json, request};
 use crate::grpc::access::{AccessLayer, Front};
 use crate::grpc::arrival::encoded;
 use crate::grpc::begun::Begun;
+use crate::grpc::caller::Caller;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::RepositoryIndexRequest;
 use crate::grpc::oip::Inference;
-use crate::grpc::oip::caller::Caller;
 use crate::grpc::oip::repository::Change;
 use crate::telemetry::Rpc;
 

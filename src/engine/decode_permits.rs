@@ -1,0 +1,199 @@
+//! Who may decode an image now: no more at once than there are cores, the most urgent first.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::error::EngineError;
+use super::pace;
+use super::priority::Priority;
+
+/// Weight of a new measurement in the moving average.
+const NEWEST: f64 = 0.2;
+
+/// The permits of a server. Clones are the same.
+#[derive(Clone)]
+pub struct DecodePermits(Arc<Inner>);
+
+struct Inner {
+    /// Permits in all.
+    count: usize,
+    /// How long an image waits until it counts as of a higher class.
+    aging: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    free: usize,
+    next_id: u64,
+    waiting: [VecDeque<Waiting>; Priority::ALL.len()],
+    /// Measured seconds for a byte of a tensor, and of a file.
+    seconds: [Option<f64>; 2],
+}
+
+struct Waiting {
+    id: u64,
+    since: Instant,
+    payload: Payload,
+    /// Closed where nobody waits for the permit any more.
+    wake: oneshot::Sender<DecodePermit>,
+}
+
+/// What is to be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload {
+    /// Bytes as they came.
+    pub bytes: u64,
+    /// Whether they are a file's, of which a byte takes longer to decode than one of a tensor.
+    pub is_file: bool,
+}
+
+/// Leave to decode one image, until it is dropped.
+pub struct DecodePermit {
+    permits: DecodePermits,
+    payload: Payload,
+    begun: Instant,
+}
+
+impl Waiting {
+    fn class(&self, now: Instant, aging: Duration, class: Priority) -> Priority {
+        class.aged(now.saturating_duration_since(self.since), aging)
+    }
+}
+
+impl DecodePermits {
+    /// So many permits, at least one.
+    pub fn new(count: usize, aging: Duration) -> DecodePermits {
+        let count = count.max(1);
+        DecodePermits(Arc::new(Inner {
+            count,
+            aging,
+            state: Mutex::new(State {
+                free: count,
+                next_id: 0,
+                waiting: Default::default(),
+                seconds: [None; 2],
+            }),
+        }))
+    }
+
+    /// Waits for a permit. Dropping the future gives the wait up.
+    ///
+    /// # Errors
+    /// [`EngineError::NotInTime`], at once: what goes before it takes longer to decode than the caller waits.
+    pub async fn acquire(
+        &self,
+        payload: Payload,
+        priority: Priority,
+        deadline: Option<Instant>,
+    ) -> Result<DecodePermit, EngineError> {
+        let woken = {
+            let mut state = self.state();
+            if state.free > 0 {
+                state.free -= 1;
+                return Ok(self.permit(payload));
+            }
+            let now = Instant::now();
+            if let Some(deadline) = deadline {
+                let wait = self.seconds_ahead(&state, priority, now);
+                pace::in_time(deadline, wait + state.seconds(payload), now)?;
+            }
+            let (wake, woken) = oneshot::channel();
+            let id = state.next_id;
+            state.next_id += 1;
+            state.waiting[priority as usize].push_back(Waiting {
+                id,
+                since: now,
+                payload,
+                wake,
+            });
+            woken
+        };
+        // The sender is dropped only with all permits, of which this future holds one.
+        woken.await.map_err(|_| EngineError::Stopping)
+    }
+
+    /// Images that wait for a permit.
+    pub fn waiting(&self) -> usize {
+        let state = self.state();
+        let wanted = |waiting: &&Waiting| !waiting.wake.is_closed();
+        state.waiting.iter().flatten().filter(wanted).count()
+    }
+
+    fn seconds_ahead(&self, state: &State, priority: Priority, now: Instant) -> f64 {
+        let of_line = |(class, line): (&Priority, &VecDeque<Waiting>)| -> f64 {
+            let before =
+                |it: &&Waiting| !it.wake.is_closed() && it.class(now, self.0.aging, *class) <= priority;
+            let before = line.iter().filter(before);
+            before.map(|it| state.seconds(it.payload)).sum()
+        };
+        let lines = Priority::ALL.iter().zip(&state.waiting);
+        lines.map(of_line).sum::<f64>() / self.0.count as f64
+    }
+
+    fn permit(&self, payload: Payload) -> DecodePermit {
+        DecodePermit {
+            permits: self.clone(),
+            payload,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Hands a permit that came back to whoever is next.
+    fn hand_on(&self) {
+        let mut state = self.state();
+        while let Some(next) = state.take_next(Instant::now(), self.0.aging) {
+            if next.wake.is_closed() {
+                continue;
+            }
+            drop(state);
+            // Where its caller goes away at this moment, the permit is dropped here, and handed on once more.
+            let _ = next.wake.send(self.permit(next.payload));
+            return;
+        }
+        state.free += 1;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Seconds that a payload is expected to take; 0 as long as none of its kind was measured.
+    fn seconds(&self, payload: Payload) -> f64 {
+        self.seconds[usize::from(payload.is_file)].unwrap_or(0.0) * payload.bytes as f64
+    }
+
+    fn measured(&mut self, payload: Payload, took: Duration) {
+        let newest = took.as_secs_f64() / payload.bytes.max(1) as f64;
+        let value = &mut self.seconds[usize::from(payload.is_file)];
+        *value = Some(value.map_or(newest, |before| before + NEWEST * (newest - before)));
+    }
+
+    /// The most urgent by now; the longest waiting among equals.
+    fn take_next(&mut self, now: Instant, aging: Duration) -> Option<Waiting> {
+        let heads = Priority::ALL.iter().zip(&self.waiting);
+        let first = |(&class, line): (&Priority, &VecDeque<Waiting>)| {
+            let head = line.front()?;
+            Some((head.class(now, aging, class), head.id, class as usize))
+        };
+        let (_, _, line) = heads.filter_map(first).min()?;
+        self.waiting[line].pop_front()
+    }
+}
+
+impl DecodePermit {
+    /// Gives the permit back after the image was decoded, and remembers how long that took.
+    pub fn decoded(self) {
+        self.permits.state().measured(self.payload, self.begun.elapsed());
+    }
+}
+
+impl Drop for DecodePermit {
+    fn drop(&mut self) {
+        self.permits.hand_on();
+    }
+}
