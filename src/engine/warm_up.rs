@@ -76,8 +76,5 @@ fn image(pass: &Pass, side: usize) -> Result<Ready, EngineError> {
     let pixels = Array3::from_shape_fn((input.channels.len(), height, width), |(_, row, column)| {
         ((row + column) % 7) as f32
     });
-    pass.prepare(&Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    })
+    pass.prepare(&Image::new(pixels, [1.0, 1.0]))
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::error::ServiceError;
+use super::grid::Grid;
 use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
@@ -39,8 +40,8 @@ pub(super) struct Arrived<T> {
     pub looking: Option<Looking>,
     /// SHA-256 of the bytes as they were sent.
     pub hash: String,
-    /// Millimetres per row step and per column step.
-    pub spacing: [f64; 2],
+    /// Where its pixels lie.
+    pub grid: Grid,
 }
 
 /// Takes a place, decodes the image and queues it. `answer_bytes` says what its answer will take, given the prepared image and the
@@ -75,7 +76,7 @@ pub(super) async fn arrive<T: Send + 'static>(
         let contract = hosted.contract();
         let decoded = sent.decode(contract.manifest(), &limits).map(|image| {
             let decoded_at = Instant::now();
-            let spacing = image.spacing;
+            let grid = Grid::of(&image);
             let looked_at = shadow.map(|shadow| (shadow, image.clone()));
             let ready = contract.prepare(image);
             let prepared_at = Instant::now();
@@ -89,14 +90,14 @@ pub(super) async fn arrive<T: Send + 'static>(
                 let classes = shadow.contract().manifest().classes.len() as u64;
                 look_on(&shadow, image, |ready| answer_bytes(ready, classes))
             });
-            (pending, spacing, decoded_at, prepared_at, looking)
+            (pending, grid, decoded_at, prepared_at, looking)
         });
         // The model is at work already.
         (bytes.hash(), decoded)
     };
     let (hash, decoded) = done(at_once, decode).await?;
     call.image_hash(&hash);
-    let (pending, spacing, decoded_at, prepared_at, looking) = decoded?;
+    let (pending, grid, decoded_at, prepared_at, looking) = decoded?;
     phases.add(Phase::Decode, begun, decoded_at);
     phases.add(Phase::Preprocess, decoded_at, prepared_at);
     Ok(Arrived {
@@ -104,7 +105,7 @@ pub(super) async fn arrive<T: Send + 'static>(
         place,
         looking,
         hash,
-        spacing,
+        grid,
     })
 }
 

@@ -11,6 +11,7 @@ mod asker;
 pub(crate) mod codec;
 mod deadline;
 mod error;
+mod grid;
 mod guard;
 mod health;
 mod incoming;

@@ -147,7 +147,7 @@ impl Sent {
                 let field = "image.file";
                 let format = format.or_else(|| imaging::recognise(&self.data)).ok_or_else(|| {
                     let right =
-                        "NIfTI-1, PNG, JPEG, .npy or safetensors, or image.file.format must say what it is";
+                        "NIfTI in one file, PNG, JPEG, .npy or safetensors, or image.file.format must say what it is";
                     ServiceError::field("image.file.data", "of no format that its content tells", right)
                 })?;
                 one_slice(read(&self.data, format, field, limits)?, slice, manifest)

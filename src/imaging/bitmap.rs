@@ -106,10 +106,7 @@ fn finish(
         interleaved.view()
     };
     let pixels = shown.permuted_axes([2, 0, 1]).as_standard_layout().into_owned();
-    Ok(Image {
-        pixels,
-        spacing: [1.0; 2],
-    })
+    Ok(Image::new(pixels, [1.0; 2]))
 }
 
 fn widen<T: Copy + Into<f32>>(values: &[T]) -> Vec<f32> {

@@ -20,6 +20,7 @@ pub mod mask;
 mod nifti;
 mod npy;
 mod picture;
+mod placement;
 pub mod preprocess;
 mod read;
 mod samples;
@@ -27,8 +28,10 @@ mod tensor;
 
 pub use error::ImagingError;
 pub use limits::Limits;
+pub use nifti::SliceGeometry;
 pub use npy::encode as encode_npy;
 pub use picture::{Image, Picture, Plane, Volume};
+pub use placement::{Placement, require_aligned};
 pub use read::{Format, decode, read, recognise};
 pub use samples::Dtype;
 pub(crate) use samples::any_value;

@@ -85,10 +85,7 @@ pub(super) fn image(array: ArrayD<f32>, name: &str) -> Result<Image, ImagingErro
     } else {
         pixels.as_standard_layout().into_owned()
     };
-    Ok(Image {
-        pixels,
-        spacing: [1.0; 2],
-    })
+    Ok(Image::new(pixels, [1.0; 2]))
 }
 
 /// Header text and what follows it.

@@ -1,9 +1,11 @@
 //! Images, and volumes with the three ways to slice them into images.
 
+use std::sync::Arc;
+
 use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::nifti::Geometry;
+use super::nifti::{Geometry, SliceGeometry};
 
 /// A two-dimensional image, as the file has it: no preprocessing yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,20 @@ pub struct Image {
     pub pixels: Array3<f32>,
     /// Millimetres per row step and per column step; 1.0 where the file does not say.
     pub spacing: [f64; 2],
+    /// Where the pixels lie in the patient, so that a mask can be written onto the same grid; none where the image does
+    /// not come from a NIfTI file.
+    pub geometry: Option<Arc<SliceGeometry>>,
+}
+
+impl Image {
+    /// An image of which nothing is known but its pixels and their size.
+    pub fn new(pixels: Array3<f32>, spacing: [f64; 2]) -> Self {
+        Self {
+            pixels,
+            spacing,
+            geometry: None,
+        }
+    }
 }
 
 /// What a file holds.
@@ -102,7 +118,7 @@ pub struct Volume {
     pub voxels: Array4<f32>,
     /// Millimetres per step along x, y and z.
     pub spacing: [f64; 3],
-    pub(super) geometry: Geometry,
+    pub(super) geometry: Box<Geometry>,
 }
 
 impl Volume {
@@ -110,16 +126,16 @@ impl Volume {
     pub fn new(voxels: Array4<f32>, spacing: [f64; 3]) -> Self {
         let (_, x, y, z) = voxels.dim();
         Self {
-            geometry: Geometry::aligned([x, y, z], spacing),
+            geometry: Box::new(Geometry::aligned([x, y, z], spacing)),
             voxels,
             spacing,
         }
     }
 
-    /// For x, y and z: which of its file's axes (0, 1, 2) ran along it, and whether the other way. Two files of one grid
-    /// that differ in this say different things about where their voxels lie.
-    pub fn orientation(&self) -> [(usize, bool); 3] {
-        self.geometry.orientation()
+    /// From voxels `[x, y, z]` to millimetres (RAS+): a row for each of x, y and z, which holds the steps along the three
+    /// axes and the place of the first voxel's centre.
+    pub fn affine(&self) -> [[f64; 4]; 3] {
+        self.geometry.ras_affine()
     }
 
     /// How many slices there are along a plane.
@@ -151,6 +167,7 @@ impl Volume {
         Image {
             pixels,
             spacing: plane.spacing(self.spacing),
+            geometry: SliceGeometry::of(&self.geometry, plane, index).map(Arc::new),
         }
     }
 }

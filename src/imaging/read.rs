@@ -9,7 +9,7 @@ use super::{Dtype, ImagingError, Limits, Picture, bitmap, inflate, nifti, npy, t
 /// How bytes are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// NIfTI-1 in one file, plain or gzipped.
+    /// NIfTI-1 or NIfTI-2 in one file, plain or gzipped.
     Nifti,
     /// PNG, 8 or 16 bit, grey or RGB.
     Png,
@@ -29,19 +29,30 @@ pub enum Format {
 }
 
 /// Reads a picture from a file. Its content says which format it has; the extension counts only where the content is
-/// silent.
+/// silent. A NIfTI `.hdr`/`.img` pair is read by the name of either file.
 ///
 /// # Errors
 /// Every [`ImagingError`] that names a file.
 pub fn read(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
     let name = path.display().to_string();
     let bytes = read_bytes(path, limits)?;
-    let format = recognise(&bytes)
-        .or_else(|| from_extension(path))
-        .ok_or_else(|| ImagingError::UnknownFormat {
-            file: name.clone(),
-            found: describe_start(&bytes),
-        })?;
+    if let Some(picture) = nifti::read_pair(path, &bytes, limits)? {
+        return Ok(picture);
+    }
+    let format =
+        recognise(&bytes)
+            .or_else(|| from_extension(path))
+            .ok_or_else(|| match nifti::is_voxel_file(path) {
+                true => {
+                    let was = "missing: a .img file holds the voxels of a .hdr/.img pair alone";
+                    let right = "a .hdr file of the same name beside it";
+                    ImagingError::field(&name, "header", was, right)
+                }
+                false => ImagingError::UnknownFormat {
+                    file: name.clone(),
+                    found: describe_start(&bytes),
+                },
+            })?;
     decode(&bytes, format, &name, limits)
 }
 
@@ -64,7 +75,7 @@ pub fn decode(bytes: &[u8], format: Format, name: &str, limits: &Limits) -> Resu
 }
 
 /// All bytes of a file, no more than the limit.
-fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
+pub(super) fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     let name = path.display().to_string();
     let unreadable = |source| ImagingError::Unreadable {
         file: path.display().to_string(),
@@ -116,7 +127,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Format> {
 fn from_extension(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    if ends(&[".nii", ".nii.gz"]) {
+    if ends(&[".nii", ".nii.gz", ".hdr", ".hdr.gz"]) {
         Some(Format::Nifti)
     } else if ends(&[".png"]) {
         Some(Format::Png)
@@ -136,11 +147,8 @@ fn describe_start(bytes: &[u8]) -> String {
     if bytes.get(128..132) == Some(b"DICM") {
         return "it is DICOM".to_owned();
     }
-    if bytes.starts_with(b"\x1c\x02\0\0") || bytes.starts_with(b"\0\0\x02\x1c") {
-        return "it is NIfTI-2".to_owned();
-    }
     if inflate::is_gzip(bytes) {
-        return "it is gzip, but what it holds is not NIfTI-1".to_owned();
+        return "it is gzip, but what it holds is not NIfTI".to_owned();
     }
     let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("it begins with the bytes {}", start.join(" "))

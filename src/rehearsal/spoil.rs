@@ -86,10 +86,7 @@ pub fn spoil(
         .filter(|step| matches!(step, Step::ClipPercentiles { .. } | Step::ZScore))
         .cloned()
         .collect();
-    let image = Image {
-        pixels: sample.pixels,
-        spacing: [1.0, 1.0],
-    };
+    let image = Image::new(sample.pixels, [1.0, 1.0]);
     sample.pixels = prepare(image, &tones)?.pixels;
     Ok(sample)
 }

@@ -430,9 +430,8 @@ fn calibrations_are_checked_against_their_model() {
 #[test]
 fn an_image_is_in_range_or_not() {
     let input = manifest(1).input;
-    let image = |height: usize, width: usize, value: f32| Image {
-        pixels: ndarray::Array3::from_elem((2, height, width), value),
-        spacing: [1.0, 1.0],
+    let image = |height: usize, width: usize, value: f32| {
+        Image::new(ndarray::Array3::from_elem((2, height, width), value), [1.0, 1.0])
     };
     assert!(input.in_range(&image(16, 32, 255.0)));
     for out in [

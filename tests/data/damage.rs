@@ -12,10 +12,7 @@ fn example(position: usize, pixels: Array3<f32>) -> Example {
     Example {
         name: format!("slice-{position}"),
         position,
-        image: Image {
-            pixels,
-            spacing: [1.0, 2.0],
-        },
+        image: Image::new(pixels, [1.0, 2.0]),
         truth: Some(truth),
         difficulty: None,
     }

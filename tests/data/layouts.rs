@@ -194,7 +194,7 @@ fn picture(dir: &Path, name: &str, value: f32) {
     };
     let pixels = Array3::from_elem((1, 4, 5), value);
     let spacing = [1.0, 1.0];
-    write_image(&place("images"), &Image { pixels, spacing }).unwrap();
+    write_image(&place("images"), &Image::new(pixels, spacing)).unwrap();
     write_mask(&place("masks"), &Array2::from_elem((4, 5), 255)).unwrap();
 }
 

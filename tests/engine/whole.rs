@@ -21,10 +21,7 @@ fn image(seed: usize, height: usize, width: usize) -> Image {
         100.0 * (y.sin() * x.cos() + (x * y / 3.0).sin()) + 200.0
     };
     let pixels = Array3::from_shape_fn((1, height, width), |(_, row, column)| wave(row, column));
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 fn all(pass: &Pass, images: &[Image]) -> Vec<Segmentation> {
@@ -67,10 +64,7 @@ fn images_of_different_sizes_are_no_batch() {
 #[test]
 fn wrong_channels_are_refused_with_the_channels_that_would_do() {
     let pass = pass(1, vec![Step::ZScore], &[]);
-    let image = Image {
-        pixels: Array3::ones((3, 32, 32)),
-        spacing: [1.0, 1.0],
-    };
+    let image = Image::new(Array3::ones((3, 32, 32)), [1.0, 1.0]);
     let error = pass.prepare(&image).unwrap_err().to_string();
     assert_eq!(error, "the image has 3 channels; model tiny@1 takes 1 (any)");
 }
@@ -88,10 +82,7 @@ fn channels_are_counted_before_any_are_selected() {
     let pass = Pass::load(&model, Device::Cpu).unwrap();
 
     let alone = image(5, 32, 48);
-    let mut all = Image {
-        pixels: Array3::ones((3, 32, 48)),
-        spacing: [1.0, 1.0],
-    };
+    let mut all = Image::new(Array3::ones((3, 32, 48)), [1.0, 1.0]);
     let third = alone.pixels.index_axis(Axis(0), 0);
     all.pixels.index_axis_mut(Axis(0), 2).assign(&third);
     assert_eq!(pass.prepare(&all).unwrap().size(), [32, 48]);

@@ -13,10 +13,7 @@ use sagate::imaging::{Format, Image, Limits, Picture, decode};
 
 fn image(height: usize, width: usize) -> Image {
     let pixels = Array3::from_shape_fn((1, height, width), |(_, row, column)| (row * 3 + column) as f32);
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 fn square(height: usize, width: usize, label: u8) -> Array2<u8> {
@@ -88,10 +85,7 @@ fn the_truth_never_takes_a_class_colour() {
         colour: [255; 3],
     }];
     let labels = square(40, 40, 1);
-    let black = Image {
-        pixels: Array3::zeros((1, 40, 40)),
-        spacing: [1.0; 2],
-    };
+    let black = Image::new(Array3::zeros((1, 40, 40)), [1.0; 2]);
     let figure =
         overlay(&black, &Array2::zeros((40, 40)), Some(&labels), &white, "").expect("shapes that fit");
     let picture = image::imageops::crop_imm(&figure, 16, 16, 500, 500).to_image();
@@ -131,10 +125,7 @@ fn an_overlay_of_other_shapes_is_refused_by_name() {
             .to_string()
             .contains("true mask: shape is [1, 8]")
     );
-    let empty = Image {
-        pixels: Array3::zeros((1, 0, 4)),
-        spacing: [1.0; 2],
-    };
+    let empty = Image::new(Array3::zeros((1, 0, 4)), [1.0; 2]);
     assert!(overlay(&empty, &Array2::zeros((0, 4)), None, &[], "").is_err());
 }
 
@@ -144,15 +135,9 @@ fn bare_pictures_have_a_pixel_for_each_of_the_image_s() {
     assert_eq!(shown.dimensions(), (7, 5));
     assert_eq!(*shown.get_pixel(0, 0), Rgb([0; 3]));
     assert_eq!(*shown.get_pixel(6, 4), Rgb([255; 3]));
-    let colour = Image {
-        pixels: array![[[0.0, 9.0]], [[9.0, 0.0]], [[0.0, 0.0]]],
-        spacing: [1.0; 2],
-    };
+    let colour = Image::new(array![[[0.0, 9.0]], [[9.0, 0.0]], [[0.0, 0.0]]], [1.0; 2]);
     assert_eq!(grey(&colour).get_pixel(0, 0)[1], 255);
-    let constant = Image {
-        pixels: Array3::from_elem((1, 2, 2), 3.0),
-        spacing: [1.0; 2],
-    };
+    let constant = Image::new(Array3::from_elem((1, 2, 2), 3.0), [1.0; 2]);
     assert_eq!(grey(&constant).dimensions(), (2, 2));
 
     let mask = masked(array![[0, 1], [2, 9]].view(), &classes());

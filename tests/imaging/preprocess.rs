@@ -10,10 +10,7 @@ use sagate::imaging::preprocess::{Prepared, Step, prepare};
 use sagate::imaging::{Format, Image, ImagingError, Limits, Picture, decode};
 
 fn image(pixels: Array3<f32>) -> Image {
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 fn prepared(pixels: Array3<f32>, steps: &[Step]) -> Prepared {
@@ -177,10 +174,7 @@ fn resampling_is_linear_and_averages_where_it_shrinks() {
 
 #[test]
 fn resampling_to_a_spacing_keeps_the_field_of_view() {
-    let picture = Image {
-        pixels: head(30, 40),
-        spacing: [2.0, 0.5],
-    };
+    let picture = Image::new(head(30, 40), [2.0, 0.5]);
     let result = prepare(picture.clone(), &[Step::Resample { spacing: [1.0, 1.0] }]).expect("steps that fit");
     assert_eq!(result.size(), [60, 20]);
     assert_eq!(result.spacing, [1.0, 1.0]);
@@ -274,16 +268,7 @@ fn wrong_parameters_and_images_that_do_not_fit_are_named() {
         prepare(image(array![[[f32::NAN]]]), &[Step::ZScore]),
         Err(ImagingError::NotFinite { .. })
     ));
-    assert!(
-        prepare(
-            Image {
-                pixels: head(4, 4),
-                spacing: [f64::NAN, 1.0]
-            },
-            &[]
-        )
-        .is_err()
-    );
+    assert!(prepare(Image::new(head(4, 4), [f64::NAN, 1.0]), &[]).is_err());
     let labels = prepared(head(4, 4), &[]).prepare_labels(&Array2::zeros((4, 5)));
     assert!(labels.expect_err("another shape").to_string().contains("[4, 5]"));
 }

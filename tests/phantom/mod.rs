@@ -117,10 +117,7 @@ pub fn write_task(dir: &Path) -> std::path::PathBuf {
                     .join(folder)
                     .join(format!("phantom-{index:03}.png"))
             };
-            let image = Image {
-                pixels,
-                spacing: [1.0, 1.0],
-            };
+            let image = Image::new(pixels, [1.0, 1.0]);
             data::write_image(&file("images"), &image).unwrap();
             data::write_mask(&file("masks"), &sample.labels).unwrap();
             index += 1;

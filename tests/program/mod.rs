@@ -239,10 +239,7 @@ pub fn waves(seed: usize, height: usize, width: usize) -> Array2<f32> {
 /// The same as an image.
 pub fn waves_image(seed: usize, height: usize, width: usize) -> Image {
     let pixels: Array3<f32> = waves(seed, height, width).insert_axis(ndarray::Axis(0));
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 /// Reads a label mask file.

@@ -30,10 +30,7 @@ pub(super) fn image(size: usize, seed: usize) -> Image {
         };
         (disc + texture).round()
     });
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 /// Writes `DIR/bench/1`, whose answer to [`image`] is about the disc.

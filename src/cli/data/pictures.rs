@@ -59,10 +59,10 @@ fn views(task: &Task) -> Vec<(String, Vec<usize>)> {
 }
 
 fn cell(task: &Task, name: &str, channels: &[usize], example: &Example, with_object: bool) -> Cell {
-    let mut picture = grey(&Image {
-        pixels: example.image.pixels.select(Axis(0), channels),
-        spacing: example.image.spacing,
-    });
+    let mut picture = grey(&Image::new(
+        example.image.pixels.select(Axis(0), channels),
+        example.image.spacing,
+    ));
     if let (true, Some(truth)) = (with_object, &example.truth) {
         picture = outlined(&picture, truth, task);
     }

@@ -100,10 +100,7 @@ fn works(located: &Located, placement: Placement) -> anyhow::Result<usize> {
         let wave = ((row as f64 / 7.0).sin() * (column as f64 / 5.0).cos() + 1.0) / 2.0;
         (low + wave * (high - low)) as f32
     });
-    let ready = pass.prepare(&Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    })?;
+    let ready = pass.prepare(&Image::new(pixels, [1.0, 1.0]))?;
     let segmentation = pass.segment(&[&ready])?.remove(0);
     anyhow::ensure!(
         segmentation.mean_sa.mu.is_finite(),

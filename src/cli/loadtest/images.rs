@@ -63,10 +63,7 @@ fn made([height, width]: [usize; 2], channels: usize, chance: &mut ChaCha8Rng) -
         let intensity = if away < radius { 1500.0 } else { 300.0 };
         (intensity + chance.gen_range(-50.0..50.0f32)).round()
     });
-    Image {
-        pixels,
-        spacing: [1.0, 1.0],
-    }
+    Image::new(pixels, [1.0, 1.0])
 }
 
 /// A file, or the files of a folder by name.

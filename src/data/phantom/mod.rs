@@ -78,10 +78,7 @@ impl Subject {
         Self {
             name: format!("{family}-{position:07}"),
             position,
-            image: Image {
-                pixels,
-                spacing: [1.0; 2],
-            },
+            image: Image::new(pixels, [1.0; 2]),
             truth,
             difficulty,
             acquisition,

@@ -141,10 +141,7 @@ fn sized(loaded: &Loaded, index: usize, side: Option<usize>) -> Result<(Image, A
     };
     let prepared = preprocess::prepare(image, &[Step::ResampleTo { size: [side, side] }])?;
     let truth = prepared.prepare_labels(&truth)?;
-    let image = Image {
-        pixels: prepared.pixels,
-        spacing: prepared.spacing,
-    };
+    let image = Image::new(prepared.pixels, prepared.spacing);
     Ok((image, truth))
 }
 

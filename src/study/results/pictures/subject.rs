@@ -46,10 +46,7 @@ impl<'a> Subject<'a> {
                 split: "test".into(),
                 source,
             })?;
-            let image = Image {
-                pixels: prepared.pixels,
-                spacing: [1.0, 1.0],
-            };
+            let image = Image::new(prepared.pixels, [1.0, 1.0]);
             pictures.push(match telling(set) {
                 Some(telling) => channel(image, telling),
                 None => image,
