@@ -6,10 +6,11 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use ndarray::{Array2, Array3};
 use sagate::config::Settings;
 use sagate::gate::{By, Calibration, Policy};
 use sagate::grpc::{InferenceForm, ServiceError, read_inference, read_request};
-use sagate::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane};
+use sagate::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane, mask};
 use sagate::model::Manifest;
 use sagate::nn::checkpoint::Weights;
 use sagate::nn::unet::UNetConfig;
@@ -28,9 +29,34 @@ static BUNDLED: LazyLock<Manifest> = LazyLock::new(|| {
 });
 static POLICY: LazyLock<Policy> = LazyLock::new(|| Settings::default().gate.policy());
 
-/// NIfTI-1, plain or gzipped.
+/// NIfTI, plain or gzipped, and the masks on the grid that its header gives.
 pub fn nifti(bytes: &[u8]) {
     decode(bytes, Format::Nifti);
+    match imaging::decode(bytes, Format::Nifti, "fuzzed", &LIMITS) {
+        Ok(Picture::Image(it)) => slice_mask(&it),
+        Ok(Picture::Volume(volume)) => {
+            let (_, x, y, z) = volume.voxels.dim();
+            let mask =
+                mask::encode_nifti(&Array3::zeros((x, y, z)), &volume, false).expect("the volume's shape");
+            assert!(matches!(
+                imaging::decode(&mask, Format::Nifti, "mask", &LIMITS),
+                Ok(Picture::Image(_) | Picture::Volume(_))
+            ));
+            for plane in Plane::ALL {
+                slice_mask(&volume.slice(plane, volume.extent(plane) / 2));
+            }
+        }
+        Err(_) => {}
+    }
+}
+
+/// A mask on the grid of an image. Where it lies may overflow, but it has its shape.
+fn slice_mask(image: &imaging::Image) {
+    let (_, height, width) = image.pixels.dim();
+    let geometry = image.geometry.as_deref().expect("a NIfTI file has one");
+    geometry.affine();
+    let labels = Array2::zeros((height, width));
+    mask::encode_nifti_image(&labels, image.spacing, Some(geometry), false).expect("the image's shape");
 }
 
 /// PNG and JPEG, and how a format is recognised.

@@ -81,9 +81,30 @@ fn pictures() {
     let mut turned = NiftiFile::counting(&[2, 3, 4]);
     turned.qform_code = 1;
     turned.quaternion = [0.5, 0.5, 0.5, 1.0, 2.0, 3.0];
+    let mut header = NiftiFile::counting(&[2, 3, 4]);
+    header.magic = *b"ni1\0";
+    header.data = Vec::new();
+    let longs = (0..6u64).flat_map(u64::to_le_bytes).collect();
+    let mut big_2 = moved.clone();
+    big_2.big_endian = true;
+    let mut analyze = header.clone();
+    analyze.magic = [0; 4];
+    let mut padded = gzip(&moved.bytes());
+    padded.extend([0; 40]);
     seeds(
         "nifti",
         &[
+            ("nifti-2.nii", moved.bytes_2()),
+            ("nifti-2-big-endian.nii.gz", gzip(&big_2.bytes_2())),
+            ("nifti-2-qform.nii", turned.bytes_2()),
+            ("pair.hdr", header.bytes()),
+            ("analyze.hdr", analyze.bytes()),
+            ("int64.nii", NiftiFile::new(&[1, 2, 3], 1024, 64, longs).bytes()),
+            (
+                "channels.nii",
+                NiftiFile::counting(&[2, 3, 1, 1, 3]).oriented().bytes(),
+            ),
+            ("zeros-behind.nii.gz", padded),
             ("counting.nii", NiftiFile::counting(&[2, 3, 4]).bytes()),
             ("counting.nii.gz", gzip(&NiftiFile::counting(&[2, 3, 4]).bytes())),
             ("sform.nii", moved.bytes()),

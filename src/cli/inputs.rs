@@ -12,7 +12,19 @@ use crate::config::Settings;
 use crate::imaging::{self, Image, Orientation, Picture, Plane, Volume};
 
 /// Endings of the files that can be read.
-const ENDINGS: [&str; 7] = [".nii.gz", ".nii", ".png", ".jpeg", ".jpg", ".npy", ".safetensors"];
+const ENDINGS: [&str; 11] = [
+    ".nii.gz",
+    ".nii",
+    ".hdr.gz",
+    ".hdr",
+    ".img.gz",
+    ".img",
+    ".png",
+    ".jpeg",
+    ".jpg",
+    ".npy",
+    ".safetensors",
+];
 
 /// One file that could be read.
 pub struct Input {
@@ -93,6 +105,7 @@ fn stem(path: &Path) -> String {
 /// Whatever is wrong with it, in a sentence that names it.
 pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Result<Input> {
     let picture = imaging::read(path, &limits(settings))?;
+    warn_unoriented(path, &picture);
     Ok(Input {
         path: path.to_owned(),
         stem: stems.of(path, &picture),
@@ -108,11 +121,26 @@ fn limits(settings: &Settings) -> imaging::Limits {
     }
 }
 
+/// Logs that a NIfTI file does not say how its axes lie in the patient.
+fn warn_unoriented(path: &Path, picture: &Picture) {
+    if picture
+        .placement()
+        .is_some_and(|placement| !placement.is_oriented())
+    {
+        tracing::warn!(
+            "{}: sform_code and qform_code are 0, so left and right are not known; the axes are taken to run to the left, to the \
+             front and to the head, as nibabel and FSL take them",
+            path.display()
+        );
+    }
+}
+
 /// The true masks of an input's slices, from the file of the input's name in a folder; none where there is no such file. A mask lies as
 /// its image is stored, whatever the image says of being turned.
 ///
 /// # Errors
-/// A mask that cannot be read, has another size than its image, or says that it is to be turned in another way.
+/// A mask that cannot be read, has another size than its image, lies elsewhere by its header, or says that it is to be turned in another
+/// way.
 pub fn truths(
     folder: &Path,
     input: &Input,
@@ -135,6 +163,9 @@ pub fn truths(
         grey_from_rgb: false,
     };
     let file = truth.path.display();
+    let names = (file.to_string(), input.path.display().to_string());
+    let (of_truth, of_image) = (truth.picture.placement(), input.picture.placement());
+    imaging::require_aligned(of_truth.as_ref(), &names.0, of_image.as_ref(), &names.1)?;
     let masks = truth.slices(subject)?;
     if masks.len() != slices.len() {
         bail!(

@@ -60,7 +60,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// There is nothing to work on.
-    #[error("{path}: holds no image; put .png, .jpg, .npy, .nii, .nii.gz or .safetensors files there", path = .path.display())]
+    #[error("{path}: holds no image; put .png, .jpg, .npy, .nii, .nii.gz, .hdr (with its .img) or .safetensors files there", path = .path.display())]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
@@ -192,14 +192,6 @@ pub enum DataError {
         path: PathBuf,
         /// What it is needed for.
         why: String,
-    },
-    /// A mask's axes run otherwise than its image's.
-    #[error("{mask}: by its header (sform, qform) its axes run otherwise than those of {image}; a mask must lie as its image does", mask = .mask.display(), image = .image.display())]
-    Orientation {
-        /// The mask.
-        mask: PathBuf,
-        /// The image.
-        image: PathBuf,
     },
     /// A setting of an import cannot be.
     #[error("--{flag} is {was}; it must be {want}")]

@@ -6,10 +6,21 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::{DataError, difficulty};
-use crate::imaging::{self, Image, Limits, Orientation, Picture};
+use crate::imaging::{self, Image, Limits, Orientation, Picture, require_aligned};
 
 /// What an image file may be called; the content decides what it is.
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "npy", "nii", "nii.gz", "safetensors"];
+/// Of a NIfTI pair the header stands for both files.
+const EXTENSIONS: [&str; 9] = [
+    "png",
+    "jpg",
+    "jpeg",
+    "npy",
+    "nii",
+    "nii.gz",
+    "hdr",
+    "hdr.gz",
+    "safetensors",
+];
 
 /// One image of a data set.
 #[derive(Debug, Clone)]
@@ -72,7 +83,7 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
                     masks: masks_dir.clone(),
                     name: name.clone(),
                 })?;
-                Some(read_mask(mask, &image)?)
+                Some(read_mask(mask, &image, &path)?)
             }
         };
         examples.push(Example {
@@ -137,7 +148,7 @@ fn image_of(path: &Path, picture: Picture) -> Result<Image, DataError> {
 }
 
 /// Reads a mask of whole-numbered labels and checks it against its image, which is as its file stores it: so is the mask.
-fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
+fn read_mask(path: &Path, image: &Image, image_path: &Path) -> Result<Array2<u8>, DataError> {
     let mask = image_of(path, imaging::read_mask(path, &Limits::default())?)?;
     let field = |field: &str, was: String, want: &str| DataError::Field {
         path: path.to_owned(),
@@ -170,6 +181,13 @@ fn read_mask(path: &Path, image: &Image) -> Result<Array2<u8>, DataError> {
             "absent, 1, or that of its image",
         ));
     }
+    let names = (path.display().to_string(), image_path.display().to_string());
+    require_aligned(
+        mask.placement().as_ref(),
+        &names.0,
+        image.placement().as_ref(),
+        &names.1,
+    )?;
     let labels = mask.pixels.index_axis_move(ndarray::Axis(0), 0);
     if let Some(odd) = labels
         .iter()

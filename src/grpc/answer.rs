@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ndarray::{Array, Array2, Array3, ArrayView2, CowArray, Dimension};
 
 use super::error::ServiceError;
+use super::grid::Grid;
 use super::order::{Form, LayerForm};
 use super::v1;
 use crate::engine::{LayerView, Segmentation, UnitPlan, UnitView};
@@ -20,7 +21,7 @@ pub(super) fn segmentation(
     result: &Segmentation,
     decision: &Decision,
     form: Form,
-    spacing: [f64; 2],
+    grid: &Grid,
 ) -> Result<v1::Segmentation, ServiceError> {
     let (classes, height, width) = result.probability.dim();
     let verdict = if decision.accept {
@@ -35,7 +36,7 @@ pub(super) fn segmentation(
         coverage: decision.coverage,
         reasons: decision.reasons.iter().map(|&it| reason(it).into()).collect(),
         object_fraction: result.object_fraction(),
-        mask: mask(&result.labels, classes as u8, form.mask, spacing)?,
+        mask: mask(&result.labels, classes as u8, form.mask, grid)?,
         probabilities: form.probabilities.then(|| floats(&result.probability)),
         layer_scores: result
             .layers
@@ -82,7 +83,7 @@ fn mask(
     labels: &Array2<u8>,
     classes: u8,
     form: v1::MaskForm,
-    spacing: [f64; 2],
+    grid: &Grid,
 ) -> Result<Option<v1::Mask>, ServiceError> {
     let field = "options.mask_form";
     let image_error = |source| ServiceError::Image { field, source };
@@ -100,7 +101,7 @@ fn mask(
         }
         v1::MaskForm::Png => vec![mask::encode_png(labels).map_err(image_error)?.into()],
         v1::MaskForm::Nifti => vec![
-            mask::encode_nifti_image(labels, spacing, true)
+            mask::encode_nifti_image(labels, grid.spacing, grid.geometry.as_deref(), true)
                 .map_err(image_error)?
                 .into(),
         ],

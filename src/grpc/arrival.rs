@@ -7,6 +7,7 @@ use ndarray::Axis;
 
 use super::caller::Caller;
 use super::error::ServiceError;
+use super::grid::Grid;
 use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
@@ -41,8 +42,8 @@ pub(super) struct Arrived<T> {
     pub shadow_run: Option<ShadowRun>,
     /// SHA-256 of the bytes as they were sent.
     pub hash: String,
-    /// Millimetres per row step and per column step.
-    pub spacing: [f64; 2],
+    /// Where its pixels lie.
+    pub grid: Grid,
 }
 
 /// Takes a place, decodes the image and queues it. `answer_bytes` says what its answer will take, given the prepared image and the
@@ -78,7 +79,7 @@ pub(super) async fn arrive<T: Send + 'static>(
         let contract = hosted.contract();
         let decoded = sent.decode(contract.manifest(), &limits, imaging).map(|image| {
             let decoded_at = Instant::now();
-            let spacing = image.spacing;
+            let grid = Grid::of(&image);
             // Only kept here: whatever the shadow does, it does after the answer was given.
             let shadow_run = shadow.map(|shadow| {
                 let answer_bytes = shadow_answer_bytes(&image, shadow.contract());
@@ -91,7 +92,7 @@ pub(super) async fn arrive<T: Send + 'static>(
                 held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
                 queue(&hosted, ready, held)
             });
-            (pending, spacing, decoded_at, prepared_at, shadow_run)
+            (pending, grid, decoded_at, prepared_at, shadow_run)
         });
         // Held until the work is done, even where nobody waits for it any more.
         permit.decoded();
@@ -100,7 +101,7 @@ pub(super) async fn arrive<T: Send + 'static>(
     };
     let (hash, decoded) = done(at_once, decode).await?;
     call.image_hash(&hash);
-    let (pending, spacing, decoded_at, prepared_at, shadow_run) = decoded?;
+    let (pending, grid, decoded_at, prepared_at, shadow_run) = decoded?;
     phases.add(Phase::Decode, begun, decoded_at);
     phases.add(Phase::Preprocess, decoded_at, prepared_at);
     Ok(Arrived {
@@ -108,7 +109,7 @@ pub(super) async fn arrive<T: Send + 'static>(
         place,
         shadow_run,
         hash,
-        spacing,
+        grid,
     })
 }
 

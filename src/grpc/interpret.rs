@@ -148,14 +148,14 @@ async fn run(
         place,
         shadow_run: _,
         hash,
-        spacing,
+        grid,
     } = arrived;
     let mut outcome = None;
     let mut layers = 0;
     while let Some(event) = events.next().await? {
         let part = match event {
             Event::Scored(scored) => {
-                let (segmentation, seen) = answered(*scored, &order, hash.clone(), spacing, phases).await?;
+                let (segmentation, seen) = answered(*scored, &order, hash.clone(), &grid, phases).await?;
                 outcome = Some(seen);
                 v1::interpret_response::Part::Segmentation(segmentation)
             }

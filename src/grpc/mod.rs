@@ -19,6 +19,7 @@ mod connection_limit;
 mod deadline;
 mod error;
 mod field_limit;
+mod grid;
 mod guard;
 mod header_limit;
 mod health;

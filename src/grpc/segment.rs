@@ -8,6 +8,7 @@ use super::arrival::{Arrived, arrive, encoded, enter};
 use super::caller::Caller;
 use super::deadline::in_time;
 use super::error::ServiceError;
+use super::grid::Grid;
 use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
@@ -81,11 +82,11 @@ async fn run(
         place,
         shadow_run,
         hash,
-        spacing,
+        grid,
     } = arrive(context, order, sent, phases, call, kept, queue).await?;
     let scored = pending.wait().await?;
     let seen = scored.segmentation.clone();
-    let (segmentation, outcome) = answered(scored, order, hash, spacing, phases).await?;
+    let (segmentation, outcome) = answered(scored, order, hash, &grid, phases).await?;
     if let Some(shadow_run) = shadow_run {
         let permits = context.decode_permits.clone();
         tokio::spawn(shadow_run.compare(permits, seen, outcome.decision.accept, order.policy));
@@ -106,13 +107,14 @@ pub(super) async fn answered(
     scored: Scored,
     order: &Order,
     hash: String,
-    spacing: [f64; 2],
+    grid: &Grid,
     phases: &mut Phases,
 ) -> Result<(v1::Segmentation, Outcome), ServiceError> {
     let begun = Instant::now();
     let (contract, policy, form) = (order.hosted.contract().clone(), order.policy, order.form);
     let values = form.values(&scored.segmentation);
-    let encode = move || encode(&scored, &contract, &policy, form, spacing);
+    let grid = grid.clone();
+    let encode = move || encode(&scored, &contract, &policy, form, &grid);
     let (segmentation, outcome) = encoded(values, encode).await?;
     outcome.add_phases(phases, begun);
     let segmentation = v1::Segmentation {
@@ -128,11 +130,11 @@ fn encode(
     contract: &Contract,
     policy: &Policy,
     form: Form,
-    spacing: [f64; 2],
+    grid: &Grid,
 ) -> (Result<v1::Segmentation, ServiceError>, Outcome) {
     let result = &scored.segmentation;
     let decision = contract.decide(result, policy);
-    let answer = answer::segmentation(result, &decision, form, spacing).map(|answer| v1::Segmentation {
+    let answer = answer::segmentation(result, &decision, form, grid).map(|answer| v1::Segmentation {
         model: Some(models::version(contract)),
         ..answer
     });

@@ -50,13 +50,11 @@ fn readable(bytes: &[u8]) -> Option<Format> {
 }
 
 /// Formats by the bytes that they begin with.
-const BEGINNINGS: [(&[u8], &str); 23] = [
+const BEGINNINGS: [(&[u8], &str); 21] = [
     (
         b"version https://git-lfs.github.com/spec/",
         "a Git LFS pointer, not the file itself; `git lfs pull` fetches it",
     ),
-    (b"\x1c\x02\0\0", "NIfTI-2"),
-    (b"\0\0\x02\x1c", "NIfTI-2"),
     (b"PK\x03\x04", "a zip archive (.zip, .npz)"),
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
     (b"NRRD", "NRRD"),

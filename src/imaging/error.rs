@@ -25,8 +25,8 @@ pub enum ImagingError {
     },
     /// The first bytes are of no format that is read here, and the file's extension says nothing that they do not deny.
     #[error(
-        "{file}: format is unknown ({found}); it should be NIfTI-1 (.nii, .nii.gz), PNG, JPEG, NumPy .npy or \
-         safetensors"
+        "{file}: format is unknown ({found}); it should be NIfTI (.nii, .nii.gz, .hdr with .img), PNG, JPEG, \
+         NumPy .npy or safetensors"
     )]
     UnknownFormat {
         /// The file.
@@ -94,6 +94,21 @@ pub enum ImagingError {
         total: usize,
         /// The index of the first, axes as in the array that was read.
         first: String,
+    },
+    /// A mask lies elsewhere than its image.
+    #[error(
+        "{file}: by its header (sform, qform) it lies up to {millimetres:.3} mm from its image {image}; it should lie \
+         within {allowed:.3} mm, a tenth of a voxel: resample it onto the image's grid"
+    )]
+    Misplaced {
+        /// The mask's file.
+        file: String,
+        /// The image's file.
+        image: String,
+        /// How far the furthest corner lies from where the image has it.
+        millimetres: f64,
+        /// The most that is allowed.
+        allowed: f64,
     },
     /// A preprocessing step cannot be applied.
     #[error("preprocessing step `{step}`: {field} is {was}; it should be {right}")]

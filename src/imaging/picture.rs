@@ -1,10 +1,12 @@
 //! Images, and volumes with the three ways to slice them into images.
 
+use std::sync::Arc;
+
 use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::Orientation;
-use super::nifti::Geometry;
+use super::nifti::{Geometry, SliceGeometry};
 
 /// A two-dimensional image, as the file has it: no preprocessing yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,15 +17,19 @@ pub struct Image {
     pub spacing: [f64; 2],
     /// How the pixels are to be turned before they are shown. Preprocessing does it, and masks come back as the pixels are stored.
     pub orientation: Orientation,
+    /// Where the pixels lie in the patient, so that a mask can be written onto the same grid; none where the image does
+    /// not come from a NIfTI file.
+    pub geometry: Option<Arc<SliceGeometry>>,
 }
 
 impl Image {
-    /// An image that is shown as it is stored.
+    /// An image of which nothing is known but its pixels and their size, shown as it is stored.
     pub fn new(pixels: Array3<f32>, spacing: [f64; 2]) -> Image {
         Image {
             pixels,
             spacing,
             orientation: Orientation::UPRIGHT,
+            geometry: None,
         }
     }
 
@@ -144,7 +150,7 @@ pub struct Volume {
     pub voxels: Array4<f32>,
     /// Millimetres per step along x, y and z.
     pub spacing: [f64; 3],
-    pub(super) geometry: Geometry,
+    pub(super) geometry: Box<Geometry>,
 }
 
 impl Volume {
@@ -152,16 +158,16 @@ impl Volume {
     pub fn new(voxels: Array4<f32>, spacing: [f64; 3]) -> Self {
         let (_, x, y, z) = voxels.dim();
         Self {
-            geometry: Geometry::aligned([x, y, z], spacing),
+            geometry: Box::new(Geometry::aligned([x, y, z], spacing)),
             voxels,
             spacing,
         }
     }
 
-    /// For x, y and z: which of its file's axes (0, 1, 2) ran along it, and whether the other way. Two files of one grid
-    /// that differ in this say different things about where their voxels lie.
-    pub fn orientation(&self) -> [(usize, bool); 3] {
-        self.geometry.orientation()
+    /// From voxels `[x, y, z]` to millimetres (RAS+): a row for each of x, y and z, which holds the steps along the three
+    /// axes and the place of the first voxel's centre.
+    pub fn affine(&self) -> [[f64; 4]; 3] {
+        self.geometry.ras_affine()
     }
 
     /// How many slices there are along a plane.
@@ -190,6 +196,9 @@ impl Volume {
         for (mut target, source) in pixels.outer_iter_mut().zip(channels) {
             target.assign(&source);
         }
-        Image::new(pixels, plane.spacing(self.spacing))
+        Image {
+            geometry: SliceGeometry::of(&self.geometry, plane, index).map(Arc::new),
+            ..Image::new(pixels, plane.spacing(self.spacing))
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{Dtype, ImagingError, Limits, Picture, inflate, jpeg, nifti, npy, png
 /// How bytes are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// NIfTI-1 in one file, plain or gzipped.
+    /// NIfTI-1 or NIfTI-2 in one file, plain or gzipped.
     Nifti,
     /// PNG, 8 or 16 bit, grey or RGB.
     Png,
@@ -33,7 +33,7 @@ impl Format {
     /// Its name in messages.
     fn name(&self) -> &'static str {
         match self {
-            Format::Nifti => "NIfTI-1",
+            Format::Nifti => "NIfTI",
             Format::Png => "PNG",
             Format::Jpeg => "JPEG",
             Format::Npy => ".npy",
@@ -44,13 +44,12 @@ impl Format {
 }
 
 /// Reads a picture from a file. Its content says which format it has; the extension counts only where the content is
-/// silent.
+/// silent. A NIfTI `.hdr`/`.img` pair is read by the name of either file.
 ///
 /// # Errors
 /// Every [`ImagingError`] that names a file.
 pub fn read(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
-    let (bytes, format) = open(path, limits)?;
-    decode(&bytes, format, &path.display().to_string(), limits)
+    read_as(path, limits, decode)
 }
 
 /// Reads a mask from a file, as [`decode_mask`] does.
@@ -58,8 +57,21 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
 /// # Errors
 /// As [`read`] and [`decode_mask`].
 pub fn read_mask(path: &Path, limits: &Limits) -> Result<Picture, ImagingError> {
-    let (bytes, format) = open(path, limits)?;
-    decode_mask(&bytes, format, &path.display().to_string(), limits)
+    read_as(path, limits, decode_mask)
+}
+
+/// Reads a file: a NIfTI pair, or bytes of one format.
+fn read_as(
+    path: &Path,
+    limits: &Limits,
+    decode: fn(&[u8], Format, &str, &Limits) -> Result<Picture, ImagingError>,
+) -> Result<Picture, ImagingError> {
+    let bytes = read_bytes(path, limits)?;
+    if let Some(picture) = nifti::read_pair(path, &bytes, limits)? {
+        return Ok(picture);
+    }
+    let format = format_of(path, &bytes)?;
+    decode(&bytes, format, &path.display().to_string(), limits)
 }
 
 /// Reads a mask from bytes: numbers as they are stored, since they are labels. Grey of few bits is not brought to 0..=255, a
@@ -85,23 +97,29 @@ pub fn decode_mask(
         }
         Format::Jpeg => {
             let right =
-                "PNG, NIfTI-1, .npy or safetensors: JPEG alters values, and a mask's values are its labels";
+                "PNG, NIfTI, .npy or safetensors: JPEG alters values, and a mask's values are its labels";
             Err(ImagingError::field(name, "mask format", "JPEG", right))
         }
         other => decode(bytes, other, name, limits),
     }
 }
 
-/// A file's bytes and format.
-fn open(path: &Path, limits: &Limits) -> Result<(Vec<u8>, Format), ImagingError> {
-    let bytes = read_bytes(path, limits)?;
-    let format = match content::identify(&bytes) {
+/// The format of a file.
+fn format_of(path: &Path, bytes: &[u8]) -> Result<Format, ImagingError> {
+    let format = match content::identify(bytes) {
         Content::Readable(format) => Some(format),
         Content::Foreign(_) => None,
         Content::Unknown => from_extension(path),
     };
-    let format = format.ok_or_else(|| unknown(&bytes, &path.display().to_string()))?;
-    Ok((bytes, format))
+    let name = path.display().to_string();
+    format.ok_or_else(|| match nifti::is_voxel_file(path) {
+        true => {
+            let was = "missing: a .img file holds the voxels of a .hdr/.img pair alone";
+            let right = "a .hdr file of the same name beside it";
+            ImagingError::field(&name, "header", was, right)
+        }
+        false => unknown(bytes, &name),
+    })
 }
 
 /// The format of bytes of which nothing else is known.
@@ -120,7 +138,7 @@ fn unknown(bytes: &[u8], name: &str) -> ImagingError {
         file: name.to_owned(),
         found: match content::identify(bytes) {
             Content::Foreign(what) => format!("it is {what}"),
-            _ if inflate::is_gzip(bytes) => "it is gzip, but what it holds is not NIfTI-1".to_owned(),
+            _ if inflate::is_gzip(bytes) => "it is gzip, but what it holds is not NIfTI".to_owned(),
             _ => {
                 let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
                 format!("it begins with the bytes {}", start.join(" "))
@@ -165,7 +183,7 @@ fn require_format(bytes: &[u8], format: &Format, name: &str) -> Result<(), Imagi
 }
 
 /// All bytes of a file, no more than the limit.
-fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
+pub(super) fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
     let name = path.display().to_string();
     let unreadable = |source| ImagingError::Unreadable {
         file: path.display().to_string(),
@@ -197,7 +215,7 @@ fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ImagingError> {
 fn from_extension(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    if ends(&[".nii", ".nii.gz"]) {
+    if ends(&[".nii", ".nii.gz", ".hdr", ".hdr.gz"]) {
         Some(Format::Nifti)
     } else if ends(&[".png"]) {
         Some(Format::Png)

@@ -184,7 +184,7 @@ pub fn wrong_type() -> Vec<Bad> {
         bad(
             "complex.nii",
             NiftiFile::new(&[16, 16, 2], 32, 64, vec![0; 4096]).bytes(),
-            &["datatype is 32", "float32 (16)"],
+            &["datatype is complex64 (32)", "float32 (16)"],
         ),
     ]
 }

@@ -93,7 +93,7 @@ fn garbage_and_nothing_under_every_name() {
     let dicom = [&[0; 128][..], b"DICM"].concat();
     names.push((
         place.write("scan", &dicom),
-        &["it is DICOM", "NIfTI-1 (.nii, .nii.gz), PNG"],
+        &["it is DICOM", "NIfTI (.nii, .nii.gz, .hdr with .img), PNG"],
     ));
     let names: Vec<(&str, &[&str])> = names.iter().map(|(name, words)| (&**name, *words)).collect();
     refused(&place, &names);

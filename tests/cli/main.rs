@@ -19,6 +19,7 @@ mod calibrate;
 mod config;
 mod evaluate;
 mod interpret;
+mod inverted;
 mod masks;
 mod model_folder;
 mod no_code_in_weights;

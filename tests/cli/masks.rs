@@ -253,11 +253,145 @@ fn a_volumes_truth_is_a_volume() {
     assert!(rows(&json).iter().all(|row| row["dice"] == 1.0), "{json}");
     place.write(
         "truth/scan.nii.gz",
-        &gzip(&NiftiFile::counting(&[40, 36, 2]).bytes()),
+        &gzip(&NiftiFile::counting(&[40, 36, 2]).oriented().bytes()),
     );
     let ended = place.run(&["segment", "scan.nii", "--truth", "truth"]);
     ended.assert_refused(
         1,
         &["truth/scan.nii.gz", "2 slices", "must have 3", "scan.nii has"],
     );
+}
+
+/// A slice of 40 x 36 voxels that lies in the sagittal plane, by both transforms.
+fn flat() -> NiftiFile {
+    let values = waves(1, 36, 40);
+    let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut file = NiftiFile::new(&[40, 36], 16, 32, data);
+    file.pixdim[1..3].copy_from_slice(&[1.5, 2.0]);
+    (file.qform_code, file.sform_code) = (1, 3);
+    file.quaternion = [0.5, 0.5, 0.5, 4.0, -80.0, -70.0];
+    file.sform = [
+        [0.0, 0.0, 1.0, 5.0],
+        [1.5, 0.0, 0.0, -100.0],
+        [0.0, 2.0, 0.0, -70.0],
+    ];
+    file
+}
+
+#[test]
+fn the_mask_of_a_flat_file_lies_on_it() {
+    let place = Place::new(2, &[0.1]);
+    let mut only_qform = flat();
+    only_qform.sform_code = 0;
+    let mut neither = flat();
+    (neither.sform_code, neither.qform_code) = (0, 0);
+    for (name, file) in [
+        ("both.nii", flat()),
+        ("qform.nii", only_qform),
+        ("neither.nii", neither),
+    ] {
+        let bytes = file.bytes();
+        place.write(name, &bytes);
+        let out = format!("{name}-masks");
+        let (json, _) = place.json(&["segment", name, "--out", &out, "--mask", "nifti"]);
+        let path = rows(&json)[0]["mask"][0].as_str().unwrap().to_owned();
+        let written = unpacked(&fs::read(place.path(&path)).unwrap());
+        assert_eq!(written[40..56], bytes[40..56], "{name}: dim");
+        assert_eq!(written[76..108], bytes[76..108], "{name}: pixdim");
+        assert_eq!(written[123], bytes[123], "{name}: units");
+        assert_eq!(
+            written[252..328],
+            bytes[252..328],
+            "{name}: codes, qform and sform"
+        );
+        assert_eq!(mask(&place.path(&path)), place.expected(name).labels, "{name}");
+        // Where a pixel stands in the file, its label stands in the mask.
+        let read =
+            |bytes: &[u8]| match imaging::decode(bytes, imaging::Format::Nifti, name, &Limits::default()) {
+                Ok(Picture::Image(image)) => image,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(
+            read(&bytes).geometry.unwrap().affine(),
+            read(&written).geometry.unwrap().affine(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_says_no_orientation_is_warned_of() {
+    let place = Place::new(1, &[0.1]);
+    let mut file = flat();
+    (file.sform_code, file.qform_code) = (0, 0);
+    place.write("neither.nii", &file.bytes());
+    place.write("both.nii", &flat().bytes());
+    let warned = place.run(&["segment", "neither.nii"]);
+    assert!(
+        warned
+            .stderr
+            .contains("neither.nii: sform_code and qform_code are 0"),
+        "{warned:?}"
+    );
+    let silent = place.run(&["segment", "both.nii"]);
+    assert!(!silent.stderr.contains("sform_code"), "{silent:?}");
+}
+
+#[test]
+fn a_pair_is_segmented_by_the_name_of_either_file() {
+    let place = Place::new(1, &[0.1]);
+    let scan = turned_volume();
+    place.write("scan.nii", &scan.bytes());
+    let mut header = scan.clone();
+    header.magic = *b"ni1\0";
+    header.vox_offset = 0.0;
+    place.write("pair.hdr", &header.bytes()[..348]);
+    place.write("pair.img", &scan.data);
+    let mus = |file: &str| {
+        let (json, _) = place.json(&["segment", file, "--out", "masks"]);
+        let rows = rows(&json).iter();
+        rows.map(|row| row["mu"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let expected = mus("scan.nii");
+    let whole = unpacked(&fs::read(place.path("masks/scan.mask.nii.gz")).unwrap());
+    for file in ["pair.hdr", "pair.img"] {
+        assert_eq!(mus(file), expected, "{file}");
+        let written = unpacked(&fs::read(place.path("masks/pair.mask.nii.gz")).unwrap());
+        assert_eq!(written, whole, "{file}: one file, as of any other scan");
+    }
+}
+
+#[test]
+fn a_truth_that_lies_elsewhere_is_refused() {
+    let place = Place::new(1, &[0.1]);
+    let scan = turned_volume();
+    place.write("scan.nii", &scan.bytes());
+    let truth = |change: &dyn Fn(&mut NiftiFile)| {
+        let mut file = NiftiFile::new(&[3, 40, 36], 2, 8, vec![1; 3 * 40 * 36]);
+        (file.sform_code, file.sform) = (1, scan.sform);
+        change(&mut file);
+        place.write("truth/scan.nii", &file.bytes());
+        place.run(&["segment", "scan.nii", "--truth", "truth"])
+    };
+    let fits = truth(&|_| {});
+    assert!(fits.errors().is_empty(), "{fits:?}");
+    let moved = truth(&|file| file.sform[2][3] += 3.0);
+    moved.assert_refused(
+        1,
+        &["truth/scan.nii", "3.000 mm", "scan.nii", "a tenth of a voxel"],
+    );
+    let mirrored = truth(&|file| file.sform[0] = [0.0, 1.5, 0.0, -28.5]);
+    mirrored.assert_refused(1, &["truth/scan.nii", "mm from its image scan.nii"]);
+    let unplaced = truth(&|file| file.sform_code = 0);
+    unplaced.assert_refused(1, &["truth/scan.nii: orientation is missing", "scan.nii"]);
+    // Stored along other axes, but at the same place: i is x, j is y and k is z.
+    let turned = truth(&|file| {
+        file.dim = [3, 40, 36, 3, 1, 1, 1, 1];
+        file.sform = [
+            [-1.5, 0.0, 0.0, 30.0],
+            [0.0, 2.0, 0.0, -36.0],
+            [0.0, 0.0, 3.0, 5.0],
+        ];
+    });
+    assert!(turned.errors().is_empty(), "{turned:?}");
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::published_tree::nifti_file::NiftiFile;
 use ndarray::{Array2, Array3};
 use sagate::data::{
     Damage, Grade, Kind, Split, Task, damage, file, folder, image_extension, samples, write_image, write_mask,
@@ -323,4 +324,52 @@ fn the_committed_samples_are_whole() {
         assert_eq!(examples.len(), 2 * samples::SLICES);
         assert!(examples.iter().all(|example| example.truth.is_some()));
     }
+}
+
+/// Of two NIfTI files of one size, one may lie elsewhere in the patient: then they are no pair.
+#[test]
+fn a_mask_that_lies_elsewhere_than_its_image_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let (images, masks) = (place.path().join("images"), place.path().join("masks"));
+    fs::create_dir_all(&images).unwrap();
+    fs::create_dir_all(&masks).unwrap();
+    let slice = |offset: f32| {
+        let mut file = NiftiFile::new(&[4, 3], 2, 8, vec![1; 12]).oriented();
+        file.sform[2] = [0.0, 0.0, 1.0, offset];
+        file
+    };
+    fs::write(images.join("slice-001.nii"), slice(5.0).bytes()).unwrap();
+    fs::write(masks.join("slice-001.nii"), slice(5.0).bytes()).unwrap();
+    assert_eq!(folder(place.path()).unwrap().len(), 1);
+    fs::write(masks.join("slice-001.nii"), slice(6.0).bytes()).unwrap();
+    let said = refused(place.path());
+    assert!(said.contains("masks/slice-001.nii: by its header"), "{said}");
+    assert!(said.contains("1.000 mm from its image"), "{said}");
+    fs::write(
+        masks.join("slice-001.nii"),
+        NiftiFile::new(&[4, 3], 2, 8, vec![1; 12]).bytes(),
+    )
+    .unwrap();
+    let said = refused(place.path());
+    assert!(
+        said.contains("masks/slice-001.nii: orientation is missing"),
+        "{said}"
+    );
+}
+
+/// A pair of header and voxels is one image, under the name of its header.
+#[test]
+fn a_nifti_pair_is_one_image_of_a_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let mut file = NiftiFile::counting(&[4, 3]).oriented();
+    (file.magic, file.vox_offset) = (*b"ni1\0", 0.0);
+    fs::write(place.path().join("slice-007.hdr"), &file.bytes()[..348]).unwrap();
+    fs::write(place.path().join("slice-007.img"), &file.data).unwrap();
+    let examples = folder(place.path()).unwrap();
+    assert_eq!(examples.len(), 1);
+    assert_eq!(
+        (examples[0].name.as_str(), examples[0].position),
+        ("slice-007", 7)
+    );
+    assert_eq!(examples[0].image.pixels.dim(), (1, 3, 4));
 }

@@ -3,7 +3,8 @@
 //! What would break: an answer that differs from the one that `sagate segment` gives, a form of image or mask that is not what the
 //! protocol says, or a decision that does not follow what the request asks of the gate.
 
-use crate::program::{Place, floats, npy, waves_image};
+use crate::nifti_file::NiftiFile;
+use crate::program::{Place, floats, npy, waves, waves_image};
 use crate::server::{Server, file, request, tensor};
 use ndarray::Array2;
 use sagate::grpc::v1;
@@ -181,6 +182,135 @@ async fn forms_of_masks() {
             }
         };
         assert_eq!(labels, expected, "{form:?}");
+    }
+}
+
+/// The picture in a NIfTI mask.
+fn picture(mask: &v1::Mask) -> sagate::imaging::Picture {
+    let limits = sagate::imaging::Limits::default();
+    sagate::imaging::decode(&mask.data[0], sagate::imaging::Format::Nifti, "mask", &limits).unwrap()
+}
+
+/// A volume whose file axes are z, -x and y, a little oblique; every slice is another.
+fn turned_volume() -> NiftiFile {
+    let (z, x, y) = (3, 40, 36);
+    let mut data = Vec::new();
+    for j in 0..y {
+        for i in 0..x {
+            for k in 0..z {
+                data.extend((waves(k + 1, y, x)[[j, i]] as i16).to_le_bytes());
+            }
+        }
+    }
+    let mut file = NiftiFile::new(&[z as i16, x as i16, y as i16], 4, 16, data);
+    (file.sform_code, file.qform_code) = (4, 1);
+    file.sform = [
+        [0.1, -1.5, 0.0, 30.0],
+        [0.0, 0.0, 2.0, -36.0],
+        [3.0, 0.0, -0.1, 5.0],
+    ];
+    file.pixdim[1..4].copy_from_slice(&[3.0, 1.5, 2.0]);
+    file.quaternion = [0.5, 0.5, 0.5, 1.0, 2.0, 3.0];
+    file
+}
+
+/// The NIfTI mask of a slice opens on that slice of its volume, and that of a flat file on the file.
+#[tokio::test]
+async fn a_nifti_mask_lies_where_its_image_does() {
+    use sagate::imaging::{Format, Limits, Picture, Plane, decode, mask};
+    let place = place();
+    let server = Server::start(&place, &[]);
+    let mut client = server.client();
+    let mut segment = async |bytes: Vec<u8>, slice: Option<u32>| {
+        let mut image = file(bytes);
+        if let Some(v1::image::Source::File(file)) = &mut image.source {
+            file.slice = slice;
+        }
+        let mut asked = request("", image);
+        asked.options.as_mut().unwrap().mask_form = v1::MaskForm::Nifti.into();
+        let answer = client.segment(asked).await.unwrap().into_inner();
+        answer.segmentation.unwrap().mask.unwrap()
+    };
+    for bytes in [turned_volume().bytes(), turned_volume().bytes_2()] {
+        let Ok(Picture::Volume(scan)) = decode(&bytes, Format::Nifti, "scan", &Limits::default()) else {
+            panic!("a volume");
+        };
+        for index in 0..3 {
+            let answered = segment(bytes.clone(), Some(index)).await;
+            let Picture::Volume(found) = picture(&answered) else {
+                panic!("a volume of one slice");
+            };
+            assert_eq!(found.voxels.dim(), (1, 40, 36, 1), "one slice across z");
+            for (found, scan) in found.affine().iter().zip(scan.affine()) {
+                assert_eq!(found[..3], scan[..3], "the steps");
+                let place = scan[3] + scan[2] * f64::from(index);
+                assert!(
+                    (found[3] - place).abs() < 1e-5,
+                    "slice {index}: {} is not {place}",
+                    found[3]
+                );
+            }
+            let labels = mask::from_volume(&found, "mask").unwrap();
+            let image = scan.slice(Plane::Axial, index as usize);
+            let expected = crate::program::segment(&place.pass(), &image).labels;
+            assert_eq!(Plane::Axial.slice(labels.view(), 0), expected, "slice {index}");
+        }
+    }
+    let mut flat = NiftiFile::counting(&[40, 36]);
+    flat.sform_code = 2;
+    flat.sform = [
+        [0.0, 0.0, 1.0, 5.0],
+        [1.5, 0.0, 0.0, -100.0],
+        [0.0, 2.0, 0.0, -70.0],
+    ];
+    let bytes = flat.bytes();
+    let Ok(Picture::Image(image)) = decode(&bytes, Format::Nifti, "flat", &Limits::default()) else {
+        panic!("an image");
+    };
+    let Picture::Image(found) = picture(&segment(bytes, None).await) else {
+        panic!("an image");
+    };
+    assert_eq!(
+        found.geometry.as_ref().unwrap().affine(),
+        image.geometry.as_ref().unwrap().affine()
+    );
+    let expected = crate::program::segment(&place.pass(), &image).labels;
+    assert_eq!(mask::from_image(&found, "mask").unwrap(), expected);
+}
+
+/// Half of a pair is no image by itself, and the answer says what it is.
+#[tokio::test]
+async fn half_a_pair_is_refused_by_its_name() {
+    let place = place();
+    let server = Server::start(&place, &[]);
+    let mut client = server.client();
+    let mut header = turned_volume();
+    header.magic = *b"ni1\0";
+    let mut analyze = header.clone();
+    analyze.magic = [0; 4];
+    for (bytes, format, words) in [
+        (
+            header.bytes()[..348].to_vec(),
+            v1::FileFormat::Unspecified,
+            "whose voxels lie in the .img file",
+        ),
+        (
+            analyze.bytes()[..348].to_vec(),
+            v1::FileFormat::Unspecified,
+            "Analyze 7.5",
+        ),
+        (
+            turned_volume().data,
+            v1::FileFormat::Nifti,
+            "the .img file of a .hdr/.img pair has none",
+        ),
+    ] {
+        let mut image = file(bytes);
+        if let Some(v1::image::Source::File(file)) = &mut image.source {
+            file.format = format.into();
+        }
+        let status = client.segment(request("", image)).await.unwrap_err();
+        assert!(status.message().contains(words), "{status:?} lacks {words}");
     }
 }
 

@@ -7,11 +7,14 @@ mod jpeg_file;
 #[path = "../nifti_file/mod.rs"]
 mod nifti_file;
 
+mod alignment;
 mod atomic;
 mod figures;
 mod formats;
 mod masks;
+mod nibabel;
 mod nifti;
+mod nifti_pairs;
 mod nifti_refusals;
 mod orientation;
 mod pillow;

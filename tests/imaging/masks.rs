@@ -36,7 +36,7 @@ fn scan() -> NiftiFile {
     file.big_endian = true;
     file.data = (0..120i16).flat_map(i16::to_be_bytes).collect();
     (file.slope, file.intercept) = (2.0, -7.0);
-    file.pixdim = [-1.0, 0.5, 0.75, 1.25, 2.0, 0.0, 0.0, 0.0];
+    file.pixdim = [-1.0, 0.5, 0.75, 1.25, 1.0, 0.0, 0.0, 0.0];
     (file.qform_code, file.sform_code) = (1, 2);
     file.quaternion = [0.5, 0.5, 0.5, 11.0, 12.0, 13.0];
     file.sform = [
@@ -115,15 +115,15 @@ fn slices_can_be_put_back_into_a_volume_s_mask() {
 fn an_image_s_mask_goes_out_as_nifti_with_its_own_spacing() {
     let wanted = labels(4, 6);
     for gzip in [false, true] {
-        let bytes = mask::encode_nifti_image(&wanted, [2.0, 0.5], gzip).expect("a valid mask");
+        let bytes = mask::encode_nifti_image(&wanted, [2.0, 0.5], None, gzip).expect("a valid mask");
         let back = image_of(&bytes, Format::Nifti);
         assert_eq!(back.spacing, [2.0, 0.5]);
         assert_eq!(mask::from_image(&back, "mask").expect("labels"), wanted);
     }
-    assert!(mask::encode_nifti_image(&wanted, [0.0, 1.0], false).is_err());
-    assert!(mask::encode_nifti_image(&Array2::zeros((0, 3)), [1.0, 1.0], false).is_err());
+    assert!(mask::encode_nifti_image(&wanted, [0.0, 1.0], None, false).is_err());
+    assert!(mask::encode_nifti_image(&Array2::zeros((0, 3)), [1.0, 1.0], None, false).is_err());
     let error =
-        mask::encode_nifti_image(&Array2::zeros((1, 40_000)), [1.0, 1.0], false).expect_err("too wide");
+        mask::encode_nifti_image(&Array2::zeros((1, 40_000)), [1.0, 1.0], None, false).expect_err("too wide");
     assert!(error.to_string().contains("40000"), "{error}");
 }
 
@@ -286,7 +286,7 @@ proptest! {
         let size = [labels.nrows(), labels.ncols()];
         let png = image_of(&mask::encode_png(&labels).expect("not empty"), Format::Png);
         prop_assert_eq!(&mask::from_image(&png, "png").expect("labels"), &labels);
-        let nifti = mask::encode_nifti_image(&labels, [1.0, 1.0], false).expect("not empty");
+        let nifti = mask::encode_nifti_image(&labels, [1.0, 1.0], None, false).expect("not empty");
         prop_assert_eq!(&mask::from_image(&image_of(&nifti, Format::Nifti), "nifti").expect("labels"), &labels);
         for class in 1..4 {
             let expected = labels.mapv(|label| u8::from(label == class));

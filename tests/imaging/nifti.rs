@@ -1,4 +1,4 @@
-//! NIfTI-1: every voxel type, byte order and orientation arrives in RAS+ order.
+//! NIfTI: every voxel type, byte order and orientation arrives in RAS+ order.
 //!
 //! What would break: a network trained on one orientation is shown another, left becomes right, or scaled values are
 //! read unscaled.
@@ -42,6 +42,7 @@ fn every_voxel_type_in_either_byte_order_gives_its_values() {
                 let data: Vec<u8> = values.iter().flat_map(store).collect();
                 let mut file = NiftiFile::new(&[3, 2, 1], $datatype, 8 * size_of::<$kind>() as i16, data);
                 file.big_endian = big_endian;
+                let file = file.oriented();
                 let read: Vec<f64> = volume(&file)
                     .voxels
                     .t()
@@ -64,6 +65,8 @@ fn every_voxel_type_in_either_byte_order_gives_its_values() {
     check!(i8, 256);
     check!(u16, 512);
     check!(u32, 768);
+    check!(i64, 1024);
+    check!(u64, 1280);
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn negative_values_survive_in_signed_types() {
 
 #[test]
 fn slope_and_intercept_scale_and_a_slope_of_zero_or_nan_does_not() {
-    let mut file = NiftiFile::counting(&[2, 1, 1]);
+    let mut file = NiftiFile::counting(&[2, 1, 1]).oriented();
     (file.slope, file.intercept) = (0.5, -10.0);
     assert_eq!(volume(&file).voxels.as_slice(), Some(&[-10.0, -9.5][..]));
     for none in [0.0, f32::NAN] {
@@ -117,11 +120,15 @@ fn expect_ras(file: &NiftiFile, axes: [usize; 3], flips: [bool; 3], spacing: [f6
     }
 }
 
+/// As nibabel and FSL have it: what no transform places runs to the left.
 #[test]
-fn without_transforms_the_order_of_the_file_stays() {
+fn without_transforms_the_first_axis_runs_to_the_left() {
     let mut file = NiftiFile::counting(&[2, 3, 4]);
     file.pixdim[1..4].copy_from_slice(&[0.5, 2.0, 3.0]);
-    expect_ras(&file, [0, 1, 2], [false; 3], [0.5, 2.0, 3.0]);
+    expect_ras(&file, [0, 1, 2], [true, false, false], [0.5, 2.0, 3.0]);
+    let oriented = |file: &NiftiFile| volume(file).placement().map(|placement| placement.is_oriented());
+    assert_eq!(oriented(&file), Some(false));
+    assert_eq!(oriented(&file.oriented()), Some(true));
 }
 
 #[test]
@@ -232,7 +239,7 @@ fn slices_take_their_own_spacing_and_millimetres() {
 
 #[test]
 fn a_fourth_dimension_becomes_channels() {
-    let read = volume(&NiftiFile::counting(&[2, 3, 4, 5]));
+    let read = volume(&NiftiFile::counting(&[2, 3, 4, 5]).oriented());
     assert_eq!(read.voxels, counting([5, 2, 3, 4]));
     assert_eq!(read.slice(Plane::Axial, 1).pixels.dim(), (5, 3, 2));
 }
@@ -245,8 +252,8 @@ fn a_file_of_two_dimensions_is_an_image() {
         panic!("an image")
     };
     assert_eq!(spacing, [2.0, 0.5]);
-    // Without transforms the second axis runs to the front, which is up.
-    assert_eq!(pixels.into_raw_vec_and_offset().0, [3.0, 4.0, 5.0, 0.0, 1.0, 2.0]);
+    // Without transforms the first axis runs to the left and the second to the front, which is up.
+    assert_eq!(pixels.into_raw_vec_and_offset().0, [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
     let single = volume(&NiftiFile::counting(&[3, 1, 2]));
     assert_eq!(single.single_plane(), Some(Plane::Coronal));
     assert_eq!(volume(&NiftiFile::counting(&[3, 2, 2])).single_plane(), None);

@@ -304,7 +304,7 @@ fn folders_absent_empty_large_and_strange_files_are_told_apart() {
     ));
     assert_says(&refused("empty.png", Some(b""), &limits), &["0 bytes"]);
     let unknown = refused("notes.txt", Some(b"hello, world"), &limits);
-    assert_says(&unknown, &["68 65 6c 6c 6f", "NIfTI-1", "PNG"]);
+    assert_says(&unknown, &["68 65 6c 6c 6f", "NIfTI (.nii", "PNG"]);
     let mut dicom = vec![0; 128];
     dicom.extend(b"DICM");
     assert_says(&refused("scan.dcm", Some(&dicom), &limits), &["it is DICOM"]);

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part")]
 
 #[path = "../nifti_file/mod.rs"]
-mod nifti_file;
+pub mod nifti_file;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,7 +39,6 @@ pub fn volume(path: &Path, channels: usize, value: impl Fn(usize, [usize; 3]) ->
 /// A volume whose header says that x runs from right to left.
 pub fn flipped(path: &Path, value: impl Fn(usize, [usize; 3]) -> i16) {
     let mut file = file(1, value);
-    file.sform_code = 1;
     file.sform = [[-1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
     write(path, &file);
 }
@@ -60,7 +59,7 @@ fn file(channels: usize, value: impl Fn(usize, [usize; 3]) -> i16) -> NiftiFile 
     if channels > 1 {
         extent.push(channels as i16);
     }
-    NiftiFile::new(&extent, 4, 16, data)
+    NiftiFile::new(&extent, 4, 16, data).oriented()
 }
 
 fn write(path: &Path, file: &NiftiFile) {

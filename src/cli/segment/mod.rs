@@ -24,7 +24,7 @@ use writer::Writer;
 /// Arguments of `sagate segment`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Files are NIfTI-1 (.nii, .nii.gz), PNG, JPEG, NumPy .npy or safetensors. A volume is cut into slices in the model's plane, each
+Files are NIfTI (.nii, .nii.gz, .hdr with .img), PNG, JPEG, NumPy .npy or safetensors. A volume is cut into slices in the model's plane, each
 slice is one image with its own decision, and its mask comes back as one volume.
 
 Try it:  sagate segment samples/t1-brain/images/*.png --out masks --overlay")]
@@ -57,7 +57,7 @@ enum MaskForm {
     Auto,
     /// Labels as 8-bit grey values, a file a slice
     Png,
-    /// Labels as NIfTI-1, with the input's geometry
+    /// Labels as NIfTI, with the input's geometry
     Nifti,
     /// Run lengths as COCO writes them (JSON), an object a class and slice
     Rle,

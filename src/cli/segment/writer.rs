@@ -67,7 +67,12 @@ impl Writer<'_> {
             MaskForm::Nifti => {
                 atomic::write(
                     &path(".nii.gz"),
-                    &mask::encode_nifti_image(labels, slice.image.spacing, true)?,
+                    &mask::encode_nifti_image(
+                        labels,
+                        slice.image.spacing,
+                        slice.image.geometry.as_deref(),
+                        true,
+                    )?,
                 )?;
                 vec![path(".nii.gz")]
             }

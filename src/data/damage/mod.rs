@@ -212,6 +212,10 @@ pub fn apply(
         Kind::WrongOrientation => orientation::turn(&mut damaged, grade, &mut random),
         Kind::ThickSlices | Kind::OtherSpecies => {}
     }
+    if matches!(kind, Kind::WrongOrientation | Kind::OtherSpecies) {
+        // Its pixels no longer lie where the image's file says.
+        damaged.image.geometry = None;
+    }
     damaged.image.pixels.mapv_inplace(|v| v.clamp(low, high));
     Ok(damaged)
 }

@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, Array4, Axis, concatenate};
 use super::Object;
 use super::plan::Case;
 use crate::data::DataError;
-use crate::imaging::{self, Image, Limits, Orientation, Picture, Plane, Volume};
+use crate::imaging::{self, Image, Limits, Orientation, Picture, Plane, Volume, require_aligned};
 
 /// A long CT has 750 slices of 512 x 512.
 const LIMITS: Limits = Limits {
@@ -28,12 +28,20 @@ impl Loaded {
     /// Reads the files of a case: first the mask, then the image, whose channels must be as many as the case has ways for
     /// their values. A picture becomes a volume of one axial slice.
     pub fn read(case: &Case, object: &Object, plane: Plane) -> Result<Self, DataError> {
-        let mask = volume_of(&case.mask, imaging::read_mask(&case.mask, &LIMITS)?)?;
-        let orientation = mask.orientation();
-        let object = labels(&case.mask, mask, object)?;
+        let mask = imaging::read_mask(&case.mask, &LIMITS)?;
+        let placement = mask.placement();
+        let object = labels(&case.mask, volume_of(&case.mask, mask)?, object)?;
         let mut parts: Vec<Volume> = Vec::with_capacity(case.images.len());
         for path in &case.images {
-            let part = read_volume(path)?;
+            let picture = imaging::read(path, &LIMITS)?;
+            let (mask_name, image_name) = (case.mask.display().to_string(), path.display().to_string());
+            require_aligned(
+                placement.as_ref(),
+                &mask_name,
+                picture.placement().as_ref(),
+                &image_name,
+            )?;
+            let part = volume_of(path, picture)?;
             let (_, x, y, z) = part.voxels.dim();
             if [x, y, z] != object.shape() {
                 return Err(DataError::Grid {
@@ -41,12 +49,6 @@ impl Loaded {
                     was: object.dim().into(),
                     other: path.clone(),
                     want: [x, y, z],
-                });
-            }
-            if part.orientation() != orientation {
-                return Err(DataError::Orientation {
-                    mask: case.mask.clone(),
-                    image: path.clone(),
                 });
             }
             parts.push(part);
@@ -101,14 +103,10 @@ fn joined(mut parts: Vec<Volume>) -> Volume {
 
 /// The channels of an image file.
 pub(super) fn channels(path: &Path) -> Result<usize, DataError> {
-    Ok(read_volume(path)?.voxels.dim().0)
+    Ok(volume_of(path, imaging::read(path, &LIMITS)?)?.voxels.dim().0)
 }
 
-/// Reads a file; a picture becomes the one axial slice of a volume.
-fn read_volume(path: &Path) -> Result<Volume, DataError> {
-    volume_of(path, imaging::read(path, &LIMITS)?)
-}
-
+/// A picture becomes the one axial slice of a volume.
 fn volume_of(path: &Path, picture: Picture) -> Result<Volume, DataError> {
     match picture {
         Picture::Volume(volume) => Ok(volume),

@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use super::recipe::{BRAIN, Side, VALUE_SCALE};
 use super::volume::Head;
-use super::{Made, read_volume, write_slices};
+use super::{Made, read_volume, voxels, write_slices};
 use crate::data::files::replace_folder;
 use crate::data::{DataError, Source, SourceFile};
 
@@ -46,7 +46,7 @@ pub fn build_mni152(file: &Path, out: &Path, force: bool) -> Result<Made, DataEr
                 .to_owned(),
         });
     }
-    let t1 = read_volume(&file)?;
+    let t1 = voxels(read_volume(&file)?);
     let brain: Array3<u8> = t1.mapv(|v| u8::from(v > 0.0));
     let head = Head {
         t1: t1.mapv(|v| v * MNI152_SCALE),

@@ -29,7 +29,7 @@ use self::recipe::{BRAIN, NUCLEI, Recipe, Side, Slice, split_of};
 use self::volume::Head;
 use super::task::FORMAT;
 use super::{Class, DataError, Source, SourceFile, Split, Splits, TaskFile, write_image, write_mask};
-use crate::imaging::{self, Image, Limits, Picture};
+use crate::imaging::{self, Image, Limits, Picture, Volume, require_aligned};
 
 /// What [`build`] did for one task.
 #[derive(Debug, Clone)]
@@ -185,9 +185,9 @@ fn read_human(templates: &Templates) -> Result<Head, DataError> {
     same_grid(&templates.ch2bet, &brain, &templates.ch2, &t1)?;
     same_grid(&templates.aal, &aal, &templates.ch2, &t1)?;
     Ok(Head {
-        t1,
-        brain: brain.mapv(|v| u8::from(v > 0.0)),
-        nuclei: Some(aal.mapv(|v| u8::from(anatomy::is_aal_nucleus(v)))),
+        t1: voxels(t1),
+        brain: voxels(brain).mapv(|v| u8::from(v > 0.0)),
+        nuclei: Some(voxels(aal).mapv(|v| u8::from(anatomy::is_aal_nucleus(v)))),
     })
 }
 
@@ -198,9 +198,10 @@ fn read_macaque(templates: &Templates, human: &Head) -> Result<Head, DataError> 
         Some(path) => {
             let labels = read_volume(path)?;
             same_grid(path, &labels, &templates.inia19, &t1)?;
-            Some(labels)
+            Some(voxels(labels))
         }
     };
+    let t1 = voxels(t1);
     let macaque = Macaque {
         t1: t1.view(),
         nuclei: labels.as_ref().map(Array3::view),
@@ -222,7 +223,7 @@ fn read_macaque(templates: &Templates, human: &Head) -> Result<Head, DataError> 
 }
 
 /// Reads a volume of one channel.
-fn read_volume(path: &Path) -> Result<Array3<f32>, DataError> {
+fn read_volume(path: &Path) -> Result<Volume, DataError> {
     let field = |field: &str, was: String, want: &str| DataError::Field {
         path: path.to_owned(),
         field: field.to_owned(),
@@ -232,20 +233,37 @@ fn read_volume(path: &Path) -> Result<Array3<f32>, DataError> {
     match imaging::read(path, &Limits::default())? {
         Picture::Image(_) => Err(field("the picture", "a 2D image".to_owned(), "a volume")),
         Picture::Volume(volume) => match volume.voxels.shape()[0] {
-            1 => Ok(volume.voxels.index_axis_move(Axis(0), 0)),
+            1 => Ok(volume),
             channels => Err(field("the number of channels", channels.to_string(), "1")),
         },
     }
 }
 
-fn same_grid(path: &Path, volume: &Array3<f32>, other: &Path, want: &Array3<f32>) -> Result<(), DataError> {
-    if volume.dim() == want.dim() {
-        return Ok(());
+/// The only channel of a volume.
+fn voxels(volume: Volume) -> Array3<f32> {
+    volume.voxels.index_axis_move(Axis(0), 0)
+}
+
+/// Checks that two volumes have one shape and lie at one place.
+fn same_grid(path: &Path, volume: &Volume, other: &Path, want: &Volume) -> Result<(), DataError> {
+    let extent = |volume: &Volume| {
+        let (_, x, y, z) = volume.voxels.dim();
+        [x, y, z]
+    };
+    if extent(volume) != extent(want) {
+        return Err(DataError::Grid {
+            path: path.to_owned(),
+            was: extent(volume),
+            other: other.to_owned(),
+            want: extent(want),
+        });
     }
-    Err(DataError::Grid {
-        path: path.to_owned(),
-        was: volume.dim().into(),
-        other: other.to_owned(),
-        want: want.dim().into(),
-    })
+    let names = (path.display().to_string(), other.display().to_string());
+    require_aligned(
+        volume.placement().as_ref(),
+        &names.0,
+        want.placement().as_ref(),
+        &names.1,
+    )?;
+    Ok(())
 }

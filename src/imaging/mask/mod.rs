@@ -3,8 +3,8 @@
 //! | form | out | back |
 //! |---|---|---|
 //! | PNG, 8-bit grey, the value is the label | [`encode_png`], [`write_png`] | [`read`], [`from_image`] |
-//! | NIfTI-1 on the grid of the volume's file | [`encode_nifti`], [`write_nifti`] | [`from_volume`] |
-//! | NIfTI-1 of an image | [`encode_nifti_image`] | [`read`], [`from_image`] |
+//! | NIfTI on the grid of the volume's file | [`encode_nifti`], [`write_nifti`] | [`from_volume`] |
+//! | NIfTI on the grid of the image's file, else flat | [`encode_nifti_image`] | [`read`], [`from_image`] |
 //! | COCO run lengths, a class each | [`Rle::of_class`] | [`Rle::decode`] |
 //! | packed bits, a class each | [`pack`] | [`unpack`] |
 
@@ -17,7 +17,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use ndarray::{Array, Array2, Array3, ArrayView, Axis, Dimension};
 
-use super::{Image, ImagingError, Limits, Picture, Volume, atomic, nifti, read_mask};
+use super::{Image, ImagingError, Limits, Picture, SliceGeometry, Volume, atomic, nifti, read_mask};
 pub use packed::{pack, unpack};
 pub use rle::Rle;
 
@@ -49,8 +49,8 @@ pub fn write_png(path: &Path, labels: &Array2<u8>) -> Result<(), ImagingError> {
     Ok(atomic::write(path, &encode_png(labels)?)?)
 }
 
-/// Labels `[x, y, z]` of a volume as NIfTI-1 (uint8) with the geometry of the volume's own file: its axes, byte order,
-/// spacing and transforms. What the file's header said in words is left out. `gzip` packs it (`.nii.gz`).
+/// Labels `[x, y, z]` of a volume as NIfTI (uint8) with the geometry of the volume's own file: its version, axes, byte
+/// order, spacing and transforms. What the file's header said in words is left out. `gzip` packs it (`.nii.gz`).
 ///
 /// # Errors
 /// [`ImagingError::Field`] where the labels' shape is not the volume's.
@@ -69,15 +69,22 @@ pub fn write_nifti(path: &Path, labels: &Array3<u8>, volume: &Volume) -> Result<
     Ok(atomic::write(path, &encode_nifti(labels, volume, gzip)?)?)
 }
 
-/// Labels of an image as NIfTI-1 (uint8) of two dimensions with the image's spacing.
+/// Labels of an image as NIfTI (uint8). An image with a geometry gets its mask on the grid of its own file: the file's axes
+/// and transforms, and for a slice of a volume the place of that slice. Any other gets a NIfTI-1 file of two dimensions
+/// with the image's spacing, the first row on top, in no patient's space.
 ///
 /// # Errors
-/// [`ImagingError::Field`] where a side is 0 or above 32767, or the spacing is not positive.
+/// [`ImagingError::Field`] where a side is 0 or above 32767, the spacing is not positive, or the labels' shape is not that of
+/// the geometry.
 pub fn encode_nifti_image(
     labels: &Array2<u8>,
     spacing: [f64; 2],
+    geometry: Option<&SliceGeometry>,
     gzip: bool,
 ) -> Result<Vec<u8>, ImagingError> {
+    if let Some(geometry) = geometry {
+        return packed_if(gzip, nifti::encode_slice(labels.view(), geometry)?);
+    }
     if !spacing.iter().all(|step| step.is_finite() && *step > 0.0) {
         let right = "two positive numbers of millimetres";
         return Err(ImagingError::field(

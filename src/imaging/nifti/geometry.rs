@@ -3,57 +3,70 @@
 use ndarray::{ArrayBase, ArrayView3};
 use ndarray::{ArrayView4, Axis, Ix4, RawData};
 
-use super::header::{Header, SIZE};
+use super::fields::{Field, Fields};
+use super::header::Header;
+use super::transform::{Affine, Transform, column, norm};
 use crate::imaging::ImagingError;
-use crate::imaging::samples::ByteOrder;
 
-/// How a file had its voxels: the header as it was, and which of its axes run along x, y and z.
+/// The grid of a file: its header as far as it says where voxels lie, and which of its axes run along x, y and z.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::imaging) struct Geometry {
-    /// The file's header, 348 bytes; empty for a volume that comes from no file.
-    pub(super) raw: Vec<u8>,
-    pub(super) order: ByteOrder,
+    /// The header; none for a volume that comes from no NIfTI file.
+    pub(super) source: Option<Fields>,
+    /// Dimensions of a mask on this grid: 2 or 3.
+    pub(super) rank: usize,
     /// Voxels along the file's axes i, j, k.
     pub(super) extent: [usize; 3],
-    /// Millimetres along x, y, z.
-    pub(super) spacing: [f64; 3],
+    /// From i, j, k to x, y, z, in the file's own unit of length.
+    affine: Affine,
+    /// Millimetres in that unit.
+    unit: f64,
+    /// The header says how the axes lie: `sform_code` or `qform_code` is set.
+    oriented: bool,
     /// For x, y and z: the file's axis that runs along it most nearly.
     axes: [usize; 3],
     /// For x, y and z: whether that axis runs the other way.
     flipped: [bool; 3],
 }
 
-/// Rows x, y, z; columns the steps along i, j, k. The offset plays no part in reordering.
-type Steps = [[f64; 3]; 3];
-
 impl Geometry {
     /// A volume of no file, `extent` voxels along x, y, z.
-    pub(in crate::imaging) fn aligned(extent: [usize; 3], spacing: [f64; 3]) -> Self {
+    pub(in crate::imaging) fn aligned(extent: [usize; 3], [x, y, z]: [f64; 3]) -> Self {
         Self {
-            raw: Vec::new(),
-            order: ByteOrder::Little,
+            source: None,
+            rank: 3,
             extent,
-            spacing,
+            affine: [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]],
+            unit: 1.0,
+            oriented: false,
             axes: [0, 1, 2],
             flipped: [false; 3],
         }
     }
 
-    /// The geometry of a file and its spacing in millimetres along x, y and z. The sform counts where its code is
-    /// set, else the qform, else the file's axes are taken for x, y and z.
-    pub(super) fn of(header: &Header<'_>, extent: [usize; 3]) -> Result<(Self, [f64; 3]), ImagingError> {
-        let (field, mut steps) = steps(header);
-        if steps.as_flattened().iter().any(|step| !step.is_finite()) {
+    /// The geometry of a file. The sform counts where its code is set, else the qform; where neither is, the file does
+    /// not say how it lies, and is taken as other readers take it ([`Transform::of`]).
+    pub(super) fn of(header: &Header<'_>, extent: [usize; 3]) -> Result<Self, ImagingError> {
+        let rank = header.dimensions().min(3);
+        let Transform {
+            field,
+            affine,
+            oriented,
+        } = Transform::of(&header.fields, rank, extent);
+        if affine.as_flattened().iter().any(|number| !number.is_finite()) {
             return Err(header.wrong(field.to_owned(), "NaN or infinite", "finite numbers"));
         }
-        if header.dimensions() == 2 && column(&steps, 2) == [0.0; 3] {
+        let mut steps = affine;
+        if rank == 2 && column(&steps, 2) == [0.0; 3] {
             let normal = cross(column(&steps, 0), column(&steps, 1));
             (0..3).for_each(|row| steps[row][2] = normal[row]);
         }
         let lengths = [0, 1, 2].map(|axis| norm(column(&steps, axis)));
-        if lengths.contains(&0.0) || determinant(&steps, lengths).abs() < 1e-6 {
+        let usable = |length: &f64| length.is_finite() && *length > 0.0;
+        if !lengths.iter().all(usable) || determinant(&steps, lengths).abs() < 1e-6 {
+            let was = format!("{:?}", affine.map(|[i, j, k, _]| [i, j, k]));
             let right = "three independent directions (or sform_code and qform_code 0 for none)";
-            return Err(header.wrong(field.to_owned(), format!("{steps:?}"), right));
+            return Err(header.wrong(field.to_owned(), was, right));
         }
         let along = |world: usize, axis: usize| steps[world][axis] / lengths[axis];
         // The file's axes from the clearest to the most oblique, each to that of x, y, z left over that it runs along
@@ -68,29 +81,84 @@ impl Geometry {
             nearest.into_iter().for_each(|world| axes[world] = axis);
         }
         let flipped = [0, 1, 2].map(|world| along(world, axes[world]) < 0.0);
-        let millimetres = match header.fields.xyzt_units & 7 {
+        let unit = match header.fields.get(Field::Units, 0) as i64 & 7 {
             1 => 1e3,
             3 => 1e-3,
             _ => 1.0,
         };
-        let spacing = axes.map(|axis| lengths[axis] * millimetres);
-        let raw = header.raw[..SIZE].to_vec();
-        Ok((
-            Self {
-                raw,
-                order: header.order,
-                extent,
-                spacing,
-                axes,
-                flipped,
-            },
-            spacing,
-        ))
+        Ok(Self {
+            source: Some(header.fields.clone()),
+            rank,
+            extent,
+            affine: steps,
+            unit,
+            oriented,
+            axes,
+            flipped,
+        })
     }
 
-    /// For x, y and z: the file's axis that runs along it, and whether it runs the other way.
-    pub(in crate::imaging) fn orientation(&self) -> [(usize, bool); 3] {
-        [0, 1, 2].map(|world| (self.axes[world], self.flipped[world]))
+    /// Whether the voxels come from a file that could have said how they lie, and whether it did.
+    pub(in crate::imaging) fn oriented(&self) -> Option<bool> {
+        self.source.as_ref().map(|_| self.oriented)
+    }
+
+    /// Millimetres along x, y and z.
+    pub(in crate::imaging) fn spacing(&self) -> [f64; 3] {
+        self.axes.map(|axis| norm(column(&self.affine, axis)) * self.unit)
+    }
+
+    /// The grid of one slice: `index` along x, y or z (0, 1, 2), counted in RAS+ order. Its mask lies in the file's space
+    /// where that slice does.
+    pub(in crate::imaging) fn slice(&self, world: usize, index: usize) -> Self {
+        let axis = self.axes[world];
+        let mut slice = self.clone();
+        slice.extent[axis] = 1;
+        let step = match self.flipped[world] {
+            true => self.extent[axis] - 1 - index,
+            false => index,
+        };
+        let moved = |affine: &Affine, row: usize| affine[row][3] + affine[row][axis] * step as f64;
+        for row in 0..3 {
+            slice.affine[row][3] = moved(&self.affine, row);
+        }
+        let Some(source) = slice.source.as_mut().filter(|_| self.extent[axis] > 1) else {
+            return slice;
+        };
+        if source.get(Field::SformCode, 0) > 0.0 {
+            let sform = Transform::sform(source);
+            (0..3).for_each(|row| source.set(Field::Sform, 4 * row + 3, moved(&sform, row)));
+        }
+        if source.get(Field::QformCode, 0) > 0.0 {
+            let qform = Transform::qform(source);
+            (0..3).for_each(|row| source.set(Field::QformOffset, row, moved(&qform, row)));
+        }
+        if !self.oriented {
+            // Without a transform a file's place depends on its shape, which is no longer that of the volume.
+            source.set(Field::SformCode, 0, 2.0);
+            for (index, &number) in slice.affine.as_flattened().iter().enumerate() {
+                source.set(Field::Sform, index, number);
+            }
+        }
+        slice
+    }
+
+    /// From voxels in RAS+ order to x, y, z in millimetres.
+    pub(in crate::imaging) fn ras_affine(&self) -> Affine {
+        let mut ras = [[0.0; 4]; 3];
+        for (row, numbers) in ras.iter_mut().enumerate() {
+            numbers[3] = self.affine[row][3];
+            for world in 0..3 {
+                let axis = self.axes[world];
+                let step = self.affine[row][axis];
+                numbers[world] = if self.flipped[world] { -step } else { step };
+                if self.flipped[world] {
+                    numbers[3] += step * (self.extent[axis] - 1) as f64;
+                }
+            }
+            numbers.iter_mut().for_each(|number| *number *= self.unit);
+        }
+        ras
     }
 
     /// Which of x, y, z (0, 1, 2) the file's axis runs along.
@@ -102,7 +170,7 @@ impl Geometry {
     }
 
     /// Voxels along x, y, z.
-    pub(super) fn ras_extent(&self) -> [usize; 3] {
+    pub(in crate::imaging) fn ras_extent(&self) -> [usize; 3] {
         self.axes.map(|axis| self.extent[axis])
     }
 
@@ -131,71 +199,6 @@ impl Geometry {
     }
 }
 
-/// The steps of the transform that counts, and its name for messages.
-fn steps(header: &Header<'_>) -> (&'static str, Steps) {
-    let fields = &header.fields;
-    if fields.sform_code > 0 {
-        let row = |row: [f32; 4]| [row[0], row[1], row[2]].map(f64::from);
-        return (
-            "sform (srow_x, srow_y, srow_z)",
-            [row(fields.srow_x), row(fields.srow_y), row(fields.srow_z)],
-        );
-    }
-    let spacing = [1, 2, 3].map(|axis| match f64::from(fields.pixdim[axis]).abs() {
-        0.0 => 1.0,
-        length => length,
-    });
-    if fields.qform_code > 0 {
-        let quaternion = [fields.quatern_b, fields.quatern_c, fields.quatern_d].map(f64::from);
-        let mut steps = rotation(quaternion);
-        let mirror = if fields.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-        for row in &mut steps {
-            row[0] *= spacing[0];
-            row[1] *= spacing[1];
-            row[2] *= spacing[2] * mirror;
-        }
-        return ("qform (quatern_b, quatern_c, quatern_d, pixdim)", steps);
-    }
-    let [x, y, z] = spacing;
-    ("pixdim", [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]])
-}
-
-/// The rotation of a unit quaternion, of which the file stores all but the first number.
-fn rotation([b, c, d]: [f64; 3]) -> Steps {
-    let square = b * b + c * c + d * d;
-    let (a, b, c, d) = if square > 1.0 {
-        let length = square.sqrt();
-        (0.0, b / length, c / length, d / length)
-    } else {
-        ((1.0 - square).sqrt(), b, c, d)
-    };
-    [
-        [
-            a * a + b * b - c * c - d * d,
-            2.0 * (b * c - a * d),
-            2.0 * (b * d + a * c),
-        ],
-        [
-            2.0 * (b * c + a * d),
-            a * a + c * c - b * b - d * d,
-            2.0 * (c * d - a * b),
-        ],
-        [
-            2.0 * (b * d - a * c),
-            2.0 * (c * d + a * b),
-            a * a + d * d - b * b - c * c,
-        ],
-    ]
-}
-
-fn column(steps: &Steps, axis: usize) -> [f64; 3] {
-    [steps[0][axis], steps[1][axis], steps[2][axis]]
-}
-
-fn norm(v: [f64; 3]) -> f64 {
-    v.iter().map(|value| value * value).sum::<f64>().sqrt()
-}
-
 fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [
         a[1] * b[2] - a[2] * b[1],
@@ -205,7 +208,7 @@ fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
 }
 
 /// The determinant of the steps with every column brought to length 1.
-fn determinant(steps: &Steps, lengths: [f64; 3]) -> f64 {
+fn determinant(steps: &Affine, lengths: [f64; 3]) -> f64 {
     let [a, b, c] = [0, 1, 2].map(|axis| column(steps, axis).map(|value| value / lengths[axis]));
     let normal = cross(a, b);
     normal.iter().zip(c).map(|(n, c)| n * c).sum()
