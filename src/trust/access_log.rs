@@ -1,7 +1,7 @@
 //! The access log: one line a call, over gRPC or HTTP, with how long it took and how much it carried. Nothing that a caller made up but
 //! an id that keeps to the protocol's rule.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -31,6 +31,8 @@ pub struct AccessRecord {
     peer: Option<Peer>,
     client: OnceLock<Arc<str>>,
     request_id: OnceLock<String>,
+    /// Its images have different ids: none stands for all.
+    several_ids: AtomicBool,
     images: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
@@ -93,6 +95,7 @@ impl AccessLog {
             peer: peer.cloned(),
             client: OnceLock::new(),
             request_id: OnceLock::new(),
+            several_ids: AtomicBool::new(false),
             images: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -124,9 +127,11 @@ impl AccessRecord {
         self.images.fetch_add(1, Relaxed);
     }
 
-    /// The caller's name for its first image, one that keeps to the protocol's rule.
+    /// The caller's name for an image of it, one that keeps to the protocol's rule.
     pub fn request_id(&self, id: &str) {
-        let _ = self.request_id.set(id.to_owned());
+        if self.request_id.get_or_init(|| id.to_owned()).as_str() != id {
+            self.several_ids.store(true, Relaxed);
+        }
     }
 
     /// Bytes of its body came.
@@ -174,6 +179,8 @@ impl AccessRecord {
 
     /// Names and values in their order; what is not known is null.
     fn fields(&self) -> Vec<(&'static str, Value)> {
+        let several_ids = self.several_ids.load(Relaxed);
+        let request_id = self.request_id.get().filter(|_| !several_ids);
         let seconds = self.seconds.get().copied();
         let seconds = seconds.unwrap_or_else(|| self.begun.elapsed().as_secs_f64());
         let count = |it: &AtomicU64| json!(it.load(Relaxed));
@@ -196,7 +203,7 @@ impl AccessRecord {
             ("bytes_in", count(&self.received)),
             ("bytes_out", count(&self.sent)),
             ("images", count(&self.images)),
-            ("request_id", json!(self.request_id.get())),
+            ("request_id", json!(request_id)),
         ];
         if self.log.clients {
             let peer = self.peer.as_ref();

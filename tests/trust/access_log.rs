@@ -145,7 +145,7 @@ async fn every_call_leaves_one_line() {
         "grpc Segment UNAUTHENTICATED 200 - 0 -",
         "grpc Segment INVALID_ARGUMENT 200 anonymous 1 -",
         "grpc Segment INVALID_ARGUMENT 200 anonymous 1 broken",
-        "grpc SegmentStream OK 200 anonymous 3 a",
+        "grpc SegmentStream OK 200 anonymous 3 -",
         "grpc Check OK 200 - 0 -",
         "grpc-web GetStatus OK 200 anonymous 0 -",
         "grpc-web unknown UNIMPLEMENTED 200 - 0 -",
