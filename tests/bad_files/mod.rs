@@ -126,8 +126,9 @@ pub fn not_finite() -> Vec<Bad> {
 
 pub fn wrong_channels() -> Vec<Bad> {
     let three = &["has 3 channels", "tiny@1 takes 1 (any)"];
+    let colours: Vec<u8> = [7, 7, 8].into_iter().flat_map(|value| [value; 1024]).collect();
     vec![
-        bad("colours.npy", npy("|u1", "(3, 32, 32)", &[7; 3072]), three),
+        bad("colours.npy", npy("|u1", "(3, 32, 32)", &colours), three),
         bad(
             "colours.png",
             encoded(
