@@ -553,7 +553,8 @@ fn assert_steady(samples: &[Sample]) {
     let fifth = samples.len() / 5;
     for (index, what, slack) in [
         (0, "resident MiB", SLACK_MIB),
-        (1, "threads", 1.0),
+        // A version that comes and goes has some for a while, and so has its folder while it is read.
+        (1, "threads", 3.0),
         (2, "descriptors", 8.0),
     ] {
         let of = |part: &[Sample]| median(part.iter().map(|sample| sample.holds[index]));

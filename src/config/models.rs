@@ -15,7 +15,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "\"auto\", \"none\", \"poll\" or \"explicit\"; \"none\" and \"explicit\" need models.watch_seconds = 0",
     ),
     ("models.watch_seconds", "a whole number from 0 (never) to 86400"),
-    ("models.removal_looks", "a whole number from 1 to 1000"),
+    ("models.removal_scans", "a whole number from 1 to 1000"),
     ("models.load_seconds", "a whole number from 1 to 86400"),
     ("readiness.strict", "true or false"),
 ];
@@ -31,8 +31,8 @@ pub struct Models {
     pub control: ModelControl,
     /// Seconds between two looks at the folder for models that came, changed or went; 0: it looks only at SIGUSR2.
     pub watch_seconds: u64,
-    /// So many looks in a row must agree that a version is gone before it is taken away.
-    pub removal_looks: u32,
+    /// A version is unloaded when so many scans of the folder in a row do not find it.
+    pub removal_scans: u32,
     /// Seconds that a model may take until it answers.
     pub load_seconds: u64,
 }
@@ -64,7 +64,7 @@ impl Models {
             default: reader.get("models.default")?,
             control: reader.get("models.control")?,
             watch_seconds: reader.get("models.watch_seconds")?,
-            removal_looks: reader.get("models.removal_looks")?,
+            removal_scans: reader.get("models.removal_scans")?,
             load_seconds: reader.get("models.load_seconds")?,
         })
     }
@@ -76,7 +76,7 @@ impl Models {
             ("models.default", !self.default.is_empty()),
             ("models.control", polls || self.watch_seconds == 0),
             ("models.watch_seconds", self.watch_seconds <= 86400),
-            ("models.removal_looks", (1..=1000).contains(&self.removal_looks)),
+            ("models.removal_scans", (1..=1000).contains(&self.removal_scans)),
             ("models.load_seconds", (1..=86400).contains(&self.load_seconds)),
         ]
     }

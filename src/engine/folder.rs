@@ -24,8 +24,8 @@ const SOON: Duration = Duration::from_secs(1);
 pub struct Folder {
     repository: Repository,
     engine: Arc<Engine>,
-    /// So many looks in a row must agree that a version is gone before it is taken away.
-    removal_looks: u32,
+    /// A version is unloaded when so many scans in a row do not find it.
+    removal_scans: u32,
     /// What the last look found.
     found: Found,
     /// Versions that changed between the last two looks: they may still be being written.
@@ -68,13 +68,13 @@ struct Loaded {
 }
 
 impl Folder {
-    /// A folder, of which the engine has loaded what was there at the start. `removal_looks` in a row must agree that a version is gone
-    /// before it is taken away.
-    pub fn new(repository: Repository, engine: Arc<Engine>, removal_looks: u32) -> Folder {
+    /// A folder, of which the engine has loaded what was there at the start. A version is unloaded when
+    /// `removal_scans` scans in a row do not find it.
+    pub fn new(repository: Repository, engine: Arc<Engine>, removal_scans: u32) -> Folder {
         Folder {
             repository,
             engine,
-            removal_looks,
+            removal_scans,
             found: Found::default(),
             unsettled: false,
             absent: BTreeMap::new(),
@@ -223,8 +223,8 @@ impl Folder {
                 let looks = self.absent.get(&id).map_or(1, |looks| looks + 1);
                 if looks == 1 {
                     tracing::warn!(
-                        model = %id, looks = self.removal_looks,
-                        "the model is not in the folder any more: it is taken away when so many looks agree"
+                        model = %id, scans = self.removal_scans,
+                        "the model is not in the folder any more: it is unloaded when so many scans in a row do not find it"
                     );
                 }
                 (id, looks)
@@ -241,7 +241,7 @@ impl Folder {
             let is_gone = self
                 .absent
                 .get(id)
-                .is_some_and(|&looks| looks >= self.removal_looks);
+                .is_some_and(|&looks| looks >= self.removal_scans);
             // What takes over from it must answer before it goes.
             let served = self.engine.find(&id.name, None).ok();
             let is_replaced = served.is_some_and(|served| served.contract().id() != id && served.is_ready());

@@ -133,7 +133,7 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
         services.push(model_admin_control_server::SERVICE_NAME);
     }
     let mut models = engine.watch();
-    let mut missed = Vec::new();
+    let (mut missed, mut was_ready) = (Vec::new(), false);
     loop {
         models.borrow_and_update();
         let hosted = engine.models();
@@ -162,11 +162,14 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
         statuses.send_replace(now);
         ready.send_replace(is_ready);
         if missing != missed && !missing.is_empty() {
-            tracing::warn!(
-                models = missing.join(", "),
-                "the server is not ready: these do not answer"
-            );
+            let models = missing.join(", ");
+            if was_ready {
+                tracing::warn!(models, "the server is not ready: these do not answer");
+            } else {
+                tracing::info!(models, "the server is not ready yet: these do not answer");
+            }
         }
+        was_ready |= is_ready;
         missed = missing;
         // The models are let go of here: one that is replaced ends when nobody holds it.
         drop(hosted);

@@ -145,8 +145,8 @@ fn a_wrong_setting_names_its_key_its_place_and_what_would_be_right() {
             ],
         ),
         (
-            "[models]\nremoval_looks = 0",
-            ["`models.removal_looks` is 0", "mine.toml", "from 1 to 1000"],
+            "[models]\nremoval_scans = 0",
+            ["`models.removal_scans` is 0", "mine.toml", "from 1 to 1000"],
         ),
         (
             "[device]\nkind = \"gpu\"",

@@ -29,8 +29,9 @@ const STOP: Duration = Duration::from_secs(5);
 Answers sagate.v1.QualityControl, the Open Inference Protocol, health and reflection over gRPC, and /metrics, /healthz and /readyz over
 HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM
 or SIGINT: nothing more is taken, what was taken is answered (at most server.shutdown_seconds); a second signal ends it at once. SIGHUP
-begins the audit log and the access log anew and reads tokens, certificates and keys again. SIGUSR2 looks at the folder of models. An address that others can reach needs TLS (settings tls.cert, tls.key) or
---insecure; tokens, roles and limits are in the sections auth and rate.
+opens the audit log and the access log anew and reads certificates, tokens and keys again; SIGUSR2 reconciles the models with their
+folder (models.control). An address that others can reach needs TLS (settings tls.cert, tls.key) or --insecure; tokens, roles and limits
+are in the sections auth and rate.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
 pub struct Args {
@@ -145,7 +146,7 @@ fn follow(
     let models = &settings.models;
     let every = (models.watch_seconds > 0).then(|| Duration::from_secs(models.watch_seconds));
     let control = settings.model_control();
-    let folder = Folder::new(repository, engine, models.removal_looks);
+    let folder = Folder::new(repository, engine, models.removal_scans);
     let now = Arc::new(Notify::new());
     let follows = control == ModelControl::Poll;
     Ok(async move {
