@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::client::{Client, Peer, Proof};
@@ -127,20 +128,19 @@ impl Auth {
         }
     }
 
-    /// Looks at the files and keys again and again.
-    pub(super) fn follow(&self, every: Duration, following: &mut JoinSet<()>) {
+    /// Looks at the files and keys again and again, and whenever `now` changes.
+    pub(super) fn follow(&self, every: Duration, now: &watch::Receiver<()>, following: &mut JoinSet<()>) {
         let counts = self.0.counts.clone();
         if let Some(jwt) = self.0.jwt.clone() {
-            following.spawn(jwt.follow(counts.clone()));
+            following.spawn(jwt.follow(now.clone(), counts.clone()));
         }
         if self.0.tokens.is_some() {
             let auth = self.clone();
             let look = move || auth.0.tokens.as_ref().map_or(Ok(false), TokenFile::look);
+            let now = now.clone();
             following.spawn(async move {
-                watched::follow(every, "the file of auth.tokens", look, |fine| {
-                    counts.reloaded(fine)
-                })
-                .await;
+                let counted = |fine| counts.reloaded(fine);
+                watched::follow(every, now, "the file of auth.tokens", look, counted).await;
             });
         }
     }

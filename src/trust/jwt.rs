@@ -7,7 +7,7 @@ use std::time::Duration;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::auth::Denied;
 use super::certificate::plain;
@@ -74,8 +74,8 @@ impl Jwt {
         Ok(jwt)
     }
 
-    /// Reads the keys again and again, and when a token names one that is not there.
-    pub async fn follow(self, counts: Arc<Counts>) {
+    /// Reads the keys again and again, when a token names one that is not there, and whenever `now` changes.
+    pub async fn follow(self, mut now: watch::Receiver<()>, counts: Arc<Counts>) {
         let every = Duration::from_secs(self.0.settings.jwks_seconds);
         let mut told = String::new();
         loop {
@@ -105,6 +105,7 @@ impl Jwt {
             tokio::select! {
                 () = tokio::time::sleep(every.saturating_sub(SOONEST)) => {}
                 () = self.0.missed.notified() => {}
+                Ok(()) = now.changed() => {}
             }
         }
     }

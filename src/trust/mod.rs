@@ -27,6 +27,7 @@ mod watched;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use admit::Refusal;
@@ -55,6 +56,8 @@ pub struct Trust {
     pub audit: Option<Audit>,
     /// What is counted.
     pub counts: Arc<Counts>,
+    /// Changes when files are to be read again now.
+    reread: watch::Sender<()>,
 }
 
 impl Trust {
@@ -69,6 +72,7 @@ impl Trust {
             pacer: Pacer::new(&settings.rate),
             audit: Audit::open(&settings.audit, &counts)?,
             counts,
+            reread: watch::Sender::new(()),
         })
     }
 
@@ -77,9 +81,18 @@ impl Trust {
         let every = std::time::Duration::from_secs(settings.tls.reload_seconds);
         let mut following = JoinSet::new();
         if let Some(tls) = self.tls.clone() {
-            following.spawn(async move { tls.follow(every).await });
+            let now = self.reread.subscribe();
+            following.spawn(async move { tls.follow(every, now).await });
         }
-        self.auth.follow(every, &mut following);
+        self.auth.follow(every, &self.reread.subscribe(), &mut following);
         following
+    }
+
+    /// Opens the audit log anew under its name, and looks at certificates, tokens and keys now: what SIGHUP asks for.
+    pub fn reopen(&self) {
+        if let Some(audit) = &self.audit {
+            audit.reopen();
+        }
+        self.reread.send_replace(());
     }
 }

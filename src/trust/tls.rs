@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -76,12 +77,13 @@ impl Tls {
         self.settings.admin.then(|| current.admin.clone().into())
     }
 
-    /// Looks at the files again and again.
-    pub(super) async fn follow(&self, every: Duration) {
+    /// Looks at the files again and again, and whenever `now` changes.
+    pub(super) async fn follow(&self, every: Duration, now: watch::Receiver<()>) {
         let tls = self.clone();
         let counts = self.counts.clone();
         let look = move || tls.look();
-        watched::follow(every, "the files of [tls]", look, |fine| counts.reloaded(fine)).await;
+        let counted = |fine| counts.reloaded(fine);
+        watched::follow(every, now, "the files of [tls]", look, counted).await;
     }
 
     /// Takes the files over where they have changed.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use super::error::TrustError;
 
@@ -46,17 +47,21 @@ impl Print {
     }
 }
 
-/// Calls `look` again and again, off the threads that serve. `look` says whether something was taken over; what is wrong is told once,
+/// Calls `look` again and again, and whenever `now` changes, off the threads that serve. `look` says whether something was taken over; what is wrong is told once,
 /// and again only when it is something else.
 pub(super) async fn follow(
     every: Duration,
+    mut now: watch::Receiver<()>,
     what: &'static str,
     look: impl Fn() -> Result<bool, TrustError> + Clone + Send + 'static,
     counted: impl Fn(bool),
 ) {
     let mut told = String::new();
     loop {
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            Ok(()) = now.changed() => {}
+        }
         let look = look.clone();
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok(true)) => {
