@@ -6,6 +6,7 @@
 mod connections;
 mod device;
 mod layers;
+mod models;
 mod roles;
 mod serving;
 mod trust;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use connections::Connections;
 pub use device::{Device, DeviceError, DeviceKind};
+pub use models::{ModelControl, Models, Readiness};
 pub use roles::{Role, Roles};
 pub use serving::{Serving, VersionsSetting};
 pub use trust::{Audit, Auth, Client, Rate, Tls};
@@ -33,9 +35,6 @@ pub const DEFAULT_FILE: &str = "sagate.toml";
 
 /// Keys that a settings file may hold, and what a right value looks like; connections have more.
 const KEYS: &[(&str, &str)] = &[
-    ("models.dir", "a folder"),
-    ("models.default", "NAME or NAME@VERSION"),
-    ("models.watch_seconds", "a whole number from 0 (never) to 86400"),
     ("device.kind", "\"auto\", \"cpu\" or \"cuda\""),
     ("device.threads", "a whole number from 0 (all cores) to 1024"),
     ("device.precision", "\"float32\" or \"half\""),
@@ -199,7 +198,8 @@ const KEYS: &[(&str, &str)] = &[
 
 /// Every key with its right value.
 fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KEYS.iter().copied().chain(connections::KEYS)
+    let keys = models::KEYS.iter().chain(KEYS).copied();
+    keys.chain(connections::KEYS)
 }
 
 /// Everything that can be set. One value of this reaches every command.
@@ -207,6 +207,8 @@ fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub struct Settings {
     /// Where models lie and which is meant when none is named.
     pub models: Models,
+    /// When the server says that it is ready.
+    pub readiness: Readiness,
     /// What the tensors run on.
     pub device: Device,
     /// What the gate asks for, and what a request may ask of it.
@@ -236,17 +238,6 @@ pub struct Settings {
     /// How this client proves who it is, and which servers it believes.
     pub client: Client,
     entries: Vec<Entry>,
-}
-
-/// Section `models`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Models {
-    /// The folder that holds `NAME/VERSION/` folders.
-    pub dir: PathBuf,
-    /// The model that is meant when none is named: `NAME` (its highest version) or `NAME@VERSION`.
-    pub default: String,
-    /// Seconds between two looks at the folder for models that came, changed or went; 0: none.
-    pub watch_seconds: u64,
 }
 
 /// Section `gate`.
@@ -542,6 +533,17 @@ impl Settings {
         origin.is_some_and(|origin| *origin != Origin::Default)
     }
 
+    /// How models come and go, `auto` resolved: by calls where calls are allowed and nothing is polled, by the folder otherwise.
+    pub fn model_control(&self) -> ModelControl {
+        match self.models.control {
+            ModelControl::Auto if self.server.model_admin && self.models.watch_seconds == 0 => {
+                ModelControl::Explicit
+            }
+            ModelControl::Auto => ModelControl::Poll,
+            said => said,
+        }
+    }
+
     /// Whether programs, not people, read what is printed.
     pub fn json(&self) -> bool {
         self.output.format == OutputFormat::Json
@@ -556,11 +558,8 @@ impl Settings {
             entries: Vec::new(),
         };
         let mut settings = Settings {
-            models: Models {
-                dir: reader.get("models.dir")?,
-                default: reader.get("models.default")?,
-                watch_seconds: reader.get("models.watch_seconds")?,
-            },
+            models: Models::read(&mut reader)?,
+            readiness: Readiness::read(&mut reader)?,
             device: Device {
                 kind: reader.get("device.kind")?,
                 threads: reader.get("device.threads")?,
@@ -637,9 +636,6 @@ impl Settings {
         let range_ok = |[low, high]: [f64; 2]| (0.0..=1.0).contains(&low) && low <= high && high <= 1.0;
         let a_day = |seconds: u64| (1..=86400).contains(&seconds);
         let checks = [
-            ("models.dir", !self.models.dir.as_os_str().is_empty()),
-            ("models.default", !self.models.default.is_empty()),
-            ("models.watch_seconds", self.models.watch_seconds <= 86400),
             ("device.threads", self.device.threads <= 1024),
             ("gate.allowed_coverage", range_ok(self.gate.allowed_coverage)),
             ("gate.allowed_threshold", range_ok(self.gate.allowed_threshold)),
@@ -707,8 +703,10 @@ impl Settings {
             ("limits.max_bytes", self.limits.max_bytes >= 1),
         ];
         let trust = trust::checks(&self.tls, &self.auth, &self.rate, &self.audit, &self.client);
-        let checks = checks
+        let models = self.models.in_range();
+        let checks = models
             .into_iter()
+            .chain(checks)
             .chain(self.server.connections.in_range())
             .chain(trust);
         match checks.into_iter().find(|(_, fine)| !fine) {

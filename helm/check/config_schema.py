@@ -18,6 +18,7 @@ SHARES = {"type": "array", "minItems": 2, "maxItems": 2, "items": SHARE}
 ROLES = {"type": "array", "items": {"enum": ["infer", "interpret", "review", "admin"]}}
 # Where a default's type says too little.
 CLOSER = {
+    "models.control": {"enum": ["auto", "none", "poll", "explicit"]},
     "device.kind": {"enum": ["auto", "cpu", "cuda"]},
     "device.precision": {"enum": ["float32", "half"]},
     "gate.by": {"enum": ["mu", "score"]},

@@ -11,7 +11,11 @@ use super::{ConfigError, Origin, keys, serving};
 const DEFAULTS: &str = r#"
 models.dir = "models"
 models.default = "t1-brain"
+models.control = "auto"
 models.watch_seconds = 0
+models.removal_scans = 3
+models.load_seconds = 300
+readiness.strict = false
 device.kind = "auto"
 device.threads = 0
 device.precision = "float32"

@@ -262,6 +262,7 @@ macro_rules! named_settings {
 
 named_settings!(
     super::DeviceKind,
+    super::ModelControl,
     Precision,
     Convolutions,
     super::By,

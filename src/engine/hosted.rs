@@ -32,6 +32,8 @@ pub(super) struct Host {
     pub heard: AtomicBool,
     /// The loaded network, which its threads share.
     pub net: Mutex<Option<InferenceNet>>,
+    /// Threads that shall run it.
+    pub wanted: usize,
     /// Threads that live, and those that are warm.
     pub living: AtomicUsize,
     pub warm: AtomicUsize,
@@ -50,6 +52,15 @@ pub enum State {
     Failed(Arc<str>),
     /// Its threads have ended.
     Stopped,
+}
+
+/// How many threads run a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instances {
+    /// Those that take batches now.
+    pub ready: usize,
+    /// Those that shall.
+    pub wanted: usize,
 }
 
 /// Who asks, how urgently, and for how long.
@@ -104,7 +115,17 @@ impl Hosted {
         *self.0.state.borrow() == State::Ready
     }
 
-    /// Waits until it answers.
+    /// Whether it is being loaded for the first time.
+    pub fn is_starting(&self) -> bool {
+        *self.0.state.borrow() == State::Loading && !self.0.has_served.load(Ordering::SeqCst)
+    }
+
+    /// How many of its threads take batches.
+    pub fn instances(&self) -> Instances {
+        self.0.instances()
+    }
+
+    /// Waits until it answers: until the first of its threads does.
     ///
     /// # Errors
     /// It cannot be loaded, fails its self-test, or was stopped.
@@ -215,6 +236,47 @@ impl Host {
         self.tell();
     }
 
+    /// One more thread is warm: from the first on the model answers.
+    pub fn warmed_up(&self) {
+        self.state.send_modify(|state| {
+            // Under the state's lock, as in `cooled_down`: what is said last is what is.
+            self.warm.fetch_add(1, Ordering::SeqCst);
+            self.has_served.store(true, Ordering::SeqCst);
+            *state = State::Ready;
+        });
+        self.tell();
+    }
+
+    /// One warm thread less, which is to be replaced.
+    pub fn cooled_down(&self) {
+        self.state.send_modify(|state| {
+            if self.warm.fetch_sub(1, Ordering::SeqCst) == 1 {
+                *state = State::Loading;
+            }
+        });
+        self.tell();
+    }
+
+    /// A thread could not be made ready. Whether that is the model's failure: where other threads run it, it answers all the same.
+    pub fn failed(&self, reason: &str) -> bool {
+        let failed = self.state.send_if_modified(|state| {
+            let failed = self.warm.load(Ordering::SeqCst) == 0;
+            if failed {
+                *state = State::Failed(reason.into());
+            }
+            failed
+        });
+        self.tell();
+        failed
+    }
+
+    pub fn instances(&self) -> Instances {
+        Instances {
+            ready: self.warm.load(Ordering::SeqCst),
+            wanted: self.wanted,
+        }
+    }
+
     /// Begins to tell the observer of its state, or ends it.
     pub fn hear(&self, heard: bool) {
         self.heard.store(heard, Ordering::SeqCst);
@@ -225,6 +287,7 @@ impl Host {
         if self.heard.load(Ordering::SeqCst) {
             let ready = *self.state.borrow() == State::Ready;
             self.observer.ready(self.contract.id(), ready);
+            self.observer.instances(self.contract.id(), self.instances());
         }
     }
 

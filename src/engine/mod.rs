@@ -9,6 +9,7 @@
 //!   and gives each its part of the device. An [`Observer`] hears of it all.
 //! - [`Folder`]: keeps the engine true to a folder of models that changes.
 
+mod backoff;
 mod batch;
 mod contract;
 mod cost;
@@ -17,6 +18,7 @@ mod folder;
 mod helpers;
 mod hosted;
 mod interpretation;
+mod loads;
 mod observer;
 mod pace;
 mod pass;
@@ -24,6 +26,7 @@ mod place;
 mod pool;
 mod priority;
 mod queue;
+mod readiness;
 mod scheduler;
 mod seat;
 mod segmentation;
@@ -38,8 +41,9 @@ mod worker;
 pub use contract::{Contract, ModelId, Ready};
 pub use error::EngineError;
 pub use folder::Folder;
-pub use hosted::{Asker, Events, Hosted, Pending, State};
+pub use hosted::{Asker, Events, Hosted, Instances, Pending, State};
 pub use interpretation::{Interpretation, LayerView, Resolution, UnitView};
+pub use loads::Load;
 pub use observer::Observer;
 pub(crate) use pace::ROOM;
 pub use pass::{Forward, Pass};

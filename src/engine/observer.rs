@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::contract::{Contract, ModelId};
+use super::hosted::Instances;
 use super::shadow::Comparison;
 
 /// Hears of every change in the engine, from the thread where it happens: to be quick, and to take no lock that others hold for long.
@@ -19,6 +20,10 @@ pub trait Observer: Send + Sync + 'static {
     fn sams(&self, model: &ModelId, took: Duration);
     /// A model became ready, or is not any more.
     fn ready(&self, model: &ModelId, ready: bool);
+    /// How many of a model's threads take batches.
+    fn instances(&self, model: &ModelId, instances: Instances);
+    /// A model was taken away on purpose; it may come again.
+    fn unloaded(&self, model: &ModelId);
     /// The thread of a model panicked and is being replaced.
     fn panicked(&self, model: &ModelId);
     /// A shadow looked at an image that another version of the model answered.

@@ -11,13 +11,14 @@ use super::contract::{Contract, ModelId};
 use super::cost::Kind;
 use super::error::EngineError;
 use super::hosted::{Host, Hosted, State};
+use super::loads::{Attempt, Load, Loads};
 use super::observer::Observer;
 use super::place::{Admission, Places};
 use super::scheduler::{Scheduler, Slots, Terms};
 use super::serving::{Serving, ServingPlan};
 use super::warm_up::WarmUp;
 use super::worker::Worker;
-use crate::model::{Model, Reference};
+use crate::model::{Located, Model, Reference};
 use crate::nn::memory;
 use crate::nn::placement::Placement;
 
@@ -34,8 +35,7 @@ pub struct Engine {
     observer: Arc<dyn Observer>,
     /// Counts what came and went.
     changes: watch::Sender<u64>,
-    /// Held while a model is loaded or taken away: one after the other.
-    changing: tokio::sync::Mutex<()>,
+    loads: Loads,
 }
 
 /// How the engine runs.
@@ -57,6 +57,10 @@ pub struct Setup {
     pub warm_up_sides: Vec<usize>,
     /// How each model is served.
     pub serving: ServingPlan,
+    /// Longest that a model is waited for until it answers.
+    pub load_timeout: Duration,
+    /// Whether the server is ready only while every version answers, see [`Engine::missing`].
+    pub strict_readiness: bool,
 }
 
 /// Who answers a request.
@@ -86,10 +90,10 @@ impl Engine {
             setup,
             observer,
             changes: watch::Sender::new(0),
-            changing: tokio::sync::Mutex::default(),
+            loads: Loads::default(),
         };
         for (model, contract) in models {
-            let hosted = engine.host(model, contract)?;
+            let hosted = engine.host(model, contract, Arc::default())?;
             engine.publish(hosted);
         }
         engine.find("", None)?;
@@ -99,6 +103,11 @@ impl Engine {
     /// How the engine runs.
     pub fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// The model that is meant when a request names none, as the settings name it.
+    pub fn default_reference(&self) -> &Reference {
+        &self.default
     }
 
     /// Threads that run a model which is served that way.
@@ -189,16 +198,112 @@ impl Engine {
         Some(ready.map_or(highest, |(_, hosted)| hosted))
     }
 
-    /// Loads a model, or loads it anew where one of its name and version answers. It takes requests once it is loaded, tested and warm;
-    /// until then, and where that fails, whatever answered goes on. What the one before was asked, it still answers.
+    /// Loads a model, or loads it anew where one of its name and version answers. It takes requests once it is loaded, tested and the
+    /// first of its threads is warm; until then, and where that fails or takes longer than [`Setup::load_timeout`], whatever answered goes
+    /// on. What the one before was asked, it still answers.
     ///
     /// # Errors
-    /// It cannot be loaded, or fails its self-test.
+    /// It cannot be loaded, fails its self-test, or takes too long.
     pub async fn load(&self, model: Model, contract: Arc<Contract>) -> Result<Arc<Hosted>, EngineError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let hosted = self.host(model, contract)?;
-        hosted.ready().await?;
-        Ok(self.publish(hosted))
+        let id = contract.id().clone();
+        let opened = move |_: &Attempt<'_>| std::future::ready(Ok((model, contract)));
+        self.load_when_opened(&id, opened).await
+    }
+
+    /// Opens a model that was found, see [`Contract::open`], and loads it.
+    ///
+    /// # Errors
+    /// Its folder is not what it should be, or as [`Engine::load`].
+    pub async fn open_and_load(&self, located: &Located) -> Result<Arc<Hosted>, EngineError> {
+        let open = |attempt: &Attempt<'_>| {
+            let (located, alive) = (located.clone(), attempt.alive.clone());
+            let opened = tokio::task::spawn_blocking(move || {
+                let opened = Contract::open(&located);
+                drop(alive);
+                opened
+            });
+            async move { opened.await.map_err(|_| EngineError::Stopping)? }
+        };
+        self.load_when_opened(&ModelId::from(located), open).await
+    }
+
+    async fn load_when_opened<F>(
+        &self,
+        id: &ModelId,
+        open: impl FnOnce(&Attempt<'_>) -> F,
+    ) -> Result<Arc<Hosted>, EngineError>
+    where
+        F: Future<Output = Result<(Model, Arc<Contract>), EngineError>>,
+    {
+        let not_loaded = |reason: String| EngineError::NotLoaded {
+            model: id.to_string(),
+            reason,
+        };
+        let _one_at_a_time = self.loads.one_at_a_time(&id.name).await;
+        let Some(attempt) = self.loads.begin(id) else {
+            return Err(not_loaded("the attempt before hangs still".into()));
+        };
+        self.tell_of_change();
+        let in_time = tokio::time::timeout(self.setup.load_timeout, async {
+            let (model, contract) = open(&attempt).await?;
+            let hosted = self.host(model, contract, attempt.alive.clone())?;
+            hosted.ready().await?;
+            Ok::<_, EngineError>(hosted)
+        });
+        match in_time.await {
+            Ok(Ok(hosted)) => {
+                attempt.succeeded();
+                self.publish(hosted.clone());
+                Ok(hosted)
+            }
+            Ok(Err(error)) => {
+                attempt.failed(&error.to_string());
+                self.tell_of_change();
+                Err(error)
+            }
+            Err(_) => {
+                let error = not_loaded(self.too_late());
+                attempt.timed_out(&error.to_string());
+                self.tell_of_change();
+                Err(error)
+            }
+        }
+    }
+
+    fn too_late(&self) -> String {
+        let seconds = self.setup.load_timeout.as_secs_f64();
+        format!("it was not ready after {seconds} s (setting models.load_seconds)")
+    }
+
+    /// Waits for the models that the engine was started with. One that takes longer than [`Setup::load_timeout`] has failed, unless it
+    /// comes all the same.
+    pub async fn started(&self) {
+        let models = self.models();
+        let all = async {
+            for hosted in &models {
+                // Why it failed is in its state, and in the log.
+                let _ = hosted.ready().await;
+            }
+        };
+        if tokio::time::timeout(self.setup.load_timeout, all).await.is_ok() {
+            return;
+        }
+        for hosted in models.iter().filter(|hosted| hosted.is_starting()) {
+            let reason = self.too_late();
+            tracing::error!(model = %hosted.contract().id(), reason, "the model cannot be loaded");
+            hosted.0.failed(&reason);
+        }
+    }
+
+    /// Versions that are being loaded or could not be, beside those that answer.
+    pub fn loads(&self) -> BTreeMap<ModelId, Load> {
+        self.loads.all()
+    }
+
+    /// Forgets that a version could not be loaded: it is not wanted any more.
+    pub fn forget_failure(&self, id: &ModelId) {
+        self.loads.forget(id);
+        self.tell_of_change();
     }
 
     /// Takes a model away: nobody finds it any more, and it ends when what it was asked is answered.
@@ -206,7 +311,7 @@ impl Engine {
     /// # Errors
     /// There is none of that name and version.
     pub async fn unload(&self, model: &ModelId) -> Result<(), EngineError> {
-        let _one_at_a_time = self.changing.lock().await;
+        let _one_at_a_time = self.loads.one_at_a_time(&model.name).await;
         let gone = {
             let mut models = self.write();
             models
@@ -215,7 +320,8 @@ impl Engine {
         };
         self.observer.ready(model, false);
         gone.0.hear(false);
-        self.changes.send_modify(|changes| *changes += 1);
+        self.observer.unloaded(model);
+        self.tell_of_change();
         Ok(())
     }
 
@@ -231,8 +337,14 @@ impl Engine {
     }
 
     /// Starts the threads of a model that nobody finds yet.
-    fn host(&self, model: Model, contract: Arc<Contract>) -> Result<Arc<Hosted>, EngineError> {
+    fn host(
+        &self,
+        model: Model,
+        contract: Arc<Contract>,
+        attempt: Arc<()>,
+    ) -> Result<Arc<Hosted>, EngineError> {
         let serving = self.setup.serving.of(&contract.id().name);
+        let instances = self.instances(serving);
         let queue = self.scheduler.add(self.terms(&contract, serving));
         let host = Arc::new(Host {
             queue,
@@ -242,6 +354,7 @@ impl Engine {
             state: watch::Sender::new(State::Loading),
             heard: false.into(),
             net: Mutex::default(),
+            wanted: instances,
             living: AtomicUsize::new(0),
             warm: AtomicUsize::new(0),
             has_served: false.into(),
@@ -252,12 +365,13 @@ impl Engine {
             model,
             placement: self.setup.placement,
             niceness: self.setup.niceness,
-            instances: self.instances(serving),
+            instances,
             warm_up: WarmUp {
                 sides: self.setup.warm_up_sides.clone(),
                 max_batch: serving.forming.max_batch,
                 slots: self.setup.slots,
             },
+            _attempt: attempt,
         };
         if let Err(error) = worker.start() {
             self.scheduler.remove(queue);
@@ -280,7 +394,7 @@ impl Engine {
     }
 
     /// Lets a model be found, in the place of the one of its name and version.
-    fn publish(&self, hosted: Arc<Hosted>) -> Arc<Hosted> {
+    fn publish(&self, hosted: Arc<Hosted>) {
         let id = hosted.contract().id().clone();
         self.observer.loaded(hosted.contract());
         let before = self.write().insert(id, hosted.clone());
@@ -288,8 +402,11 @@ impl Engine {
             before.0.hear(false);
         }
         hosted.0.hear(true);
+        self.tell_of_change();
+    }
+
+    fn tell_of_change(&self) {
         self.changes.send_modify(|changes| *changes += 1);
-        hosted
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ModelId, Arc<Hosted>>> {

@@ -35,6 +35,8 @@ pub(super) struct Worker {
     /// Threads in all.
     pub instances: usize,
     pub warm_up: WarmUp,
+    /// Held by whatever works on this attempt to load the model, so that one which hangs is known.
+    pub _attempt: Arc<()>,
 }
 
 /// How a thread ended.
@@ -97,13 +99,7 @@ impl Worker {
         // Those that helped to warm up.
         give_up_helpers();
         let host = &self.host;
-        let warm = host.warm.fetch_add(1, Ordering::SeqCst) + 1;
-        // At first all of them; later, after a panic, one is enough.
-        let all = warm >= host.living.load(Ordering::SeqCst);
-        if all || host.has_served.load(Ordering::SeqCst) {
-            host.has_served.store(true, Ordering::SeqCst);
-            host.set_state(State::Ready);
-        }
+        host.warmed_up();
         let (seat, mut done) = (Arc::default(), None);
         while let Some(mut grant) = host.scheduler.next(host.queue, &seat, done.take()) {
             use_threads_here(grant.threads());
@@ -128,9 +124,7 @@ impl Worker {
                 Err(_) => "a panic".into(),
             };
             tracing::error!(model = %host.contract.id(), error, "the model cannot be loaded");
-            // Where other threads run the model, it answers all the same.
-            if host.warm.load(Ordering::SeqCst) == 0 {
-                host.set_state(State::Failed(error.into()));
+            if host.failed(&error) {
                 host.scheduler.refuse_all(host.queue, || host.not_ready());
             }
             let until = Instant::now() + pause;
@@ -207,9 +201,7 @@ impl Worker {
             tracing::error!(model = %host.contract.id(), "a thread of the model panicked and is replaced");
             host.observer.panicked(host.contract.id());
             // Before anybody hears of it: who is told of the panic must not find a model ready that has no thread.
-            if host.warm.fetch_sub(1, Ordering::SeqCst) == 1 {
-                host.set_state(State::Loading);
-            }
+            host.cooled_down();
         }
         if batch.len() > 1 {
             host.scheduler.put_back(host.queue, batch);

@@ -1,55 +1,78 @@
-//! Standard health (`grpc.health.v1`): the server as a whole (``), the service, and each model by `NAME@VERSION`.
+//! Standard health (`grpc.health.v1`): the server as a whole (``) and its services, each model by its name, that is the version which
+//! takes requests that name none, and each version by `NAME@VERSION`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use tonic_health::ServingStatus;
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use tonic_health::server::{HealthReporter, HealthService};
 
-use super::v1;
+use super::inference::grpc_inference_service_server;
+use super::v1::{model_admin_control_server, quality_control_server};
 use crate::engine::{Engine, State};
+use crate::telemetry::Telemetry;
 
 /// How long a watcher is told what changes while the server shuts down.
 const FAREWELL: Duration = Duration::from_millis(200);
 
-/// The health service, whose watchers do not keep the server from ending.
-pub(super) fn server(reporter: HealthReporter, draining: watch::Receiver<bool>) -> HealthServer<impl Health> {
-    HealthServer::new(Watched {
-        inner: HealthService::from_health_reporter(reporter),
-        draining,
-    })
+/// Whether each service answers that has a name; what was served once stays, as one that does not.
+type Statuses = BTreeMap<String, bool>;
+
+/// What health is made of.
+pub(super) struct Sources {
+    pub engine: Arc<Engine>,
+    pub telemetry: Telemetry,
+    /// Whether models are loaded and taken away by calls.
+    pub model_admin: bool,
+    /// Becomes true when the server takes nothing more.
+    pub draining: watch::Receiver<bool>,
 }
 
-struct Watched {
-    inner: HealthService,
+/// The health service, whose watchers do not keep the server from ending, and what keeps it true to the models, to be run beside it.
+/// `ready` is told whether the server is ready.
+pub(super) fn service(
+    sources: Sources,
+    ready: watch::Sender<bool>,
+) -> (HealthServer<impl Health>, impl Future<Output = ()> + Send) {
+    let (sender, statuses) = watch::channel(Statuses::from([(String::new(), false)]));
+    let draining = sources.draining.clone();
+    let service = HealthServer::new(Service { statuses, draining });
+    (service, follow(sources, sender, ready))
+}
+
+struct Service {
+    statuses: watch::Receiver<Statuses>,
     draining: watch::Receiver<bool>,
 }
 
 #[tonic::async_trait]
-impl Health for Watched {
+impl Health for Service {
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        self.inner.check(request).await
+        let service = &request.get_ref().service;
+        match status(&self.statuses.borrow(), service) {
+            ServingStatus::ServiceUnknown => Err(Status::not_found("no service or model of this name")),
+            known => Ok(Response::new(response(known))),
+        }
     }
 
     type WatchStream = ReceiverStream<Result<HealthCheckResponse, Status>>;
 
+    /// As the protocol has it, a service that is not known yet is told of as such, and watched until it is.
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let mut changes = self.inner.watch(request).await?.into_inner();
-        let mut draining = self.draining.clone();
+        let service = request.into_inner().service;
+        let (mut statuses, mut draining) = (self.statuses.clone(), self.draining.clone());
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
             let ended = async {
@@ -58,8 +81,13 @@ impl Health for Watched {
                 tokio::time::sleep(FAREWELL).await;
             };
             let told = async {
-                while let Some(change) = changes.next().await {
-                    if sender.send(change).await.is_err() {
+                let mut last = None;
+                loop {
+                    let now = status(&statuses.borrow_and_update(), &service);
+                    if last.replace(now) != Some(now) && sender.send(Ok(response(now))).await.is_err() {
+                        return;
+                    }
+                    if statuses.changed().await.is_err() {
                         return;
                     }
                 }
@@ -74,37 +102,75 @@ impl Health for Watched {
     }
 }
 
-/// Keeps health true to the models: the server and the service answer when every model does, and the server is not shutting down. A
-/// model that was taken away does not answer. Says on `ready` what it tells.
-pub(super) async fn follow(
-    engine: Arc<Engine>,
-    reporter: HealthReporter,
-    mut draining: watch::Receiver<bool>,
-    ready: watch::Sender<bool>,
-) {
+fn status(statuses: &Statuses, service: &str) -> ServingStatus {
+    match statuses.get(service) {
+        Some(true) => ServingStatus::Serving,
+        Some(false) => ServingStatus::NotServing,
+        None => ServingStatus::ServiceUnknown,
+    }
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
+    }
+}
+
+/// Keeps health, readiness and what is counted of it true to the models.
+async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watch::Sender<bool>) {
+    let Sources {
+        engine,
+        telemetry,
+        model_admin,
+        mut draining,
+    } = sources;
+    let mut services = vec![
+        "",
+        quality_control_server::SERVICE_NAME,
+        grpc_inference_service_server::SERVICE_NAME,
+    ];
+    if model_admin {
+        services.push(model_admin_control_server::SERVICE_NAME);
+    }
     let mut models = engine.watch();
-    let mut told = BTreeSet::new();
+    let (mut missed, mut was_ready) = (Vec::new(), false);
     loop {
-        let _ = models.borrow_and_update();
+        models.borrow_and_update();
         let hosted = engine.models();
         let mut states: Vec<_> = hosted.iter().map(|hosted| hosted.watch()).collect();
         let open = !*draining.borrow_and_update();
-        let mut all = open;
-        let mut gone = std::mem::take(&mut told);
+        let mut now: Statuses = statuses
+            .borrow()
+            .keys()
+            .map(|name| (name.clone(), false))
+            .collect();
         for (hosted, state) in hosted.iter().zip(&mut states) {
-            let answers = open && *state.borrow_and_update() == State::Ready;
-            all &= answers;
-            let name = hosted.contract().id().to_string();
-            set(&reporter, &name, answers).await;
-            gone.remove(&name);
-            told.insert(name);
+            let answers = *state.borrow_and_update() == State::Ready;
+            now.insert(hosted.contract().id().to_string(), open && answers);
         }
-        for name in gone {
-            set(&reporter, name, false).await;
+        let names: BTreeSet<&str> = hosted.iter().map(|it| it.contract().id().name.as_str()).collect();
+        for name in names {
+            let answers = engine.find(name, None).is_ok_and(|hosted| hosted.is_ready());
+            now.insert(name.to_owned(), open && answers);
         }
-        set(&reporter, String::new(), all).await;
-        set(&reporter, v1::quality_control_server::SERVICE_NAME, all).await;
-        ready.send_replace(all);
+        let missing = engine.missing();
+        let is_ready = open && missing.is_empty();
+        for service in &services {
+            now.insert((*service).to_owned(), is_ready);
+        }
+        telemetry.required(engine.required());
+        statuses.send_replace(now);
+        ready.send_replace(is_ready);
+        if missing != missed && !missing.is_empty() {
+            let models = missing.join(", ");
+            if was_ready {
+                tracing::warn!(models, "the server is not ready: these do not answer");
+            } else {
+                tracing::info!(models, "the server is not ready yet: these do not answer");
+            }
+        }
+        was_ready |= is_ready;
+        missed = missing;
         // The models are let go of here: one that is replaced ends when nobody holds it.
         drop(hosted);
         tokio::select! {
@@ -128,13 +194,4 @@ async fn any(states: Vec<watch::Receiver<State>>) {
         }
     }
     std::future::pending().await
-}
-
-async fn set(reporter: &HealthReporter, service: impl AsRef<str>, answers: bool) {
-    let status = if answers {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    };
-    reporter.set_service_status(service, status).await;
 }

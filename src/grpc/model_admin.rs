@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::error::ServiceError;
 use super::order::named;
 use super::service::{Context, concluded};
 use super::v1::model_admin_control_server::ModelAdminControl;
 use super::{models, v1};
-use crate::engine::{Contract, EngineError, Hosted, ModelId, State};
+use crate::config::ModelControl;
+use crate::engine::{EngineError, Hosted, Load, ModelId, State};
 use crate::model::{Located, ModelError, Repository};
 use crate::telemetry::Rpc;
 
@@ -63,6 +64,7 @@ impl ModelAdminControl for ModelAdmin {
 impl ModelAdmin {
     pub(super) async fn load(&self, model: Option<&v1::ModelReference>) -> Result<Arc<Hosted>, ServiceError> {
         self.0.open()?;
+        self.by_calls("loaded")?;
         let (name, version) = with_name(model)?;
         let reference = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
         self.load_from_folder(reference).await
@@ -70,11 +72,10 @@ impl ModelAdmin {
 
     async fn load_from_folder(&self, reference: String) -> Result<Arc<Hosted>, ServiceError> {
         let repository = self.0.repository.clone();
-        let open = move || Contract::open(&repository.resolve(&reference)?);
-        let (model, contract) = blocking(open).await?.map_err(not_there)?;
-        let id = contract.id().clone();
-        let loaded = self.0.engine.load(model, contract).await?;
-        tracing::info!(model = %id, "the model was loaded");
+        let find = move || repository.resolve(&reference);
+        let located = blocking(find).await?.map_err(not_there)?;
+        let loaded = self.0.engine.open_and_load(&located).await?;
+        tracing::info!(model = %loaded.contract().id(), "the model was loaded");
         Ok(loaded)
     }
 
@@ -82,6 +83,7 @@ impl ModelAdmin {
         &self,
         model: Option<&v1::ModelReference>,
     ) -> Result<v1::UnloadModelResponse, ServiceError> {
+        self.by_calls("taken away")?;
         let (name, version) = with_name(model)?;
         let version = version.ok_or_else(|| ServiceError::field("model.version", 0, "a version, from 1"))?;
         let hosted = self.0.engine.find(name, Some(version))?;
@@ -92,11 +94,37 @@ impl ModelAdmin {
         })
     }
 
+    /// Whether models come and go by calls.
+    ///
+    /// # Errors
+    /// They do not: the folder says what is served, and a call that said otherwise would not last.
+    fn by_calls(&self, what: &str) -> Result<(), ServiceError> {
+        let control = self.0.control;
+        if control == ModelControl::Explicit {
+            return Ok(());
+        }
+        let right = match control {
+            ModelControl::None => {
+                "set models.control = \"explicit\", or restart the server with what shall be served"
+            }
+            _ => "change the folder that models.dir names, or set models.control = \"explicit\"",
+        };
+        Err(ServiceError::Wire {
+            code: Code::FailedPrecondition,
+            reason: "MODELS_NOT_BY_CALLS",
+            message: format!(
+                "a model cannot be {what} by a call while models.control is \"{}\": {right}",
+                control.name()
+            ),
+        })
+    }
+
     async fn reload(
         &self,
         model: Option<&v1::ModelReference>,
     ) -> Result<v1::ReloadModelResponse, ServiceError> {
         self.0.open()?;
+        self.by_calls("loaded anew")?;
         let (name, version) = with_name(model)?;
         let before = self.0.engine.find(name, version)?;
         let loaded = self.load_from_folder(before.contract().id().to_string()).await?;
@@ -111,10 +139,11 @@ impl ModelAdmin {
         let there = blocking(move || versions(&repository))
             .await?
             .map_err(EngineError::from)?;
+        let loads = self.0.engine.loads();
         let mut conditions: BTreeMap<ModelId, v1::ModelCondition> = BTreeMap::new();
         for it in there {
             let id = ModelId::from(&it);
-            let condition = self.condition(&id, None);
+            let condition = self.condition(&id, None, loads.get(&id));
             conditions.insert(id, condition);
         }
         for hosted in self.0.engine.models() {
@@ -122,7 +151,7 @@ impl ModelAdmin {
             let in_folder = conditions.contains_key(id);
             let condition = v1::ModelCondition {
                 in_folder,
-                ..self.condition(id, Some(&hosted))
+                ..self.condition(id, Some(&hosted), loads.get(id))
             };
             conditions.insert(id.clone(), condition);
         }
@@ -132,7 +161,7 @@ impl ModelAdmin {
         })
     }
 
-    fn condition(&self, id: &ModelId, hosted: Option<&Hosted>) -> v1::ModelCondition {
+    fn condition(&self, id: &ModelId, hosted: Option<&Hosted>, load: Option<&Load>) -> v1::ModelCondition {
         let engine = &self.0.engine;
         let traffic = &engine.setup().serving.of(&id.name).traffic;
         let canary = traffic.canary.filter(|canary| canary.version == id.version);
@@ -146,12 +175,17 @@ impl ModelAdmin {
         } else {
             v1::ModelRole::Unspecified
         };
-        let (state, reason) = match hosted.map(Hosted::state) {
-            None | Some(State::Stopped) => (v1::ModelState::NotLoaded, String::new()),
-            Some(State::Loading) => (v1::ModelState::Loading, String::new()),
-            Some(State::Ready) => (v1::ModelState::Ready, String::new()),
-            Some(State::Failed(reason)) => (v1::ModelState::Failed, reason.to_string()),
+        let failed = |reason: &str| (v1::ModelState::Failed, reason.to_owned());
+        let (state, reason) = match (hosted.map(Hosted::state), load) {
+            // It answers, while what its folder holds now is loaded or could not be.
+            (Some(State::Ready), Some(Load::Failed(reason))) => (v1::ModelState::Ready, reason.to_string()),
+            (Some(State::Ready), _) => (v1::ModelState::Ready, String::new()),
+            (Some(State::Failed(reason)), _) => failed(&reason),
+            (Some(State::Loading), _) | (_, Some(Load::UnderWay)) => (v1::ModelState::Loading, String::new()),
+            (None | Some(State::Stopped), Some(Load::Failed(reason))) => failed(reason),
+            (None | Some(State::Stopped), None) => (v1::ModelState::NotLoaded, String::new()),
         };
+        let instances = hosted.map(Hosted::instances);
         v1::ModelCondition {
             model: Some(v1::ModelVersion {
                 name: id.name.clone(),
@@ -163,6 +197,8 @@ impl ModelAdmin {
             role: role.into(),
             canary_share: canary.map_or(0.0, |canary| canary.share),
             in_folder: true,
+            instances: instances.map_or(0, |it| it.wanted as u32),
+            instances_ready: instances.map_or(0, |it| it.ready as u32),
         }
     }
 }
@@ -180,20 +216,20 @@ fn with_name(model: Option<&v1::ModelReference>) -> Result<(&str, Option<u32>), 
 }
 
 /// A model that the folder does not hold was asked for by name: that is the caller's to know, not a failure to load.
-fn not_there(error: EngineError) -> ServiceError {
+fn not_there(error: ModelError) -> ServiceError {
     match error {
-        EngineError::Model(ModelError::Unknown {
+        ModelError::Unknown {
             reference, available, ..
-        }) => EngineError::UnknownModel {
+        } => EngineError::UnknownModel {
             wanted: reference,
             available,
         }
         .into(),
-        EngineError::Model(ModelError::Reference { reference, message }) => ServiceError::Field {
+        ModelError::Reference { reference, message } => ServiceError::Field {
             field: "model.name".into(),
             message: format!("`{reference}` names no model: {message}"),
         },
-        other => other.into(),
+        other => EngineError::from(other).into(),
     }
 }
 

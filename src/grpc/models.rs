@@ -13,12 +13,15 @@ const CURVE_STEPS: usize = 20;
 /// One line about a model.
 pub(super) fn summary(hosted: &Hosted, engine: &Engine) -> v1::ModelSummary {
     let contract = hosted.contract();
+    let instances = hosted.instances();
     v1::ModelSummary {
         model: Some(version(contract)),
         description: contract.manifest().description.clone(),
         ready: hosted.is_ready(),
         default: engine.default_model().as_ref() == Some(contract.id()),
         calibrated: contract.calibration().is_some(),
+        instances: instances.wanted as u32,
+        instances_ready: instances.ready as u32,
     }
 }
 

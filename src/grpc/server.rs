@@ -11,7 +11,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::service::LayerExt;
 use tonic::transport::Server;
-use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::aged::{self, Aged};
@@ -147,7 +146,7 @@ impl Serving {
     }
 
     /// Answers until `stop` ends, then takes nothing more and waits, for as long as the settings give it, until what was taken is
-    /// answered. `ready` is told whether every model answers.
+    /// answered. `ready` is told whether the server is ready.
     ///
     /// # Errors
     /// The transport failed.
@@ -166,9 +165,14 @@ impl Serving {
         } = parts.clone();
         let _following = trust.follow(settings);
         let (drain, draining) = watch::channel(false);
-        let reporter = HealthReporter::new();
-        let health_service = health::server(reporter.clone(), draining.clone());
-        let followed = tokio::spawn(health::follow(engine, reporter, draining.clone(), ready.clone()));
+        let sources = health::Sources {
+            engine,
+            telemetry: telemetry.clone(),
+            model_admin: settings.server.model_admin,
+            draining: draining.clone(),
+        };
+        let (health_service, followed) = health::service(sources, ready.clone());
+        let followed = tokio::spawn(followed);
         let most = settings.server.max_message_bytes;
         let context = Context::new(parts, settings, draining.clone());
         let model_admin =

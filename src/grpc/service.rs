@@ -13,7 +13,7 @@ use super::error::ServiceError;
 use super::server::Parts;
 use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
-use crate::config::{Server, Settings};
+use crate::config::{ModelControl, Server, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::gate::Policy;
 use crate::imaging::Limits;
@@ -36,6 +36,8 @@ pub(super) struct Context {
     pub policy: Policy,
     pub limits: Limits,
     pub settings: Server,
+    /// How models come and go.
+    pub control: ModelControl,
     /// How many images are decoded at once: no more than there are cores, whatever waits.
     pub decoders: Arc<Semaphore>,
     /// Becomes true when the server takes nothing more.
@@ -66,6 +68,7 @@ impl Context {
                 max_bytes: settings.limits.max_bytes,
             },
             settings: settings.server.clone(),
+            control: settings.model_control(),
             decoders: Arc::new(Semaphore::new(cores)),
             draining,
         })

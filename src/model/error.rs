@@ -81,6 +81,16 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A folder that held models lists none.
+    #[error(
+        "the folder of models {} lists no model at all: a mount that is missing looks like this; put the models back, or unload them by \
+         calls (models.control = \"explicit\")",
+        dir.display()
+    )]
+    NoModels {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The repository has no such model.
     #[error("there is no model `{reference}` in {}; there is {available}", dir.display())]
     Unknown {

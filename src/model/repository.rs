@@ -102,6 +102,69 @@ impl Located {
     }
 }
 
+/// What a look at a repository found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Every version that has a folder, by name and then version.
+    pub models: Vec<Located>,
+    /// A warning for every folder that is named as no model can be.
+    pub strangers: Vec<Finding>,
+    /// What is there and cannot be read: nobody knows what it holds.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Scan {
+    /// Adds the versions of a model.
+    fn add_model(&mut self, name: &str, path: &Path) {
+        let versions = is_folder(path).and_then(|is| if is { entries(path) } else { Ok(Vec::new()) });
+        let versions = match versions {
+            Ok(versions) => versions,
+            Err(error) => return self.add_unreadable(name, None, error),
+        };
+        for (version, folder) in versions {
+            match (number(&version), is_folder(&folder)) {
+                (Some(version), Ok(true)) => self.models.push(Located {
+                    name: name.to_owned(),
+                    version,
+                    folder,
+                }),
+                (Some(version), Err(error)) => self.add_unreadable(name, Some(version), error),
+                (None, Ok(true)) => {
+                    let complaint = format!("`{version}` is no version: it must be a whole number from 1");
+                    self.strangers.push(Finding::warning(&folder, complaint));
+                }
+                (_, Ok(false)) | (None, Err(_)) => {}
+            }
+        }
+    }
+
+    fn add_unreadable(&mut self, name: &str, version: Option<u32>, error: ModelError) {
+        self.unreadable.push(Unreadable {
+            name: name.to_owned(),
+            version,
+            error,
+        });
+    }
+}
+
+/// A folder of a model that is there and cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The model's name.
+    pub name: String,
+    /// The version; `None`: the folder of all of its versions.
+    pub version: Option<u32>,
+    /// What the system said.
+    pub error: ModelError,
+}
+
+impl Unreadable {
+    /// Whether it is a link to something that is not there.
+    fn leads_nowhere(&self) -> bool {
+        matches!(&self.error, ModelError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
 /// A folder of models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
@@ -134,28 +197,32 @@ impl Repository {
     /// # Errors
     /// A folder cannot be read.
     pub fn list(&self) -> Result<(Vec<Located>, Vec<Finding>), ModelError> {
-        let (mut models, mut strangers) = (Vec::new(), Vec::new());
-        for (name, path) in folders(&self.dir)? {
-            if let Some(complaint) = name_complaint(&name) {
-                strangers.push(Finding::warning(&path, complaint));
-                continue;
-            }
-            for (version, folder) in folders(&path)? {
-                match number(&version) {
-                    Some(version) => models.push(Located {
-                        name: name.clone(),
-                        version,
-                        folder,
-                    }),
-                    None => strangers.push(Finding::warning(
-                        &folder,
-                        format!("`{version}` is no version: it must be a whole number from 1"),
-                    )),
+        let mut scan = self.scan()?;
+        // A link that leads nowhere holds nothing for who only reads.
+        scan.unreadable.retain(|it| !it.leads_nowhere());
+        match scan.unreadable.pop() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok((scan.models, scan.strangers)),
+        }
+    }
+
+    /// The same for who follows a folder that changes: what is there and cannot be read is told apart from what is not there.
+    ///
+    /// # Errors
+    /// The repository's own folder cannot be read.
+    pub fn scan(&self) -> Result<Scan, ModelError> {
+        let mut scan = Scan::default();
+        for (name, path) in entries(&self.dir)? {
+            match name_complaint(&name) {
+                None => scan.add_model(&name, &path),
+                Some(complaint) if path.is_dir() => {
+                    scan.strangers.push(Finding::warning(&path, complaint));
                 }
+                Some(_) => {}
             }
         }
-        models.sort();
-        Ok((models, strangers))
+        scan.models.sort();
+        Ok(scan)
     }
 
     /// Finds the model that is asked for.
@@ -193,13 +260,9 @@ fn available(models: &[Located]) -> String {
     }
 }
 
-/// The folders within a folder, hidden ones left out, each with its name.
-fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
-    let fail = |source| ModelError::Io {
-        doing: "read the folder",
-        path: dir.to_path_buf(),
-        source,
-    };
+/// What a folder holds, hidden entries left out, each with its name.
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
+    let fail = |source| unreadable(dir, source);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
@@ -207,9 +270,28 @@ fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
             .file_name()
             .map(|it| it.to_string_lossy().into_owned())
             .unwrap_or_default();
-        if path.is_dir() && !name.starts_with('.') {
+        if !name.starts_with('.') {
             found.push((name, path));
         }
     }
     Ok(found)
+}
+
+/// Whether it is a folder. An entry that went meanwhile is none; one that cannot be looked at may be one.
+fn is_folder(path: &Path) -> Result<bool, ModelError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
+            Ok(false)
+        }
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> ModelError {
+    ModelError::Io {
+        doing: "read the folder",
+        path: path.to_path_buf(),
+        source,
+    }
 }

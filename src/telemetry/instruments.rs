@@ -147,7 +147,7 @@ type OfModel = (
     fn(&Served, Duration) -> Option<f64>,
 );
 
-const GAUGES: [OfModel; 8] = [
+const GAUGES: [OfModel; 10] = [
     (
         "sagate_accepted_ratio",
         "1",
@@ -196,6 +196,18 @@ const GAUGES: [OfModel; 8] = [
         "1 where the model answers, else 0.",
         |served, _| Some(f64::from(u8::from(served.ready.load(Relaxed)))),
     ),
+    (
+        "sagate_model_instances",
+        "{instance}",
+        "Threads that shall run the model.",
+        |served, _| Some(served.instances.load(Relaxed) as f64),
+    ),
+    (
+        "sagate_model_instances_ready",
+        "{instance}",
+        "Threads of the model that take batches.",
+        |served, _| Some(served.instances_ready.load(Relaxed) as f64),
+    ),
 ];
 
 const COUNTERS: [OfModel; 4] = [
@@ -238,6 +250,7 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         builder.with_callback(of_each(models, read)).build();
     }
     observe_limits(meter, models);
+    observe_required(meter, models);
     let in_flight = Arc::clone(in_flight);
     meter
         .u64_observable_gauge("sagate_requests_in_flight")
@@ -298,6 +311,21 @@ fn observe_limits(meter: &Meter, models: &Arc<Models>) {
             })
             .build();
     }
+}
+
+/// Which models the server must have: also one that is not loaded has a series here, for an alert to see.
+fn observe_required(meter: &Meter, models: &Arc<Models>) {
+    let models = Arc::clone(models);
+    meter
+        .u64_observable_gauge("sagate_required_model_ready")
+        .with_unit("1")
+        .with_description("1 where a model that the server must have (the default, and those that the settings name) answers, else 0.")
+        .with_callback(move |observer| {
+            for (name, answers) in models.required() {
+                observer.observe(u64::from(answers), &[KeyValue::new("model", name)]);
+            }
+        })
+        .build();
 }
 
 /// Reads every served model's value, under the model's labels.

@@ -24,6 +24,7 @@ mod traces;
 mod trust;
 mod window;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub use tally::Statistics;
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
-use crate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
+use crate::engine::{Bounds, Comparison, Contract, Instances, ModelId, Observer};
 use crate::trust::Counts as TrustCounts;
 use call::InFlight;
 use instruments::Instruments;
@@ -142,6 +143,11 @@ impl Telemetry {
         limits.bytes.store(bounds.bytes, Relaxed);
     }
 
+    /// Which models the server must have, and whether each answers.
+    pub fn required(&self, models: BTreeMap<String, bool>) {
+        self.0.models.set_required(models);
+    }
+
     /// A call begins. Its span hangs under the one that the headers `traceparent` and `tracestate` name.
     pub fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Call {
         Call::begin(self, rpc, metadata)
@@ -230,6 +236,16 @@ impl Observer for Telemetry {
         if let Some(served) = self.0.models.add(model) {
             self.0.instruments.begin_at_zero(&served);
         }
+    }
+
+    fn unloaded(&self, model: &ModelId) {
+        self.0.models.take_away(model);
+    }
+
+    fn instances(&self, model: &ModelId, instances: Instances) {
+        let served = self.0.models.get(model);
+        served.instances.store(instances.wanted, Relaxed);
+        served.instances_ready.store(instances.ready, Relaxed);
     }
 
     fn shadowed(&self, shadow: &ModelId, comparison: &Comparison) {

@@ -2,7 +2,7 @@
 //! caller cannot add labels.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -46,9 +46,10 @@ pub(super) struct Limits {
     pub(super) bytes: AtomicU64,
 }
 
-/// Every model that was served since the start: one that was taken away keeps its counts.
+/// Every model that was served since the start: one that was taken away keeps its counts, for when it comes again.
 pub(super) struct Models {
     pub(super) limits: Limits,
+    required: Mutex<BTreeMap<String, bool>>,
     served: RwLock<BTreeMap<ModelId, Arc<Served>>>,
     unknown: Arc<Served>,
     span: Duration,
@@ -64,6 +65,10 @@ pub(super) struct Served {
     pub(super) rejected: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) ready: AtomicBool,
+    /// Taken away on purpose: what is read of it now is nobody's business any more.
+    taken_away: AtomicBool,
+    pub(super) instances: AtomicUsize,
+    pub(super) instances_ready: AtomicUsize,
     pub(super) restarts: AtomicU64,
     pub(super) queue_entries: AtomicU64,
     pub(super) queue_bytes: AtomicU64,
@@ -96,6 +101,7 @@ impl Models {
     pub(super) fn new(contracts: &[Arc<Contract>], span: Duration) -> Models {
         let models = Models {
             limits: Limits::default(),
+            required: Mutex::default(),
             served: RwLock::default(),
             unknown: Arc::new(Served::new(None, span)),
             span,
@@ -112,6 +118,7 @@ impl Models {
         let id = contract.id();
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = served.get(id) {
+            before.taken_away.store(false, Relaxed);
             *before.reference.lock().unwrap_or_else(PoisonError::into_inner) = reference(contract);
             return None;
         }
@@ -130,9 +137,30 @@ impl Models {
         &self.unknown
     }
 
+    /// A model was taken away on purpose.
+    pub(super) fn take_away(&self, id: &ModelId) {
+        let served = self.get(id);
+        served.ready.store(false, Relaxed);
+        served.taken_away.store(true, Relaxed);
+    }
+
+    /// Every model that is served now.
     pub(super) fn all(&self) -> Vec<Arc<Served>> {
         let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
-        served.values().cloned().collect()
+        let now = served.values().filter(|it| !it.taken_away.load(Relaxed));
+        now.cloned().collect()
+    }
+
+    pub(super) fn set_required(&self, models: BTreeMap<String, bool>) {
+        *self.required.lock().unwrap_or_else(PoisonError::into_inner) = models;
+    }
+
+    /// The models that the server must have, and whether each answers.
+    pub(super) fn required(&self) -> BTreeMap<String, bool> {
+        self.required
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The time as windows count it.
@@ -152,6 +180,9 @@ impl Served {
             rejected: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             ready: AtomicBool::new(false),
+            taken_away: AtomicBool::new(false),
+            instances: AtomicUsize::new(0),
+            instances_ready: AtomicUsize::new(0),
             restarts: AtomicU64::new(0),
             queue_entries: AtomicU64::new(0),
             queue_bytes: AtomicU64::new(0),

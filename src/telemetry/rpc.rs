@@ -34,7 +34,7 @@ pub enum Rpc {
     GetModelStatus,
     /// Whether the server runs.
     ServerLive,
-    /// Whether every model answers.
+    /// Whether every model answers that the server must have.
     ServerReady,
     /// Whether one model answers.
     ModelReady,

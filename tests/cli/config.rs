@@ -133,6 +133,22 @@ fn a_wrong_setting_names_its_key_its_place_and_what_would_be_right() {
             ["`gate.allowed_coverage`", "mine.toml", "ascending"],
         ),
         (
+            "[models]\ncontrol = \"polling\"",
+            ["`models.control` is \"polling\"", "mine.toml", "\"explicit\""],
+        ),
+        (
+            "[models]\ncontrol = \"explicit\"\nwatch_seconds = 5",
+            [
+                "`models.control` is \"explicit\"",
+                "mine.toml",
+                "watch_seconds = 0",
+            ],
+        ),
+        (
+            "[models]\nremoval_scans = 0",
+            ["`models.removal_scans` is 0", "mine.toml", "from 1 to 1000"],
+        ),
+        (
             "[device]\nkind = \"gpu\"",
             ["`device.kind` is \"gpu\"", "mine.toml", "\"cuda\""],
         ),

@@ -7,6 +7,7 @@ mod program;
 #[path = "../tiny_model/mod.rs"]
 mod tiny_model;
 
+mod folder;
 mod models;
 mod service;
 mod whole;

@@ -1,5 +1,5 @@
 //! Models that come and go while others answer: replaced without a gap, refused where they fail their self-test, tried on a share of
-//! the requests, compared in the shadow, and kept true to a folder.
+//! the requests, compared in the shadow.
 //!
 //! What would break: a request that is lost while its model is replaced, a version that answers although it is broken, a shadow whose
 //! answer somebody gets, a canary that answers a request now and not the next time.
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine_rig::{Rig, ask, image, open};
 use sagate::engine::{
-    Asker, Canary, Comparison, Engine, EngineError, Folder, ModelId, Serving, State, Traffic, look_on,
+    Asker, Canary, Comparison, Engine, EngineError, ModelId, Serving, State, Traffic, look_on,
 };
 use sagate::gate::Policy;
-use sagate::model::{Golden, Model, Repository, refresh_sums, write_golden};
+use sagate::model::{Golden, Model, refresh_sums, write_golden};
 
 fn id(version: u32) -> ModelId {
     ModelId {
@@ -236,52 +236,4 @@ async fn a_shadow_is_compared_and_never_answers() {
         mask_dice: 1.0,
     };
     assert_eq!(comparisons, [(id(2), same)]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_is_followed() {
-    let rig = Rig::new(&["tiny"], |_| {});
-    rig.ready("tiny").await;
-    let repository = Repository::open(&rig.place.path("models")).unwrap();
-    let mut folder = Folder::new(repository, rig.engine.clone());
-    let versions = || -> Vec<u32> {
-        let models = rig.engine.models();
-        models
-            .iter()
-            .map(|hosted| hosted.contract().id().version)
-            .collect()
-    };
-    let second = copy_version(&rig, 2);
-    folder.look(false).await.unwrap();
-    assert_eq!(versions(), [1], "it may still be being written");
-    folder.look(false).await.unwrap();
-    assert_eq!(versions(), [1, 2]);
-    let before = rig
-        .engine
-        .find("tiny", Some(2))
-        .unwrap()
-        .contract()
-        .hash()
-        .to_owned();
-    crate::tiny_model::change(
-        &second,
-        "manifest.toml",
-        "random weights for tests",
-        "other words",
-    );
-    refresh_sums(&second).unwrap();
-    folder.look(true).await.unwrap();
-    let after = rig.engine.find("tiny", Some(2)).unwrap();
-    assert_ne!(after.contract().hash(), before, "what changed was loaded anew");
-    // Damaged: it is not loaded, and what answered before goes on.
-    std::fs::write(second.join("weights.safetensors"), b"nonsense").unwrap();
-    refresh_sums(&second).unwrap();
-    folder.look(true).await.unwrap();
-    assert_eq!(
-        rig.engine.find("tiny", Some(2)).unwrap().contract().hash(),
-        after.contract().hash()
-    );
-    std::fs::remove_dir_all(&second).unwrap();
-    folder.look(true).await.unwrap();
-    assert_eq!(versions(), [1]);
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Place, segment, waves_image};
 use sagate::engine::{
-    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Forming, Hosted, ModelId, Observer,
-    Scored, Serving, ServingPlan, Setup, Slots, Usage,
+    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Forming, Hosted, Instances, ModelId,
+    Observer, Scored, Serving, ServingPlan, Setup, Slots, Usage,
 };
 use sagate::model::Model;
 
@@ -45,6 +45,8 @@ impl Observer for Saboteur {
     fn batch_ended(&self, _: &ModelId, _: Duration, _: Duration) {}
     fn sams(&self, _: &ModelId, _: Duration) {}
     fn ready(&self, _: &ModelId, _: bool) {}
+    fn instances(&self, _: &ModelId, _: Instances) {}
+    fn unloaded(&self, _: &ModelId) {}
     fn panicked(&self, _: &ModelId) {
         self.seen.fetch_add(1, Ordering::SeqCst);
     }
@@ -74,6 +76,8 @@ fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) ->
             },
             ..ServingPlan::default()
         },
+        load_timeout: Duration::from_secs(200),
+        strict_readiness: false,
     };
     let default = "tiny".parse().unwrap();
     Engine::start(vec![(model, contract)], default, setup, observer).unwrap()

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sagate::engine::{
-    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Hosted, ModelId, Observer, Pending,
-    Ready, Scored, ServingPlan, Setup, Slots,
+    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Hosted, Instances, ModelId,
+    Observer, Pending, Ready, Scored, ServingPlan, Setup, Slots,
 };
 use sagate::model::Model;
 
@@ -72,6 +72,8 @@ impl Observer for Watcher {
     fn ready(&self, model: &ModelId, ready: bool) {
         self.readiness.lock().unwrap().push((model.clone(), ready));
     }
+    fn instances(&self, _: &ModelId, _: Instances) {}
+    fn unloaded(&self, _: &ModelId) {}
     fn panicked(&self, _: &ModelId) {}
     fn shadowed(&self, shadow: &ModelId, comparison: &Comparison) {
         self.comparisons
@@ -110,6 +112,8 @@ impl Rig {
             niceness: 0,
             warm_up_sides: vec![64],
             serving: ServingPlan::default(),
+            load_timeout: Duration::from_secs(200),
+            strict_readiness: false,
         };
         change(&mut setup);
         let observer = Arc::new(Watcher::default());

@@ -166,11 +166,22 @@ async fn health_and_reflection() {
     let place = place();
     let server = serve(&place, &[], &[]);
     let mut health = HealthClient::new(server.channel());
-    for service in ["", "sagate.v1.QualityControl", "tiny@1"] {
+    for service in [
+        "",
+        "sagate.v1.QualityControl",
+        "inference.GRPCInferenceService",
+        "tiny",
+        "tiny@1",
+    ] {
         let answer = within(health.check(watch(service))).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "`{service}`");
     }
-    for service in ["tiny@2", "tiny", "sagate.v1.Nothing", "Jane Doe"] {
+    for service in [
+        "tiny@2",
+        "sagate.v1.ModelAdminControl",
+        "sagate.v1.Nothing",
+        "Jane Doe",
+    ] {
         let unknown = within(health.check(watch(service))).await.unwrap_err();
         assert_eq!(unknown.code(), Code::NotFound, "`{service}`: {unknown:?}");
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::calls::until;
 use crate::program::{Place, waves_image};
 use crate::server::{ADMINS, Server};
 use sagate::grpc::v1;
@@ -138,9 +139,11 @@ async fn models_come_and_go_while_others_ask() {
     };
     admin.unload_model(request.clone()).await.unwrap();
     until_health(&server, "tiny@2", 2).await;
-    assert_eq!(
-        server.metric("sagate_model_ready{model=\"tiny\",version=\"2\"}"),
-        0.0
+    // What was taken away on purpose has no series that an alert would wake somebody for.
+    let metrics = server.get("/metrics").1;
+    assert!(
+        !metrics.contains("sagate_model_ready{model=\"tiny\",version=\"2\"}"),
+        "{metrics}"
     );
     assert_eq!(
         server.metric("sagate_model_ready{model=\"tiny\",version=\"1\"}"),
@@ -194,11 +197,11 @@ async fn what_cannot_be_loaded_is_told_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hang_up_lets_the_server_look_at_its_folder() {
+async fn sigusr2_lets_the_server_look_at_its_folder() {
     let place = Place::new(1, &[0.5]);
-    let server = allowed(&place, &[("SERVING__TINY__SHADOW", "2")]);
+    let server = crate::server::serve(&place, &[("SERVING__TINY__SHADOW", "2")], &[]);
     second_version(&place);
-    server.signal("HUP");
+    server.signal("USR2");
     until_health(&server, "tiny@2", 1).await;
     let mut tries = 0;
     let answer = server.client().segment(request(1)).await.unwrap();
@@ -214,4 +217,79 @@ async fn a_hang_up_lets_the_server_look_at_its_folder() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(server.stop().code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_leaves_models_as_an_admin_left_them() {
+    let place = Place::new(1, &[0.5]);
+    second_version(&place);
+    let server = allowed(&place, &[("AUDIT__FILE", "audit.jsonl"), ("LOG__LEVEL", "info")]);
+    let unload = v1::UnloadModelRequest {
+        model: model("tiny", 2),
+    };
+    admin(&server).unload_model(unload).await.unwrap();
+    until_health(&server, "tiny@2", 2).await;
+    // Neither of the signals undoes it.
+    server.signal("USR2");
+    std::fs::rename(place.path("audit.jsonl"), place.path("moved.jsonl")).unwrap();
+    server.signal("HUP");
+    until("the audit log does not begin anew", async || {
+        server.client().segment(request(1)).await.unwrap();
+        place.path("audit.jsonl").exists()
+    })
+    .await;
+    let asked = v1::GetModelStatusRequest::default();
+    let answer = admin(&server).get_model_status(asked).await.unwrap();
+    let states: Vec<_> = answer.into_inner().models.iter().map(|it| it.state()).collect();
+    assert_eq!(states, [v1::ModelState::Ready, v1::ModelState::NotLoaded]);
+    let stopped = server.stop();
+    assert_eq!(stopped.code, 0);
+    assert!(stopped.log.contains("SIGUSR2 changes nothing"), "{}", stopped.log);
+    assert!(!stopped.log.contains("the model was loaded"), "{}", stopped.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_folder_says_what_is_served_calls_do_not() {
+    let place = Place::new(1, &[0.5]);
+    for (control, settings) in [
+        ("poll", &[("MODELS__WATCH_SECONDS", "1")][..]),
+        ("none", &[("MODELS__CONTROL", "none")]),
+    ] {
+        let server = allowed(&place, settings);
+        let mut admin = admin(&server);
+        let refusals = [
+            admin
+                .load_model(v1::LoadModelRequest {
+                    model: model("tiny", 1),
+                })
+                .await
+                .unwrap_err(),
+            admin
+                .unload_model(v1::UnloadModelRequest {
+                    model: model("tiny", 1),
+                })
+                .await
+                .unwrap_err(),
+            admin
+                .reload_model(v1::ReloadModelRequest {
+                    model: model("tiny", 1),
+                })
+                .await
+                .unwrap_err(),
+        ];
+        for refused in refusals {
+            let expected = (Code::FailedPrecondition, "MODELS_NOT_BY_CALLS", "");
+            crate::calls::assert_refused(&refused, expected, control);
+            let message = refused.message();
+            assert!(
+                message.contains(&format!("models.control is \"{control}\"")) && message.contains("explicit"),
+                "{message}"
+            );
+        }
+        // How they are can be asked all the same.
+        let asked = v1::GetModelStatusRequest::default();
+        let answer = admin.get_model_status(asked).await.unwrap().into_inner();
+        assert_eq!(answer.models[0].state(), v1::ModelState::Ready);
+        assert_eq!(server.stop().code, 0);
+    }
 }

@@ -160,6 +160,16 @@ impl Server {
     }
 }
 
+impl Stopped {
+    /// Nothing panicked or crashed: each line on stderr is a log line, a JSON object, or an error of one line.
+    #[track_caller]
+    pub fn assert_calm(&self) {
+        assert!(!self.log.contains("panicked"), "{self:?}");
+        let others = self.log.lines().filter(|line| !line.starts_with("error: "));
+        others.for_each(|line| assert!(line.starts_with('{'), "`{line}` in {self:?}"));
+    }
+}
+
 /// Starts a server with some settings, like `("ENGINE__MAX_BATCH", "1")`, and waits until it is ready.
 pub fn serve(place: &Place, settings: &[(&str, &str)], arguments: &[&str]) -> Server {
     let mut command = serving(place, arguments);

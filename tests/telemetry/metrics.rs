@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::telemetry_rig::{Admin, calibrated, decided, everything, families, model, phases, start, value};
-use sagate::engine::{ModelId, Observer};
+use sagate::engine::{Contract, ModelId, Observer};
 use sagate::gate::Reason;
+use sagate::model::Model;
 use sagate::telemetry::{Rpc, Telemetry};
 use tonic::Code;
 use tonic::metadata::MetadataMap;
@@ -87,6 +88,9 @@ async fn every_number_over_http() {
     is(&format!("sagate_sam_seconds_total{{{TINY}}}"), 0.5);
     is(&format!("sagate_model_ready{{{TINY}}}"), 1.0);
     is(&format!("sagate_model_restarts_total{{{TINY}}}"), 1.0);
+    is(&format!("sagate_model_instances{{{TINY}}}"), 2.0);
+    is(&format!("sagate_model_instances_ready{{{TINY}}}"), 1.0);
+    is("sagate_required_model_ready{model=\"tiny\"}", 1.0);
 
     let at_least = |series: &str, least: f64| assert!(value(&text, series).unwrap() >= least, "{series}");
     at_least("process_resident_memory_bytes", 1e6);
@@ -97,6 +101,45 @@ async fn every_number_over_http() {
     at_least("process_start_time_seconds", 1.7e9);
     at_least("sagate_runtime_tasks", 1.0);
     admin.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_away_on_purpose_has_no_series() {
+    // Read as it happens: the SDK keeps those that were recorded.
+    const OBSERVED: [&str; 12] = [
+        "sagate_accepted_ratio",
+        "sagate_coverage_ratio",
+        "sagate_qc_ratio",
+        "sagate_queue_entries",
+        "sagate_queue_bytes",
+        "sagate_model_ready",
+        "sagate_model_instances",
+        "sagate_model_instances_ready",
+        "sagate_model_restarts_total",
+        "sagate_forward_seconds_total",
+        "sagate_qc_seconds_total",
+        "sagate_sam_seconds_total",
+    ];
+    let telemetry = start("");
+    everything(&telemetry);
+    let seen = |series: &str| value(&telemetry.render().unwrap(), &format!("{series}{{{TINY}}}"));
+    for series in OBSERVED {
+        assert!(seen(series).is_some(), "{series} is not there at first");
+    }
+    telemetry.unloaded(&model());
+    for series in OBSERVED {
+        assert_eq!(seen(series), None, "{series}");
+    }
+    // It comes again, with the counts that it had.
+    let dir = tempfile::tempdir().unwrap();
+    let folder = crate::tiny_model::write(dir.path(), 1, vec![], &[0.7]);
+    let contract = Contract::new(&Model::open(&folder).unwrap()).unwrap();
+    telemetry.loaded(&contract);
+    telemetry.ready(&model(), true);
+    for series in OBSERVED {
+        assert!(seen(series).is_some(), "{series} does not come again");
+    }
+    assert_eq!(seen("sagate_model_restarts_total"), Some(1.0));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate::config;
-use sagate::engine::{Bounds, Comparison, Contract, ModelId, Observer};
+use sagate::engine::{Bounds, Comparison, Contract, Instances, ModelId, Observer};
 use sagate::gate::{Confidence, Reason};
 use sagate::model::Model;
 use sagate::telemetry::phases::{Phase, Phases};
@@ -102,6 +102,8 @@ pub fn everything(telemetry: &Telemetry) {
     });
     Observer::queue(telemetry, &model, 3, 4096);
     telemetry.ready(&model, true);
+    telemetry.instances(&model, Instances { ready: 1, wanted: 2 });
+    telemetry.required([("tiny".to_owned(), true)].into());
     telemetry.batch_begins(&model, 2);
     telemetry.batch_ended(&model, Duration::from_millis(30), Duration::from_millis(10));
     telemetry.sams(&model, Duration::from_millis(500));

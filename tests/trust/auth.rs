@@ -271,6 +271,31 @@ async fn a_line_that_is_gone_ends_its_token_and_the_client_and_command_line_send
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_has_tokens_read_at_once() {
+    let place = place();
+    token(&place, "first", &["infer"]);
+    let settings = [
+        ("AUTH__TOKENS", "tokens"),
+        ("AUTH__ANONYMOUS", ""),
+        // Far longer than the test.
+        ("TLS__RELOAD_SECONDS", "86400"),
+    ];
+    let server = serve(&place, &settings, &[]);
+    let secret = token(&place, "second", &["infer"]);
+    let access = Access::default().with_token(&secret).unwrap();
+    let client = Client::connect_with(&server.url().parse().unwrap(), &access)
+        .await
+        .unwrap();
+    client.model(None).await.unwrap_err();
+    server.signal("HUP");
+    until("the new token is not taken", async || {
+        client.model(None).await.is_ok()
+    })
+    .await;
+    assert_eq!(server.stop().code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_its_clients_name() {
     let place = place();
     let authority = Authority::new("Tests");

@@ -12,13 +12,16 @@ use tokio::sync::{Notify, watch};
 
 use super::exit::explain;
 use super::{Exit, loading, out};
-use crate::config::Settings;
+use crate::config::{ModelControl, Settings};
 use crate::engine::{Contract, Engine, Folder, Setup};
 use crate::grpc::{Addresses, Ended, Parts, Serving};
 use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
-use crate::trust::{Audit, Trust};
+use crate::trust::Trust;
 use setup::setup;
+
+/// The models' threads are waited for at most so long at the end: everything was answered by then.
+const STOP: Duration = Duration::from_secs(5);
 
 /// Arguments of `sagate serve`.
 #[derive(Debug, clap::Args)]
@@ -26,8 +29,9 @@ use setup::setup;
 Answers sagate.v1.QualityControl, the Open Inference Protocol, health and reflection over gRPC, and /metrics, /healthz and /readyz over
 HTTP on the admin address; with --http the Open Inference Protocol over HTTP/JSON as well. Every model of the folder is served. SIGTERM
 or SIGINT: nothing more is taken, what was taken is answered (at most server.shutdown_seconds); a second signal ends it at once. SIGHUP
-begins the audit log anew and looks at the folder of models. An address that others can reach needs TLS (settings tls.cert, tls.key) or
---insecure; tokens, roles and limits are in the sections auth and rate.
+opens the audit log anew and reads certificates, tokens and keys again; SIGUSR2 reconciles the models with their folder (models.control).
+An address that others can reach needs TLS (settings tls.cert, tls.key) or --insecure; tokens, roles and limits are in the sections auth
+and rate.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
 pub struct Args {
@@ -71,8 +75,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     // A decoder that nobody waits for any more may still be at work; it holds nothing that matters.
     runtime.shutdown_background();
     match ended {
-        Ok(Ended::Answered) => Ok(Exit::Ok),
-        // The models' threads may be loading still.
+        // Everything was answered and written. The models' threads may be loading still.
+        Ok(Ended::Answered) => Exit::Ok.at_once(),
         Err(error) => explain(&error).at_once(),
         Ok(Ended::CutOff(calls)) => {
             out::error(&format!(
@@ -105,12 +109,12 @@ async fn serve(
         Arc::new(telemetry.clone()),
     )?);
     announce(settings, &addresses, &contracts, &engine)?;
-    let followed = tokio::spawn(follow(
-        settings,
-        repository.clone(),
-        engine.clone(),
-        trust.audit.clone(),
-    )?);
+    tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.started().await }
+    });
+    let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
+    let hung_up = tokio::spawn(reopen(trust.clone())?);
     let (ready, is_ready) = watch::channel(false);
     let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
     let parts = Parts {
@@ -122,8 +126,10 @@ async fn serve(
     let ended = serving.run(parts, settings, ready, stop_signal()?).await;
     told.abort();
     followed.abort();
+    hung_up.abort();
     if matches!(ended, Ok(Ended::Answered)) {
-        engine.stop().await;
+        // A shadow's last image, say. One that loads, or hangs, keeps nobody.
+        let _ = tokio::time::timeout(STOP, engine.stop()).await;
     }
     telemetry.shutdown().await;
     if let Some(audit) = trust.audit {
@@ -132,29 +138,52 @@ async fn serve(
     Ok(ended?)
 }
 
-/// Follows the folder of models: as often as the settings say, and at SIGHUP, which begins the audit log anew as well.
+/// Follows the folder of models, where it says what is served: as often as the settings say, and at SIGUSR2.
 fn follow(
     settings: &Settings,
     repository: Repository,
     engine: Arc<Engine>,
-    audit: Option<Audit>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
-    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-    let every = settings.models.watch_seconds;
-    let every = (every > 0).then(|| Duration::from_secs(every));
+    let mut told = signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened to")?;
+    let models = &settings.models;
+    let every = (models.watch_seconds > 0).then(|| Duration::from_secs(models.watch_seconds));
+    let control = settings.model_control();
+    let folder = Folder::new(repository, engine, models.removal_scans);
     let now = Arc::new(Notify::new());
+    let follows = control == ModelControl::Poll;
     Ok(async move {
-        let folder = Folder::new(repository, engine).follow(every, now.clone());
+        let folder = async {
+            if follows {
+                folder.follow(every, now.clone()).await;
+            }
+        };
         let told = async {
-            while hang_up.recv().await.is_some() {
-                tracing::info!("SIGHUP: the audit log begins anew, and the folder of models is looked at");
-                if let Some(audit) = &audit {
-                    audit.reopen();
+            while told.recv().await.is_some() {
+                if follows {
+                    tracing::info!("SIGUSR2: the folder of models is looked at");
+                    now.notify_one();
+                } else {
+                    tracing::warn!(
+                        "SIGUSR2 changes nothing: models.control is {:?}, so that the folder of models is not followed",
+                        control.name()
+                    );
                 }
-                now.notify_one();
             }
         };
         tokio::join!(folder, told);
+    })
+}
+
+/// At SIGHUP, opens the audit log anew and reads tokens, certificates and keys again; models are left as they are.
+fn reopen(trust: Trust) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
+    Ok(async move {
+        while hang_up.recv().await.is_some() {
+            tracing::info!(
+                "SIGHUP: the audit log begins anew, and tokens, certificates and keys are read again"
+            );
+            trust.reopen();
+        }
     })
 }
 

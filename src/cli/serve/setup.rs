@@ -37,6 +37,8 @@ pub(super) fn setup(settings: &Settings, placement: Placement) -> Setup {
         niceness: engine.niceness as i32,
         warm_up_sides: engine.warm_up_sides.clone(),
         serving: serving_plan(settings, device),
+        load_timeout: Duration::from_secs(settings.models.load_seconds),
+        strict_readiness: settings.readiness.strict,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::Code;
 
 use super::model;
+use crate::engine::State;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::repository_index_response::ModelIndex;
 use crate::grpc::inference::{RepositoryIndexRequest, RepositoryIndexResponse};
@@ -30,16 +31,18 @@ pub(super) fn index(
     only_one(&request.repository_name)?;
     let models = model::all(context).into_iter().map(|hosted| {
         let id = hosted.contract().id();
-        let (state, reason) = match (context.open().is_ok(), hosted.is_ready()) {
-            (true, true) => ("READY", ""),
-            (true, false) => ("LOADING", "the model is being loaded"),
-            (false, _) => ("UNAVAILABLE", "the server is shutting down"),
+        let (state, reason) = match hosted.state() {
+            _ if context.open().is_err() => ("UNAVAILABLE", "the server is shutting down".into()),
+            State::Ready => ("READY", "".into()),
+            State::Loading => ("LOADING", "the model is being loaded".into()),
+            State::Failed(reason) => ("UNAVAILABLE", reason),
+            State::Stopped => ("UNAVAILABLE", "its threads have ended".into()),
         };
         ModelIndex {
             name: id.name.clone(),
             version: id.version.to_string(),
             state: state.into(),
-            reason: reason.into(),
+            reason: reason.to_string(),
         }
     });
     let models = models.filter(|model| !request.ready || model.state == "READY");

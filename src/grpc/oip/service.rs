@@ -9,7 +9,6 @@ use super::caller::Caller;
 use super::infer::infer;
 use super::repository::{self, Change, index};
 use super::{model, statistics, stream};
-use crate::engine::Hosted;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::grpc::inference::{
@@ -44,8 +43,7 @@ impl Inference {
     }
 
     pub fn is_server_ready(&self) -> bool {
-        let ready = |hosted: &Arc<Hosted>| model::is_ready(hosted, &self.0);
-        model::all(&self.0).iter().all(ready)
+        self.0.engine.is_ready() && self.0.open().is_ok()
     }
 
     pub fn is_model_ready(&self, name: &str, version: &str) -> Result<bool, ServiceError> {
