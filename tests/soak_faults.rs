@@ -2,7 +2,8 @@
 //! `SAGATE_FAULTS_SECONDS` says (20), with the figures of memory, threads and descriptors in the folder that `SAGATE_FAULTS_OUT` names.
 //! `make soak` runs it for an hour.
 //!
-//! What would break: an answer that is lost or another one because of someone else's fault, and whatever a fault leaves behind.
+//! What would break: an answer that is lost or another one because of someone else's fault, a server that says it is ready while its default
+//! model does not answer, and whatever a fault leaves behind.
 
 #![allow(
     clippy::print_stdout,
@@ -17,7 +18,7 @@ mod tiny_model;
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +33,10 @@ use sagate::grpc::v1::quality_control_client::QualityControlClient;
 use sagate::study::figure::{Axis, Figure, LinePanel, Lines, Series};
 use server::{Server, request, serving, tensor};
 use tokio::task::JoinSet;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use v1::segment_stream_response::Outcome;
 
 /// Callers that must notice nothing.
@@ -43,11 +48,16 @@ const SERVER: &str = "TO_BE_KILLED_IN_A_SOAK";
 /// Growth of memory that is no leak: what the allocator keeps of large images.
 const SLACK_MIB: f64 = 8.0;
 
+/// How long the folder of models stays broken: more of the server's looks, one a second, than take a version away that is gone.
+const BROKEN: Duration = Duration::from_secs(5);
+/// Between two checks of readiness.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// Where the clock jumps to, in seconds: two hours on, a day back, a month on, and right again.
 const AHEAD: [i64; 4] = [7200, -86_400, 2_592_000, 0];
 
 /// What goes wrong, in turn.
-const FAULTS: [&str; 7] = [
+const FAULTS: [&str; 12] = [
     "client killed in mid-stream",
     "slow reader",
     "half-open connections",
@@ -55,6 +65,11 @@ const FAULTS: [&str; 7] = [
     "good model comes and goes",
     "SIGHUP",
     "clock jump",
+    "sums of the default away",
+    "folder of models away",
+    "empty mount",
+    "garbage version",
+    "default replaced in place",
 ];
 
 /// The client that is killed: opens streams without end, and says so when its first call is on its way.
@@ -87,6 +102,8 @@ struct Subject {
 impl Subject {
     fn start() -> Subject {
         let place = Place::new(1, &[0.1, 0.2, 0.3]);
+        // Beside the default, so that a listing without it is not empty.
+        tiny_model::write_as("other", &place.path("models"), 1, Vec::new(), &[0.1]);
         let own = serving(&place, &[]);
         // The shell gives its place to the program, so that signals reach it.
         let mut command = Command::new("sh");
@@ -96,6 +113,7 @@ impl Subject {
             .args(own.get_args())
             .current_dir(own.get_current_dir().unwrap())
             .env("SAGATE__LOG__LEVEL", "info")
+            .env("SAGATE__MODELS__WATCH_SECONDS", "1")
             .env("SAGATE__AUDIT__FILE", "/dev/full");
         let clock = place.path("clock");
         set(&clock, 0);
@@ -145,16 +163,151 @@ impl Subject {
             }
             "SIGHUP" => self.server.signal("HUP"),
             "clock jump" => set(&self.clock, AHEAD[round as usize % AHEAD.len()]),
+            "sums of the default away" => self.without("models/tiny/1/SHA256SUMS", false).await,
+            "folder of models away" => self.without("models", false).await,
+            "empty mount" => self.without("models", true).await,
+            "garbage version" => {
+                let folder = self.place.path("models/tiny/9");
+                std::fs::create_dir(&folder).unwrap();
+                for file in ["SHA256SUMS", "manifest.toml", "weights.safetensors"] {
+                    std::fs::write(folder.join(file), [0xff; 512]).unwrap();
+                }
+                tokio::time::sleep(BROKEN).await;
+                std::fs::remove_dir_all(folder).unwrap();
+            }
+            "default replaced in place" => self.replace_default(round).await,
             other => unreachable!("{other}"),
         }
     }
 
     /// Lets the server find a version, and then that it is gone.
     async fn look_at_models(&self, folder: &Path) {
-        self.server.signal("HUP");
+        self.server.signal("USR2");
         tokio::time::sleep(PAUSE).await;
         std::fs::remove_dir_all(folder).unwrap();
-        self.server.signal("HUP");
+        self.server.signal("USR2");
+    }
+
+    /// Moves something away for a while; in its place lies nothing, or an empty folder.
+    async fn without(&self, what: &str, empty: bool) {
+        let (from, to) = (self.place.path(what), self.place.path("away"));
+        std::fs::rename(&from, &to).unwrap();
+        if empty {
+            std::fs::create_dir(&from).unwrap();
+        }
+        tokio::time::sleep(BROKEN).await;
+        if empty {
+            std::fs::remove_dir(&from).unwrap();
+        }
+        std::fs::rename(&to, &from).unwrap();
+    }
+
+    /// Replaces the default's files as somebody does who copies them: they go, come back in part, then whole. The weights are the same,
+    /// the words are new. Waits until the new one answers.
+    async fn replace_default(&self, round: u64) {
+        let (version, staged) = (self.place.path("models/tiny/1"), self.place.path("staged"));
+        copy_files(&version, &staged, |_| true);
+        let manifest = std::fs::read_to_string(staged.join("manifest.toml")).unwrap();
+        let words = format!("description = \"round {round}\"");
+        let of_line = |line: &str| {
+            if line.starts_with("description = ") {
+                words.clone()
+            } else {
+                line.to_owned()
+            }
+        };
+        let changed: Vec<String> = manifest.lines().map(of_line).collect();
+        std::fs::write(staged.join("manifest.toml"), changed.join("\n") + "\n").unwrap();
+        sagate::model::refresh_sums(&staged).unwrap();
+        let wanted = sagate::model::content_hash(&std::fs::read(staged.join("SHA256SUMS")).unwrap());
+        std::fs::remove_dir_all(&version).unwrap();
+        tokio::time::sleep(PAUSE).await;
+        copy_files(&staged, &version, |name| {
+            name == "SHA256SUMS" || name == "manifest.toml"
+        });
+        tokio::time::sleep(BROKEN).await;
+        copy_files(&staged, &version, |_| true);
+        std::fs::remove_dir_all(&staged).unwrap();
+        let mut client = self.server.client();
+        until("what was replaced in place is not swapped", async || {
+            let asked = v1::GetModelRequest {
+                model: Some(v1::ModelReference {
+                    name: tiny_model::NAME.into(),
+                    version: 1,
+                }),
+            };
+            let answer = within(client.get_model(asked)).await.unwrap().into_inner();
+            answer.summary.unwrap().model.unwrap().content_hash == wanted
+        })
+        .await;
+    }
+
+    /// `/readyz`.
+    async fn is_ready(&self) -> bool {
+        let address = self.server.admin().trim_start_matches("http://").to_owned();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            write!(
+                stream,
+                "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+            )
+            .unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer.starts_with("HTTP/1.1 200 ")
+        });
+        asked.await.unwrap()
+    }
+
+    fn health(&self) -> HealthClient<Channel> {
+        HealthClient::new(self.server.channel())
+    }
+
+    /// Holds readiness and health beside what answers, until the end.
+    async fn watch_readiness(&self, case: &Known, end: Instant) -> Readiness {
+        let mut seen = Readiness::default();
+        let (mut client, mut health) = (self.server.client(), self.health());
+        while Instant::now() < end {
+            let mut says = vec![self.is_ready().await];
+            for service in [
+                "",
+                "sagate.v1.QualityControl",
+                "inference.GRPCInferenceService",
+                "tiny",
+            ] {
+                says.push(is_serving(&mut health, service).await);
+            }
+            let answer = within(client.segment(case.request("ready"))).await;
+            seen.checks += 1;
+            seen.not_ready += u64::from(says.contains(&false));
+            seen.outages += u64::from(answer.is_err());
+            assert!(
+                answer.is_ok() || says.iter().all(|says| !says),
+                "it says that it is ready ({says:?}) and answers {answer:?}"
+            );
+            tokio::time::sleep(MOMENT).await;
+        }
+        seen
+    }
+
+    /// The default is gone for good while another model is there: then, and only then, the server says that it is not ready.
+    async fn default_goes_and_comes(&self, case: &Known) {
+        let (from, to) = (self.place.path("models/tiny"), self.place.path("away"));
+        std::fs::rename(&from, &to).unwrap();
+        until("a server without its default is ready", async || {
+            !self.is_ready().await
+        })
+        .await;
+        let mut client = self.server.client();
+        within(client.segment(case.request("gone"))).await.unwrap_err();
+        let mut health = self.health();
+        for service in ["", "tiny", "tiny@1"] {
+            assert!(!is_serving(&mut health, service).await, "`{service}`");
+        }
+        assert!(is_serving(&mut health, "other").await);
+        std::fs::rename(&to, &from).unwrap();
+        until("it is not ready again", async || self.is_ready().await).await;
+        case.ask(&mut client).await;
     }
 
     /// Connections that say nothing, half of HTTP/2, or something else, and are left open for a while.
@@ -174,6 +327,33 @@ impl Subject {
         let connections: Vec<TcpStream> = words.iter().cycle().take(20).map(open).collect();
         tokio::time::sleep(PAUSE).await;
         drop(connections);
+    }
+}
+
+/// Health of a service or a model.
+async fn is_serving(health: &mut HealthClient<Channel>, service: &str) -> bool {
+    let asked = HealthCheckRequest {
+        service: service.into(),
+    };
+    let answer = within(health.check(asked)).await.unwrap().into_inner();
+    answer.status() == ServingStatus::Serving
+}
+
+/// What was seen of readiness.
+#[derive(Default)]
+struct Readiness {
+    checks: u64,
+    not_ready: u64,
+    outages: u64,
+}
+
+fn copy_files(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if wanted(&entry.file_name().to_string_lossy()) {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
 }
 
@@ -326,7 +506,8 @@ async fn nobody_notices_the_faults_of_others() {
         }
         samples
     };
-    let ((), samples) = tokio::join!(break_things, watch);
+    let ready = subject.watch_readiness(&cases[0], end);
+    let ((), samples, ready) = tokio::join!(break_things, watch, ready);
     while let Some(ended) = within(work.join_next()).await {
         ended.unwrap();
     }
@@ -337,6 +518,11 @@ async fn nobody_notices_the_faults_of_others() {
         "{:>7} calls answered, each as the library does",
         answered.load(Relaxed)
     );
+    println!(
+        "{:>7} checks of readiness: {} said no, and {} times the default did not answer",
+        ready.checks, ready.not_ready, ready.outages
+    );
+    assert_eq!((ready.not_ready, ready.outages), (0, 0));
     let mut client = subject.server.client();
     quiet(&mut client).await;
     let lost = subject
@@ -352,6 +538,7 @@ async fn nobody_notices_the_faults_of_others() {
     })
     .await;
     cases[0].ask(&mut client).await;
+    subject.default_goes_and_comes(&cases[0]).await;
     assert_eq!(subject.server.stop().code, 0);
 }
 
@@ -366,7 +553,8 @@ fn assert_steady(samples: &[Sample]) {
     let fifth = samples.len() / 5;
     for (index, what, slack) in [
         (0, "resident MiB", SLACK_MIB),
-        (1, "threads", 1.0),
+        // A version that comes and goes has some for a while, and so has its folder while it is read.
+        (1, "threads", 3.0),
         (2, "descriptors", 8.0),
     ] {
         let of = |part: &[Sample]| median(part.iter().map(|sample| sample.holds[index]));
