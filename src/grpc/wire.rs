@@ -53,9 +53,10 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
     }
 }
 
-/// The limit on receiving that a status is of; tonic hands the status on as it is.
+/// The limit on receiving that a status is of: somewhere among its sources, as what hands a body on wraps its errors.
 fn limit(status: &Status) -> Option<ServiceError> {
-    match std::error::Error::source(status)?.downcast_ref()? {
+    let mut sources = std::iter::successors(std::error::Error::source(status), |error| error.source());
+    match sources.find_map(|error| error.downcast_ref())? {
         &ServiceError::ReceiveBudget { whose, held, limit } => {
             Some(ServiceError::ReceiveBudget { whose, held, limit })
         }

@@ -422,9 +422,16 @@ async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_
         }
         for body in unread {
             let error = end(body).await;
-            assert_eq!(error.is_reset(), goes_on, "{error}");
+            assert!(error.is_reset() || !goes_on, "{error}");
         }
-        assert_eq!(connection.running.is_finished(), !goes_on);
+        if goes_on {
+            assert!(!connection.running.is_finished());
+        } else {
+            until("the connection goes on", async || {
+                connection.running.is_finished()
+            })
+            .await;
+        }
     }
     assert_eq!(server.stop().code, 0);
 }

@@ -483,7 +483,7 @@ fn json_takes_little_more_memory_than_it_has_bytes() {
         assert_eq!(answer.status, 400, "{case}: {}", answer.error());
         let ratio = peak().saturating_sub(before) as f64 / sent.len() as f64;
         println!("{case}: {ratio:.2} bytes of memory for a byte of JSON at most so far");
-        assert!(ratio < 4.0, "{case}: {ratio:.2}");
+        assert!(ratio < 5.0, "{case}: {ratio:.2}");
     }
     assert_eq!(server.stop().code, 0);
 }
