@@ -56,11 +56,11 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
 /// The limit on receiving that a status is of: somewhere among its sources, as what hands a body on wraps its errors.
 fn limit(status: &Status) -> Option<ServiceError> {
     let mut sources = std::iter::successors(std::error::Error::source(status), |error| error.source());
-    match sources.find_map(|error| error.downcast_ref())? {
-        &ServiceError::ReceiveBudget { whose, held, limit } => {
+    match *sources.find_map(|error| error.downcast_ref())? {
+        ServiceError::ReceiveBudget { whose, held, limit } => {
             Some(ServiceError::ReceiveBudget { whose, held, limit })
         }
-        &ServiceError::ReceiveTimeout { seconds } => Some(ServiceError::ReceiveTimeout { seconds }),
+        ServiceError::ReceiveTimeout { seconds } => Some(ServiceError::ReceiveTimeout { seconds }),
         _ => None,
     }
 }
