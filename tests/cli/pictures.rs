@@ -65,12 +65,9 @@ fn a_turned_picture_is_segmented_upright_and_masked_as_stored() {
         files.push(place.write(&format!("png-{value}.png"), &in_png(&png, &exif, false)));
         files.push(place.write(&format!("jpeg-{value}.jpg"), &in_jpeg(&jpeg, &exif)));
     }
-    let names = files.iter().map(String::as_str);
-    let segment = |more: &[&'static str]| -> Vec<&str> {
-        let begin = ["segment", "--coverage", "1"].into_iter();
-        begin.chain(names.clone()).chain(more.iter().copied()).collect()
-    };
-    let (json, code) = place.json(&segment(&["--out", "truth", "--overlay"]));
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let options = ["segment", "--coverage", "1", "--out", "truth", "--overlay"];
+    let (json, code) = place.json(&[&options[..], &names[..]].concat());
     assert_eq!(code, 0);
     let pass = place.pass();
     for (file, row) in files.iter().zip(rows(&json)) {
@@ -85,7 +82,8 @@ fn a_turned_picture_is_segmented_upright_and_masked_as_stored() {
         imaging::mask::write_png(&place.path(&format!("truth/{stem}.png")), &found).unwrap();
     }
     // Each mask is a truth of its own picture.
-    let (json, _) = place.json(&segment(&["--truth", "truth"]));
+    let options = ["segment", "--coverage", "1", "--truth", "truth"];
+    let (json, _) = place.json(&[&options[..], &names[..]].concat());
     for (file, row) in files.iter().zip(rows(&json)) {
         assert_eq!(row["dice"].as_f64().unwrap(), 1.0, "{file}");
     }
