@@ -104,8 +104,8 @@ impl<'a> Header<'a> {
             (version, other) => {
                 let was = other.unwrap_or_default().escape_ascii();
                 let right = match version {
-                    Version::One => "n+1 or ni1, each with a zero behind",
-                    Version::Two => "n+2 or ni2, each with a zero behind",
+                    Version::One => "n+1 or ni1 (NIfTI-1), each with a zero behind",
+                    Version::Two => "n+2 or ni2 (NIfTI-2), each with a zero behind",
                 };
                 return Err(ImagingError::field(name, "magic", was, right));
             }
