@@ -55,14 +55,19 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
 
 /// The limit on receiving that a status is of: somewhere among its sources, as what hands a body on wraps its errors.
 fn limit(status: &Status) -> Option<ServiceError> {
-    let mut sources = std::iter::successors(std::error::Error::source(status), |error| error.source());
-    match *sources.find_map(|error| error.downcast_ref())? {
-        ServiceError::ReceiveBudget { whose, held, limit } => {
-            Some(ServiceError::ReceiveBudget { whose, held, limit })
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        match error.downcast_ref() {
+            Some(&ServiceError::ReceiveBudget { whose, held, limit }) => {
+                return Some(ServiceError::ReceiveBudget { whose, held, limit });
+            }
+            Some(&ServiceError::ReceiveTimeout { seconds }) => {
+                return Some(ServiceError::ReceiveTimeout { seconds });
+            }
+            _ => source = error.source(),
         }
-        ServiceError::ReceiveTimeout { seconds } => Some(ServiceError::ReceiveTimeout { seconds }),
-        _ => None,
     }
+    None
 }
 
 /// Puts the explained status into an answer that tonic gave before a handler saw the request.
