@@ -380,7 +380,7 @@ fn a_truth_that_lies_elsewhere_is_refused() {
         1,
         &["truth/scan.nii", "3.000 mm", "scan.nii", "a tenth of a voxel"],
     );
-    let mirrored = truth(&|file| file.sform[0] = [0.0, 1.5, 0.0, -28.5]);
+    let mirrored = truth(&|file| file.sform[0] = [0.0, 1.5, 0.0, 30.0]);
     mirrored.assert_refused(1, &["truth/scan.nii", "mm from its image scan.nii"]);
     let unplaced = truth(&|file| file.sform_code = 0);
     unplaced.assert_refused(1, &["truth/scan.nii: orientation is missing", "scan.nii"]);
