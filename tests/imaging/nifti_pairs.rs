@@ -45,8 +45,11 @@ fn nifti_2_is_read_as_nifti_1() {
     let expected = volume(decoded(&scan().bytes()));
     for file in [scan(), big(scan())] {
         let bytes = file.bytes_2();
-        assert_eq!(sagate::imaging::recognise(&bytes), Some(Format::Nifti));
-        assert_eq!(sagate::imaging::recognise(&gzip(&bytes)), Some(Format::Nifti));
+        assert_eq!(sagate::imaging::recognise(&bytes, "file").unwrap(), Format::Nifti);
+        assert_eq!(
+            sagate::imaging::recognise(&gzip(&bytes), "file").unwrap(),
+            Format::Nifti
+        );
         assert_eq!(volume(decoded(&bytes)), expected);
         assert_eq!(volume(decoded(&gzip(&bytes))), expected);
     }
@@ -157,5 +160,8 @@ fn analyze_is_refused_by_its_name() {
         assert!(message.contains("Analyze 7.5"), "{message}");
         assert!(message.contains("convert the image to NIfTI"), "{message}");
     }
-    assert_eq!(sagate::imaging::recognise(&header), Some(Format::Nifti));
+    assert_eq!(
+        sagate::imaging::recognise(&header, "file").unwrap(),
+        Format::Nifti
+    );
 }
