@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients pillow nibabel peers build demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients pillow nibabel openssl peers build demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ pillow: ## Put Pillow and libjpeg's programs, which the tests compare the pictur
 nibabel: ## Put nibabel and SimpleITK, which the reader of NIfTI is held against, into target/nibabel
 	@.ci/nibabel
 
+openssl: ## Install Debian's openssl, which the tests make certificates with, if it is missing
+	@.ci/openssl
+
 peers: ## Put PyTorch, which trainings are compared with, into target/peers: 550 MB to download, once
 	@.ci/peers
 
@@ -52,7 +55,7 @@ build: libtorch ## Build the binary, target/release/sagate
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
-test: libtorch mricron prometheus collector python-client oip-clients pillow nibabel peers ## Run every test
+test: libtorch mricron prometheus collector python-client oip-clients pillow nibabel openssl peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 	SAGATE=required .ci/helm-check settings living docs
 
