@@ -19,7 +19,7 @@ use fake_service::{Behaviour, Fake};
 use program::{Ended, Place, finish, wait};
 use roxmltree::Document;
 use serde_json::Value;
-use server::Server;
+use server::{Server, serve};
 
 const CALIBRATION: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 
@@ -43,7 +43,7 @@ fn number(value: &Value) -> u64 {
 #[test]
 fn a_mix_of_kinds_on_the_real_server() {
     let place = Place::new(1, &CALIBRATION);
-    let server = Server::start(&place, &[]);
+    let server = serve(&place, &[("AUTH__ANONYMOUS", "infer,interpret,urgent")], &[]);
     place.picture("scans/one.png", 1, 40, 48);
     place.picture("scans/two.png", 2, 40, 48);
     place.write(

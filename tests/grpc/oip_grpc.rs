@@ -458,11 +458,15 @@ async fn wrong_requests() {
             Code::InvalidArgument,
             &["sequence_id"],
         ),
-        (files(&[b"no picture"]), Code::InvalidArgument, &["image.file"]),
+        (
+            files(&[b"no picture"]),
+            Code::InvalidArgument,
+            &["format is unknown"],
+        ),
         (
             files(&[&png, b"no picture"]),
             Code::InvalidArgument,
-            &["image 1", "image.file"],
+            &["image 1", "format is unknown"],
         ),
         (
             files(&[&png, &other]),

@@ -113,7 +113,7 @@ async fn what_a_file_really_is() {
             FileFormat::Unspecified,
             &["format is unknown", "it is DICOM"],
         ),
-        (&dicom, FileFormat::Nifti, &["format is DICOM", "NIfTI-1"]),
+        (&dicom, FileFormat::Nifti, &["format is DICOM", "NIfTI"]),
         (&pointer, FileFormat::Unspecified, &["git lfs pull"]),
         (&pointer, FileFormat::Png, &["format is a Git LFS pointer"]),
         (b"<html><body>", FileFormat::Unspecified, &["an HTML page"]),
@@ -125,7 +125,7 @@ async fn what_a_file_really_is() {
         (
             b"nothing that is known",
             FileFormat::Unspecified,
-            &["format is unknown", "NIfTI-1"],
+            &["format is unknown", "NIfTI"],
         ),
         (
             &half,

@@ -61,7 +61,7 @@ async fn files_that_the_command_line_refuses() {
             .segment(request("bad", file(garbage(seed))))
             .await
             .unwrap_err();
-        assert_field(&status, Code::InvalidArgument, "image.file.data");
+        assert_field(&status, Code::InvalidArgument, "image.file");
     }
     assert_eq!(good(&server).await, before);
     let stopped = server.stop();

@@ -124,7 +124,7 @@ async fn what_is_wrong_fails_alone() {
         ("", "InvalidArgument INVALID_FIELD request.request_id"),
         ("Jane Doe", "InvalidArgument INVALID_FIELD request_id"),
         ("first", "answered"),
-        ("garbage", "InvalidArgument INVALID_FIELD image.file.data"),
+        ("garbage", "InvalidArgument INVALID_IMAGE image.file"),
         ("last", "answered"),
         ("unknown", "NotFound UNKNOWN_MODEL "),
     ];

@@ -255,7 +255,8 @@ async fn half_a_stream() {
 async fn a_thousand_at_once() {
     let place = Place::new(1, &[0.1, 0.2]);
     let good = Known::new(&place, 9, 16, 16);
-    let server = serve(&place, &[], &[]);
+    // All of them come from one address.
+    let server = serve(&place, &[("SERVER__MAX_CLIENT_CONNECTIONS", "600")], &[]);
     let mut work = tokio::task::JoinSet::new();
     let one = server.client();
     for index in 0..1000 {

@@ -204,7 +204,7 @@ fn what_is_wrong_is_told_in_the_same_words() {
     let place = place();
     let server = Server::start(&place, &[]);
     let good = place.picture("image.png", 1, 40, 40);
-    image::RgbImage::new(20, 20)
+    image::RgbImage::from_fn(20, 20, |column, row| image::Rgb([column as u8, row as u8, 0]))
         .save(place.path("colours.png"))
         .unwrap();
     let broken = place.write("broken.png", b"\x89PNG\r\n\x1a\nno");
