@@ -151,7 +151,7 @@ async fn every_call_leaves_one_line() {
         "grpc-web unknown UNIMPLEMENTED 200 - 0 -",
         "http ServerMetadata OK 200 anonymous 0 -",
         "http ModelMetadata NOT_FOUND 404 anonymous 0 -",
-        "http unknown NOT_FOUND 404 - 0 -",
+        "http unknown NOT_FOUND 404 anonymous 0 -",
         "http ModelInfer OK 200 anonymous 1 scan-8",
     ];
     expected.sort_unstable();
