@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use tokio::time::Sleep;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codec::HEADER_SIZE;
+use tonic::{Code, Status};
 
 use super::error::ServiceError;
 use crate::trust::{Client, ClientKey, Peer};
@@ -352,6 +352,16 @@ impl Received {
     }
 }
 
+/// A stream whose client went away. tonic takes the code CANCELLED for the end of the stream, as if the client had sent all of it.
+fn lost(status: Status) -> Status {
+    if status.code() != Code::Cancelled {
+        return status;
+    }
+    let mut status = Status::unavailable("the client went away");
+    status.set_source(Arc::new(ServiceError::Cancelled));
+    status
+}
+
 impl http_body::Body for Received {
     type Data = Bytes;
     type Error = Status;
@@ -399,6 +409,7 @@ impl http_body::Body for Received {
                 None => this.break_off(),
                 Some(Err(status)) => {
                     this.at = At::End;
+                    let status = if this.is_stream { lost(status) } else { status };
                     return Poll::Ready(Some(Err(status)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {

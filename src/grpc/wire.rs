@@ -7,7 +7,7 @@ use super::error::ServiceError;
 
 /// The status in place of tonic's own, where that is about the message: too large, not what the protocol says, cut short.
 pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<ServiceError> {
-    if let Some(error) = limit(status) {
+    if let Some(error) = receiving(status) {
         return Some(error);
     }
     let told = status.message();
@@ -53,8 +53,8 @@ pub(super) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
     }
 }
 
-/// The limit on receiving that a status is of: somewhere among its sources, as what hands a body on wraps its errors.
-fn limit(status: &Status) -> Option<ServiceError> {
+/// What went wrong with receiving, where a status is of that: somewhere among its sources, as what hands a body on wraps its errors.
+fn receiving(status: &Status) -> Option<ServiceError> {
     let mut source = std::error::Error::source(status);
     while let Some(error) = source {
         match error.downcast_ref() {
@@ -64,6 +64,7 @@ fn limit(status: &Status) -> Option<ServiceError> {
             Some(&ServiceError::ReceiveTimeout { seconds }) => {
                 return Some(ServiceError::ReceiveTimeout { seconds });
             }
+            Some(ServiceError::Cancelled) => return Some(ServiceError::Cancelled),
             _ => source = error.source(),
         }
     }

@@ -11,6 +11,7 @@ use crate::program::{Place, finish, waves_image};
 use crate::server::{Server, file, request, serve, serving, tensor};
 use prost::Message;
 use sagate::grpc::v1;
+use sagate::grpc::v1::quality_control_client::QualityControlClient;
 use serde_json::{Value, json};
 
 const FILE: (&str, &str) = ("ACCESS_LOG__FILE", "access.jsonl");
@@ -170,16 +171,23 @@ async fn every_call_leaves_one_line() {
 async fn a_call_that_is_given_up_has_its_line() {
     let place = Place::new(1, &[0.0, 1.0]);
     let server = serve(&place, &[FILE], &[]);
+    // The client has a runtime of its own, which ends with its connection: a stream that is dropped alone may seem to end in order.
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let mut client = server.client();
-    let answers = within(client.segment_stream(stream)).await.unwrap();
-    drop(answers);
-    drop((sender, client));
+    let url = server.url();
+    let gone = tokio::runtime::Runtime::new().unwrap();
+    let begun = gone.spawn(async move {
+        let mut client = QualityControlClient::connect(url).await.unwrap();
+        let answers = client.segment_stream(stream).await.unwrap();
+        (client, answers)
+    });
+    let held = within(begun).await.unwrap();
+    gone.shutdown_background();
     until("the call is not seen as cancelled", async || {
         lines(&place, "access.jsonl").len() == 1
     })
     .await;
+    drop((sender, held));
     let mut asked = tonic::Request::new(request("late", tensor(&waves_image(1, 900, 900))));
     asked.set_timeout(std::time::Duration::from_millis(1));
     within(server.client().segment(asked)).await.unwrap_err();
