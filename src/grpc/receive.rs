@@ -352,9 +352,10 @@ impl Received {
     }
 }
 
-/// A stream whose client went away. tonic takes the code CANCELLED for the end of the stream, as if the client had sent all of it.
+/// A stream whose client went away: it cancelled the call, or its connection was lost, which tonic tells as UNKNOWN. It takes the code
+/// CANCELLED for the end of the stream, as if the client had sent all of it, and so is not given that one.
 fn lost(status: Status) -> Status {
-    if status.code() != Code::Cancelled {
+    if !matches!(status.code(), Code::Cancelled | Code::Unknown) {
         return status;
     }
     let mut status = Status::unavailable("the client went away");
