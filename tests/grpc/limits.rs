@@ -194,7 +194,9 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
                 .unwrap(),
         );
     }
-    good.ask(&mut server.client()).await;
+    // A small one: where its bytes are given back only after its answer, there is room all the same.
+    let small = Known::new(&place, 9, 16, 16);
+    small.ask(&mut server.client()).await;
     // What has come of it does.
     let (_answer, held) = connection
         .call(SEGMENT, announced(MESSAGE, MESSAGE - 50_000), false)
