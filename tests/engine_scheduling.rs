@@ -389,7 +389,8 @@ async fn an_interpretation_is_counted_by_what_it_shows() {
         let place = hosted.admit(image.bytes(), asker).unwrap();
         hosted.interpret(image.clone(), plan, place, asker)
     };
-    // All layers take some 3.6 s, which is 0.2 s for each.
+    // The network's pass takes some 0.2 s, all layers some 3.6 s, which is as much for each.
+    slow_down(&rig, &hosted, 1.0).await;
     let held = rig.observer.hold();
     let mut slow = interpret(1..=18, &Asker::default()).unwrap();
     rig.observer.until_held().await;

@@ -108,9 +108,12 @@ impl Cost {
             average(&mut self.segmentation, seconds / work.pixels.max(1) as f64);
             return;
         }
-        // What the network's pass does not explain is the SAMs'.
+        // What the network's pass does not explain is the SAMs'. None takes as long as the network's pass: what says so was held up, and a
+        // few SAMs of a small image would stand for very many of a large one.
+        let segmentation = self.segmentation.unwrap_or(f64::INFINITY);
         let pass = self.segmentation.unwrap_or(0.0) * work.pixels as f64;
-        average(&mut self.sam, (seconds - pass).max(0.0) / work.sam_pixels as f64);
+        let sam = (seconds - pass).max(0.0) / work.sam_pixels as f64;
+        average(&mut self.sam, sam.min(segmentation));
     }
 
     /// Believes the measurements a little less: by them an image was refused while the model had nothing to do. Of many such one is tried
