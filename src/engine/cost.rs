@@ -123,6 +123,7 @@ impl Cost {
     }
 }
 
-fn average(value: &mut Option<f64>, newest: f64) {
+/// Takes a new measurement into a moving average.
+pub(super) fn average(value: &mut Option<f64>, newest: f64) {
     *value = Some(value.map_or(newest, |before| before + NEWEST * (newest - before)));
 }

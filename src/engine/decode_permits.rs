@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::cost::average;
 use super::error::EngineError;
 use super::pace;
 use super::priority::Priority;
-
-/// Weight of a new measurement in the moving average.
-const NEWEST: f64 = 0.2;
 
 /// The permits of a server. Clones are the same.
 #[derive(Clone)]
@@ -169,8 +167,7 @@ impl State {
 
     fn measured(&mut self, payload: Payload, took: Duration) {
         let newest = took.as_secs_f64() / payload.bytes.max(1) as f64;
-        let value = &mut self.seconds[usize::from(payload.is_file)];
-        *value = Some(value.map_or(newest, |before| before + NEWEST * (newest - before)));
+        average(&mut self.seconds[usize::from(payload.is_file)], newest);
     }
 
     /// The most urgent by now; the longest waiting among equals.
