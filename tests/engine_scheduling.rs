@@ -272,7 +272,7 @@ async fn instances_share_the_slots_and_answer_as_one_would() {
     rig.engine.stop().await;
 }
 
-/// Makes the model believe that an image of 48 x 48 takes a fifth of so many seconds.
+/// Makes the model, which was warmed up with 48 x 48, believe that such an image takes a fifth of so many seconds.
 async fn slow_down(rig: &Rig, hosted: &Arc<Hosted>, seconds: f64) {
     let held = rig.observer.hold();
     let slow = queue(hosted, &image(hosted, 0, 48), &Asker::default());
@@ -374,6 +374,20 @@ async fn batch_images_that_have_aged_are_counted_before_a_routine_one() {
     for pending in old {
         pending.wait().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_image_that_was_held_up_counts_by_its_pixels() {
+    let rig = Rig::new(&["tiny"], |_| {});
+    let hosted = rig.ready("tiny").await;
+    let held = rig.observer.hold();
+    let small = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    rig.observer.until_held().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(held);
+    small.wait().await.unwrap();
+    // Some 1 s by all that was measured; by an average of seconds for a pixel it would be 7 s.
+    ask(&hosted, &image(&hosted, 1, 96), &within(4.0)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

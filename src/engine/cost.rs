@@ -22,12 +22,20 @@ pub(super) struct Work {
 /// What an image costs. Seconds are of one slot: a core on a CPU, the whole of a GPU.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
-    /// Seconds for a pixel of [`Work::pixels`].
-    segmentation: Option<f64>,
-    /// Seconds for a pixel of [`Work::sam_pixels`].
-    sam: Option<f64>,
+    /// Of the pixels of [`Work::pixels`].
+    segmentation: Rate,
+    /// Of the pixels of [`Work::sam_pixels`].
+    sam: Rate,
     /// In (0, 1], what the measurements are multiplied with.
     worth: f64,
+}
+
+/// Seconds for a unit of work, as the ratio of two moving averages: an image weighs as much as it has work. An average of ratios would
+/// let a small image that was held up stand for all the pixels of a large one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rate {
+    /// Seconds and units of a measurement; `None` as long as nothing was measured.
+    averages: Option<(f64, f64)>,
 }
 
 /// What is asked of the model.
@@ -89,15 +97,15 @@ impl std::iter::Sum for Work {
 
 impl Cost {
     pub const UNKNOWN: Cost = Cost {
-        segmentation: None,
-        sam: None,
+        segmentation: Rate { averages: None },
+        sam: Rate { averages: None },
         worth: 1.0,
     };
 
     /// Seconds for so much work; 0 as long as nothing was measured.
     pub fn seconds(&self, work: Work) -> f64 {
-        let segmentation = self.segmentation.unwrap_or(0.0);
-        let sam = self.sam.unwrap_or(UNMEASURED_SAM * segmentation);
+        let segmentation = self.segmentation.seconds().unwrap_or(0.0);
+        let sam = self.sam.seconds().unwrap_or(UNMEASURED_SAM * segmentation);
         self.worth * (segmentation * work.pixels as f64 + sam * work.sam_pixels as f64)
     }
 
@@ -105,15 +113,15 @@ impl Cost {
     pub fn measured(&mut self, work: Work, seconds: f64) {
         self.worth = 1.0;
         if work.sam_pixels == 0 {
-            average(&mut self.segmentation, seconds / work.pixels.max(1) as f64);
+            self.segmentation.measured(work.pixels, seconds);
             return;
         }
-        // What the network's pass does not explain is the SAMs'. None takes as long as the network's pass: what says so was held up, and a
-        // few SAMs of a small image would stand for very many of a large one.
-        let segmentation = self.segmentation.unwrap_or(f64::INFINITY);
-        let pass = self.segmentation.unwrap_or(0.0) * work.pixels as f64;
-        let sam = (seconds - pass).max(0.0) / work.sam_pixels as f64;
-        average(&mut self.sam, sam.min(segmentation));
+        // What the network's pass does not explain is the SAMs'. None takes as long as the network's pass: what says so was held up.
+        let segmentation = self.segmentation.seconds();
+        let pass = segmentation.unwrap_or(0.0) * work.pixels as f64;
+        let most = segmentation.unwrap_or(f64::INFINITY) * work.sam_pixels as f64;
+        self.sam
+            .measured(work.sam_pixels, (seconds - pass).clamp(0.0, most));
     }
 
     /// Believes the measurements a little less: by them an image was refused while the model had nothing to do. Of many such one is tried
@@ -123,7 +131,18 @@ impl Cost {
     }
 }
 
-/// Takes a new measurement into a moving average.
-pub(super) fn average(value: &mut Option<f64>, newest: f64) {
-    *value = Some(value.map_or(newest, |before| before + NEWEST * (newest - before)));
+impl Rate {
+    /// Seconds for one unit; `None` as long as nothing was measured.
+    pub fn seconds(&self) -> Option<f64> {
+        self.averages.map(|(seconds, units)| seconds / units)
+    }
+
+    /// Remembers how long so many units took.
+    pub fn measured(&mut self, units: u64, seconds: f64) {
+        let newest = (seconds, units.max(1) as f64);
+        let moved = |before: f64, newest: f64| before + NEWEST * (newest - before);
+        self.averages = Some(self.averages.map_or(newest, |(seconds, units)| {
+            (moved(seconds, newest.0), moved(units, newest.1))
+        }));
+    }
 }

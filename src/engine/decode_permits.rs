@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::cost::average;
+use super::cost::Rate;
 use super::error::EngineError;
 use super::pace;
 use super::priority::Priority;
@@ -27,8 +27,8 @@ struct State {
     free: usize,
     next_id: u64,
     waiting: [VecDeque<Waiting>; Priority::ALL.len()],
-    /// Measured seconds for a byte of a tensor, and of a file.
-    seconds: [Option<f64>; 2],
+    /// Measured, of the bytes of tensors and of files.
+    rates: [Rate; 2],
 }
 
 struct Waiting {
@@ -72,7 +72,7 @@ impl DecodePermits {
                 free: count,
                 next_id: 0,
                 waiting: Default::default(),
-                seconds: [None; 2],
+                rates: [Rate::default(); 2],
             }),
         }))
     }
@@ -162,12 +162,13 @@ impl DecodePermits {
 impl State {
     /// Seconds that a payload is expected to take; 0 as long as none of its kind was measured.
     fn seconds(&self, payload: Payload) -> f64 {
-        self.seconds[usize::from(payload.is_file)].unwrap_or(0.0) * payload.bytes as f64
+        let rate = &self.rates[usize::from(payload.is_file)];
+        rate.seconds().unwrap_or(0.0) * payload.bytes as f64
     }
 
     fn measured(&mut self, payload: Payload, took: Duration) {
-        let newest = took.as_secs_f64() / payload.bytes.max(1) as f64;
-        average(&mut self.seconds[usize::from(payload.is_file)], newest);
+        let rate = &mut self.rates[usize::from(payload.is_file)];
+        rate.measured(payload.bytes, took.as_secs_f64());
     }
 
     /// The most urgent by now; the longest waiting among equals.

@@ -110,7 +110,7 @@ impl Rig {
             admission: Admission::same(bounds),
             aging: Duration::from_secs(60),
             niceness: 0,
-            warm_up_sides: vec![64],
+            warm_up_sides: vec![48],
             serving: ServingPlan::default(),
             load_timeout: Duration::from_secs(200),
             strict_readiness: false,
