@@ -28,23 +28,27 @@ FROM base AS libtorch-cuda
 COPY .ci/wheels.sh .ci/libtorch-cuda .ci/
 RUN .ci/libtorch-cuda
 
-# All crates that sagate stands on, built from the manifests alone: this layer stays while only sagate's own files change. An empty library
-# and program stand in for sagate; what was built of them is taken away again.
+# All crates that sagate stands on, built from the manifests alone: this layer stays while only sagate's own files change. Empty libraries
+# and an empty program stand in for sagate's own; what was built of them is taken away again.
 FROM libtorch AS dependencies
 ENV CARGO_INCREMENTAL=0
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
-RUN mkdir src \
-    && echo 'fn main() {}' >build.rs \
+COPY crates/protoseg/Cargo.toml crates/protoseg/
+COPY crates/sagate-core/Cargo.toml crates/sagate-core/
+COPY crates/sagate-lab/Cargo.toml crates/sagate-lab/
+RUN for package in . crates/*; do \
+        mkdir "$package/src" && touch "$package/src/lib.rs" && echo 'fn main() {}' >"$package/build.rs" || exit 1; \
+    done \
     && echo 'fn main() {}' >src/main.rs \
-    && touch src/lib.rs \
     && cargo build --release --locked \
-    && cargo clean --release --locked --package sagate \
-    && rm -r build.rs src
+    && cargo clean --release --locked --package sagate --package sagate-lab --package sagate-core --package protoseg \
+    && rm -r build.rs src crates/*/build.rs crates/*/src
 
 FROM dependencies AS build
 COPY build.rs ./
 COPY proto proto
+COPY crates crates
 COPY src src
 # The program that `sagate bench train` compares itself with is part of the binary.
 COPY tests/peers/train.py tests/peers/train.py

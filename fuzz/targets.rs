@@ -8,13 +8,13 @@ use std::sync::LazyLock;
 
 use ndarray::{Array2, Array3};
 use sagate::config::Settings;
-use sagate::gate::{By, Calibration, Policy};
 use sagate::grpc::{InferenceForm, ServiceError, read_inference, read_request};
-use sagate::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane, mask};
-use sagate::model::Manifest;
-use sagate::nn::checkpoint::Weights;
-use sagate::nn::unet::UNetConfig;
 use sagate::trust::{name_of, tokens::Tokens};
+use sagate_core::gate::{By, Calibration, Policy};
+use sagate_core::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane, mask};
+use sagate_core::model::Manifest;
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::unet::UNetConfig;
 
 /// Small, so that a fuzzer that finds a way around them shows it soon.
 const LIMITS: Limits = Limits {

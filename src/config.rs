@@ -31,8 +31,8 @@ pub use serving::{Serving, VersionsSetting};
 pub use trust::{Audit, Auth, Client, Rate, Tls};
 pub use value::{LogFormat, LogLevel, OutputFormat};
 
-use crate::gate::{By, Policy};
 use layers::Layer;
+use sagate_core::gate::{By, Policy};
 use value::Setting;
 
 /// The file that is read when no `--config` names another and it lies in the working directory.

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use engine_rig::{Rig, ask, image, queue};
 use sagate::engine::{
-    Asker, Bounds, Client, EngineError, Forming, Hosted, Pending, Plan, Priority, Ready, Serving, Slots,
+    Asker, Bounds, Client, EngineError, Forming, Hosted, Pending, Plan, Priority, Serving, Slots,
 };
+use sagate_core::executor::Ready;
 
 fn of(priority: Priority) -> Asker {
     Asker {

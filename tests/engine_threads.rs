@@ -6,8 +6,8 @@ mod program;
 mod tiny_model;
 
 use program::{Place, waves_image};
-use sagate::engine::{Pass, Ready, Segmentation};
-use sagate::nn::threads::use_threads_here;
+use sagate_core::executor::{Pass, Ready, Segmentation};
+use sagate_core::nn::threads::use_threads_here;
 
 fn seen(pass: &Pass, threads: usize, images: &[&Ready]) -> Vec<Segmentation> {
     // The number belongs to the thread that asks.

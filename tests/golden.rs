@@ -6,10 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use protoseg::cpu::Native;
+use protoseg::platform::Isa;
+use protoseg::{Backend, BackendKind, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
 use safetensors::SafeTensors;
-use sagate::isa::Isa;
-use sagate::protoseg::native::Native;
-use sagate::protoseg::{Backend, BackendKind, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
 use tch::{Device, Kind, Tensor};
 
 const PROBABILITY_TOLERANCE: f64 = 2e-5;
@@ -166,8 +166,8 @@ fn tensor_operations_agree_in_both_layouts() {
 fn tensor_operations_agree_on_a_gpu() {
     let settings = sagate::config::Device {
         kind: sagate::config::DeviceKind::Cuda,
-        precision: sagate::nn::placement::Precision::default(),
-        convolutions: sagate::nn::placement::Convolutions::default(),
+        precision: sagate_core::nn::placement::Precision::default(),
+        convolutions: sagate_core::nn::placement::Convolutions::default(),
         threads: 0,
     };
     tensor_operations_agree_on(settings.open().unwrap());

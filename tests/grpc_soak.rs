@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use calls::{Client, Known, quiet, status, told, within};
 use program::{Place, waves_image};
-use sagate::engine::Pass;
 use sagate::grpc::v1;
-use sagate::imaging::preprocess::Step;
-use sagate::model::Model;
+use sagate_core::executor::Pass;
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::model::Model;
 use server::{Server, file, serve};
 use tokio::task::JoinSet;
 use tonic::Code;

@@ -2,8 +2,8 @@
 
 mod tiny_model;
 
-use sagate::nn::inference::InferenceNet;
-use sagate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use sagate_core::nn::inference::InferenceNet;
 use tch::{Device, Kind, Tensor};
 
 /// Another number of threads may change the last digits of the network's sums, no more.

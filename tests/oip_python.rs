@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use program::{Ended, Place, finish, floats, waves_image};
 use sagate::grpc::v1;
-use sagate::imaging::mask;
+use sagate_core::imaging::mask;
 use serde_json::{Value, json};
 use server::{ADMINS, Server, request, serve, tensor};
 

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use sagate::protoseg::{
+use protoseg::{
     BackendKind, Confusion, Fault, LayerSam, MaskKind, Metric, ProtoSeg, Reference, mean_sa, split_units,
 };
 use tch::{Kind, Tensor};

@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use sagate::data::folder;
-use sagate::engine::Pass;
-use sagate::gate::RehearsedScore;
-use sagate::gate::evaluation::{Scored, spearman};
-use sagate::imaging::preprocess::Step;
-use sagate::model::Model;
-use sagate::rehearsal::{Rehearsed, Rehearsing, rehearse, spoil};
+use sagate_core::executor::Pass;
+use sagate_core::gate::RehearsedScore;
+use sagate_core::gate::evaluation::{Scored, spearman};
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::model::Model;
+use sagate_lab::data::folder;
+use sagate_lab::rehearsal::{Rehearsed, Rehearsing, rehearse, spoil};
 use tch::Device;
 
 const TIMES: u32 = 20;

@@ -30,7 +30,7 @@ use calls::{Client, Known, quiet, until, within};
 use program::{Place, waves_image};
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_client::QualityControlClient;
-use sagate::study::figure::{Axis, Figure, LinePanel, Lines, Series};
+use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Series};
 use server::{Server, request, serving, tensor};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -218,8 +218,8 @@ impl Subject {
         };
         let changed: Vec<String> = manifest.lines().map(of_line).collect();
         std::fs::write(staged.join("manifest.toml"), changed.join("\n") + "\n").unwrap();
-        sagate::model::refresh_sums(&staged).unwrap();
-        let wanted = sagate::model::content_hash(&std::fs::read(staged.join("SHA256SUMS")).unwrap());
+        sagate_core::model::refresh_sums(&staged).unwrap();
+        let wanted = sagate_core::model::content_hash(&std::fs::read(staged.join("SHA256SUMS")).unwrap());
         std::fs::remove_dir_all(&version).unwrap();
         tokio::time::sleep(PAUSE).await;
         copy_files(&staged, &version, |name| {

@@ -1,17 +1,17 @@
 //! `sagate calibrate`: the distribution of mu that thresholds come from.
 
 use anyhow::bail;
+use sagate_core::executor::Pass;
+use sagate_core::gate::{
+    By, Calibration, Entry, ExpectedDice, FORMAT, Known, LEAST_REHEARSED, RehearsedScore, ScoreCalibration,
+    UnitScores,
+};
+use sagate_core::model::{Score, today, write_calibration};
+use sagate_lab::rehearsal::{Rehearsed, Rehearsing, rehearse};
 
 use super::dataset::{DataArgs, Dataset, SplitName, segment};
 use super::{Exit, UsageError, loading, out};
 use crate::config::Settings;
-use crate::engine::Pass;
-use crate::gate::{
-    By, Calibration, Entry, ExpectedDice, FORMAT, Known, LEAST_REHEARSED, RehearsedScore, ScoreCalibration,
-    UnitScores,
-};
-use crate::model::{Score, today, write_calibration};
-use crate::rehearsal::{Rehearsed, Rehearsing, rehearse};
 
 /// Arguments of `sagate calibrate`.
 #[derive(Debug, clap::Args)]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use sagate_core::executor::{Pass, Ready, Segmentation};
+use sagate_lab::data::{Example, Split, Task, folder};
 
 use super::inputs::check_labels;
-use crate::data::{Example, Split, Task, folder};
-use crate::engine::{Pass, Ready, Segmentation};
 
 /// Images of one size that go through the network together.
 const BATCH: usize = 8;

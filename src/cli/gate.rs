@@ -1,10 +1,10 @@
 //! The flags that set the gate for one run.
 
-use crate::client::GateAsk;
-use crate::config::Settings;
-use crate::gate::Policy;
+use sagate_core::gate::Policy;
 
 use super::UsageError;
+use crate::client::GateAsk;
+use crate::config::Settings;
 
 /// What a run asks of the gate.
 #[derive(Debug, Clone, Copy, clap::Args)]

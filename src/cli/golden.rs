@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use sagate_core::executor::Pass;
+use sagate_core::model::{Golden, write_golden};
 use serde_json::json;
 
 use super::inputs::{self, Stems, one_slice};
 use super::subject::Subject;
 use super::{Exit, loading, out};
 use crate::config::Settings;
-use crate::engine::Pass;
-use crate::model::{Golden, write_golden};
 
 /// Arguments of `sagate model golden`.
 #[derive(Debug, clap::Args)]

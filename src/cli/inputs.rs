@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use ndarray::Array2;
+use sagate_core::imaging::{self, Image, Orientation, Picture, Plane, Volume};
 
 use super::UsageError;
 use super::subject::Subject;
 use crate::config::Settings;
-use crate::imaging::{self, Image, Orientation, Picture, Plane, Volume};
 
 /// Endings of the files that can be read.
 const ENDINGS: [&str; 11] = [

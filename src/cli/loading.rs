@@ -1,10 +1,10 @@
 //! The model that a command works with.
 
 use anyhow::Context;
+use sagate_core::executor::Pass;
+use sagate_core::model::{Located, Model, Repository};
 
 use crate::config::Settings;
-use crate::engine::Pass;
-use crate::model::{Located, Model, Repository};
 
 /// What is right where the model of the settings is not there.
 pub const MUST_BE_THERE: &str = "models.default (--model) must name a model of the folder";

@@ -38,9 +38,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use sagate_core::nn::placement::{Convolutions, Precision};
 
 use crate::config::{DeviceKind, LogLevel, Settings, Sources};
-use crate::nn::placement::{Convolutions, Precision};
 use crate::telemetry::logs;
 
 pub use exit::{Exit, UsageError};

@@ -1,12 +1,12 @@
 //! `sagate model`: which models there are, what one says of itself, and whether it is whole.
 
 use clap::Subcommand;
+use sagate_core::gate::Calibration;
+use sagate_core::model::{Finding, Located, Model, ModelError, Repository, Severity, verify};
 use serde_json::{Value, json};
 
 use super::{Exit, golden, out};
 use crate::config::Settings;
-use crate::gate::Calibration;
-use crate::model::{Finding, Located, Model, ModelError, Repository, Severity, verify};
 
 /// Arguments of `sagate model`.
 #[derive(Debug, clap::Args)]

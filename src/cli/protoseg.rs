@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use protoseg::{BackendKind, Fault, MaskKind, Metric, ProtoSeg, Reference, mean_sa};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sagate_core::atomic;
 use tch::{Kind, Tensor};
 
 use super::{Exit, out};
 use crate::config::Settings;
-use crate::imaging::atomic;
-use crate::protoseg::{BackendKind, Fault, MaskKind, Metric, ProtoSeg, Reference, mean_sa};
 
 /// Arguments of `sagate protoseg`.
 #[derive(Debug, clap::Args)]

@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar};
+use sagate_lab::study::judge::Area;
+use sagate_lab::study::plan::{Job, Kind};
+use sagate_lab::study::results::{PARTS, part, report};
+use sagate_lab::study::{Cache, Progress, Size, Study};
 
 use super::{Exit, out};
 use crate::config::Settings;
-use crate::study::judge::Area;
-use crate::study::plan::{Job, Kind};
-use crate::study::results::{PARTS, part, report};
-use crate::study::{Cache, Progress, Size, Study};
 
 /// Arguments of `sagate study`.
 #[derive(Debug, clap::Args)]

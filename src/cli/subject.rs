@@ -1,11 +1,12 @@
 //! What commands must know of a model, wherever it runs.
 
+use sagate_core::executor::Pass;
+use sagate_core::imaging::Plane;
+use sagate_core::imaging::figure::ClassStyle;
+use sagate_core::model::Class;
+use sagate_core::nn::layers::LAYERS;
+
 use crate::client::ServedModel;
-use crate::engine::Pass;
-use crate::imaging::Plane;
-use crate::imaging::figure::ClassStyle;
-use crate::model::Class;
-use crate::nn::layers::LAYERS;
 
 /// A model as results name it, volumes are cut for it, and figures show its classes.
 #[derive(Debug, Clone)]

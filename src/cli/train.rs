@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
+use sagate_lab::data::Task;
+use sagate_lab::train::output::{self, name_and_version};
+use sagate_lab::train::{Job, Loss, Observer, Override, Recipe, Row, Samples, Start, Step, run as train};
 use serde::Serialize;
 
 use super::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::data::Task;
-use crate::train::output::{self, name_and_version};
-use crate::train::{Job, Loss, Observer, Override, Recipe, Row, Samples, Start, Step, run as train};
 
 /// Arguments of `sagate train`.
 #[derive(Debug, clap::Args)]

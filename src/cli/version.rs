@@ -33,11 +33,11 @@ pub fn run(_args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         other => format!("{other:?}"),
     };
     let version = Version {
-        version: env!("CARGO_PKG_VERSION"),
-        rustc: env!("SAGATE_BUILD_RUSTC"),
-        target: env!("SAGATE_BUILD_TARGET"),
-        profile: env!("SAGATE_BUILD_PROFILE"),
-        libtorch: env!("SAGATE_BUILD_LIBTORCH"),
+        version: sagate_core::build::VERSION,
+        rustc: sagate_core::build::RUSTC,
+        target: sagate_core::build::TARGET,
+        profile: sagate_core::build::PROFILE,
+        libtorch: sagate_core::build::LIBTORCH,
         onednn: tch::utils::has_mkldnn(),
         cpu_features: cpu_features(),
         device,

@@ -1,6 +1,6 @@
 //! What the gate says, as people read it.
 
-use crate::gate::{Decision, Expectation};
+use sagate_core::gate::{Decision, Expectation};
 
 /// A threshold.
 pub fn threshold(threshold: Option<f64>) -> String {

@@ -1,14 +1,15 @@
 //! What is asked of a server, and what it says.
 
 use ndarray::Array2;
+use protoseg::Fault;
+use sagate_core::executor::{ModelId, Score, UnitView};
+use sagate_core::gate::{Confidence, Decision};
+use sagate_core::imaging::Plane;
+use sagate_core::model::Class;
+use sagate_core::nn::layers::Layer;
 use serde::Serialize;
 
-use crate::engine::{ModelId, Priority, Score, UnitView};
-use crate::gate::{Confidence, Decision};
-use crate::imaging::Plane;
-use crate::model::Class;
-use crate::nn::layers::Layer;
-use crate::protoseg::Fault;
+use crate::engine::Priority;
 
 /// What a request asks for, beside its image.
 #[derive(Debug, Clone, PartialEq)]

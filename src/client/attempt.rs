@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use prost::Message;
+use sagate_core::gate::Decision;
+use sagate_core::imaging::Image;
 use tokio::time::timeout;
 use tonic::{Code, Request, Status, TimeoutExpired};
 
@@ -11,10 +13,8 @@ use super::answer::{Ask, Look};
 use super::connection::Client;
 use super::convert;
 use super::error::ClientError;
-use crate::gate::Decision;
 use crate::grpc::v1;
 use crate::grpc::v1::interpret_response::Part;
-use crate::imaging::Image;
 
 /// A request that is made once and sent often; copies share the image.
 #[derive(Debug, Clone)]

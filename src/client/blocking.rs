@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sagate_core::imaging::Image;
+use sagate_core::model::Reference;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -13,8 +15,6 @@ use super::connection::{Client, Parts};
 use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::url::ServerUrl;
-use crate::imaging::Image;
-use crate::model::Reference;
 
 /// One connection, and the thread that images travel on while the caller reads the next.
 #[derive(Debug)]

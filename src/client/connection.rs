@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sagate_core::imaging::Image;
+use sagate_core::model::Reference;
 use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
@@ -18,8 +20,6 @@ use super::retry::patiently;
 use super::url::ServerUrl;
 use crate::grpc::v1;
 use crate::grpc::v1::quality_control_client::QualityControlClient;
-use crate::imaging::Image;
-use crate::model::Reference;
 
 /// How long a server is given to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);

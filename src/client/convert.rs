@@ -1,22 +1,23 @@
 //! Between the protocol's messages and the library's types. What a server sends is checked as any input is.
 
 use ndarray::Array2;
+use protoseg::Fault;
+use sagate_core::executor::{ModelId, Score, UnitView};
+use sagate_core::gate::{By, Confidence, Decision, Expectation, Reason};
+use sagate_core::imaging::{Image, Orientation, Plane, mask};
+use sagate_core::model::{Class, Reference};
+use sagate_core::nn::layers::Layer;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::answer::{
     Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
 };
 use super::error::ClientError;
-use crate::engine::{ModelId, Priority, Score, UnitView};
-use crate::gate::{By, Confidence, Decision, Expectation, Reason};
+use crate::engine::Priority;
 use crate::grpc::v1;
 use crate::grpc::v1::image::Source;
 use crate::grpc::v1::interpret_response::Part as PbPart;
 use crate::grpc::v1::segmentation_options::Gate;
-use crate::imaging::{Image, Orientation, Plane, mask};
-use crate::model::{Class, Reference};
-use crate::nn::layers::Layer;
-use crate::protoseg::Fault;
 
 fn senseless<T>(field: &'static str, message: impl Into<String>) -> Result<T, ClientError> {
     Err(ClientError::Answer {

@@ -1,9 +1,8 @@
 //! The device that tensors run on: what is asked for and what there is.
 
 use clap::ValueEnum;
-
-use crate::nn::placement::{Convolutions, Placement, Precision};
-use crate::nn::threads::use_threads;
+use sagate_core::nn::placement::{Convolutions, Placement, Precision};
+use sagate_core::nn::threads::use_threads;
 
 /// Section `device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

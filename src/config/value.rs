@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use config::{Value, ValueKind};
 use ipnet::IpNet;
+use sagate_core::nn::placement::{Convolutions, Precision};
 
 use super::VersionsSetting;
 use super::proxies::network;
-use crate::nn::placement::{Convolutions, Precision};
 
 /// How a file says that the calibration names the coverage.
 const CALIBRATED: &str = "calibrated";

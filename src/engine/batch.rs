@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sagate_core::executor::{Forward, Interpretation, Pass};
+use sagate_core::nn::inference::Output;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::cost::Work;
 use super::error::EngineError;
 use super::hosted::Host;
-use super::interpretation::Interpretation;
-use super::pass::{Forward, Pass};
 use super::task::{Entry, Event, Plan, Scored, Task, Timing};
-use crate::nn::inference::Output;
 
 /// What became of a batch.
 pub(super) enum Outcome {

@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sagate_core::executor::ModelId;
+use sagate_core::model::{Located, ModelError, Repository, content_hash, files};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff;
-use super::contract::ModelId;
 use super::error::EngineError;
 use super::hosted::State;
 use super::pool::Engine;
-use crate::model::{Located, ModelError, Repository, content_hash, files};
 
 /// How long until the next look where there is something to be looked at again and no interval.
 const SOON: Duration = Duration::from_secs(1);

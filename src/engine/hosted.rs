@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use sagate_core::executor::{Contract, Ready};
+use sagate_core::nn::inference::InferenceNet;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::contract::{Contract, Ready};
 use super::error::EngineError;
 use super::observer::Observer;
 use super::pace;
@@ -14,7 +15,6 @@ use super::place::{Client, Place, Places, Usage};
 use super::priority::Priority;
 use super::scheduler::{QueueId, Scheduler};
 use super::task::{Entry, Event, Plan, Scored, Task};
-use crate::nn::inference::InferenceNet;
 
 /// A model that answers, from any thread. When the last that holds it lets it go, nothing more can come: what waits is done, then its
 /// threads end.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use sagate_core::executor::ModelId;
 use tokio::sync::OwnedMutexGuard;
-
-use super::contract::ModelId;
 
 /// How the last attempt to load a version stands, where it has not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::contract::{Contract, ModelId};
+use sagate_core::executor::{Contract, ModelId};
+
 use super::hosted::Instances;
 use super::shadow::Comparison;
 

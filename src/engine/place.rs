@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::contract::ModelId;
+use sagate_core::executor::ModelId;
+
 use super::error::EngineError;
 use super::observer::Observer;
 

@@ -5,9 +5,12 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use sagate_core::executor::{Contract, ModelId};
+use sagate_core::model::{Located, Model, Reference};
+use sagate_core::nn::memory;
+use sagate_core::nn::placement::Placement;
 use tokio::sync::watch;
 
-use super::contract::{Contract, ModelId};
 use super::cost::Kind;
 use super::error::EngineError;
 use super::hosted::{Host, Hosted, State};
@@ -18,9 +21,6 @@ use super::scheduler::{Scheduler, Slots, Terms};
 use super::serving::{Serving, ServingPlan};
 use super::warm_up::WarmUp;
 use super::worker::Worker;
-use crate::model::{Located, Model, Reference};
-use crate::nn::memory;
-use crate::nn::placement::Placement;
 
 /// Threads of a model, where nothing else is said, on a device of many slots.
 const MOST_INSTANCES: usize = 8;
@@ -51,7 +51,7 @@ pub struct Setup {
     pub admission: Admission,
     /// A waiting [`super::Priority::Batch`] image counts as [`super::Priority::Routine`] after this; 0: never.
     pub aging: Duration,
-    /// Steps that threads which compute on a CPU stand back behind the others, see [`stand_back`](crate::nn::threads::stand_back).
+    /// Steps that threads which compute on a CPU stand back behind the others, see [`stand_back`](sagate_core::nn::threads::stand_back).
     pub niceness: i32,
     /// Sides of the square images that models are warmed up with before they are ready.
     pub warm_up_sides: Vec<usize>,
@@ -222,7 +222,7 @@ impl Engine {
                 drop(alive);
                 opened
             });
-            async move { opened.await.map_err(|_| EngineError::Stopping)? }
+            async move { Ok(opened.await.map_err(|_| EngineError::Stopping)??) }
         };
         self.load_when_opened(&ModelId::from(located), open).await
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::contract::ModelId;
+use sagate_core::executor::ModelId;
+
 use super::loads::Load;
 use super::pool::Engine;
 

@@ -3,8 +3,9 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use sagate_core::nn::threads::give_up_helpers;
+
 use super::scheduler::Grant;
-use crate::nn::threads::give_up_helpers;
 
 /// Where an instance waits.
 #[derive(Default)]

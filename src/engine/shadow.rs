@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contract::Ready;
+use sagate_core::executor::{Ready, Segmentation, dice};
+use sagate_core::gate::Policy;
+use sagate_core::imaging::Image;
+
 use super::decode_permits::{DecodePermits, Payload};
 use super::error::EngineError;
 use super::hosted::{Asker, Hosted};
 use super::place::{Client, Place};
 use super::priority::Priority;
-use super::segmentation::{Segmentation, dice};
 use super::task::Scored;
-use crate::gate::Policy;
-use crate::imaging::Image;
 
 /// A shadow that has no answer by then is given up.
 const LONGEST: Duration = Duration::from_secs(60);

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sagate_core::executor::{LayerView, Ready, Resolution, Segmentation, UnitView};
 use tokio::sync::{mpsc, oneshot};
 
-use super::contract::Ready;
 use super::cost::{Kind, Work};
 use super::error::EngineError;
-use super::interpretation::{LayerView, Resolution, UnitView};
 use super::place::Place;
 use super::priority::Priority;
-use super::segmentation::Segmentation;
 
 /// One image that waits for a model.
 pub(super) struct Entry {

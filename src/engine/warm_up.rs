@@ -3,15 +3,13 @@
 use std::time::Instant;
 
 use ndarray::Array3;
+use sagate_core::executor::{ExecutorError, Pass, Ready};
+use sagate_core::imaging::Image;
+use sagate_core::nn::layers::LAYER_COUNT;
+use sagate_core::nn::threads::use_threads_here;
 
-use super::contract::Ready;
 use super::cost::Work;
-use super::error::EngineError;
-use super::pass::Pass;
 use super::scheduler::Slots;
-use crate::imaging::Image;
-use crate::nn::layers::LAYER_COUNT;
-use crate::nn::threads::use_threads_here;
 
 /// What a model is warmed up with before it is ready.
 #[derive(Debug, Clone)]
@@ -29,7 +27,7 @@ impl WarmUp {
     ///
     /// # Errors
     /// The model failed on them.
-    pub fn first(&self, pass: &Pass, measured: impl Fn(Work, f64)) -> Result<(), EngineError> {
+    pub fn first(&self, pass: &Pass, measured: impl Fn(Work, f64)) -> Result<(), ExecutorError> {
         for &side in &self.sides {
             let image = image(pass, side)?;
             use_threads_here(1);
@@ -51,7 +49,7 @@ impl WarmUp {
     ///
     /// # Errors
     /// The model failed on it.
-    pub fn again(&self, pass: &Pass) -> Result<(), EngineError> {
+    pub fn again(&self, pass: &Pass) -> Result<(), ExecutorError> {
         use_threads_here(1);
         match self.sides.first() {
             Some(&side) => pass.segment(&[&image(pass, side)?]).map(drop),
@@ -64,7 +62,7 @@ fn pixels(image: &Ready) -> u64 {
     image.size().iter().map(|&side| side as u64).product()
 }
 
-fn image(pass: &Pass, side: usize) -> Result<Ready, EngineError> {
+fn image(pass: &Pass, side: usize) -> Result<Ready, ExecutorError> {
     let input = &pass.manifest().input;
     let side = |axis: usize| {
         let most = input.max_size.map_or(usize::MAX, |size| size[axis]);

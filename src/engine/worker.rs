@@ -7,18 +7,18 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sagate_core::executor::{ExecutorError, Pass, self_test};
+use sagate_core::model::Model;
+use sagate_core::nn::placement::Placement;
+use sagate_core::nn::stream::{finish_stream, use_own_stream};
+use sagate_core::nn::threads::{give_up_helpers, stand_back, use_threads_here};
+
 use super::batch::{self, Outcome};
 use super::error::EngineError;
 use super::hosted::{Host, State};
-use super::pass::Pass;
 use super::scheduler::Grant;
-use super::self_test::self_test;
 use super::task::{Entry, Task};
 use super::warm_up::WarmUp;
-use crate::model::Model;
-use crate::nn::placement::Placement;
-use crate::nn::stream::{finish_stream, use_own_stream};
-use crate::nn::threads::{give_up_helpers, stand_back, use_threads_here};
 
 /// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -138,7 +138,7 @@ impl Worker {
         }
     }
 
-    fn prepare(&self, instance: usize) -> Result<Pass, EngineError> {
+    fn prepare(&self, instance: usize) -> Result<Pass, ExecutorError> {
         let host = &self.host;
         use_own_stream(self.placement.device)?;
         let mut net = host.net.lock().unwrap_or_else(PoisonError::into_inner);

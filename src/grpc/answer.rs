@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 use ndarray::{Array, Array2, Array3, ArrayView2, CowArray, Dimension};
+use protoseg::{cpu, split_units};
+use sagate_core::executor::{LayerView, Segmentation, UnitView};
+use sagate_core::gate::{By, Decision, Expectation, Reason};
+use sagate_core::imaging::mask;
+use sagate_core::nn::layers::Group;
 
 use super::error::ServiceError;
 use super::grid::Grid;
 use super::order::{Form, LayerForm};
 use super::v1;
-use crate::engine::{LayerView, Segmentation, UnitPlan, UnitView};
-use crate::gate::{By, Decision, Expectation, Reason};
-use crate::imaging::mask;
-use crate::nn::layers::Group;
-use crate::protoseg::{native, split_units};
+use crate::engine::UnitPlan;
 
 /// A segmentation with its decision, in the form that was asked for. Timing, model and hash are the caller's to fill in.
 ///
@@ -181,7 +182,7 @@ fn floats(values: &Array3<f32>) -> v1::Tensor {
 /// Probabilities as 0 to 255.
 fn bytes_of(values: &Array3<f32>) -> v1::Tensor {
     let (classes, height, width) = values.dim();
-    let data = native::to_bytes(dense_values(&values.as_standard_layout()));
+    let data = cpu::to_bytes(dense_values(&values.as_standard_layout()));
     tensor(v1::DataType::Uint8, &[classes, height, width], data)
 }
 

@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use ndarray::Axis;
+use sagate_core::executor::{Contract, Ready};
+use sagate_core::imaging::Image;
 
 use super::caller::Caller;
 use super::error::ServiceError;
@@ -12,8 +14,7 @@ use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::v1;
-use crate::engine::{Contract, EngineError, Hosted, Payload, Place, Ready, ShadowRun};
-use crate::imaging::Image;
+use crate::engine::{EngineError, Hosted, Payload, Place, ShadowRun};
 use crate::telemetry::{ImageCall, Phase, Phases};
 
 /// Takes a request in: its id, which model it is for and what is wanted of it.
@@ -87,7 +88,7 @@ pub(super) async fn arrive<T: Send + 'static>(
             });
             let ready = contract.prepare(image);
             let prepared_at = Instant::now();
-            let pending = ready.and_then(|ready| {
+            let pending = ready.map_err(EngineError::from).and_then(|ready| {
                 let classes = contract.manifest().classes.len() as u64;
                 held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
                 queue(&hosted, ready, held)

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use sagate_core::executor::ExecutorError;
+use sagate_core::gate::PolicyError;
+use sagate_core::imaging::ImagingError;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::v1;
 use crate::engine::EngineError;
-use crate::gate::PolicyError;
-use crate::imaging::ImagingError;
 use crate::jitter;
 use crate::trust::Refusal;
 
@@ -136,6 +137,54 @@ impl Retry {
     }
 }
 
+impl Row {
+    fn plain(code: Code, reason: &'static str) -> Row {
+        Row {
+            code,
+            reason,
+            field: None,
+            retry: None,
+        }
+    }
+
+    fn of_field(reason: &'static str, field: &str) -> Row {
+        Row {
+            code: Code::InvalidArgument,
+            reason,
+            field: Some(shortened(field, LONGEST_FIELD)),
+            retry: None,
+        }
+    }
+
+    fn later(code: Code, reason: &'static str, seconds: f64) -> Row {
+        Row {
+            code,
+            reason,
+            field: None,
+            retry: Some(Retry::AfterLoad(Duration::from_secs_f64(seconds))),
+        }
+    }
+
+    fn of_executor(error: &ExecutorError) -> Row {
+        match error {
+            ExecutorError::Channels { .. } | ExecutorError::Imaging(_) => {
+                Row::of_field("INVALID_IMAGE", "image")
+            }
+            ExecutorError::SelfTest { .. } => Row::plain(Code::FailedPrecondition, "SELF_TEST_FAILED"),
+            ExecutorError::Model(_) | ExecutorError::ScoreUnits { .. } => {
+                Row::plain(Code::FailedPrecondition, "MODEL_NOT_LOADED")
+            }
+            ExecutorError::OutOfMemory { .. } => Row::later(Code::ResourceExhausted, "OUT_OF_MEMORY", 1.0),
+            ExecutorError::Checkpoint(_)
+            | ExecutorError::NoImage
+            | ExecutorError::MixedSizes { .. }
+            | ExecutorError::Network(_)
+            | ExecutorError::Scores(_)
+            | ExecutorError::Torch(_) => Row::plain(Code::Internal, "MODEL_FAILED"),
+        }
+    }
+}
+
 impl ServiceError {
     /// A [`ServiceError::Field`] from what the field is and what would be right.
     pub(super) fn field(
@@ -162,66 +211,42 @@ impl ServiceError {
 
     /// The table.
     fn row(&self) -> Row {
-        let plain = |code, reason| Row {
-            code,
-            reason,
-            field: None,
-            retry: None,
-        };
-        let of_field = |reason, field: &str| Row {
-            code: Code::InvalidArgument,
-            reason,
-            field: Some(shortened(field, LONGEST_FIELD)),
-            retry: None,
-        };
-        let later = |code, reason, seconds: f64| Row {
-            code,
-            reason,
-            field: None,
-            retry: Some(Retry::AfterLoad(Duration::from_secs_f64(seconds))),
-        };
         match self {
-            ServiceError::Field { field, .. } => of_field("INVALID_FIELD", field),
+            ServiceError::Field { field, .. } => Row::of_field("INVALID_FIELD", field),
             ServiceError::Image { field, source } => match source {
-                ImagingError::TooLarge { .. } => of_field("IMAGE_TOO_LARGE", field),
-                _ => of_field("INVALID_IMAGE", field),
+                ImagingError::TooLarge { .. } => Row::of_field("IMAGE_TOO_LARGE", field),
+                _ => Row::of_field("INVALID_IMAGE", field),
             },
             ServiceError::Policy(PolicyError::OutOfRange { field, .. }) => {
-                of_field("GATE_NOT_ALLOWED", &format!("options.{field}"))
+                Row::of_field("GATE_NOT_ALLOWED", &format!("options.{field}"))
             }
-            ServiceError::Policy(PolicyError::Both { .. }) => of_field("GATE_NOT_ALLOWED", "options.gate"),
+            ServiceError::Policy(PolicyError::Both { .. }) => {
+                Row::of_field("GATE_NOT_ALLOWED", "options.gate")
+            }
             ServiceError::Engine(error) => match error {
-                EngineError::UnknownModel { .. } => plain(Code::NotFound, "UNKNOWN_MODEL"),
-                EngineError::Channels { .. } | EngineError::Imaging(_) => of_field("INVALID_IMAGE", "image"),
-                EngineError::NotReady { .. } => later(Code::Unavailable, "MODEL_NOT_READY", 1.0),
-                EngineError::Stopping => plain(Code::Unavailable, "SHUTTING_DOWN"),
+                EngineError::Executor(error) => Row::of_executor(error),
+                EngineError::UnknownModel { .. } => Row::plain(Code::NotFound, "UNKNOWN_MODEL"),
+                EngineError::NotReady { .. } => Row::later(Code::Unavailable, "MODEL_NOT_READY", 1.0),
+                EngineError::Stopping => Row::plain(Code::Unavailable, "SHUTTING_DOWN"),
                 EngineError::QueueFull { retry_seconds, .. } => {
-                    later(Code::ResourceExhausted, "QUEUE_FULL", *retry_seconds)
+                    Row::later(Code::ResourceExhausted, "QUEUE_FULL", *retry_seconds)
                 }
-                EngineError::TooLargeForQueue { .. } => plain(Code::ResourceExhausted, "IMAGE_TOO_LARGE"),
                 EngineError::NotInTime { retry_seconds, .. } => {
-                    later(Code::ResourceExhausted, "NOT_IN_TIME", *retry_seconds)
+                    Row::later(Code::ResourceExhausted, "NOT_IN_TIME", *retry_seconds)
                 }
-                EngineError::TooLargeForMemory { .. } => plain(Code::ResourceExhausted, "IMAGE_TOO_LARGE"),
-                EngineError::SelfTest { .. } => plain(Code::FailedPrecondition, "SELF_TEST_FAILED"),
-                EngineError::NotLoaded { .. } | EngineError::Model(_) | EngineError::ScoreUnits { .. } => {
-                    plain(Code::FailedPrecondition, "MODEL_NOT_LOADED")
+                EngineError::TooLargeForQueue { .. } | EngineError::TooLargeForMemory { .. } => {
+                    Row::plain(Code::ResourceExhausted, "IMAGE_TOO_LARGE")
                 }
-                EngineError::OutOfMemory { .. } => later(Code::ResourceExhausted, "OUT_OF_MEMORY", 1.0),
-                EngineError::DeadlineExceeded => plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-                EngineError::Panicked => plain(Code::Internal, "MODEL_FAILED"),
-                EngineError::Checkpoint(_)
-                | EngineError::NoImage
-                | EngineError::MixedSizes { .. }
-                | EngineError::Thread(_)
-                | EngineError::Network(_)
-                | EngineError::Scores(_)
-                | EngineError::Torch(_) => plain(Code::Internal, "MODEL_FAILED"),
+                EngineError::NotLoaded { .. } => Row::plain(Code::FailedPrecondition, "MODEL_NOT_LOADED"),
+                EngineError::DeadlineExceeded => Row::plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+                EngineError::Panicked | EngineError::Thread(_) => Row::plain(Code::Internal, "MODEL_FAILED"),
             },
-            ServiceError::Wire { code, reason, .. } => plain(*code, reason),
-            ServiceError::ReceiveBudget { .. } => later(Code::ResourceExhausted, "RECEIVE_BUDGET_SPENT", 1.0),
-            ServiceError::ReceiveTimeout { .. } => plain(Code::DeadlineExceeded, "REQUEST_TOO_SLOW"),
-            ServiceError::HeadersTooLarge { .. } => plain(Code::ResourceExhausted, "HEADERS_TOO_LARGE"),
+            ServiceError::Wire { code, reason, .. } => Row::plain(*code, reason),
+            ServiceError::ReceiveBudget { .. } => {
+                Row::later(Code::ResourceExhausted, "RECEIVE_BUDGET_SPENT", 1.0)
+            }
+            ServiceError::ReceiveTimeout { .. } => Row::plain(Code::DeadlineExceeded, "REQUEST_TOO_SLOW"),
+            ServiceError::HeadersTooLarge { .. } => Row::plain(Code::ResourceExhausted, "HEADERS_TOO_LARGE"),
             ServiceError::OfImage { source, .. } => source.row(),
             ServiceError::Refused(refusal) => Row {
                 code: match refusal {
@@ -236,9 +261,9 @@ impl ServiceError {
                     Refusal::Denied(_) | Refusal::Forbidden { .. } => None,
                 },
             },
-            ServiceError::NoMethod => plain(Code::Unimplemented, "UNKNOWN_METHOD"),
-            ServiceError::Cancelled => plain(Code::Cancelled, "CANCELLED"),
-            ServiceError::Internal => plain(Code::Internal, "INTERNAL"),
+            ServiceError::NoMethod => Row::plain(Code::Unimplemented, "UNKNOWN_METHOD"),
+            ServiceError::Cancelled => Row::plain(Code::Cancelled, "CANCELLED"),
+            ServiceError::Internal => Row::plain(Code::Internal, "INTERNAL"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::imaging::{Image, SliceGeometry};
+use sagate_core::imaging::{Image, SliceGeometry};
 
 /// Where the pixels of an image lie.
 #[derive(Debug, Clone)]

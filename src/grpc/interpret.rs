@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use sagate_core::executor::Ready;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -18,7 +19,7 @@ use super::picture::Sent;
 use super::segment::{Outcome, answered, segment_bytes};
 use super::service::Context;
 use super::{answer, v1};
-use crate::engine::{Event, Hosted, Plan, Ready};
+use crate::engine::{Event, Hosted, Plan};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 /// Messages that wait to be sent.

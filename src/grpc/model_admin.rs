@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sagate_core::executor::ModelId;
+use sagate_core::model::{Located, ModelError, Repository};
 use tonic::{Code, Request, Response, Status};
 
 use super::error::ServiceError;
@@ -11,8 +13,7 @@ use super::service::{Context, concluded};
 use super::v1::model_admin_control_server::ModelAdminControl;
 use super::{models, v1};
 use crate::config::ModelControl;
-use crate::engine::{EngineError, Hosted, Load, ModelId, State};
-use crate::model::{Located, ModelError, Repository};
+use crate::engine::{EngineError, Hosted, Load, State};
 use crate::telemetry::Rpc;
 
 /// The service.

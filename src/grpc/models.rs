@@ -1,11 +1,13 @@
 //! What is told of the models that answer.
 
+use sagate_core::executor::Contract;
+use sagate_core::gate::evaluation::{Scored, dice_at_coverage};
+use sagate_core::gate::{Calibration, Policy};
+use sagate_core::imaging::Plane;
+use sagate_core::nn::layers::LAYERS;
+
 use super::v1;
-use crate::engine::{Contract, Engine, Hosted};
-use crate::gate::evaluation::{Scored, dice_at_coverage};
-use crate::gate::{Calibration, Policy};
-use crate::imaging::Plane;
-use crate::nn::layers::LAYERS;
+use crate::engine::{Engine, Hosted};
 
 /// Steps of the calibration curve.
 const CURVE_STEPS: usize = 20;

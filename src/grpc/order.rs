@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use sagate_core::executor::{Resolution, Segmentation};
+use sagate_core::gate::Policy;
+use sagate_core::model::Manifest;
+use sagate_core::nn::layers::{LAYER_COUNT, LAYERS, Layer};
+
 use super::caller::Caller;
 use super::error::ServiceError;
 use super::service::Context;
 use super::v1;
 use crate::config::Role;
-use crate::engine::{
-    Asker, Engine, Hosted, Plan, Priority, Resolution, Route, Segmentation, UnitChoice, UnitPlan,
-};
-use crate::gate::Policy;
-use crate::model::Manifest;
-use crate::nn::layers::{LAYER_COUNT, LAYERS, Layer};
+use crate::engine::{Asker, Engine, Hosted, Plan, Priority, Route, UnitChoice, UnitPlan};
 use crate::telemetry::{LONGEST_ID, is_request_id};
 
 /// What an answer shall hold beside the decision.

@@ -1,14 +1,14 @@
 //! From the image of a request to pixels.
 
 use bytes::Bytes;
+use sagate_core::imaging::{self, Dtype, Format, Image, ImagingError, Limits, Picture};
+use sagate_core::model::Manifest;
 use sha2::{Digest, Sha256};
 
 use super::error::ServiceError;
 use super::order::known;
 use super::v1;
 use crate::config::Imaging;
-use crate::imaging::{self, Dtype, Format, Image, ImagingError, Limits, Picture};
-use crate::model::Manifest;
 
 /// What messages call the image: its file's name is not known here, and is none of the server's business.
 const NAME: &str = "image";

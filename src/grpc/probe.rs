@@ -1,15 +1,15 @@
 //! A request read as far as it goes without a model: what fuzzing feeds.
 
 use prost::Message;
+use sagate_core::gate::Policy;
+use sagate_core::imaging::{Image, Limits};
+use sagate_core::model::Manifest;
 use tonic::Code;
 
 use super::error::ServiceError;
 use super::picture::Sent;
 use super::{order, v1};
 use crate::config::Settings;
-use crate::gate::Policy;
-use crate::imaging::{Image, Limits};
-use crate::model::Manifest;
 
 /// Reads an `InterpretRequest`, which holds all that a `SegmentRequest` does, off the wire: its id, what is asked of the gate, of layers
 /// and units, and its image, as the service does for a model of this manifest.

@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use prost::Message;
+use sagate_core::executor::{Contract, Ready};
+use sagate_core::gate::{Confidence, Decision, Policy};
 
 use super::arrival::{Arrived, arrive, encoded, enter};
 use super::caller::Caller;
@@ -13,8 +15,7 @@ use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Contract, Hosted, Place, Ready, Scored, Timing};
-use crate::gate::{Confidence, Decision, Policy};
+use crate::engine::{Hosted, Place, Scored, Timing};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
 /// Bytes that an answer takes beside those of its message.

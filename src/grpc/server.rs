@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sagate_core::model::Repository;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
@@ -30,7 +31,6 @@ use super::v1::quality_control_server::QualityControlServer;
 use super::{health, v1, web, wire};
 use crate::config::Settings;
 use crate::engine::Engine;
-use crate::model::Repository;
 use crate::telemetry::{Telemetry, admin};
 use crate::trust::{Peer, Trust};
 

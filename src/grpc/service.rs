@@ -4,6 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use sagate_core::gate::Policy;
+use sagate_core::imaging::Limits;
+use sagate_core::model::Repository;
 use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -18,9 +21,6 @@ use super::v1::quality_control_server::QualityControl;
 use super::{interpret, models, order, segment, status, stream, v1};
 use crate::config::{Imaging, ModelControl, Server, Settings};
 use crate::engine::{DecodePermits, Engine, EngineError};
-use crate::gate::Policy;
-use crate::imaging::Limits;
-use crate::model::Repository;
 use crate::telemetry::{Call, Rpc, Telemetry};
 use crate::trust::Trust;
 

@@ -14,7 +14,7 @@ pub(super) fn status(context: &Context) -> v1::GetStatusResponse {
         .map(|hosted| (hosted, telemetry.window(hosted.contract().id())))
         .collect();
     v1::GetStatusResponse {
-        server_version: env!("CARGO_PKG_VERSION").into(),
+        server_version: sagate_core::build::VERSION.into(),
         uptime_seconds: telemetry.uptime().as_secs_f64(),
         window_seconds: models.first().map_or(0.0, |(_, window)| window.seconds),
         draining: *context.draining.borrow(),

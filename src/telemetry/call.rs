@@ -6,6 +6,8 @@ use std::time::{Instant, SystemTime};
 
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
+use sagate_core::executor::ModelId;
+use sagate_core::gate::{Confidence, Reason};
 use tonic::Code;
 
 use super::models::Served;
@@ -14,8 +16,6 @@ use super::rpc::{Rpc, names};
 use super::traces::{ImageFacts, Traces};
 use super::window::Judged;
 use super::{Inner, Telemetry};
-use crate::engine::ModelId;
-use crate::gate::{Confidence, Reason};
 use crate::trust::{AccessRecord, Asked, Image};
 
 /// Calls in flight, by method.

@@ -1,7 +1,8 @@
 //! How far mu has moved from the calibration's, from the window's histogram.
 
+use sagate_core::gate::{Calibration, kolmogorov_smirnov, usual_distance};
+
 use super::window::MU_BINS;
-use crate::gate::{Calibration, kolmogorov_smirnov, usual_distance};
 
 /// mu of a model's calibration images, in the window's bins.
 pub(super) struct Reference {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter};
+use sagate_core::gate::Reason;
 use tokio::runtime::Handle;
 
 use super::call::InFlight;
 use super::models::{Limits, Models, Served};
 use super::rpc::Rpc;
 use super::window::MU_BINS;
-use crate::gate::Reason;
 
 const REQUEST_SECONDS: [f64; 16] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
@@ -269,9 +269,9 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .with_callback(move |observer| observer.observe(runtime.metrics().num_alive_tasks() as u64, &[]))
         .build();
     let build = [
-        KeyValue::new("version", env!("CARGO_PKG_VERSION")),
-        KeyValue::new("libtorch", env!("SAGATE_BUILD_LIBTORCH")),
-        KeyValue::new("rustc", env!("SAGATE_BUILD_RUSTC")),
+        KeyValue::new("version", sagate_core::build::VERSION),
+        KeyValue::new("libtorch", sagate_core::build::LIBTORCH),
+        KeyValue::new("rustc", sagate_core::build::RUSTC),
     ];
     meter
         .u64_observable_gauge("sagate_build_info")

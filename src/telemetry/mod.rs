@@ -48,11 +48,12 @@ pub use tally::Statistics;
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
-use crate::engine::{Bounds, Comparison, Contract, Instances, ModelId, Observer};
+use crate::engine::{Bounds, Comparison, Instances, Observer};
 use crate::trust::{Counts as TrustCounts, TrustError};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
+use sagate_core::executor::{Contract, ModelId};
 use traces::Traces;
 
 /// The longest that the last exports may take.

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use opentelemetry::{KeyValue, Value};
+use sagate_core::executor::{Contract, ModelId};
+use sagate_core::gate::Reason;
 
 use super::drift::{Drift, Reference};
 use super::phases::Phase;
 use super::tally::{Statistics, Tally};
 use super::window::Window;
-use crate::engine::{Contract, ModelId};
-use crate::gate::Reason;
 
 const UNKNOWN: &str = "unknown";
 

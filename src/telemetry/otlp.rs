@@ -10,7 +10,6 @@ use opentelemetry_prometheus::PrometheusExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
-
 use tonic::transport::{Certificate, ClientTlsConfig};
 
 use super::TelemetryError;
@@ -76,7 +75,7 @@ fn tls(settings: &config::Telemetry) -> Result<Option<ClientTlsConfig>, Telemetr
 }
 
 fn resource() -> Resource {
-    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let version = KeyValue::new("service.version", sagate_core::build::VERSION);
     Resource::builder()
         .with_service_name("sagate")
         .with_attribute(version)

@@ -10,14 +10,14 @@ use opentelemetry::trace::{
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use sagate_core::executor::ModelId;
+use sagate_core::gate::Confidence;
 use tonic::Code;
 
 use super::call::Decided;
 use super::phases::Phases;
 use super::request_id::is_request_id;
 use super::rpc::{Rpc, servers_fault};
-use crate::engine::ModelId;
-use crate::gate::Confidence;
 
 const STATUS_CODE: &str = "rpc.grpc.status_code";
 

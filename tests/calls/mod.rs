@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use sagate::engine::Segmentation;
-use sagate::gate::Policy;
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_client::QualityControlClient;
-use sagate::imaging::{Image, mask};
+use sagate_core::executor::Segmentation;
+use sagate_core::gate::Policy;
+use sagate_core::imaging::{Image, mask};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -38,7 +38,7 @@ impl Known {
     }
 
     /// An image, judged alone by the library.
-    pub fn by(pass: &sagate::engine::Pass, image: &Image) -> Known {
+    pub fn by(pass: &sagate_core::executor::Pass, image: &Image) -> Known {
         let expected: Segmentation = super::program::segment(pass, image);
         let classes = expected.probability.dim().0 as u8;
         let accept = pass.decide(&expected, &Policy::default()).accept;

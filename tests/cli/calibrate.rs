@@ -5,11 +5,12 @@
 
 use std::fs;
 
-use crate::program::{Ended, Place};
 use safetensors::SafeTensors;
-use sagate::gate::Calibration;
-use sagate::imaging;
+use sagate_core::gate::Calibration;
+use sagate_core::imaging;
 use serde_json::Value;
+
+use crate::program::{Ended, Place};
 
 const COUNT: usize = 7;
 

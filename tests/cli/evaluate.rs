@@ -5,12 +5,13 @@
 
 use std::fs;
 
-use crate::program::Place;
-use sagate::gate::evaluation::{Bootstrap, Scored, aurc_zenk};
-use sagate::gate::{Calibration, kolmogorov_smirnov, usual_distance};
-use sagate::imaging;
-use sagate::study::judge::{Area, Judgement, Measure, judge};
+use sagate_core::gate::evaluation::{Bootstrap, Scored, aurc_zenk};
+use sagate_core::gate::{Calibration, kolmogorov_smirnov, usual_distance};
+use sagate_core::imaging;
+use sagate_lab::study::judge::{Area, Judgement, Measure, judge};
 use serde_json::Value;
+
+use crate::program::Place;
 
 const COUNT: usize = 8;
 const KINDS: [&str; 4] = ["mu", "soft_dice_confidence", "object_confidence", "score"];

@@ -5,11 +5,12 @@
 
 use std::fs;
 
+use sagate_core::imaging::{self, Limits, Picture, Plane};
+use sagate_core::nn::layers::LAYERS;
+use serde_json::Value;
+
 use crate::nifti_file::NiftiFile;
 use crate::program::{Place, waves};
-use sagate::imaging::{self, Limits, Picture, Plane};
-use sagate::nn::layers::LAYERS;
-use serde_json::Value;
 
 const FILES: [&str; 7] = [
     "average.png",

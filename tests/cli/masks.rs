@@ -5,11 +5,12 @@
 use std::fs;
 use std::io::Read;
 
+use ndarray::Array2;
+use sagate_core::imaging::mask::{Rle, from_volume, unpack};
+use sagate_core::imaging::{self, Limits, Picture, Plane, Volume};
+
 use crate::nifti_file::NiftiFile;
 use crate::program::{Place, gzip, mask, rows, waves};
-use ndarray::Array2;
-use sagate::imaging::mask::{Rle, from_volume, unpack};
-use sagate::imaging::{self, Limits, Picture, Plane, Volume};
 
 /// Every form, one class and two, reads back as the labels that the library gives.
 #[test]

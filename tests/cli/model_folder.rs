@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sagate::gate::{Calibration, Entry, UnitScores};
-use sagate::imaging::Image;
-use sagate::imaging::preprocess::Step;
-use sagate::model::{
+use sagate_core::gate::{Calibration, Entry, UnitScores};
+use sagate_core::imaging::Image;
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::model::{
     Architecture, Class, Input, Manifest, Model, Mu, Provenance, Repository, refresh_sums, today,
     write_calibration, write_model,
 };
-use sagate::nn::checkpoint::Weights;
-use sagate::nn::unet::{UNet, UNetConfig};
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::unet::{UNet, UNetConfig};
 use serde_json::Value;
 
 const SMALL: UNetConfig = UNetConfig {

@@ -5,12 +5,13 @@
 
 use std::fs;
 
+use image::{GrayImage, Luma, RgbImage};
+use ndarray::Array2;
+use sagate_core::imaging::{self, Image, Limits, Picture};
+
 use crate::exif::{exif, in_jpeg, in_png};
 use crate::jpeg_file::jpeg;
 use crate::program::{Place, assert_sentence, finish, mask, npy, rows};
-use image::{GrayImage, Luma, RgbImage};
-use ndarray::Array2;
-use sagate::imaging::{self, Image, Limits, Picture};
 
 fn image_of(place: &Place, name: &str) -> Image {
     match imaging::read(&place.path(name), &Limits::default()).unwrap() {

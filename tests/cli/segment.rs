@@ -6,11 +6,12 @@
 use std::fs;
 use std::io::Read;
 
-use crate::program::{Place, finish, floats, rows, wait};
 use image::{GrayImage, Luma};
 use ndarray::{Array2, s};
-use sagate::imaging;
+use sagate_core::imaging;
 use serde_json::Value;
+
+use crate::program::{Place, finish, floats, rows, wait};
 
 /// Three images with what the model says of them.
 fn three() -> (Place, Vec<String>) {

@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, Array3};
 use proptest::prelude::*;
-use sagate::data::damage::{apply, range};
-use sagate::data::{Damage, DataError, Example, Grade, Kind};
-use sagate::imaging::Image;
+use sagate_core::imaging::Image;
+use sagate_lab::data::damage::{apply, range};
+use sagate_lab::data::{Damage, DataError, Example, Grade, Kind};
 
 fn example(position: usize, pixels: Array3<f32>) -> Example {
     let (_, height, width) = pixels.dim();

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use crate::published_tree::nifti_file::NiftiFile;
 use ndarray::{Array2, Array3};
-use sagate::data::{
+use sagate_core::imaging::Image;
+use sagate_lab::data::{
     Damage, Grade, Kind, Split, Task, damage, file, folder, image_extension, samples, write_image, write_mask,
 };
-use sagate::imaging::Image;
+
+use crate::published_tree::nifti_file::NiftiFile;
 
 fn picture(path: &Path, height: usize, width: usize) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();

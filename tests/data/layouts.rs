@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::published_tree::{imported, label, refused, splits, subjects, volume};
 use ndarray::{Array2, Array3};
-use sagate::data::published::{Layout, Options};
-use sagate::data::{write_image, write_mask};
-use sagate::imaging::Image;
+use sagate_core::imaging::Image;
+use sagate_lab::data::published::{Layout, Options};
+use sagate_lab::data::{write_image, write_mask};
+
+use crate::published_tree::{imported, label, refused, splits, subjects, volume};
 
 fn json(path: &Path, value: &serde_json::Value) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -213,7 +214,7 @@ fn plain_folders_are_split_by_the_subjects_that_names_tell() {
     }
     let task = imported(Layout::Folder, &root, place.path(), Options::default()).unwrap();
     let mut owners = Vec::new();
-    for split in sagate::data::Split::ALL {
+    for split in sagate_lab::data::Split::ALL {
         let examples = task.split(split).unwrap();
         let patients: std::collections::BTreeSet<_> = examples
             .iter()

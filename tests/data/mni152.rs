@@ -1,8 +1,9 @@
 //! `sagate data mni152` on a tiny head written here: it must look like the slices of t1-brain, and be a data set by itself.
 
+use sagate_lab::data::folder;
+use sagate_lab::data::t1::{MNI152_FILE, MNI152_SCALE, VALUE_SCALE, build_mni152};
+
 use crate::t1_volume::write_u8;
-use sagate::data::folder;
-use sagate::data::t1::{MNI152_FILE, MNI152_SCALE, VALUE_SCALE, build_mni152};
 
 const EXTENT: [usize; 3] = [41, 60, 40];
 

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::Axis;
-use sagate::data::damage::{apply, write_copies};
-use sagate::data::phantom::{Family, PhantomPlan, SPACING, build, image};
-use sagate::data::{Damage, DataError, Example, Grade, Kind, Split, folder};
-use sagate::protoseg::{ProtoSeg, Reference};
+use protoseg::{ProtoSeg, Reference};
+use sagate_lab::data::damage::{apply, write_copies};
+use sagate_lab::data::phantom::{Family, PhantomPlan, SPACING, build, image};
+use sagate_lab::data::{Damage, DataError, Example, Grade, Kind, Split, folder};
 use tch::Tensor;
 
 fn plan(family: Family) -> PhantomPlan {

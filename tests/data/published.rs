@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use sagate_lab::data::published::{Empty, Layout, Options, Published, find};
+use sagate_lab::study::set::Set;
+use sagate_lab::study::{Cache, Size};
+
 use crate::jpeg_file::jpeg;
 use crate::published_tree::{EXTENT, SHOWN, imported, label, refused, splits, subjects, volume};
-use image::{GrayImage, Luma, Rgb, RgbImage};
-use sagate::data::published::{Empty, Layout, Options, Published, find};
-use sagate::study::set::Set;
-use sagate::study::{Cache, Size};
 
 fn isic_pair(root: &Path, images: &str, masks: &str, number: u32) {
     let (images, masks) = (root.join(images), root.join(masks));

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::Path;
 
+use sagate_lab::data::published::{Layout, Options};
+use sagate_lab::data::{Damage, Grade, Kind, damage};
+
 use crate::published_tree::{EXTENT, SHOWN, flipped, imported, label, refused, splits, subjects, volume};
-use sagate::data::published::{Layout, Options};
-use sagate::data::{Damage, Grade, Kind, damage};
 
 const MODALITIES: [&str; 4] = ["flair", "t1", "t1ce", "t2"];
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use sagate_lab::data::t1::{BLOCK, BLOCKS, Templates, VALIDATION_BLOCK, VALUE_SCALE, build};
+use sagate_lab::data::{DataError, Split, Task, folder};
+
 use crate::t1_volume::write_u8;
-use sagate::data::t1::{BLOCK, BLOCKS, Templates, VALIDATION_BLOCK, VALUE_SCALE, build};
-use sagate::data::{DataError, Split, Task, folder};
 
 /// The human grid: wide enough for the bands, tall enough for the least number of object pixels.
 const HUMAN: [usize; 3] = [61, 60, 40];

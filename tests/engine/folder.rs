@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sagate::engine::{Asker, EngineError, Folder, Load, Serving, Versions};
+use sagate_core::executor::ExecutorError;
+use sagate_core::executor::ModelId;
+use sagate_core::model::{ModelError, Repository, content_hash, refresh_sums};
+use tokio::sync::Notify;
+
 use crate::engine_rig::{Rig, ask, image};
 use crate::tiny_model;
-use sagate::engine::{Asker, EngineError, Folder, Load, ModelId, Serving, Versions};
-use sagate::model::{ModelError, Repository, content_hash, refresh_sums};
-use tokio::sync::Notify;
 
 /// Looks that must agree before a version is taken away.
 const LOOKS: u32 = 3;
@@ -132,8 +135,18 @@ impl Drop for Moved {
 async fn what_cannot_be_read_is_not_gone() {
     let (rig, mut folder) = rig(&["tiny", "other"]).await;
     let both = ["other@1", "tiny@1"];
-    let is_no_models = |error: &EngineError| matches!(error, EngineError::Model(ModelError::NoModels { .. }));
-    let is_io = |error: &EngineError| matches!(error, EngineError::Model(ModelError::Io { .. }));
+    let is_no_models = |error: &EngineError| {
+        matches!(
+            error,
+            EngineError::Executor(ExecutorError::Model(ModelError::NoModels { .. }))
+        )
+    };
+    let is_io = |error: &EngineError| {
+        matches!(
+            error,
+            EngineError::Executor(ExecutorError::Model(ModelError::Io { .. }))
+        )
+    };
     // The sums alone, all files of the default's version, and the folder of the models itself.
     for what in ["models/tiny/1/SHA256SUMS", "models/tiny/1", "models"] {
         let moved = Moved::away(&rig, what);

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::engine_rig::{Rig, ask, image, open};
 use sagate::engine::{
-    Asker, Canary, Comparison, DecodePermits, Engine, EngineError, ModelId, Serving, ShadowRun, State,
-    Traffic,
+    Asker, Canary, Comparison, DecodePermits, Engine, EngineError, Serving, ShadowRun, State, Traffic,
 };
-use sagate::gate::Policy;
-use sagate::model::{Golden, Model, refresh_sums, write_golden};
+use sagate_core::executor::ModelId;
+use sagate_core::gate::Policy;
+use sagate_core::model::{Golden, Model, refresh_sums, write_golden};
+
+use crate::engine_rig::{Rig, ask, image, open};
 
 fn id(version: u32) -> ModelId {
     ModelId {
@@ -220,7 +221,7 @@ async fn a_shadow_is_compared_and_never_answers() {
         .unwrap()
         .segmentation;
     let policy = Policy {
-        by: sagate::gate::By::Mu,
+        by: sagate_core::gate::By::Mu,
         coverage: None,
         threshold: None,
         allowed_coverage: [0.0, 1.0],

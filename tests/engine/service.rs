@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::program::{Place, segment, waves_image};
 use sagate::engine::{
-    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Forming, Hosted, Instances, ModelId,
-    Observer, Scored, Serving, ServingPlan, Setup, Slots, Usage,
+    Admission, Asker, Bounds, Comparison, Engine, EngineError, Forming, Hosted, Instances, Observer, Scored,
+    Serving, ServingPlan, Setup, Slots, Usage,
 };
-use sagate::model::Model;
+use sagate_core::executor::{Contract, ModelId};
+use sagate_core::model::Model;
+
+use crate::program::{Place, segment, waves_image};
 
 /// Panics on the thread of the model at the first batches of at least so many images, as many times as it is told.
 #[derive(Default)]

@@ -1,11 +1,11 @@
 //! An image's way through a model, end to end, with weights that are random but fixed.
 
 use ndarray::{Array2, Array3, Axis};
-use sagate::engine::{Pass, Ready, Segmentation};
-use sagate::gate::{Policy, Reason};
-use sagate::imaging::Image;
-use sagate::imaging::preprocess::Step;
-use sagate::model::{Model, write_model};
+use sagate_core::executor::{Pass, Ready, Segmentation};
+use sagate_core::gate::{Policy, Reason};
+use sagate_core::imaging::Image;
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::model::{Model, write_model};
 use tch::Device;
 
 fn pass(classes: i64, steps: Vec<Step>, calibration: &[f64]) -> Pass {

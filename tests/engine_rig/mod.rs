@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sagate::engine::{
-    Admission, Asker, Bounds, Comparison, Contract, Engine, EngineError, Hosted, Instances, ModelId,
-    Observer, Pending, Ready, Scored, ServingPlan, Setup, Slots,
+    Admission, Asker, Bounds, Comparison, Engine, EngineError, Hosted, Instances, Observer, Pending, Scored,
+    ServingPlan, Setup, Slots,
 };
-use sagate::model::Model;
+use sagate_core::executor::{Contract, ModelId, Ready};
+use sagate_core::model::Model;
 
 use crate::program::{Place, waves_image};
 use crate::tiny_model;

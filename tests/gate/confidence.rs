@@ -5,7 +5,7 @@
 
 use ndarray::{Array2, Array3, Axis, array, concatenate};
 use proptest::prelude::*;
-use sagate::gate::Confidence;
+use sagate_core::gate::Confidence;
 
 fn of(probability: &Array3<f32>, labels: &Array2<u8>) -> [f64; 2] {
     let Confidence { soft_dice, object } = Confidence::new(probability, labels);

@@ -1,7 +1,7 @@
 //! The gate: thresholds from a calibration, requests within a policy, and decisions that fail closed.
 
 use proptest::prelude::*;
-use sagate::gate::{By, Calibration, Entry, Evidence, FORMAT, Policy, Reason, UnitScores, decide};
+use sagate_core::gate::{By, Calibration, Entry, Evidence, FORMAT, Policy, Reason, UnitScores, decide};
 
 fn calibration(scores: &[f64]) -> Calibration {
     let entry = |(index, &mu): (usize, &f64)| Entry {

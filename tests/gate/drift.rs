@@ -3,7 +3,7 @@
 //! What would break: images like the calibration's are told to have drifted, or a drift is missed.
 
 use proptest::prelude::*;
-use sagate::gate::{kolmogorov_smirnov, usual_distance};
+use sagate_core::gate::{kolmogorov_smirnov, usual_distance};
 
 #[test]
 fn golden() {

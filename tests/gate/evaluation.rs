@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sagate::gate::evaluation::*;
+use sagate_core::gate::evaluation::*;
 
 /// What each metric gives for a case, by the name that the independent computation has for it.
 fn metrics(scores: &[f64], dice: &[f64]) -> Vec<(&'static str, Option<f64>)> {

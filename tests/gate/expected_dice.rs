@@ -1,7 +1,7 @@
 //! The map from a score to the Dice that it promises. If these fail, a user reads an expectation that the calibration does not bear out.
 
 use proptest::prelude::*;
-use sagate::gate::{ExpectedDice, Known, LEAST_KNOWN};
+use sagate_core::gate::{ExpectedDice, Known, LEAST_KNOWN};
 
 /// As many images as knots, so that each knot is an image's score.
 const IMAGES: usize = 21;

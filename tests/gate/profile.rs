@@ -4,7 +4,7 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sagate::gate::{LEAST_IMAGES, UnitProfile};
+use sagate_core::gate::{LEAST_IMAGES, UnitProfile};
 
 /// Scores of images whose units move together: unit u of an image is `0.9 - 0.1 u + 0.05 a + 0.01 b_u`.
 fn scores(images: usize, units: usize, seed: u64) -> Array2<f64> {

@@ -3,6 +3,11 @@
 //! What would break: a wrong or hostile image that is answered, brings the server down or changes what it says of the next image; an
 //! error that does not name the field; an error that cannot be sent because it repeats too much of what was sent.
 
+use sagate::grpc::v1;
+use tonic::{Code, Status};
+use v1::FileFormat;
+use v1::image::Source;
+
 use crate::bad_files::{
     Bad, absurd, bad, garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
@@ -10,10 +15,6 @@ use crate::calls::{Client, Known, assert_refused, refused_interpretation, told, 
 use crate::nifti_file::NiftiFile;
 use crate::program::{Place, assert_sentence, safetensors, waves_image};
 use crate::server::{request, serve, tensor};
-use sagate::grpc::v1;
-use tonic::{Code, Status};
-use v1::FileFormat;
-use v1::image::Source;
 
 fn format(name: &str) -> FileFormat {
     match name.split_once('.').unwrap().1 {

@@ -3,11 +3,12 @@
 //! What would break: layers, units or forms that are not there and are answered all the same, an error that does not name the field, or
 //! a number of units above what there is that takes a place as if they were there.
 
+use sagate::grpc::v1;
+use tonic::Code;
+
 use crate::calls::{Known, assert_refused, refused_interpretation, within};
 use crate::program::{Place, waves_image};
 use crate::server::{serve, tensor};
-use sagate::grpc::v1;
-use tonic::Code;
 
 fn interpretation(change: impl FnOnce(&mut v1::InterpretRequest)) -> v1::InterpretRequest {
     let mut asked = v1::InterpretRequest {

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use crate::calls::{Known, quiet, retry, status, told, within};
-use crate::program::{Place, waves_image};
-use crate::server::{request, serve, tensor};
 use prost::Message;
 use sagate::grpc::v1;
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
+
+use crate::calls::{Known, quiet, retry, status, told, within};
+use crate::program::{Place, waves_image};
+use crate::server::{request, serve, tensor};
 
 fn place() -> Place {
     Place::new(1, &[0.1, 0.2])

@@ -7,9 +7,6 @@
 
 use std::time::Duration;
 
-use crate::calls::{Known, stands_still, status, until, within};
-use crate::program::{Place, waves_image};
-use crate::server::{Server, request, serve, tensor};
 use sagate::grpc::v1;
 use tokio::task::JoinSet;
 use tonic::{Code, Status, Streaming};
@@ -20,6 +17,10 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use v1::segment_stream_response::Outcome;
+
+use crate::calls::{Known, stands_still, status, until, within};
+use crate::program::{Place, waves_image};
+use crate::server::{Server, request, serve, tensor};
 
 fn place() -> Place {
     Place::new(1, &[0.1, 0.2])

@@ -2,15 +2,16 @@
 //!
 //! What would break: a server that says it is ready and has no model, a watcher that is never told of a model that comes later.
 
-use crate::calls::{until, within};
-use crate::program::{Place, waves_image};
-use crate::server::{ADMINS, Server, request, serve, tensor};
-use crate::tiny_model;
 use sagate::grpc::v1;
 use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+
+use crate::calls::{until, within};
+use crate::program::{Place, waves_image};
+use crate::server::{ADMINS, Server, request, serve, tensor};
+use crate::tiny_model;
 
 const ADMIN: [(&str, &str); 2] = [("SERVER__MODEL_ADMIN", "true"), ADMINS];
 

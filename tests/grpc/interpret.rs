@@ -5,15 +5,17 @@
 
 use std::time::{Duration, Instant};
 
+use ndarray::{Array2, Array3};
+use protoseg::split_units;
+use sagate::engine::UnitChoice;
+use sagate::grpc::v1;
+use sagate_core::executor::{Interpretation, Resolution};
+use sagate_core::imaging::Image;
+use v1::interpret_response::Part;
+
 use crate::calls::{Known, quiet, within};
 use crate::program::{Place, floats, waves_image};
 use crate::server::{Server, serve, tensor};
-use ndarray::{Array2, Array3};
-use sagate::engine::{Interpretation, Resolution, UnitChoice};
-use sagate::grpc::v1;
-use sagate::imaging::Image;
-use sagate::protoseg::split_units;
-use v1::interpret_response::Part;
 
 fn place() -> Place {
     Place::new(2, &[0.1, 0.2])

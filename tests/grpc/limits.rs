@@ -10,9 +10,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::calls::{Known, quiet, retry, status, told, until, within};
-use crate::program::{Place, waves_image};
-use crate::server::{Server, request, serve, tensor};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::{ResponseFuture, SendRequest};
@@ -21,6 +18,10 @@ use prost::Message;
 use sagate::grpc::v1;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
+
+use crate::calls::{Known, quiet, retry, status, told, until, within};
+use crate::program::{Place, waves_image};
+use crate::server::{Server, request, serve, tensor};
 
 const SEGMENT: &str = "/sagate.v1.QualityControl/Segment";
 

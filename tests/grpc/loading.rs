@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::calls::{until, within};
-use crate::program::{Place, waves_image};
-use crate::server::{ADMINS, Server, request, serving, tensor};
-use crate::tiny_model;
 use sagate::grpc::v1;
 use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
+
+use crate::calls::{until, within};
+use crate::program::{Place, waves_image};
+use crate::server::{ADMINS, Server, request, serving, tensor};
+use crate::tiny_model;
 
 /// What lets one thread hang.
 fn hang(place: &Place) -> PathBuf {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::calls::until;
-use crate::program::{Place, waves_image};
-use crate::server::{ADMINS, Server};
 use sagate::grpc::v1;
 use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+
+use crate::calls::until;
+use crate::program::{Place, waves_image};
+use crate::server::{ADMINS, Server};
 
 fn allowed(place: &Place, more: &[(&str, &str)]) -> Server {
     let settings = [&[("SERVER__MODEL_ADMIN", "true"), ADMINS], more].concat();

@@ -3,16 +3,17 @@
 //! What would break: a mask or a score that differs from the one `sagate.v1` gives, a parameter of the gate that is not heard, images of
 //! a batch that change places, or a wrong request that is taken for a right one.
 
-use crate::oip::{asks, client, doubles, elements, outputs, with, with_outputs};
-use crate::program::{Place, floats, waves_image};
-use crate::server::{ADMINS, Server, request, serve, tensor};
 use half::f16;
 use sagate::grpc::inference;
 use sagate::grpc::inference::infer_parameter::ParameterChoice;
 use sagate::grpc::inference::{InferTensorContents, ModelInferRequest};
 use sagate::grpc::v1;
-use sagate::imaging::Image;
+use sagate_core::imaging::Image;
 use tonic::Code;
+
+use crate::oip::{asks, client, doubles, elements, outputs, with, with_outputs};
+use crate::program::{Place, floats, waves_image};
+use crate::server::{ADMINS, Server, request, serve, tensor};
 
 const H: usize = 40;
 const W: usize = 52;
@@ -124,8 +125,8 @@ async fn forms_of_images() {
     let name = place.picture("image.png", 5, H, W);
     let png = std::fs::read(place.path(&name)).unwrap();
     let expected = place.expected(&name);
-    let sagate::imaging::Picture::Image(image) =
-        sagate::imaging::read(&place.path(&name), &sagate::imaging::Limits::default()).unwrap()
+    let sagate_core::imaging::Picture::Image(image) =
+        sagate_core::imaging::read(&place.path(&name), &sagate_core::imaging::Limits::default()).unwrap()
     else {
         panic!("a PNG is an image");
     };

@@ -4,18 +4,19 @@
 //! What would break: a mask that lies elsewhere than the file's pixels, a damaged file that is answered, or an error that names the wrong
 //! format.
 
+use image::{GrayImage, Luma};
+use ndarray::Array2;
+use sagate::grpc::v1;
+use sagate_core::imaging::{Format, Limits, Orientation, Picture, decode, mask};
+use tonic::{Code, Status};
+use v1::FileFormat;
+
 use crate::calls::{told, within};
 use crate::exif::{exif, in_jpeg, in_png};
 use crate::jpeg_file::jpeg;
 use crate::oip;
 use crate::program::{Place, assert_sentence};
 use crate::server::{Server, request, serve};
-use image::{GrayImage, Luma};
-use ndarray::Array2;
-use sagate::grpc::v1;
-use sagate::imaging::{Format, Limits, Orientation, Picture, decode, mask};
-use tonic::{Code, Status};
-use v1::FileFormat;
 
 fn file(bytes: &[u8], format: FileFormat) -> v1::Image {
     v1::Image {

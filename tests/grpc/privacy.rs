@@ -2,15 +2,16 @@
 //!
 //! What would break: a name out of an image's header, a request's id, a header or an error in the log, the metrics or the traces.
 
+use image::{GrayImage, ImageFormat, Luma};
+use sagate::grpc::v1;
+use tonic::{Code, Request};
+use tower::ServiceExt;
+
 use crate::calls::{Client, Known, within};
 use crate::nifti_file::NiftiFile;
 use crate::otlp_collector::Collector;
 use crate::program::{Place, gzip, npy, safetensors};
 use crate::server::{file, request};
-use image::{GrayImage, ImageFormat, Luma};
-use sagate::grpc::v1;
-use tonic::{Code, Request};
-use tower::ServiceExt;
 
 /// Short enough for every field of NIfTI.
 const NAME: &str = "Quastenflosser";

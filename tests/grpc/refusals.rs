@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
+use sagate::grpc::v1;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
 use crate::bad_files::{
     garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
 use crate::calls::{quiet, status, told, until};
 use crate::program::{Place, waves_image};
 use crate::server::{Server, file, request, serve, tensor};
-use sagate::grpc::v1;
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
 
 fn place() -> Place {
     Place::new(1, &[0.1, 0.9])

@@ -3,12 +3,13 @@
 //! What would break: an answer that differs from the one that `sagate segment` gives, a form of image or mask that is not what the
 //! protocol says, or a decision that does not follow what the request asks of the gate.
 
+use ndarray::Array2;
+use sagate::grpc::v1;
+use sagate_core::imaging::mask;
+
 use crate::nifti_file::NiftiFile;
 use crate::program::{Place, floats, npy, waves, waves_image};
 use crate::server::{Server, file, request, tensor};
-use ndarray::Array2;
-use sagate::grpc::v1;
-use sagate::imaging::mask;
 
 fn place() -> Place {
     Place::new(2, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
@@ -104,8 +105,8 @@ async fn forms_of_images() {
     let name = place.picture("image.png", 5, 48, 64);
     let png = std::fs::read(place.path(&name)).unwrap();
     let expected = place.expected(&name);
-    let sagate::imaging::Picture::Image(image) =
-        sagate::imaging::read(&place.path(&name), &sagate::imaging::Limits::default()).unwrap()
+    let sagate_core::imaging::Picture::Image(image) =
+        sagate_core::imaging::read(&place.path(&name), &sagate_core::imaging::Limits::default()).unwrap()
     else {
         panic!("a PNG is an image");
     };
@@ -170,8 +171,8 @@ async fn forms_of_masks() {
             v1::MaskForm::Rle => {
                 let mut labels = Array2::zeros((40, 56));
                 for (class, runs) in (1..).zip(&mask.data) {
-                    let runs: sagate::imaging::mask::Rle = serde_json::from_slice(runs).unwrap();
-                    let plane = runs.decode(&sagate::imaging::Limits::default()).unwrap();
+                    let runs: sagate_core::imaging::mask::Rle = serde_json::from_slice(runs).unwrap();
+                    let plane = runs.decode(&sagate_core::imaging::Limits::default()).unwrap();
                     labels.zip_mut_with(&plane, |label: &mut u8, &bit| *label += bit * class);
                 }
                 labels
@@ -186,9 +187,15 @@ async fn forms_of_masks() {
 }
 
 /// The picture in a NIfTI mask.
-fn picture(mask: &v1::Mask) -> sagate::imaging::Picture {
-    let limits = sagate::imaging::Limits::default();
-    sagate::imaging::decode(&mask.data[0], sagate::imaging::Format::Nifti, "mask", &limits).unwrap()
+fn picture(mask: &v1::Mask) -> sagate_core::imaging::Picture {
+    let limits = sagate_core::imaging::Limits::default();
+    sagate_core::imaging::decode(
+        &mask.data[0],
+        sagate_core::imaging::Format::Nifti,
+        "mask",
+        &limits,
+    )
+    .unwrap()
 }
 
 /// A volume whose file axes are z, -x and y, a little oblique; every slice is another.
@@ -217,7 +224,7 @@ fn turned_volume() -> NiftiFile {
 /// The NIfTI mask of a slice opens on that slice of its volume, and that of a flat file on the file.
 #[tokio::test]
 async fn a_nifti_mask_lies_where_its_image_does() {
-    use sagate::imaging::{Format, Limits, Picture, Plane, decode, mask};
+    use sagate_core::imaging::{Format, Limits, Picture, Plane, decode, mask};
     let place = place();
     let server = Server::start(&place, &[]);
     let mut client = server.client();
@@ -357,7 +364,7 @@ async fn the_gate_as_asked() {
 
 #[test]
 fn every_reason_has_its_word() {
-    for reason in sagate::gate::Reason::ALL {
+    for reason in sagate_core::gate::Reason::ALL {
         assert_eq!(
             sagate::grpc::reason(reason).as_str_name(),
             format!("REASON_{reason}"),

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::calls::{Known, quiet, stands_still, status, until, within};
-use crate::program::{Place, waves_image};
-use crate::server::{file, request, serve, tensor};
 use sagate::grpc::v1;
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
 use v1::segment_stream_response::Outcome;
+
+use crate::calls::{Known, quiet, stands_still, status, until, within};
+use crate::program::{Place, waves_image};
+use crate::server::{file, request, serve, tensor};
 
 fn place() -> Place {
     Place::new(1, &[0.1, 0.2])

@@ -7,12 +7,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::program::{Place, waves_image};
-use crate::server::{Server, request, serve, tensor};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 use sagate::grpc::v1;
+
+use crate::program::{Place, waves_image};
+use crate::server::{Server, request, serve, tensor};
 
 const ORIGIN: &str = "https://viewer.example";
 const SEGMENT: &str = "/sagate.v1.QualityControl/Segment";

@@ -7,9 +7,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::calls::{Client, Known, quiet, told, within};
-use crate::program::{Place, gzip, waves_image};
-use crate::server::{Server, request, serve, tensor};
 use axum::body::Body as Plain;
 use http_body_util::BodyExt;
 use prost::Message;
@@ -20,6 +17,10 @@ use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 use tower::ServiceExt;
+
+use crate::calls::{Client, Known, quiet, told, within};
+use crate::program::{Place, gzip, waves_image};
+use crate::server::{Server, request, serve, tensor};
 
 const LIMIT: usize = 65536;
 

@@ -2,8 +2,9 @@
 //!
 //! What would break: Dice is told, or a network trained, against a mask that lies elsewhere in the patient.
 
+use sagate_core::imaging::{Format, Image, ImagingError, Limits, Picture, decode, require_aligned};
+
 use crate::nifti_file::NiftiFile;
-use sagate::imaging::{Format, Image, ImagingError, Limits, Picture, decode, require_aligned};
 
 fn picture(file: &NiftiFile) -> Picture {
     decode(&file.bytes(), Format::Nifti, "file.nii", &Limits::default()).unwrap()

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Write};
 
-use sagate::imaging::atomic;
+use sagate_core::atomic;
 
 fn names(folder: &std::path::Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");

@@ -5,11 +5,11 @@
 
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3, array};
-use sagate::imaging::figure::{
+use sagate_core::imaging::figure::{
     Cell, ClassStyle, distinct, encode_png, grey, grid, heat, heat_map, masked, overlay, sorted_scores,
     viridis, with_colour_bar, write_png,
 };
-use sagate::imaging::{Format, Image, Limits, Picture, decode};
+use sagate_core::imaging::{Format, Image, Limits, Picture, decode};
 
 fn image(height: usize, width: usize) -> Image {
     let pixels = Array3::from_shape_fn((1, height, width), |(_, row, column)| (row * 3 + column) as f32);

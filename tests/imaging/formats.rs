@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Cursor;
 
-use crate::jpeg_file::{jpeg, three_scans};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
 use ndarray::{Array3, array};
 use safetensors::tensor::{Dtype as Stored, TensorView};
-use sagate::imaging::{Dtype, Format, Image, Limits, Picture, decode, read};
+use sagate_core::imaging::{Dtype, Format, Image, Limits, Picture, decode, read};
+
+use crate::jpeg_file::{jpeg, three_scans};
 
 fn image_of(bytes: &[u8], format: Format) -> Image {
     match decode(bytes, format, "picture", &Limits::default()) {

@@ -3,11 +3,12 @@
 //! What would break: a mask opened in a viewer lies beside its organ, other tools cannot read it, or the name of a
 //! patient travels along in it.
 
-use crate::nifti_file::NiftiFile;
 use ndarray::{Array2, Array3, Axis, array};
 use proptest::prelude::*;
-use sagate::imaging::mask::{self, Rle};
-use sagate::imaging::{Format, Image, ImagingError, Limits, Picture, Plane, Volume, decode, read};
+use sagate_core::imaging::mask::{self, Rle};
+use sagate_core::imaging::{Format, Image, ImagingError, Limits, Picture, Plane, Volume, decode, read};
+
+use crate::nifti_file::NiftiFile;
 
 fn volume_of(bytes: &[u8]) -> Volume {
     match decode(bytes, Format::Nifti, "head.nii", &Limits::default()) {

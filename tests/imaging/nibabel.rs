@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ndarray::{Array2, Array3};
-use sagate::imaging::{Limits, Picture, Plane, Volume, mask, read};
+use sagate_core::imaging::{Limits, Picture, Plane, Volume, mask, read};
 use serde_json::{Value, json};
 
 fn run(action: &str, folder: &Path) -> String {

@@ -3,9 +3,10 @@
 //! What would break: a network trained on one orientation is shown another, left becomes right, or scaled values are
 //! read unscaled.
 
-use crate::nifti_file::NiftiFile;
 use ndarray::{Array4, ArrayView4, Axis};
-use sagate::imaging::{Format, Image, ImagingError, Limits, Picture, Plane, Volume, decode};
+use sagate_core::imaging::{Format, Image, ImagingError, Limits, Picture, Plane, Volume, decode};
+
+use crate::nifti_file::NiftiFile;
 
 fn try_decode(bytes: &[u8]) -> Result<Picture, ImagingError> {
     decode(bytes, Format::Nifti, "head.nii", &Limits::default())

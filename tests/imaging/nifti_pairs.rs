@@ -5,8 +5,9 @@
 use std::fs;
 use std::path::Path;
 
+use sagate_core::imaging::{Format, Limits, Picture, decode, read};
+
 use crate::nifti_file::NiftiFile;
-use sagate::imaging::{Format, Limits, Picture, decode, read};
 
 /// A file whose every field matters.
 fn scan() -> NiftiFile {
@@ -45,9 +46,12 @@ fn nifti_2_is_read_as_nifti_1() {
     let expected = volume(decoded(&scan().bytes()));
     for file in [scan(), big(scan())] {
         let bytes = file.bytes_2();
-        assert_eq!(sagate::imaging::recognise(&bytes, "file").unwrap(), Format::Nifti);
         assert_eq!(
-            sagate::imaging::recognise(&gzip(&bytes), "file").unwrap(),
+            sagate_core::imaging::recognise(&bytes, "file").unwrap(),
+            Format::Nifti
+        );
+        assert_eq!(
+            sagate_core::imaging::recognise(&gzip(&bytes), "file").unwrap(),
             Format::Nifti
         );
         assert_eq!(volume(decoded(&bytes)), expected);
@@ -161,7 +165,7 @@ fn analyze_is_refused_by_its_name() {
         assert!(message.contains("convert the image to NIfTI"), "{message}");
     }
     assert_eq!(
-        sagate::imaging::recognise(&header, "file").unwrap(),
+        sagate_core::imaging::recognise(&header, "file").unwrap(),
         Format::Nifti
     );
 }

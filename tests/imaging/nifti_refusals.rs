@@ -3,8 +3,9 @@
 //! What would break: a header that lies makes the process allocate without bound or fall over, and half a scan passes for
 //! a whole one.
 
+use sagate_core::imaging::{Format, ImagingError, Limits, Picture, decode};
+
 use crate::nifti_file::NiftiFile;
-use sagate::imaging::{Format, ImagingError, Limits, Picture, decode};
 
 fn try_decode(bytes: &[u8]) -> Result<Picture, ImagingError> {
     decode(bytes, Format::Nifti, "head.nii", &Limits::default())

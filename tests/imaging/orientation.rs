@@ -4,9 +4,9 @@
 
 use image::{DynamicImage, GrayImage, Luma};
 use ndarray::{Array2, Array3, Axis, array};
-use sagate::imaging::figure;
-use sagate::imaging::preprocess::{Step, prepare};
-use sagate::imaging::{Format, Image, Limits, Orientation, Picture, decode};
+use sagate_core::imaging::figure;
+use sagate_core::imaging::preprocess::{Step, prepare};
+use sagate_core::imaging::{Format, Image, Limits, Orientation, Picture, decode};
 
 use crate::exif::{exif, in_jpeg, in_png};
 use crate::jpeg_file::jpeg;

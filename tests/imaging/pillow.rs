@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sagate::imaging::{Format, Limits, Picture, decode};
+use sagate_core::imaging::{Format, Limits, Picture, decode};
 use serde::Deserialize;
 
 /// One file, as `cases.py` describes it.

@@ -6,8 +6,8 @@
 
 use ndarray::{Array2, Array3, Axis, array, s};
 use proptest::prelude::*;
-use sagate::imaging::preprocess::{Prepared, Step, prepare};
-use sagate::imaging::{Format, Image, ImagingError, Limits, Picture, decode};
+use sagate_core::imaging::preprocess::{Prepared, Step, prepare};
+use sagate_core::imaging::{Format, Image, ImagingError, Limits, Picture, decode};
 
 fn image(pixels: Array3<f32>) -> Image {
     Image::new(pixels, [1.0, 1.0])
@@ -288,7 +288,7 @@ fn training_and_serving_get_bit_equal_tensors() {
 
     let raw: Vec<u8> = pixels.iter().flat_map(|value| value.to_le_bytes()).collect();
     let format = Format::Raw {
-        dtype: sagate::imaging::Dtype::F32,
+        dtype: sagate_core::imaging::Dtype::F32,
         shape: vec![1, 48, 40],
     };
     let deep = image::ImageBuffer::from_fn(40, 48, |x, y| {

@@ -7,9 +7,10 @@
 use std::fs;
 use std::io::Cursor;
 
-use crate::jpeg_file::{jpeg, three_scans};
 use image::{GrayImage, ImageFormat, Luma};
-use sagate::imaging::{Dtype, Format, ImagingError, Limits, decode, read};
+use sagate_core::imaging::{Dtype, Format, ImagingError, Limits, decode, read};
+
+use crate::jpeg_file::{jpeg, three_scans};
 
 fn error(bytes: &[u8], format: Format) -> ImagingError {
     decode(bytes, format, "picture.dat", &Limits::default()).expect_err("a refusal")

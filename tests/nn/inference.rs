@@ -1,9 +1,9 @@
 //! The inference form of the network against its training form, and what must not depend on company, size or threads.
 
-use sagate::nn::checkpoint::Weights;
-use sagate::nn::inference::InferenceNet;
-use sagate::nn::unet::{UNet, UNetConfig};
-use sagate::protoseg::{MaskKind, MeanSa, ProtoSeg, Reference, mean_sa};
+use protoseg::{MaskKind, MeanSa, ProtoSeg, Reference, mean_sa};
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::inference::InferenceNet;
+use sagate_core::nn::unet::{UNet, UNetConfig};
 use tch::{Device, Kind, Tensor, nn};
 
 fn images(batch: i64, height: i64, width: i64) -> Tensor {

@@ -4,8 +4,8 @@
 
 use std::process::Command;
 
-use sagate::nn::memory::segmentation;
-use sagate::nn::unet::UNetConfig;
+use sagate_core::nn::memory::segmentation;
+use sagate_core::nn::unet::UNetConfig;
 
 /// Bytes that are counted for scratch space, whether a pass takes them or found them taken.
 const SCRATCH: f64 = 8.0 * 1024.0 * 1024.0;

@@ -5,13 +5,14 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
+use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::gate::{Policy, Reason};
+use sagate_core::model::Model;
+use sagate_core::nn::placement::{Convolutions, Placement, Precision};
+use tch::Device;
+
 use crate::program::{segment, waves_image};
 use crate::samples::{here, samples};
-use sagate::engine::{Pass, Segmentation};
-use sagate::gate::{Policy, Reason};
-use sagate::model::Model;
-use sagate::nn::placement::{Convolutions, Placement, Precision};
-use tch::Device;
 
 /// Least Dice between the two masks, and largest distance between the two mu.
 const LEAST_DICE: f64 = 0.99;

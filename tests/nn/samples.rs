@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sagate::imaging::{self, Format, Image, Limits, Picture};
+use sagate_core::imaging::{self, Format, Image, Limits, Picture};
 
 /// A path in the repository.
 pub fn here(path: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! The U-Net's shapes, its layer table, and its checkpoints.
 
-use sagate::nn::checkpoint::{CheckpointError, Difference, Weights};
-use sagate::nn::layers::{Group, LAYERS, Layer};
-use sagate::nn::unet::{UNet, UNetConfig, padded_side};
+use sagate_core::nn::checkpoint::{CheckpointError, Difference, Weights};
+use sagate_core::nn::layers::{Group, LAYERS, Layer};
+use sagate_core::nn::unet::{UNet, UNetConfig, padded_side};
 use tch::{Device, Kind, Tensor, nn};
 
 const CONFIG: UNetConfig = UNetConfig {

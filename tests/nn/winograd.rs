@@ -3,15 +3,15 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
-use sagate::engine::{Pass, Segmentation};
-use sagate::gate::Policy;
-use sagate::model::Model;
-use sagate::nn::inference::{InferenceNet, Output};
-use sagate::nn::layers::LAYER_COUNT;
-use sagate::nn::placement::{Convolutions, Placement, Precision};
-use sagate::nn::threads::on_one_thread;
-use sagate::nn::unet::UNetConfig;
-use sagate::nn::winograd::{Form, Winograd};
+use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::gate::Policy;
+use sagate_core::model::Model;
+use sagate_core::nn::inference::{InferenceNet, Output};
+use sagate_core::nn::layers::LAYER_COUNT;
+use sagate_core::nn::placement::{Convolutions, Placement, Precision};
+use sagate_core::nn::threads::on_one_thread;
+use sagate_core::nn::unet::UNetConfig;
+use sagate_core::nn::winograd::{Form, Winograd};
 use tch::{Device, Kind, Tensor};
 
 use crate::program::segment;

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
-use sagate::data;
-use sagate::imaging::Image;
-use sagate::train::augment::Augmentation;
-use sagate::train::{Job, Loss, Observer, Recipe, Row, Sample, Samples, Start, Step};
+use sagate_core::imaging::Image;
+use sagate_lab::data;
+use sagate_lab::train::augment::Augmentation;
+use sagate_lab::train::{Job, Loss, Observer, Recipe, Row, Sample, Samples, Start, Step};
 
 /// An image with a disc of label 1 and, with two classes, a square of label 2.
 pub fn sample(index: usize, height: usize, width: usize, classes: u8) -> Sample {

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use image::{ImageBuffer, Luma};
 use ndarray::{Array2, Array3};
-use sagate::engine::{Pass, Segmentation};
-use sagate::imaging::preprocess::Step;
-use sagate::imaging::{self, Image, Limits, Picture};
-use sagate::model::Model;
+use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::imaging::{self, Image, Limits, Picture};
+use sagate_core::model::Model;
 use serde_json::Value;
 use tempfile::TempDir;
 

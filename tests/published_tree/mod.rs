@@ -13,8 +13,8 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use nifti_file::NiftiFile;
-use sagate::data::published::{Import, Layout, Options, import};
-use sagate::data::{DataError, Example, Split, Task};
+use sagate_lab::data::published::{Import, Layout, Options, import};
+use sagate_lab::data::{DataError, Example, Split, Task};
 
 /// Voxels along x, y, z of every volume here.
 pub const EXTENT: [usize; 3] = [7, 6, 8];
@@ -124,7 +124,7 @@ pub fn splits(task: &Task) -> [Vec<Example>; 3] {
         let distance = pair[1].0 - pair[0].0;
         assert!(distance > 0, "two slices at one position: {pair:?}");
         if pair[0].1 != pair[1].1 {
-            assert!(distance > sagate::data::published::GAP, "{pair:?}");
+            assert!(distance > sagate_lab::data::published::GAP, "{pair:?}");
         }
     }
     splits

@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::program::waves_image;
 use sagate::client::{Ask, Client, ClientError, Look, Part};
-use sagate::engine::{ModelId, Priority};
+use sagate::engine::Priority;
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_server::{QualityControl, QualityControlServer};
+use sagate_core::executor::ModelId;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::program::waves_image;
 
 type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use sagate::grpc::v1;
-use sagate::imaging::preprocess::Step;
+use sagate_core::imaging::preprocess::Step;
 
 use crate::program::{Place, waves_image};
 use crate::server::{SERVE, Server, request, serve, tensor};

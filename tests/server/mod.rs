@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_client::QualityControlClient;
-use sagate::imaging::Image;
+use sagate_core::imaging::Image;
 use serde_json::Value;
 use tonic::transport::Channel;
 

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::study_set::{SETS, figures, noise};
 use proptest::prelude::*;
 use roxmltree::Document;
-use sagate::study::figure::{
+use sagate_lab::study::figure::{
     Axis, Band, Bar, BarPanel, BarSeries, Bars, Figure, FigureError, Group, LinePanel, Lines, Mark,
     PictureRow, Pictures, Scatter, ScatterPanel, Series, Tile, Trend,
 };
+
+use crate::study_set::{SETS, figures, noise};
 
 fn lines(series: Vec<Series>) -> Lines {
     Lines {

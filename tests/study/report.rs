@@ -9,10 +9,10 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use sagate::study::claim::{self, Claim, Verdict};
-use sagate::study::figure::Lines;
-use sagate::study::report::{Block, Report, ReportError, Section, plain, without_times};
-use sagate::study::table::{Cell, Column, Table};
+use sagate_lab::study::claim::{self, Claim, Verdict};
+use sagate_lab::study::figure::Lines;
+use sagate_lab::study::report::{Block, Report, ReportError, Section, plain, without_times};
+use sagate_lab::study::table::{Cell, Column, Table};
 
 fn table(id: &str) -> Table {
     let columns = [

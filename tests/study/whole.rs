@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sagate::study::report::without_times;
-use sagate::study::results::{PARTS, part};
-use sagate::study::{Cache, StepId};
+use sagate_lab::study::report::without_times;
+use sagate_lab::study::results::{PARTS, part};
+use sagate_lab::study::{Cache, StepId};
 
 /// The smallest study that has every part.
 const SIZES: [&str; 10] = [

@@ -2,8 +2,8 @@
 
 use image::{Rgb, RgbImage};
 use ndarray::Array2;
-use sagate::imaging::figure::heat;
-use sagate::study::figure::{
+use sagate_core::imaging::figure::heat;
+use sagate_lab::study::figure::{
     Axis, Band, Bar, BarPanel, BarSeries, Bars, ColourBar, Figure, Group, LinePanel, Lines, Mark, Palette,
     PictureRow, Pictures, Scatter, ScatterPanel, Series, Tile, Trend,
 };

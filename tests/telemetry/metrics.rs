@@ -4,13 +4,15 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::telemetry_rig::{Admin, calibrated, decided, everything, families, model, phases, start, value};
-use sagate::engine::{Contract, ModelId, Observer};
-use sagate::gate::Reason;
-use sagate::model::Model;
+use sagate::engine::Observer;
 use sagate::telemetry::{Rpc, Telemetry};
+use sagate_core::executor::{Contract, ModelId};
+use sagate_core::gate::Reason;
+use sagate_core::model::Model;
 use tonic::Code;
 use tonic::metadata::MetadataMap;
+
+use crate::telemetry_rig::{Admin, calibrated, decided, everything, families, model, phases, start, value};
 
 const TINY: &str = r#"model="tiny",version="1""#;
 

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use sagate::telemetry::phases::Phase;
+use sagate::telemetry::{Rpc, Telemetry};
+use sagate_core::executor::ModelId;
+use sagate_core::gate::Reason;
+use tonic::Code;
+use tonic::metadata::MetadataMap;
+
 use crate::authority::Authority;
 use crate::otlp_collector::{Collector, attributes};
 use crate::program::{Place, finish, waves_image};
 use crate::server::{request, serve, serving, tensor};
 use crate::telemetry_rig::{decided, everything, families, model, phases, settings, start};
-use opentelemetry_proto::tonic::trace::v1::Span;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use sagate::engine::ModelId;
-use sagate::gate::Reason;
-use sagate::telemetry::phases::Phase;
-use sagate::telemetry::{Rpc, Telemetry};
-use tonic::Code;
-use tonic::metadata::MetadataMap;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";

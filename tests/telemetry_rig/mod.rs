@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate::config;
-use sagate::engine::{Bounds, Comparison, Contract, Instances, ModelId, Observer};
-use sagate::gate::{Confidence, Reason};
-use sagate::model::Model;
+use sagate::engine::{Bounds, Comparison, Instances, Observer};
 use sagate::telemetry::phases::{Phase, Phases};
 use sagate::telemetry::{Decided, Rpc, Telemetry, admin};
+use sagate_core::executor::{Contract, ModelId};
+use sagate_core::gate::{Confidence, Reason};
+use sagate_core::model::Model;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;

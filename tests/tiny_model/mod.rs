@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use sagate::imaging::preprocess::Step;
-use sagate::model::{
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::model::{
     Architecture, Class, FORMAT, Input, Manifest, Mu, Provenance, refresh_sums, write_calibration,
     write_model,
 };
-use sagate::nn::checkpoint::Weights;
-use sagate::nn::unet::{UNet, UNetConfig};
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::unet::{UNet, UNetConfig};
 use tch::{Device, Tensor, nn};
 
 pub const NAME: &str = "tiny";
@@ -60,7 +60,7 @@ pub fn write_as(
         architecture: Architecture::unet2d(config),
         input: Input {
             channels: vec!["any".into()],
-            plane: Some(sagate::imaging::Plane::Axial),
+            plane: Some(sagate_core::imaging::Plane::Axial),
             range: None,
             min_size: None,
             max_size: None,
@@ -91,15 +91,15 @@ pub fn write_as(
         let entries = calibration
             .iter()
             .enumerate()
-            .map(|(index, &mu)| sagate::gate::Entry {
+            .map(|(index, &mu)| sagate_core::gate::Entry {
                 name: format!("image-{index}"),
                 mu,
                 score: None,
                 dice: None,
             })
             .collect();
-        let calibration = sagate::gate::Calibration {
-            format: sagate::gate::FORMAT,
+        let calibration = sagate_core::gate::Calibration {
+            format: sagate_core::gate::FORMAT,
             model: name.into(),
             model_version: 1,
             data: "made up".into(),

@@ -1,6 +1,6 @@
 //! Adam agrees with libtorch's own.
 
-use sagate::train::adam::{Adam, Moments};
+use sagate_lab::train::adam::{Adam, Moments};
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, TchError, Tensor, nn};
 

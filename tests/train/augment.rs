@@ -1,11 +1,12 @@
 //! Random changes to training images: image, labels and validity move together, and a seed says how.
 
-use crate::phantom::sample;
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use sagate::train::Sample;
-use sagate::train::augment::Augmentation;
+use sagate_lab::train::Sample;
+use sagate_lab::train::augment::Augmentation;
+
+use crate::phantom::sample;
 
 fn random(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)

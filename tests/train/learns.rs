@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use sagate_lab::train::augment::Augmentation;
+use sagate_lab::train::{Finished, Loss, Observer, Recipe, Row, Samples, Start, Step, run};
+
 use crate::phantom::{job, never, sample, samples};
-use sagate::train::augment::Augmentation;
-use sagate::train::{Finished, Loss, Observer, Recipe, Row, Samples, Start, Step, run};
 
 fn overfit(loss: Loss, samples: Samples, classes: i64) -> Finished {
     let folder = tempfile::tempdir().unwrap();

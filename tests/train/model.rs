@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::phantom::write_task;
-use sagate::data::{Split, Task};
-use sagate::engine::Pass;
-use sagate::imaging::preprocess::{Step, prepare};
-use sagate::model::Model;
-use sagate::train::Samples;
+use sagate_core::executor::Pass;
+use sagate_core::imaging::preprocess::{Step, prepare};
+use sagate_core::model::Model;
+use sagate_lab::data::{Split, Task};
+use sagate_lab::train::Samples;
 use tch::Device;
+
+use crate::phantom::write_task;
 
 /// Quick to train, and a state after every step.
 const QUICK: &[&str] = &[

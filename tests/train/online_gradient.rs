@@ -2,8 +2,8 @@
 //! distances to both prototypes, softmax. If these fail, networks are trained online by another loss than the paper's.
 
 use proptest::prelude::*;
-use sagate::nn::gradient::add_to_gradient;
-use sagate::protoseg::{OnlineTargets, online_loss};
+use protoseg::{OnlineTargets, online_loss};
+use sagate_core::nn::gradient::add_to_gradient;
 use tch::{Device, Kind, Tensor};
 
 const EPSILON: f64 = 1e-6;

@@ -10,10 +10,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use sagate::nn::checkpoint::Weights;
-use sagate::nn::unet::UNetConfig;
-use sagate::train::stepper::Stepper;
-use sagate::train::{Loss, Recipe, Sample};
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::unet::UNetConfig;
+use sagate_lab::train::stepper::Stepper;
+use sagate_lab::train::{Loss, Recipe, Sample};
 use tch::{Device, Kind, Tensor};
 
 const STEPS: usize = 3;

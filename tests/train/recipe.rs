@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use sagate::imaging::preprocess::Step;
-use sagate::train::{Loss, Override, Recipe};
+use sagate_core::imaging::preprocess::Step;
+use sagate_lab::train::{Loss, Override, Recipe};
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

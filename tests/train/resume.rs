@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sagate_core::nn::checkpoint::Weights;
+use sagate_lab::train::{Finished, Loss, Recipe, Samples, Start, TrainError, run};
+
 use crate::phantom::{StopAfter, job, never, recipe, samples};
-use sagate::nn::checkpoint::Weights;
-use sagate::train::{Finished, Loss, Recipe, Samples, Start, TrainError, run};
 
 fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
     let values = |tensor: &tch::Tensor| Vec::<f32>::try_from(tensor.flatten(0, -1)).unwrap();

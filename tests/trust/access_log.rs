@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
-use crate::calls::{until, within};
-use crate::program::{Place, finish, waves_image};
-use crate::server::{Server, file, request, serve, serving, tensor};
 use prost::Message;
 use sagate::grpc::v1;
 use sagate::grpc::v1::quality_control_client::QualityControlClient;
 use serde_json::{Value, json};
+
+use crate::calls::{until, within};
+use crate::program::{Place, finish, waves_image};
+use crate::server::{Server, file, request, serve, serving, tensor};
 
 const FILE: (&str, &str) = ("ACCESS_LOG__FILE", "access.jsonl");
 

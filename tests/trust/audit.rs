@@ -3,12 +3,13 @@
 //! What would break: a request without a line, a line with a secret or something of a patient, lines lost when the file is moved away
 //! or grows large, a full disk that takes the service down.
 
-use crate::calls::{until, within};
-use crate::program::{Place, waves_image};
-use crate::server::{Server, file, request, serve, tensor};
 use sagate::grpc::v1;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::calls::{until, within};
+use crate::program::{Place, waves_image};
+use crate::server::{Server, file, request, serve, tensor};
 
 /// The lines of a file; each must be an object.
 fn lines(place: &Place, name: &str) -> Vec<Value> {

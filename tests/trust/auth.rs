@@ -6,11 +6,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::authority::{Authority, SERVER};
-use crate::calls::{told, until};
-use crate::program::{Place, floats, waves_image};
-use crate::server::{Server, request, serve, tensor};
-use crate::signed::{Issuer, now};
 use rcgen::SanType;
 use sagate::client::{Access, Client, ClientError};
 use sagate::grpc::inference::infer_parameter::ParameterChoice;
@@ -18,6 +13,12 @@ use sagate::grpc::v1;
 use sagate::trust::{Need, need};
 use serde_json::json;
 use tonic::{Code, Request, Status};
+
+use crate::authority::{Authority, SERVER};
+use crate::calls::{told, until};
+use crate::program::{Place, floats, waves_image};
+use crate::server::{Server, request, serve, tensor};
+use crate::signed::{Issuer, now};
 
 fn place() -> Place {
     Place::new(1, &[0.0, 1.0])

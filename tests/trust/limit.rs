@@ -6,14 +6,15 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::calls::{retry, told, within};
-use crate::program::{Place, floats, waves_image};
-use crate::server::{request, serve, tensor};
 use proptest::prelude::*;
 use sagate::config::Rate;
 use sagate::grpc::v1;
 use sagate::trust::{ClientKey, Pacer};
 use tonic::Code;
+
+use crate::calls::{retry, told, within};
+use crate::program::{Place, floats, waves_image};
+use crate::server::{request, serve, tensor};
 
 fn pacer(per_second: f64, burst: u64) -> Pacer {
     Pacer::new(&Rate { per_second, burst }).unwrap()

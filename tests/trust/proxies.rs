@@ -4,10 +4,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::calls::{told, within};
-use crate::oip;
-use crate::program::{Place, waves_image};
-use crate::server::{Server, request, serve, tensor};
 use http::HeaderMap;
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -16,6 +12,11 @@ use sagate::grpc::inference::ServerMetadataRequest;
 use sagate::trust::{Peer, Proxies};
 use serde_json::Value;
 use tonic::Code;
+
+use crate::calls::{told, within};
+use crate::oip;
+use crate::program::{Place, waves_image};
+use crate::server::{Server, request, serve, tensor};
 
 fn proxies(trusted: &[&str], header: ForwardedHeader) -> Proxies {
     Proxies::new(&config::Proxies {

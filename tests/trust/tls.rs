@@ -9,10 +9,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use sagate::client::{Access, Client, ClientError};
+
 use crate::authority::{Authority, SERVER};
 use crate::program::{Ended, Place, assert_sentence, finish};
 use crate::server::{Server, serve};
-use sagate::client::{Access, Client, ClientError};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

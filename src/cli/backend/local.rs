@@ -1,10 +1,12 @@
 //! A model in this process.
 
 use std::sync::Arc;
-
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use sagate_core::executor::{Interpretation, LayerView, Pass, Segmentation};
+use sagate_core::gate::{Decision, Policy};
+use sagate_core::imaging::Image;
 
 use super::Seen;
 use crate::cli::inputs::Slice;
@@ -12,9 +14,7 @@ use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{Answer, LayerSeen, Look};
 use crate::config::Settings;
-use crate::engine::{Interpretation, LayerView, Pass, Segmentation, UnitChoice};
-use crate::gate::{Decision, Policy};
-use crate::imaging::Image;
+use crate::engine::UnitChoice;
 
 /// A loaded model with the gate of this run.
 pub struct Local {

@@ -6,6 +6,10 @@ mod remote;
 use std::time::Duration;
 
 use anyhow::bail;
+use local::Local;
+use remote::Remote;
+use sagate_core::executor::UnitView;
+use sagate_core::imaging::Image;
 
 use super::gate::GateArgs;
 use super::inputs::Slice;
@@ -13,10 +17,6 @@ use super::server::WorkAt;
 use super::subject::Subject;
 use crate::client::{Answer, LayerSeen, Look, OnItsWay};
 use crate::config::Settings;
-use crate::engine::UnitView;
-use crate::imaging::Image;
-use local::Local;
-use remote::Remote;
 
 /// A model, ready for images.
 pub enum Backend {

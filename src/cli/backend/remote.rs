@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sagate_core::imaging::Image;
+
 use super::Seen;
 use crate::cli::UsageError;
 use crate::cli::inputs::Slice;
@@ -12,7 +14,6 @@ use crate::client::{
 };
 use crate::config::Settings;
 use crate::engine::Priority;
-use crate::imaging::Image;
 
 /// Images that are on their way at once: enough that the server is never idle while one travels.
 pub const AT_ONCE: usize = 4;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use sagate_core::gate::evaluation::median;
 use serde::Serialize;
 
 use super::delay::Link;
@@ -14,7 +15,6 @@ use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::gate::evaluation::median;
 use crate::grpc::v1;
 
 /// A model that is not there: its images come whole over the wire, and are refused before any work.

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
+use sagate_core::imaging::Image;
 use tonic::transport::Channel;
 
 use crate::grpc::v1;
 use crate::grpc::v1::quality_control_client::QualityControlClient;
-use crate::imaging::Image;
 
 /// More than any answer of a benchmark.
 const MOST: usize = 1 << 30;

@@ -4,16 +4,16 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::inference::InferenceNet;
+use sagate_core::nn::layers::LAYER_COUNT;
+use sagate_core::nn::unet::{UNet, UNetConfig};
 use tch::{Device, Kind, Tensor, nn};
 
 use super::network::NetworkArgs;
 use crate::cli::{Exit, out};
 use crate::config::Settings;
-use crate::nn::checkpoint::Weights;
-use crate::nn::inference::InferenceNet;
-use crate::nn::layers::LAYER_COUNT;
-use crate::nn::unet::{UNet, UNetConfig};
-use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
 
 /// Arguments of `sagate bench memory`.
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,13 @@
 
 use std::time::Instant;
 
+use protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use sagate_core::gate::evaluation::median;
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::inference::InferenceNet;
+use sagate_core::nn::layers::LAYER_COUNT;
+use sagate_core::nn::placement::{Placement, Precision};
+use sagate_core::nn::unet::{UNet, UNetConfig};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -9,13 +16,6 @@ use super::memory::{self, Taps};
 use super::refuse;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::gate::evaluation::median;
-use crate::nn::checkpoint::Weights;
-use crate::nn::inference::InferenceNet;
-use crate::nn::layers::LAYER_COUNT;
-use crate::nn::placement::{Placement, Precision};
-use crate::nn::unet::{UNet, UNetConfig};
-use crate::protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
 
 /// Arguments of `sagate bench network`.
 #[derive(Debug, Clone, clap::Args)]

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use sagate_core::executor::Pass;
+use sagate_core::gate::evaluation::median;
+use sagate_core::model::Model;
+use sagate_core::nn::placement::Placement;
 use serde::Serialize;
 
 use super::load::{self, Answered, Seen, closed_loop};
@@ -10,11 +14,7 @@ use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::engine::Pass;
-use crate::gate::evaluation::median;
 use crate::grpc::v1;
-use crate::model::Model;
-use crate::nn::placement::Placement;
 
 /// Requests in flight at once.
 const IN_FLIGHT: [usize; 3] = [1, 4, 16];

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::Context;
 use ndarray::Array3;
+use sagate_core::imaging::Image;
+use sagate_core::imaging::preprocess::Step;
+use sagate_core::model::{
+    Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, today, write_model,
+};
+use sagate_core::nn::checkpoint::Weights;
+use sagate_core::nn::unet::{UNet, UNetConfig};
 use tch::{Device, Kind, Tensor, nn};
-
-use crate::imaging::Image;
-use crate::imaging::preprocess::Step;
-use crate::model::{Architecture, Class, FORMAT, Input, Manifest, Model, Mu, Provenance, today, write_model};
-use crate::nn::checkpoint::Weights;
-use crate::nn::unet::{UNet, UNetConfig};
 
 /// The model's name in its repository.
 pub(super) const NAME: &str = "bench";

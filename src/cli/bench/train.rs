@@ -9,6 +9,11 @@ use anyhow::{Context, bail};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use sagate_core::gate::evaluation::median;
+use sagate_core::nn::threads::use_threads;
+use sagate_core::nn::unet::UNetConfig;
+use sagate_lab::train::stepper::Stepper;
+use sagate_lab::train::{Loss, Recipe, Sample};
 use serde::Serialize;
 use tch::Device;
 
@@ -16,11 +21,6 @@ use super::memory;
 use super::refuse;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::gate::evaluation::median;
-use crate::nn::threads::use_threads;
-use crate::nn::unet::UNetConfig;
-use crate::train::stepper::Stepper;
-use crate::train::{Loss, Recipe, Sample};
 
 /// The same training in PyTorch.
 const PEER: &str = include_str!("../../../tests/peers/train.py");

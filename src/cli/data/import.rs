@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use sagate_lab::data::published::{Empty, Import, Layout, Options, import};
+use sagate_lab::data::{Split, Splits};
 use serde::Serialize;
 
 use crate::cli::{Exit, out};
 use crate::config::Settings;
-use crate::data::published::{Empty, Import, Layout, Options, import};
-use crate::data::{Split, Splits};
 
 /// Arguments of `sagate data import`.
 #[derive(Debug, clap::Args)]

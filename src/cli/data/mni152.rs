@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use sagate_lab::data::t1;
 use serde::Serialize;
 
 use crate::cli::{Exit, out};
 use crate::config::Settings;
-use crate::data::t1;
 
 /// Arguments of `sagate data mni152`.
 #[derive(Debug, clap::Args)]

@@ -8,13 +8,13 @@ mod sets;
 
 use std::path::{Path, PathBuf};
 
+use sagate_lab::data::damage::write_copies;
+use sagate_lab::data::t1::{self, Templates};
+use sagate_lab::data::{self, Damage, Grade, Kind, samples};
 use serde::Serialize;
 
 use super::{Exit, out};
 use crate::config::Settings;
-use crate::data::damage::write_copies;
-use crate::data::t1::{self, Templates};
-use crate::data::{self, Damage, Grade, Kind, samples};
 
 /// Arguments of `sagate data`.
 #[derive(Debug, clap::Args)]

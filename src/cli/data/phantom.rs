@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use sagate_core::imaging::figure;
+use sagate_lab::data::phantom::{Family, PhantomPlan, build};
+use sagate_lab::data::{DataError, Task};
 use serde::Serialize;
 
 use super::pictures;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::data::phantom::{Family, PhantomPlan, build};
-use crate::data::{DataError, Task};
-use crate::imaging::figure;
 
 /// Arguments of `sagate data phantom`.
 #[derive(Debug, clap::Args)]

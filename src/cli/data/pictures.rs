@@ -2,10 +2,9 @@
 
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, Axis};
-
-use crate::data::{DataError, Example, Split, Task};
-use crate::imaging::Image;
-use crate::imaging::figure::{Cell, grey, grid};
+use sagate_core::imaging::Image;
+use sagate_core::imaging::figure::{Cell, grey, grid};
+use sagate_lab::data::{DataError, Example, Split, Task};
 
 /// Images of a task, evenly from the easiest to the hardest.
 const SHOWN: usize = 6;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use sagate_lab::data::published::{About, Published, find};
 use serde::Serialize;
 
 use crate::cli::{Exit, out};
 use crate::config::Settings;
-use crate::data::published::{About, Published, find};
 
 /// Arguments of `sagate data sets`.
 #[derive(Debug, clap::Args)]

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use sagate_core::nn::placement::Placement;
 use tch::{Kind, Tensor};
 
 use super::super::version::cpu_features;
 use super::finding::Finding;
 use crate::config::{DeviceKind, Settings};
-use crate::nn::placement::Placement;
 
 /// What the process takes beside its queues: libtorch, a model, a batch's activations. Rather too little.
 const BESIDE_QUEUES: u64 = 512 << 20;
 
 /// The libraries that this process has loaded, and whether they compute.
 pub fn libtorch() -> Vec<Finding> {
-    let built = env!("SAGATE_BUILD_LIBTORCH");
+    let built = sagate_core::build::LIBTORCH;
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let loaded = |start: &str| -> BTreeSet<PathBuf> {
         let paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));

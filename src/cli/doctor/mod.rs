@@ -6,11 +6,11 @@ mod models;
 mod network;
 mod system;
 
+use finding::{Finding, State};
 use serde_json::json;
 
 use super::{Exit, out};
 use crate::config::{ConfigError, Settings};
-use finding::{Finding, State};
 
 /// Arguments of `sagate doctor`.
 #[derive(Debug, clap::Args)]

@@ -1,14 +1,14 @@
 //! Every model: whole, loadable, calibrated, and able to segment an image.
 
 use ndarray::Array3;
+use sagate_core::executor::Pass;
+use sagate_core::imaging::Image;
+use sagate_core::model::{Located, Repository, Severity, verify};
+use sagate_core::nn::placement::Placement;
 
 use super::super::loading::MUST_BE_THERE;
 use super::finding::Finding;
 use crate::config::Settings;
-use crate::engine::Pass;
-use crate::imaging::Image;
-use crate::model::{Located, Repository, Severity, verify};
-use crate::nn::placement::Placement;
 
 /// A side that every network of sagate takes.
 const SIDE: usize = 64;
@@ -111,6 +111,6 @@ fn works(located: &Located, placement: Placement) -> anyhow::Result<usize> {
     let layers = &pass.manifest().mu.layers;
     let units = layers
         .iter()
-        .filter_map(|&number| crate::nn::layers::Layer::by_number(number));
+        .filter_map(|&number| sagate_core::nn::layers::Layer::by_number(number));
     Ok(units.map(|layer| layer.channels(width) as usize).sum())
 }

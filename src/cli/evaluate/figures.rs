@@ -1,13 +1,14 @@
 //! The figures of a report.
 
+use sagate_core::gate::Calibration;
+use sagate_core::gate::evaluation::{Scored, pearson, selective_risks, spearman};
+use sagate_lab::study::figure::{
+    Axis, Bar, BarPanel, BarSeries, Bars, Group, LinePanel, Lines, Mark, Scatter, ScatterPanel, Series, Trend,
+};
+
 use super::group::{chunks, mean};
 use super::score::{Kind, Score, kinds};
 use super::truth::scored;
-use crate::gate::Calibration;
-use crate::gate::evaluation::{Scored, pearson, selective_risks, spearman};
-use crate::study::figure::{
-    Axis, Bar, BarPanel, BarSeries, Bars, Group, LinePanel, Lines, Mark, Scatter, ScatterPanel, Series, Trend,
-};
 
 /// Each score against Dice, a panel a score.
 pub(super) fn against_dice(images: &[Score]) -> Scatter {

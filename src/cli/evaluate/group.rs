@@ -1,9 +1,9 @@
 //! Images by the kind and grade of their damage.
 
+use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
 
 use super::score::Score;
-use crate::study::table::{Cell, Column, Table};
 
 /// Digits of shares and scores in tables.
 pub(super) const DIGITS: usize = 3;

@@ -11,21 +11,21 @@ mod truth;
 
 use std::path::PathBuf;
 
+use group::Group;
+use no_truth::NoTruth;
+use sagate_core::atomic;
+use sagate_core::executor::Pass;
+use sagate_core::gate::Policy;
+use sagate_lab::data::{Damage, Grade, Kind};
+use sagate_lab::study::judge::Area;
+use score::Score;
 use serde::Serialize;
+use truth::{Judged, Ranking};
 
 use super::dataset::{DataArgs, Dataset, SplitName};
 use super::gate::GateArgs;
 use super::{Exit, UsageError, loading, out};
 use crate::config::Settings;
-use crate::data::{Damage, Grade, Kind};
-use crate::engine::Pass;
-use crate::gate::Policy;
-use crate::imaging::atomic;
-use crate::study::judge::Area;
-use group::Group;
-use no_truth::NoTruth;
-use score::Score;
-use truth::{Judged, Ranking};
 
 /// Arguments of `sagate evaluate`.
 #[derive(Debug, clap::Args)]

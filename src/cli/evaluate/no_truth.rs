@@ -1,13 +1,13 @@
 //! What can be said of images whose truth is not known, and what cannot.
 
+use sagate_core::gate::evaluation::percentile;
+use sagate_core::gate::{Calibration, Policy, decide, kolmogorov_smirnov, usual_distance};
+use sagate_lab::study::judge::COVERAGES;
+use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
 
 use super::group::{DIGITS, chunks, head, mean, number};
 use super::score::{Kind, Score, kinds};
-use crate::gate::evaluation::percentile;
-use crate::gate::{Calibration, Policy, decide, kolmogorov_smirnov, usual_distance};
-use crate::study::judge::COVERAGES;
-use crate::study::table::{Cell, Column, Table};
 
 /// Percentiles that are told of each score.
 const PERCENTILES: [f64; 5] = [5.0, 25.0, 50.0, 75.0, 95.0];

@@ -1,9 +1,10 @@
 //! What `sagate evaluate` prints for people.
 
+use sagate_lab::study::judge::Area;
+use sagate_lab::study::table::Table;
+
 use super::{Evaluation, group, truth};
 use crate::cli::out;
-use crate::study::judge::Area;
-use crate::study::table::Table;
 
 /// Prints the tables, as text or as Markdown.
 ///

@@ -1,9 +1,10 @@
 //! The report that `--report` writes.
 
+use sagate_core::gate::{Calibration, Policy};
+use sagate_lab::study::judge::Area;
+use sagate_lab::study::report::{Block, Report, Section, plain};
+
 use super::{Args, Evaluation, figures, group, truth};
-use crate::gate::{Calibration, Policy};
-use crate::study::judge::Area;
-use crate::study::report::{Block, Report, Section, plain};
 
 /// All that is printed, with figures.
 pub(super) fn new(
@@ -118,7 +119,7 @@ fn method(
         (None, None) => "Gate: the model has no calibration.".into(),
     };
     let items = vec![
-        format!("sagate {}.", env!("CARGO_PKG_VERSION")),
+        format!("sagate {}.", sagate_core::build::VERSION),
         format!(
             "Model `{}`, content hash `{}`.",
             evaluation.model, evaluation.model_hash

@@ -1,13 +1,13 @@
 //! The scores of each image.
 
 use anyhow::Context;
+use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::gate::{Confidence, Evidence, Policy};
+use sagate_lab::data::damage::apply;
+use sagate_lab::data::{Damage, Example};
 
 use crate::cli::dataset::{Dataset, segment};
 use crate::cli::words;
-use crate::data::damage::apply;
-use crate::data::{Damage, Example};
-use crate::engine::{Pass, Segmentation};
-use crate::gate::{Confidence, Evidence, Policy};
 
 /// One image's scores.
 #[derive(Debug)]

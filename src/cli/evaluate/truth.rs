@@ -1,12 +1,12 @@
 //! How well scores rank the images whose truth is known.
 
+use sagate_core::gate::evaluation::{Bootstrap, Scored, dice_at_coverage, spearman};
+use sagate_lab::study::judge::{Area, COVERAGES, Judgement, Measure, judge};
+use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
 
 use super::group::{DIGITS, mean, number};
 use super::score::{Kind, Score, kinds};
-use crate::gate::evaluation::{Bootstrap, Scored, dice_at_coverage, spearman};
-use crate::study::judge::{Area, COVERAGES, Judgement, Measure, judge};
-use crate::study::table::{Cell, Column, Table};
 
 /// Bootstrap samples of each interval.
 pub(super) const DRAWS: usize = 1000;

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use protoseg::UnitSplit;
+use sagate_core::executor::UnitView;
+use sagate_core::imaging::Image;
+use sagate_core::imaging::figure::{self, Cell};
+
 use crate::cli::backend::Seen;
 use crate::cli::inputs::Slice;
 use crate::cli::subject::Subject;
 use crate::cli::words;
-use crate::engine::UnitView;
-use crate::imaging::Image;
-use crate::imaging::figure::{self, Cell};
-use crate::protoseg::UnitSplit;
 
 /// What the pictures show.
 pub struct Figures<'a> {

@@ -5,6 +5,12 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
+use figures::Figures;
+use protoseg::split_units;
+use report::Report;
+use sagate_core::imaging::figure::{self, ClassStyle};
+use sagate_core::nn::layers::{LAYER_COUNT, LAYERS};
+
 use super::backend::Backend;
 use super::gate::GateArgs;
 use super::inputs::{self, Stems, one_slice};
@@ -12,11 +18,6 @@ use super::server::WorkAt;
 use super::{Exit, UsageError, out};
 use crate::client::{LayerSeen, Look};
 use crate::config::Settings;
-use crate::imaging::figure::{self, ClassStyle};
-use crate::nn::layers::{LAYER_COUNT, LAYERS};
-use crate::protoseg::split_units;
-use figures::Figures;
-use report::Report;
 
 /// Arguments of `sagate interpret`.
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use protoseg::UnitSplit;
+use sagate_core::atomic;
+use sagate_core::gate::{Decision, Expectation};
 use serde::Serialize;
 
 use crate::cli::backend::Seen;
@@ -10,9 +13,6 @@ use crate::cli::subject::Subject;
 use crate::cli::{out, words};
 use crate::client::LayerSeen;
 use crate::config::Settings;
-use crate::gate::{Decision, Expectation};
-use crate::imaging::atomic;
-use crate::protoseg::UnitSplit;
 
 /// `report.json`.
 #[derive(Debug, Serialize)]

@@ -7,13 +7,13 @@ use anyhow::{Context, bail};
 use ndarray::Array3;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use sagate_core::imaging::Image;
 
 use super::super::inputs::{self, Stems};
 use super::super::subject::Subject;
 use super::mix::Images;
 use crate::client::ServedModel;
 use crate::config::Settings;
-use crate::imaging::Image;
 
 /// Images of one kind are all kept in memory.
 const MOST: usize = 2000;

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sagate_core::model::Reference;
 use serde::Deserialize;
 
 use super::super::UsageError;
 use crate::client::GateAsk;
 use crate::config::Settings;
 use crate::engine::Priority;
-use crate::model::Reference;
 
 /// Images that are made where none are given: enough that nothing that keeps the last one helps.
 const MADE: usize = 4;

@@ -20,13 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use mix::Kind;
+use pace::{Arrivals, Pace};
 
 use super::server::{AccessArgs, seconds};
 use super::{Exit, UsageError, out};
 use crate::client::ServerUrl;
 use crate::config::Settings;
-use mix::Kind;
-use pace::{Arrivals, Pace};
 
 /// More would say nothing of the server: one connection a process is what most clients have.
 const MOST_CONNECTIONS: usize = 1024;

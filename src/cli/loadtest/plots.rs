@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use sagate_core::atomic;
+use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Mark, Series};
+
 use super::pace::Pace;
 use super::report::{Moment, Point, Report};
-use crate::imaging::atomic;
-use crate::study::figure::{Axis, Figure, LinePanel, Lines, Mark, Series};
 
 /// Writes `report.json`, `latency.svg`, `rates.svg` and `course.svg`.
 ///

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use sagate_core::nn::layers::LAYERS;
 
 use super::super::UsageError;
 use super::mix::{Call, Kind};
 use super::{Args, images};
 use crate::client::{Access, Ask, Client, ClientError, Look, Prepared, ServedModel, ServerStatus};
 use crate::config::Settings;
-use crate::nn::layers::LAYERS;
 
 /// Units whose SAMs an interpretation asks for.
 const UNITS: usize = 4;

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum;
 use ndarray::Array2;
+use report::{Failure, Row};
+use sagate_core::executor::dice;
+use sagate_core::imaging::figure::{self, Cell};
+use writer::Writer;
 
 use super::backend::{Backend, Begun};
 use super::gate::GateArgs;
@@ -16,10 +20,6 @@ use super::inputs::{self, Input, Slice, Stems};
 use super::server::WorkAt;
 use super::{Exit, UsageError, exit, out};
 use crate::config::Settings;
-use crate::engine::dice;
-use crate::imaging::figure::{self, Cell};
-use report::{Failure, Row};
-use writer::Writer;
 
 /// Arguments of `sagate segment`.
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,11 @@
 //! What `sagate segment` prints.
 
+use sagate_core::gate::{Decision, Expectation};
 use serde::Serialize;
 
 use crate::cli::subject::Subject;
 use crate::cli::{out, words};
 use crate::config::Settings;
-use crate::gate::{Decision, Expectation};
 
 /// What is printed of one image.
 #[derive(Debug, Serialize)]

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3};
+use sagate_core::atomic;
+use sagate_core::imaging::figure::{self, Cell};
+use sagate_core::imaging::{Picture, Volume, mask};
 
 use super::MaskForm;
 use super::report::Row;
 use crate::cli::inputs::{self, Input, Slice};
 use crate::cli::subject::Subject;
 use crate::client::Answer;
-use crate::imaging::figure::{self, Cell};
-use crate::imaging::{Picture, Volume, atomic, mask};
 
 /// Writes what one input gave.
 pub struct Writer<'a> {

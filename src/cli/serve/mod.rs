@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sagate_core::executor::Contract;
+use sagate_core::model::{Located, Model, Reference, Repository};
 use serde_json::json;
+use setup::setup;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use super::exit::explain;
 use super::{Exit, loading, out};
 use crate::config::{ModelControl, Settings};
-use crate::engine::{Contract, Engine, Folder, Setup};
+use crate::engine::{Engine, Folder, Setup};
 use crate::grpc::{Addresses, Ended, Parts, Serving};
-use crate::model::{Located, Model, Reference, Repository};
 use crate::telemetry::Telemetry;
 use crate::trust::Trust;
-use setup::setup;
 
 /// The models' threads are waited for at most so long at the end: everything was answered by then.
 const STOP: Duration = Duration::from_secs(5);
@@ -246,7 +247,7 @@ fn announce(
     if settings.json() {
         return Ok(out::line(
             &json!({
-                "event": "listening", "version": env!("CARGO_PKG_VERSION"), "grpc": listen,
+                "event": "listening", "version": sagate_core::build::VERSION, "grpc": listen,
                 "admin": admin, "http": http, "models": names, "default": default, "device": device,
                 "precision": precision, "convolutions": convolutions,
                 "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
@@ -256,7 +257,7 @@ fn announce(
             .to_string(),
         )?);
     }
-    out::line(&format!("sagate {}", env!("CARGO_PKG_VERSION")))?;
+    out::line(&format!("sagate {}", sagate_core::build::VERSION))?;
     out::line(&format!("grpc     {listen}"))?;
     out::line(&format!("admin    {admin}  (/metrics /healthz /readyz)"))?;
     if let Some(http) = http {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sagate_core::nn::placement::Placement;
+
 use crate::config::{Serving as Section, Settings, VersionsSetting};
 use crate::engine::{
     Admission, Bounds, Canary, Forming, Serving, ServingPlan, Setup, Slots, Traffic, Versions,
 };
-use crate::nn::placement::Placement;
 
 /// Batches that a GPU works on at once: while one is computed, the next is copied.
 const GPU_SLOTS: usize = 2;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use sagate_core::executor::Contract;
+
 use super::input::{IMAGE, IMAGE_FILE};
 use super::output::Output;
-use crate::engine::{Contract, Hosted};
+use crate::engine::Hosted;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::model_config::SchedulingChoice;
 use crate::grpc::inference::model_input::Format;
@@ -66,7 +68,7 @@ pub(super) fn is_ready(hosted: &Hosted, context: &Context) -> bool {
 pub(super) fn server() -> ServerMetadataResponse {
     ServerMetadataResponse {
         name: "sagate".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: sagate_core::build::VERSION.into(),
         extensions: EXTENSIONS.map(String::from).into(),
     }
 }

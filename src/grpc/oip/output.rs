@@ -1,8 +1,9 @@
 //! What a model gives, by name.
 
+use sagate_core::executor::Contract;
+use sagate_core::nn::layers::{LAYER_COUNT, LAYERS};
+
 use super::datatype::Datatype;
-use crate::engine::Contract;
-use crate::nn::layers::{LAYER_COUNT, LAYERS};
 
 /// A tensor that may be asked for. The first side of each is that of the request's images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::gate::PolicyError;
+use sagate_core::gate::PolicyError;
+
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::InferParameter;
 use crate::grpc::inference::infer_parameter::ParameterChoice;

@@ -2,18 +2,18 @@
 
 use bytes::Bytes;
 use prost::Message;
+use sagate_core::gate::Policy;
+use sagate_core::imaging::{Image, Limits};
+use sagate_core::model::Manifest;
 use tonic::Code;
 
 use super::parameters::Parameters;
 use super::{http, input};
 use crate::config::Settings;
-use crate::gate::Policy;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::ModelInferRequest;
 use crate::grpc::picture::Sent;
 use crate::grpc::{order, v1};
-use crate::imaging::{Image, Limits};
-use crate::model::Manifest;
 
 /// How an inference comes.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,95 @@
+//! The three passes over a feature map, and who does them.
+
+use tch::{Device, Tensor};
+
+use super::affine::{Affine, Thresholds};
+use super::cpu::Native;
+use super::error::ProtosegError;
+use super::reference::Reference;
+use super::tensor::TensorOps;
+
+/// Weighted sums of a feature, `[B, K + 1, C]`, background first: the numerators of the prototypes (eq. 6). NaN where the
+/// feature is not finite.
+#[derive(Debug, Clone)]
+pub struct ClassSums {
+    /// Row-major values.
+    pub values: Vec<f64>,
+    /// Total weight of each class, `[B, K + 1]`: the denominators.
+    pub mass: Vec<f64>,
+    /// Channels, C.
+    pub channels: usize,
+}
+
+/// A layer's SAM at the image's resolution.
+pub struct Maps {
+    /// `[B, K, *S]` float32, the probability of each object class.
+    pub probability: Tensor,
+    /// `[B, *S]` uint8, 0 background or the class of the nearest prototype.
+    pub sam: Tensor,
+    /// `[B, K]`.
+    pub counts: Vec<MapCounts>,
+}
+
+/// How one class of a map meets the reference, over valid pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MapCounts {
+    /// Pixels of the class in both.
+    pub both: u64,
+    /// Pixels of the class in the SAM.
+    pub sam: u64,
+}
+
+/// The same for each unit's own SAM, `[B, K, C]` row-major.
+pub type UnitCounts = Vec<MapCounts>;
+
+/// The passes over a feature map `[B, C, *s]` that the method is made of. Everything between them is a few numbers a
+/// channel and is the same for all backends.
+pub trait Backend {
+    /// Sums of the feature over each class of the reference.
+    fn class_sums(&self, feature: &Tensor, reference: &Reference) -> Result<ClassSums, ProtosegError>;
+
+    /// The SAM of the whole feature.
+    fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError>;
+
+    /// How the SAM of the whole feature meets the reference, `[B, K]`: the counts that [`Backend::maps`] gives.
+    fn map_counts(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        affine: &Affine,
+    ) -> Result<Vec<MapCounts>, ProtosegError> {
+        Ok(self.maps(feature, reference, affine)?.counts)
+    }
+
+    /// The counts of each unit's own SAM.
+    fn unit_counts(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        thresholds: &Thresholds,
+    ) -> Result<UnitCounts, ProtosegError>;
+}
+
+/// Which backend works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum BackendKind {
+    /// Native kernels where the tensor lies on the CPU, tensor operations elsewhere.
+    #[default]
+    Auto,
+    /// Native CPU kernels.
+    Native,
+    /// libtorch operations, on any device.
+    Tensor,
+}
+
+impl BackendKind {
+    /// The backend for a tensor on `device`.
+    pub fn on(self, device: Device) -> Box<dyn Backend> {
+        match (self, device) {
+            (BackendKind::Tensor, _) => Box::new(TensorOps),
+            (BackendKind::Auto, device) if device != Device::Cpu => Box::new(TensorOps),
+            _ => Box::new(Native::detected()),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Native CPU kernels: float32 in, float64 sums, contiguous and channels-last features without a copy.
+//!
+//! Results depend neither on the number of threads nor on the instruction set: work is cut into tasks by shape alone,
+//! partial sums are added in order, and every kernel does the same operations in the same order on any processor.
+
+mod class_sums;
+mod map_counts;
+mod maps;
+mod passes;
+mod pull;
+mod runs;
+mod score;
+mod sums;
+mod unit_counts;
+mod units;
+mod view;
+
+use tch::Tensor;
+
+pub(super) use passes::each_feature;
+pub(super) use pull::{SharedWeights, Weights};
+pub(super) use runs::LabelRuns;
+
+use super::affine::{Affine, Thresholds};
+use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
+use super::error::ProtosegError;
+use super::reference::Reference;
+use crate::platform::Isa;
+use passes::Passes;
+use runs::{CUT, Run};
+use view::{FeatureView, Features};
+
+/// The backend of native kernels.
+#[derive(Debug, Clone, Copy)]
+pub struct Native {
+    isa: Isa,
+}
+
+impl Native {
+    /// With the widest instruction set of this processor.
+    pub fn detected() -> Native {
+        Native { isa: Isa::widest() }
+    }
+
+    /// With a given instruction set, if this processor has it.
+    pub fn with(isa: Isa) -> Option<Native> {
+        Isa::available().contains(&isa).then_some(Native { isa })
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+}
+
+impl Backend for Native {
+    fn class_sums(&self, feature: &Tensor, reference: &Reference) -> Result<ClassSums, ProtosegError> {
+        let features = Features::new(feature)?;
+        Ok(Passes::new(*self, &features, reference)?.class_sums())
+    }
+
+    fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError> {
+        let features = Features::new(feature)?;
+        Passes::new(*self, &features, reference)?.maps(affine)
+    }
+
+    fn map_counts(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        affine: &Affine,
+    ) -> Result<Vec<MapCounts>, ProtosegError> {
+        let features = Features::new(feature)?;
+        Ok(Passes::new(*self, &features, reference)?.map_counts(affine))
+    }
+
+    fn unit_counts(
+        &self,
+        feature: &Tensor,
+        reference: &Reference,
+        thresholds: &Thresholds,
+    ) -> Result<UnitCounts, ProtosegError> {
+        let features = Features::new(feature)?;
+        Ok(Passes::new(*self, &features, reference)?.unit_counts(thresholds))
+    }
+}
+
+/// Probabilities in [0, 1] as 0 to 255, rounded.
+pub fn to_bytes(probability: &[f32]) -> Vec<u8> {
+    let mut bytes = vec![0; probability.len()];
+    score::to_bytes(Native::detected().isa, probability, &mut bytes);
+    bytes
+}
+
+/// Which images `[B, ..]` of a tensor hold no NaN and no infinity.
+pub(super) fn finite_images(values: &Tensor) -> Result<Vec<bool>, ProtosegError> {
+    const EXPONENT: u32 = 0x7f80_0000;
+    let features = Features::new(values)?;
+    let view = features.view();
+    // Without a branch, so that it vectorises: all bits of the exponent are set in NaN and infinity only.
+    let finite = |image| {
+        let strange = |found, value: &f32| found | u32::from(value.to_bits() & EXPONENT == EXPONENT);
+        view.image(image).iter().fold(0, strange) == 0
+    };
+    Ok((0..view.batch).map(finite).collect())
+}
+
+/// Cells a task takes: enough to be worth it, few enough that all threads have some. By the shape alone.
+fn cells_a_task(cells: usize) -> usize {
+    (cells / 16).next_multiple_of(CUT).max(CUT)
+}
+
+/// `(image, first cell)` of every task.
+fn parts(view: &FeatureView, step: usize) -> impl Iterator<Item = (usize, usize)> {
+    let cells = view.cells;
+    (0..view.batch).flat_map(move |image| (0..cells).step_by(step).map(move |first| (image, first)))
+}
+
+/// The runs that begin within `step` cells from `first`; as `step` is made of whole cuts, they end there too.
+fn runs_within(runs: &[Run], first: usize, step: usize) -> &[Run] {
+    let begin = runs.partition_point(|run| (run.start as usize) < first);
+    let end = runs.partition_point(|run| (run.start as usize) < first + step);
+    &runs[begin..end]
+}

@@ -1,0 +1,125 @@
+//! The passes over one feature, on plain memory: the same by all threads on one feature, or by each thread on a feature of its own.
+
+use std::cell::RefCell;
+
+use tch::Tensor;
+
+use super::view::{FeatureView, Features, Layout};
+use super::{LabelRuns, Native, SharedWeights, Weights};
+use crate::affine::{Affine, Thresholds};
+use crate::answer::Answer;
+use crate::backend::{ClassSums, MapCounts, Maps, UnitCounts};
+use crate::error::ProtosegError;
+use crate::interpolation::{Axis, axes};
+use crate::platform::in_turn;
+use crate::reference::Reference;
+
+thread_local! {
+    /// Scores at a layer's resolution, kept from call to call.
+    static SCORES: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A feature with everything that its passes read.
+pub(crate) struct Passes<'a> {
+    native: Native,
+    view: FeatureView<'a>,
+    answer: Answer<'a>,
+    labels: &'a LabelRuns,
+    /// What makes the prototypes, where it is not the labels themselves; pulled down by the first pass that needs it.
+    weights: Option<SharedWeights>,
+    axes: Vec<Axis>,
+}
+
+impl<'a> Passes<'a> {
+    pub(super) fn new(
+        native: Native,
+        features: &'a Features,
+        reference: &'a Reference,
+    ) -> Result<Passes<'a>, ProtosegError> {
+        let cells = features.size();
+        let same_size = cells == reference.size();
+        let weights = if reference.is_hard() && same_size {
+            None
+        } else {
+            Some(reference.native_weights(&cells)?)
+        };
+        Ok(Passes {
+            native,
+            view: features.view(),
+            answer: reference.answer(),
+            labels: reference.runs(),
+            weights,
+            axes: axes(&cells, reference.size()),
+        })
+    }
+
+    /// [`super::Backend::class_sums`].
+    pub fn class_sums(&self) -> ClassSums {
+        match &self.weights {
+            None => self.native.sums_of_runs(&self.view, self.answer, self.labels),
+            Some(weights) => {
+                let pull = || Weights::of_labels(self.labels, self.answer.counts, &self.axes);
+                let (view, classes) = (&self.view, self.answer.classes);
+                self.native
+                    .sums_of_weights(view, weights.get_or_init(pull), classes)
+            }
+        }
+    }
+
+    /// [`super::Backend::maps`].
+    pub fn maps(&self, affine: &Affine) -> Result<Maps, ProtosegError> {
+        self.with_scores(affine, |scores| {
+            self.native
+                .finish(scores, &self.axes, self.answer, self.labels, affine)
+        })
+    }
+
+    pub(super) fn map_counts(&self, affine: &Affine) -> Vec<MapCounts> {
+        self.with_scores(affine, |scores| {
+            self.native
+                .count_map(scores, &self.axes, self.answer, self.labels, affine)
+        })
+    }
+
+    pub(super) fn unit_counts(&self, thresholds: &Thresholds) -> UnitCounts {
+        let (native, view, labels) = (&self.native, &self.view, self.labels);
+        if !self.axes.iter().all(Axis::is_identity) {
+            native.count_interpolated(view, labels, thresholds, &self.axes)
+        } else if view.layout == Layout::Cells {
+            native.count_cells(view, labels, thresholds)
+        } else {
+            native.count_planes(view, labels, thresholds)
+        }
+    }
+
+    fn with_scores<T>(&self, affine: &Affine, work: impl FnOnce(&[f64]) -> T) -> T {
+        SCORES.with_borrow_mut(|scores| {
+            let count = self.view.batch * affine.classes * self.view.cells;
+            if scores.len() < count {
+                scores.resize(count, 0.0);
+            }
+            self.native.scores(&self.view, affine, &mut scores[..count]);
+            work(&scores[..count])
+        })
+    }
+}
+
+/// Gives every feature's passes to `work`, with its place: each thread takes the next feature when it is done with one, so that no
+/// thread waits for another between two passes.
+pub(crate) fn each_feature(
+    features: &[&Tensor],
+    reference: &Reference,
+    work: impl Fn(usize, &Passes<'_>) + Sync,
+) -> Result<(), ProtosegError> {
+    let native = Native::detected();
+    let features: Vec<Features> = features
+        .iter()
+        .map(|feature| Features::new(feature))
+        .collect::<Result<_, _>>()?;
+    let mut passes = Vec::with_capacity(features.len());
+    for (place, features) in features.iter().enumerate() {
+        passes.push((place, Passes::new(native, features, reference)?));
+    }
+    in_turn(&mut passes, |(place, passes)| work(*place, passes));
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! What is known of a loaded model without its network: shared by every thread that prepares images for it or decides on its
+//! answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3};
+
+use super::error::ExecutorError;
+use super::segmentation::Segmentation;
+use crate::gate::{Calibration, Decision, Policy, ScoreCalibration, decide};
+use crate::imaging::Image;
+use crate::imaging::preprocess::{Prepared, prepare};
+use crate::model::{Located, Manifest, Model};
+use crate::nn::layers::LAYERS;
+
+/// Which model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelId {
+    /// Its name.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u32,
+}
+
+impl From<&Located> for ModelId {
+    fn from(located: &Located) -> ModelId {
+        ModelId {
+            name: located.name.clone(),
+            version: located.version,
+        }
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
+}
+
+/// What a model takes, and how its answers are judged.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    id: ModelId,
+    manifest: Manifest,
+    hash: String,
+    calibration: Option<Calibration>,
+}
+
+/// An image in the form that the model takes.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    pub(super) prepared: Prepared,
+    /// Whether the image lies within what the model is for.
+    pub in_range: bool,
+}
+
+impl Ready {
+    /// Height and width on the prepared grid: images of one size fit into one batch.
+    pub fn size(&self) -> [usize; 2] {
+        self.prepared.size()
+    }
+
+    /// Height and width of the image itself.
+    pub fn original_size(&self) -> [usize; 2] {
+        self.prepared.original_size()
+    }
+
+    /// The same as an image of the prepared grid: what is said of it is said there.
+    pub fn on_its_own_grid(&self) -> Ready {
+        Ready {
+            prepared: self.prepared.on_its_own_grid(),
+            in_range: self.in_range,
+        }
+    }
+
+    /// `[channels, height, width]`: what the network takes.
+    pub fn pixels(&self) -> &Array3<f32> {
+        &self.prepared.pixels
+    }
+
+    /// Brings a true mask `[height, width]` to the prepared grid.
+    ///
+    /// # Errors
+    /// A mask that is not of the image's size.
+    pub fn prepare_labels(&self, truth: &Array2<u8>) -> Result<Array2<u8>, ExecutorError> {
+        Ok(self.prepared.prepare_labels(truth)?)
+    }
+
+    /// The same place with other pixels of the same shape.
+    pub fn with_pixels(&self, pixels: Array3<f32>) -> Ready {
+        let mut ready = self.clone();
+        ready.prepared.pixels = pixels;
+        ready
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        let valid = self.prepared.valid.as_ref().map_or(0, |valid| valid.len());
+        (size_of_val(self.prepared.pixels.as_slice().unwrap_or_default()) + valid) as u64
+    }
+}
+
+impl Contract {
+    /// Opens a model that was found, and reads what it says of itself. Checks every sum: takes as long as it takes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its folder, or as [`Contract::new`].
+    pub fn open(located: &Located) -> Result<(Model, Arc<Contract>), ExecutorError> {
+        let model = located.open()?;
+        let contract = Arc::new(Contract::new(&model)?);
+        Ok((model, contract))
+    }
+
+    /// Reads what a model says of itself.
+    ///
+    /// # Errors
+    /// A calibration that is damaged, or whose score is of other units than those of the manifest's mu layers.
+    pub fn new(model: &Model) -> Result<Contract, ExecutorError> {
+        let manifest = model.manifest().clone();
+        let calibration = model.calibration()?;
+        if let Some(score) = calibration.as_ref().and_then(|it| it.score.as_ref()) {
+            let units = units(&manifest);
+            if score.fitted.units() != units {
+                return Err(ExecutorError::ScoreUnits {
+                    model: manifest.reference(),
+                    found: score.fitted.units(),
+                    expected: units,
+                });
+            }
+        }
+        Ok(Contract {
+            id: ModelId {
+                name: manifest.name.clone(),
+                version: manifest.version,
+            },
+            manifest,
+            hash: model.hash().into(),
+            calibration,
+        })
+    }
+
+    /// Which model this is.
+    pub fn id(&self) -> &ModelId {
+        &self.id
+    }
+
+    /// What the model says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The content hash of the model's folder.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The distribution of mu that thresholds come from, if the model has one.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// The rehearsed score, if the calibration has one.
+    pub fn score(&self) -> Option<&ScoreCalibration> {
+        self.calibration()?.score.as_ref()
+    }
+
+    /// Brings an image into the form that the model takes, by the manifest's steps.
+    ///
+    /// # Errors
+    /// A wrong number of channels, or a step that cannot be done on this image.
+    pub fn prepare(&self, image: Image) -> Result<Ready, ExecutorError> {
+        let (found, expected) = (image.pixels.dim().0, &self.manifest.input.channels);
+        if found != expected.len() {
+            return Err(ExecutorError::Channels {
+                found,
+                model: self.manifest.reference(),
+                expected: expected.clone(),
+            });
+        }
+        let in_range = self.manifest.input.in_range(&image);
+        Ok(Ready {
+            prepared: prepare(image, &self.manifest.preprocessing)?,
+            in_range,
+        })
+    }
+
+    /// What the gate says of a segmentation.
+    pub fn decide(&self, segmentation: &Segmentation, policy: &Policy) -> Decision {
+        decide(&segmentation.evidence(), self.calibration(), policy)
+    }
+}
+
+/// Units of the layers that give mu.
+fn units(manifest: &Manifest) -> usize {
+    let base = manifest.architecture.base_width;
+    let channels = |&number: &usize| LAYERS[number - 1].channels(base) as usize;
+    manifest.mu.layers.iter().map(channels).sum()
+}

@@ -1,0 +1,40 @@
+//! Pictures in and out: readers, preprocessing, masks, figures.
+//!
+//! What a caller wants to do first:
+//! - [`read`] a file (or [`decode`] bytes) into a [`Picture`]: an [`Image`], or a [`Volume`] whose slices are images;
+//! - [`preprocess::prepare`] an image by the steps in a model's manifest, and bring probabilities back to its grid;
+//! - write a mask as PNG, NIfTI, COCO run lengths or packed bits: [`mask`];
+//! - draw overlays, heat maps, grids and curves: [`figure`].
+//!
+//! Every reader refuses what it cannot vouch for: bytes that are missing, sizes above [`Limits`], values that are not
+//! finite. The error ([`ImagingError`]) names the file, the field, what it was and what would be right.
+//! Every writer goes through [`atomic`](crate::atomic), so that no half-written file is left behind.
+
+mod content;
+mod error;
+pub mod figure;
+mod inflate;
+mod jpeg;
+mod limits;
+pub mod mask;
+mod nifti;
+mod npy;
+mod orientation;
+mod picture;
+mod placement;
+mod png;
+pub mod preprocess;
+mod read;
+mod samples;
+mod tensor;
+
+pub use error::ImagingError;
+pub use limits::Limits;
+pub use nifti::SliceGeometry;
+pub use npy::encode as encode_npy;
+pub use orientation::Orientation;
+pub use picture::{Image, Picture, Plane, Volume};
+pub use placement::{Placement, require_aligned};
+pub use read::{Format, decode, decode_mask, read, read_mask, recognise};
+pub use samples::Dtype;
+pub(crate) use samples::any_value;

@@ -1,0 +1,97 @@
+//! `B^T d B` of a run of tiles: rows `[d0 - d2, d1 + d2, d2 - d1, d1 - d3]` of the inputs, and columns of those likewise.
+
+use protoseg::platform::fetch;
+
+use super::lanes::{LANES, Lanes, add, load, sub};
+use super::tiles::{Planes, TILE};
+
+/// Tiles that are made of all channels before the next ones: what they read stays in the innermost cache.
+const PIECE: usize = 8;
+/// Inputs that are asked for ahead: those of the next piece.
+const AHEAD: usize = PIECE * TILE;
+/// Values of a line of the cache.
+const LINE: usize = 16;
+
+/// Where a run of tiles, next to each other, reads.
+pub(super) struct Run<'a> {
+    /// The four rows of inputs `[width, channels]` that the tiles see.
+    pub rows: [&'a [f32]; 4],
+    pub width: usize,
+    pub channels: usize,
+    /// The first tile's place in its row.
+    pub first: usize,
+    pub tiles: usize,
+}
+
+impl Run<'_> {
+    /// Writes the run's tiles to `planes` from `tile` on, its channels from `channel` on.
+    #[inline(always)]
+    pub fn write(&self, planes: &mut Planes<'_>, tile: usize, channel: usize) {
+        for start in (0..self.tiles).step_by(PIECE) {
+            let count = PIECE.min(self.tiles - start);
+            for own in (0..self.channels).step_by(LANES) {
+                self.write_piece(planes, start..start + count, own, tile, channel + own);
+            }
+        }
+    }
+
+    /// Some tiles of eight channels. Neighbours share two columns, so each column is added up once.
+    #[inline(always)]
+    fn write_piece(
+        &self,
+        planes: &mut Planes<'_>,
+        tiles: std::ops::Range<usize>,
+        own: usize,
+        tile: usize,
+        channel: usize,
+    ) {
+        // One column before the tile is its first: `x` counts from there.
+        let mut x = TILE * (self.first + tiles.start);
+        let mut before = [self.column(x, own), self.column(x + 1, own)];
+        for index in tiles {
+            x += TILE;
+            if own.is_multiple_of(LINE) {
+                self.fetch(x + AHEAD, own);
+            }
+            let after = [self.column(x, own), self.column(x + 1, own)];
+            let [first, second] = &before;
+            let [third, fourth] = &after;
+            let mut place = planes.at(tile + index, channel);
+            for row in 0..4 {
+                place.put(4 * row, &sub(&first[row], &third[row]));
+                place.put(4 * row + 1, &add(&second[row], &third[row]));
+                place.put(4 * row + 2, &sub(&third[row], &second[row]));
+                place.put(4 * row + 3, &sub(&second[row], &fourth[row]));
+            }
+            before = after;
+        }
+    }
+
+    /// A column of `B^T d`; `x` is one more than its place in the image, beyond which all is zero.
+    #[inline(always)]
+    fn column(&self, x: usize, channel: usize) -> [Lanes; 4] {
+        if x == 0 || x > self.width {
+            return [[0.0; LANES]; 4];
+        }
+        let place = (x - 1) * self.channels + channel;
+        let mut d = [[0.0; LANES]; 4];
+        for (d, row) in d.iter_mut().zip(&self.rows) {
+            *d = load(&row[place..]);
+        }
+        [
+            sub(&d[0], &d[2]),
+            add(&d[1], &d[2]),
+            sub(&d[2], &d[1]),
+            sub(&d[1], &d[3]),
+        ]
+    }
+
+    /// Asks for the inputs of two columns.
+    #[inline(always)]
+    fn fetch(&self, x: usize, channel: usize) {
+        for row in &self.rows {
+            fetch(row, (x - 1) * self.channels + channel);
+            fetch(row, x * self.channels + channel);
+        }
+    }
+}
