@@ -4,8 +4,9 @@
 #   docker build --target cuda -t sagate:cuda .      with the CUDA half of libtorch; the driver comes from the machine
 #   docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges --network host sagate:cpu
 #
-# What the last stages hold is assembled by .ci/runtime-tree. .ci/runtime-check makes the same tree in a folder and runs the binary in it
-# with nothing else visible. docs/deploy-machine.md says how to use it.
+# The program is built without the lab: no training, calibration, evaluation and study. What the last stages hold is assembled by
+# .ci/runtime-tree. .ci/runtime-check makes the same tree in a folder and runs the binary in it with nothing else visible.
+# docs/deploy-machine.md says how to use it.
 #
 # BuildKit builds only the stages that the target needs.
 
@@ -41,7 +42,7 @@ RUN for package in . crates/*; do \
         mkdir "$package/src" && touch "$package/src/lib.rs" && echo 'fn main() {}' >"$package/build.rs" || exit 1; \
     done \
     && echo 'fn main() {}' >src/main.rs \
-    && cargo build --release --locked \
+    && cargo build --release --locked --no-default-features \
     && cargo clean --release --locked --package sagate --package sagate-lab --package sagate-core --package protoseg \
     && rm -r build.rs src crates/*/build.rs crates/*/src
 
@@ -50,9 +51,8 @@ COPY build.rs ./
 COPY proto proto
 COPY crates crates
 COPY src src
-# The program that `sagate bench train` compares itself with is part of the binary.
-COPY tests/peers/train.py tests/peers/train.py
-RUN cargo build --release --locked --bin sagate
+RUN cargo build --release --locked --no-default-features --bin sagate
+ENV SAGATE=target/release/sagate
 
 FROM build AS tree
 COPY LICENSE-MIT LICENSE-APACHE ./

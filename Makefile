@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients pillow nibabel openssl peers build demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients pillow nibabel openssl peers build service demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ peers: ## Put PyTorch, which trainings are compared with, into target/peers: 550
 build: libtorch ## Build the binary, target/release/sagate
 	cargo build --release --locked
 
+service: libtorch ## Build the program that only serves, without the lab, target/service/release/sagate
+	cargo build --release --locked --no-default-features --target-dir target/service
+
 demo: build ## Segment, score and gate real MRI slices with the bundled models; pictures go to demo/
 	@.ci/demo
 
@@ -75,7 +78,10 @@ soak: libtorch ## Let everything around a server break for SECONDS=3600 while it
 overload: build ## Put three times the load that it can do on a server for SECONDS=300, and say what still comes in time
 	@.ci/overload $(or $(SECONDS),300)
 
-cluster-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
+cluster-service: libtorch ## Build the program that only serves, without the lab, target/service/release/sagate
+	cargo build --release --locked --no-default-features --target-dir target/service
+
+demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
 	@.ci/cluster-demo --seconds $(or $(SECONDS),10)
 
 lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, the Helm chart, and deploy/
@@ -87,7 +93,7 @@ lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licen
 	.ci/helm-check
 	.ci/deploy-check
 
-deploy-test: build ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
+deploy-test: build service ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
 	.ci/runtime-check
 	.ci/envoy-check
 	.ci/package

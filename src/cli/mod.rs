@@ -2,12 +2,16 @@
 
 mod backend;
 pub mod bench;
+#[cfg(feature = "lab")]
 pub mod calibrate;
 pub mod completions;
 pub mod config;
+#[cfg(feature = "lab")]
 pub mod data;
+#[cfg(feature = "lab")]
 mod dataset;
 pub mod doctor;
+#[cfg(feature = "lab")]
 pub mod evaluate;
 pub mod exit;
 mod gate;
@@ -20,16 +24,20 @@ pub mod loadtest;
 pub mod log_level;
 pub mod man;
 pub mod model;
+#[cfg(not(feature = "lab"))]
+mod no_lab;
 pub mod out;
 pub mod protoseg;
 pub mod segment;
 pub mod serve;
 mod server;
 pub mod simulate;
+#[cfg(feature = "lab")]
 mod study;
 mod subject;
 pub mod token;
 pub mod top;
+#[cfg(feature = "lab")]
 pub mod train;
 pub mod version;
 mod words;
@@ -44,6 +52,8 @@ use crate::config::{DeviceKind, LogLevel, Settings, Sources};
 use crate::telemetry::logs;
 
 pub use exit::{Exit, UsageError};
+#[cfg(not(feature = "lab"))]
+use no_lab::{calibrate, data, evaluate, study, train};
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]

@@ -8,6 +8,7 @@ mod network;
 mod serve;
 mod server;
 mod subject;
+#[cfg(feature = "lab")]
 mod train;
 
 use super::{Exit, UsageError};
@@ -29,8 +30,13 @@ enum What {
     /// How much one stream carries over a link with a delay, against many connections
     Link(link::LinkArgs),
     /// Steps of a training, offline and online, against PyTorch's
+    #[cfg(feature = "lab")]
     Train(train::TrainArgs),
+    /// Steps of a training, offline and online, against PyTorch's
+    #[cfg(not(feature = "lab"))]
+    Train(super::no_lab::Args),
     /// Peak memory of one step of a training, in a process of its own (`train` starts it)
+    #[cfg(feature = "lab")]
     #[command(hide = true)]
     TrainMemory(train::TrainMemoryArgs),
     /// Peak memory of one segmentation, in a process of its own (`network` starts it)
@@ -47,7 +53,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         What::Network(args) => network::run(&args, settings),
         What::Serve(args) => serve::run(&args, settings),
         What::Link(args) => link::run(&args, settings),
+        #[cfg(feature = "lab")]
         What::Train(args) => train::run(&args, settings),
+        #[cfg(not(feature = "lab"))]
+        What::Train(_) => Err(super::no_lab::needs_lab("sagate bench train").into()),
+        #[cfg(feature = "lab")]
         What::TrainMemory(args) => train::run_memory(&args, settings),
         What::Memory(args) => memory::run(&args, settings),
     }

@@ -6,6 +6,7 @@
 mod images;
 mod mix;
 mod pace;
+#[cfg(feature = "lab")]
 mod plots;
 mod print;
 mod progress;
@@ -105,6 +106,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let pace = check(&args)?;
     let kinds = Kind::all(&args.kind, args.mix.as_deref(), settings)?;
     if let Some(out) = &args.out {
+        #[cfg(not(feature = "lab"))]
+        return Err(super::no_lab::needs_lab("--out, which draws plots,").into());
+        #[cfg(feature = "lab")]
         out::folder(out)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -118,6 +122,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     // Answers that were not waited for are still on their way.
     runtime.shutdown_background();
     let report = report::Report::new(&args, pace, &subject, &seen, server);
+    #[cfg(feature = "lab")]
     if let Some(out) = &args.out {
         plots::write(out, &report)?;
     }
