@@ -230,11 +230,16 @@ fn files_are_told_apart_by_what_they_hold() {
     let bare = [&b"\x08\0\x05\0CS\x0a\0ISO_IR 100"[..], &[0; 64]].concat();
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:44\nsize 12345678\n";
     let page = b"\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>";
-    let cases: [(&str, &[u8], &str); 12] = [
+    let cases: [(&str, &[u8], &str); 13] = [
         ("dicom.nii", &dicom, "it is DICOM"),
         ("dicom.png", &bare, "it is DICOM"),
         ("pointer.nii.gz", pointer, "git lfs pull"),
         ("pointer.png", pointer, "a Git LFS pointer"),
+        (
+            "annex.nii.gz",
+            b"/annex/objects/MD5E-s12345--d41d8cd98f00b204e9800998ecf8427e.nii.gz\n",
+            "git annex get",
+        ),
         ("page.jpg", page, "an HTML page"),
         ("page.npy", page, "an HTML page"),
         (

@@ -50,10 +50,14 @@ fn readable(bytes: &[u8]) -> Option<Format> {
 }
 
 /// Formats by the bytes that they begin with.
-const BEGINNINGS: [(&[u8], &str); 21] = [
+const BEGINNINGS: [(&[u8], &str); 22] = [
     (
         b"version https://git-lfs.github.com/spec/",
         "a Git LFS pointer, not the file itself; `git lfs pull` fetches it",
+    ),
+    (
+        b"/annex/objects/",
+        "a git-annex pointer, not the file itself; `git annex get` fetches it",
     ),
     (b"PK\x03\x04", "a zip archive (.zip, .npz)"),
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
