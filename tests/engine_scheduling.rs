@@ -13,19 +13,20 @@ use std::time::{Duration, Instant};
 
 use engine_rig::{Rig, ask, image, queue};
 use sagate::engine::{
-    Asker, Bounds, Client, EngineError, Forming, Hosted, Pending, Plan, Priority, Serving, Slots,
+    BatchingPolicy, ClientId, EngineError, InterpretationPlan, ModelHandle, PendingSegmentation, Priority,
+    QueueLimits, RequestContext, ServingPolicy, Slots,
 };
-use sagate_core::executor::Ready;
+use sagate_core::executor::PreparedImage;
 
-fn of(priority: Priority) -> Asker {
-    Asker {
+fn of(priority: Priority) -> RequestContext {
+    RequestContext {
         priority,
-        ..Asker::default()
+        ..RequestContext::default()
     }
 }
 
 /// The order in which images ran, by the moment at which each was begun.
-async fn order(pending: Vec<(&'static str, Pending)>) -> Vec<&'static str> {
+async fn order(pending: Vec<(&'static str, PendingSegmentation)>) -> Vec<&'static str> {
     let mut begun = Vec::new();
     for (name, pending) in pending {
         begun.push((pending.wait().await.unwrap().timing.begun, name));
@@ -39,7 +40,7 @@ async fn the_more_urgent_goes_first_and_equals_in_their_order() {
     let rig = Rig::new(&["tiny"], |_| {});
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     let pending = [
         ("batch", Priority::Batch),
@@ -59,7 +60,7 @@ async fn a_batch_image_that_has_waited_counts_as_routine_and_never_as_urgent() {
     let rig = Rig::new(&["tiny"], |setup| setup.aging = Duration::from_millis(20));
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     let old = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Batch));
     // Three times as long as an image waits for one class more.
@@ -77,7 +78,7 @@ async fn a_shadows_image_goes_last_however_long_it_has_waited() {
     let rig = Rig::new(&["tiny"], |setup| setup.aging = Duration::from_millis(1));
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     let shadow = queue(&hosted, &image(&hosted, 1, 48), &of(Priority::Shadow));
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -91,21 +92,21 @@ async fn a_shadows_image_goes_last_however_long_it_has_waited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn models_share_the_device_by_their_weights() {
     let rig = Rig::new(&["heavy", "light"], |setup| {
-        let weighted = |weight| Serving {
+        let weighted = |weight| ServingPolicy {
             weight,
-            ..Serving::default()
+            ..ServingPolicy::default()
         };
         setup.serving.models.insert("heavy".into(), weighted(3.0));
         setup.serving.models.insert("light".into(), weighted(1.0));
     });
     let (heavy, light) = (rig.ready("heavy").await, rig.ready("light").await);
     let held = rig.observer.hold();
-    let first = queue(&heavy, &image(&heavy, 0, 48), &Asker::default());
+    let first = queue(&heavy, &image(&heavy, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     let side = 128;
-    let many = |hosted: &Arc<Hosted>, name| {
+    let many = |hosted: &Arc<ModelHandle>, name| {
         let image = image(hosted, 1, side);
-        let pending = (0..40).map(|_| (name, queue(hosted, &image, &Asker::default())));
+        let pending = (0..40).map(|_| (name, queue(hosted, &image, &RequestContext::default())));
         pending.collect::<Vec<_>>()
     };
     let mut pending = many(&light, "light");
@@ -124,12 +125,12 @@ async fn what_cannot_be_done_in_time_is_refused_at_once() {
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
     let waiting: Vec<_> = (0..64)
-        .map(|_| queue(&hosted, &image(&hosted, 0, 256), &Asker::default()))
+        .map(|_| queue(&hosted, &image(&hosted, 0, 256), &RequestContext::default()))
         .collect();
     rig.observer.until_held().await;
-    let asker = Asker {
+    let asker = RequestContext {
         deadline: Some(Instant::now() + Duration::from_millis(20)),
-        ..Asker::default()
+        ..RequestContext::default()
     };
     match ask(&hosted, &image(&hosted, 1, 256), &asker).await {
         Err(EngineError::NotInTime {
@@ -143,10 +144,10 @@ async fn what_cannot_be_done_in_time_is_refused_at_once() {
         other => panic!("{other:?}"),
     }
     // The urgent do not wait for these.
-    let urgent = Asker {
+    let urgent = RequestContext {
         priority: Priority::Urgent,
         deadline: Some(Instant::now() + Duration::from_secs(60)),
-        ..Asker::default()
+        ..RequestContext::default()
     };
     let urgent = queue(&hosted, &image(&hosted, 1, 256), &urgent);
     drop(held);
@@ -161,12 +162,12 @@ async fn what_expires_in_the_queue_leaves_it_at_that_moment() {
     let rig = Rig::new(&["tiny"], |_| {});
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     let before = hosted.usage();
-    let asker = Asker {
+    let asker = RequestContext {
         deadline: Some(Instant::now() + Duration::from_millis(200)),
-        ..Asker::default()
+        ..RequestContext::default()
     };
     let late = ask(&hosted, &image(&hosted, 1, 48), &asker).await;
     assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
@@ -182,15 +183,15 @@ async fn what_expires_in_the_queue_leaves_it_at_that_moment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_does_not_take_every_place() {
     let rig = Rig::new(&["tiny"], |setup| {
-        setup.admission.client = Bounds {
+        setup.admission.client = QueueLimits {
             entries: 2,
             bytes: 1 << 20,
         };
     });
     let hosted = rig.ready("tiny").await;
-    let of = |name: &str| Asker {
-        client: Client::new(name),
-        ..Asker::default()
+    let of = |name: &str| RequestContext {
+        client: ClientId::new(name),
+        ..RequestContext::default()
     };
     let places = [1, 2].map(|_| hosted.admit(10, &of("greedy")).unwrap());
     let refused = hosted.admit(10, &of("greedy")).map(drop).unwrap_err().to_string();
@@ -204,10 +205,10 @@ async fn one_client_does_not_take_every_place() {
 async fn an_image_that_never_fits_into_memory_is_refused_with_the_figure() {
     let rig = Rig::new(&["tiny"], |setup| setup.memory = 24 << 20);
     let hosted = rig.ready("tiny").await;
-    ask(&hosted, &image(&hosted, 0, 64), &Asker::default())
+    ask(&hosted, &image(&hosted, 0, 64), &RequestContext::default())
         .await
         .unwrap();
-    match ask(&hosted, &image(&hosted, 0, 1024), &Asker::default()).await {
+    match ask(&hosted, &image(&hosted, 0, 1024), &RequestContext::default()).await {
         Err(EngineError::TooLargeForMemory { size, bytes, budget }) => {
             assert_eq!((size, budget), ([1024, 1024], 24 << 20));
             assert!(bytes > budget);
@@ -216,7 +217,7 @@ async fn an_image_that_never_fits_into_memory_is_refused_with_the_figure() {
     }
     // What fits goes on, if need be one after the other.
     let pending: Vec<_> = (0..6)
-        .map(|_| queue(&hosted, &image(&hosted, 0, 128), &Asker::default()))
+        .map(|_| queue(&hosted, &image(&hosted, 0, 128), &RequestContext::default()))
         .collect();
     for pending in pending {
         pending.wait().await.unwrap();
@@ -226,7 +227,7 @@ async fn an_image_that_never_fits_into_memory_is_refused_with_the_figure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_wait_for_company_and_no_longer_than_they_may() {
     let rig = Rig::new(&["tiny"], |setup| {
-        setup.serving.common.forming = Forming {
+        setup.serving.common.batching = BatchingPolicy {
             max_batch: 8,
             max_wait: Duration::from_millis(400),
             preferred: vec![2, 4],
@@ -235,7 +236,7 @@ async fn batches_wait_for_company_and_no_longer_than_they_may() {
     });
     let hosted = rig.ready("tiny").await;
     let alone = Instant::now();
-    let scored = ask(&hosted, &image(&hosted, 0, 48), &Asker::default())
+    let scored = ask(&hosted, &image(&hosted, 0, 48), &RequestContext::default())
         .await
         .unwrap();
     assert_eq!(scored.timing.images, 1);
@@ -244,7 +245,7 @@ async fn batches_wait_for_company_and_no_longer_than_they_may() {
         "it waited for company"
     );
     // Two are a preferred size: nobody waits.
-    let pair = [48, 60].map(|side| queue(&hosted, &image(&hosted, 1, side), &Asker::default()));
+    let pair = [48, 60].map(|side| queue(&hosted, &image(&hosted, 1, side), &RequestContext::default()));
     for pending in pair {
         let scored = pending.wait().await.unwrap();
         assert_eq!(scored.timing.images, 2);
@@ -263,7 +264,12 @@ async fn instances_share_the_slots_and_answer_as_one_would() {
     let hosted = rig.ready("tiny").await;
     let pass = rig.place.pass();
     let pending: Vec<_> = (0..24)
-        .map(|seed| (seed, queue(&hosted, &image(&hosted, seed, 96), &Asker::default())))
+        .map(|seed| {
+            (
+                seed,
+                queue(&hosted, &image(&hosted, seed, 96), &RequestContext::default()),
+            )
+        })
         .collect();
     for (seed, pending) in pending {
         let found = pending.wait().await.unwrap().segmentation;
@@ -274,23 +280,27 @@ async fn instances_share_the_slots_and_answer_as_one_would() {
 }
 
 /// Makes the model, which was warmed up with 48 x 48, believe that such an image takes a fifth of so many seconds.
-async fn slow_down(rig: &Rig, hosted: &Arc<Hosted>, seconds: f64) {
+async fn slow_down(rig: &Rig, hosted: &Arc<ModelHandle>, seconds: f64) {
     let held = rig.observer.hold();
-    let slow = queue(hosted, &image(hosted, 0, 48), &Asker::default());
+    let slow = queue(hosted, &image(hosted, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     drop(held);
     slow.wait().await.unwrap();
 }
 
-fn within(seconds: f64) -> Asker {
-    Asker {
+fn within(seconds: f64) -> RequestContext {
+    RequestContext {
         deadline: Some(Instant::now() + Duration::from_secs_f64(seconds)),
-        ..Asker::default()
+        ..RequestContext::default()
     }
 }
 
-async fn must_be_refused_for_its_time(hosted: &Arc<Hosted>, image: &Ready, asker: &Asker) {
+async fn must_be_refused_for_its_time(
+    hosted: &Arc<ModelHandle>,
+    image: &PreparedImage,
+    asker: &RequestContext,
+) {
     match ask(hosted, image, asker).await {
         Err(EngineError::NotInTime {
             expected_seconds,
@@ -314,7 +324,7 @@ async fn a_free_slot_is_no_use_where_the_models_only_instance_is_busy() {
     slow_down(&rig, &hosted, 2.0).await;
     let held = rig.observer.hold();
     // Some 1.6 s of work.
-    let first = queue(&hosted, &image(&hosted, 0, 96), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 96), &RequestContext::default());
     rig.observer.until_held().await;
     must_be_refused_for_its_time(&hosted, &image(&hosted, 1, 16), &within(0.8)).await;
     drop(held);
@@ -326,7 +336,7 @@ async fn a_free_slot_is_no_use_where_the_memory_is_taken() {
     let one = {
         let rig = Rig::new(&["tiny"], |setup| setup.memory = 1);
         let hosted = rig.ready("tiny").await;
-        match ask(&hosted, &image(&hosted, 0, 128), &Asker::default()).await {
+        match ask(&hosted, &image(&hosted, 0, 128), &RequestContext::default()).await {
             Err(EngineError::TooLargeForMemory { bytes, .. }) => bytes,
             other => panic!("{other:?}"),
         }
@@ -344,7 +354,7 @@ async fn a_free_slot_is_no_use_where_the_memory_is_taken() {
     slow_down(&rig, &hosted, 2.0).await;
     let held = rig.observer.hold();
     // Some 2.8 s of work.
-    let first = queue(&hosted, &image(&hosted, 0, 128), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 128), &RequestContext::default());
     rig.observer.until_held().await;
     // Some 2.8 s of work, for which there is time, and no memory before the first is done.
     must_be_refused_for_its_time(&hosted, &image(&hosted, 1, 128), &within(4.5)).await;
@@ -358,11 +368,11 @@ async fn batch_images_that_have_aged_are_counted_before_a_routine_one() {
     let hosted = rig.ready("tiny").await;
     slow_down(&rig, &hosted, 1.0).await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 16), &RequestContext::default());
     rig.observer.until_held().await;
     // Some 2.4 s of work.
     let old = [1, 2, 3].map(|seed| queue(&hosted, &image(&hosted, seed, 96), &of(Priority::Batch)));
-    let urgent = Asker {
+    let urgent = RequestContext {
         priority: Priority::Urgent,
         ..within(1.0)
     };
@@ -382,7 +392,7 @@ async fn a_small_image_that_was_held_up_counts_by_its_pixels() {
     let rig = Rig::new(&["tiny"], |_| {});
     let hosted = rig.ready("tiny").await;
     let held = rig.observer.hold();
-    let small = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    let small = queue(&hosted, &image(&hosted, 0, 16), &RequestContext::default());
     rig.observer.until_held().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(held);
@@ -396,10 +406,10 @@ async fn an_interpretation_is_counted_by_what_it_shows() {
     let rig = Rig::new(&["tiny"], |_| {});
     let hosted = rig.ready("tiny").await;
     let image = image(&hosted, 0, 48);
-    let interpret = |layers: std::ops::RangeInclusive<usize>, asker: &Asker| {
-        let plan = Plan {
+    let interpret = |layers: std::ops::RangeInclusive<usize>, asker: &RequestContext| {
+        let plan = InterpretationPlan {
             layers: layers.collect(),
-            ..Plan::default()
+            ..InterpretationPlan::default()
         };
         let place = hosted.admit(image.bytes(), asker).unwrap();
         hosted.interpret(image.clone(), plan, place, asker)
@@ -407,7 +417,7 @@ async fn an_interpretation_is_counted_by_what_it_shows() {
     // The network's pass takes some 0.2 s, all layers some 3.6 s, which is as much for each.
     slow_down(&rig, &hosted, 1.0).await;
     let held = rig.observer.hold();
-    let mut slow = interpret(1..=18, &Asker::default()).unwrap();
+    let mut slow = interpret(1..=18, &RequestContext::default()).unwrap();
     rig.observer.until_held().await;
     tokio::time::sleep(Duration::from_secs_f64(3.6)).await;
     drop(held);
@@ -424,7 +434,7 @@ async fn nothing_is_spent_on_what_would_come_too_late() {
     let hosted = rig.ready("tiny").await;
     slow_down(&rig, &hosted, 1.0).await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 16), &RequestContext::default());
     rig.observer.until_held().await;
     // Some 0.8 s of work, and time enough when it comes.
     let late = queue(&hosted, &image(&hosted, 1, 96), &within(2.0));
@@ -444,15 +454,15 @@ async fn nothing_is_spent_on_what_would_come_too_late() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_no_larger_than_lets_each_be_in_time() {
-    let rig = Rig::new(&["tiny"], |setup| setup.serving.common.forming.max_batch = 8);
+    let rig = Rig::new(&["tiny"], |setup| setup.serving.common.batching.max_batch = 8);
     let hosted = rig.ready("tiny").await;
     slow_down(&rig, &hosted, 5.0).await;
     let held = rig.observer.hold();
-    let first = queue(&hosted, &image(&hosted, 0, 16), &Asker::default());
+    let first = queue(&hosted, &image(&hosted, 0, 16), &RequestContext::default());
     rig.observer.until_held().await;
     // Images of some 0.9 s each: by then one is done, and not two.
     let hasty = queue(&hosted, &image(&hosted, 1, 48), &within(1.7));
-    let patient = [2, 3, 4].map(|seed| queue(&hosted, &image(&hosted, seed, 48), &Asker::default()));
+    let patient = [2, 3, 4].map(|seed| queue(&hosted, &image(&hosted, seed, 48), &RequestContext::default()));
     drop(held);
     first.wait().await.unwrap();
     assert_eq!(hasty.wait().await.unwrap().timing.images, 1);
@@ -482,7 +492,7 @@ async fn a_slow_hour_is_not_held_against_images_for_ever() {
 #[tokio::test]
 async fn every_image_of_a_batch_that_ends_too_late_is_told_so() {
     let rig = Rig::new(&["tiny"], |setup| {
-        setup.serving.common.forming = Forming {
+        setup.serving.common.batching = BatchingPolicy {
             max_batch: 2,
             max_wait: Duration::from_secs(10),
             preferred: vec![2],

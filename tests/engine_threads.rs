@@ -6,10 +6,10 @@ mod program;
 mod tiny_model;
 
 use program::{Place, waves_image};
-use sagate_core::executor::{Pass, Ready, Segmentation};
+use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation};
 use sagate_core::nn::threads::use_threads_here;
 
-fn seen(pass: &Pass, threads: usize, images: &[&Ready]) -> Vec<Segmentation> {
+fn seen(pass: &ModelExecutor, threads: usize, images: &[&PreparedImage]) -> Vec<Segmentation> {
     // The number belongs to the thread that asks.
     use_threads_here(threads);
     pass.segment(images).unwrap()
@@ -21,10 +21,10 @@ fn a_batch_of_several_sizes_moves_no_bit_either() {
     let place = Place::new(1, &[0.5]);
     let pass = place.pass();
     let sizes = [(48, 48), (64, 33), (17, 64), (64, 64), (50, 60)];
-    let images: Vec<Ready> = (sizes.iter().enumerate())
+    let images: Vec<PreparedImage> = (sizes.iter().enumerate())
         .map(|(seed, &(height, width))| pass.prepare(&waves_image(seed, height, width)).unwrap())
         .collect();
-    let together: Vec<&Ready> = images.iter().collect();
+    let together: Vec<&PreparedImage> = images.iter().collect();
     let forwards = pass.forward_bucket(&together, &[]).unwrap();
     assert_eq!(forwards.len(), images.len());
     for ((forward, image), size) in forwards.iter().zip(&images).zip(sizes) {
@@ -40,10 +40,10 @@ fn neither_threads_nor_company_move_a_bit() {
     let place = Place::new(1, &[0.5]);
     let pass = place.pass();
     for (height, width) in [(48, 48), (64, 160), (250, 130), (256, 256)] {
-        let images: Vec<Ready> = (0..4)
+        let images: Vec<PreparedImage> = (0..4)
             .map(|seed| pass.prepare(&waves_image(seed, height, width)).unwrap())
             .collect();
-        let images: Vec<&Ready> = images.iter().collect();
+        let images: Vec<&PreparedImage> = images.iter().collect();
         let expected: Vec<Segmentation> = images.iter().flat_map(|image| seen(&pass, 1, &[image])).collect();
         for threads in [1, 2, 3] {
             for batch in [1, 2, 4] {

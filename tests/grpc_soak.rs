@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use calls::{Client, Known, quiet, status, told, within};
 use program::{Place, waves_image};
 use sagate::grpc::v1;
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::model::Model;
 use server::{Server, file, serve};
@@ -81,7 +81,7 @@ fn cases(place: &Place) -> Vec<Case> {
     let mut cases = Vec::new();
     for model in ["tiny", "twin"] {
         let folder = place.path(&format!("models/{model}/1"));
-        let pass = Pass::load(&Model::open(&folder).unwrap(), tch::Device::Cpu).unwrap();
+        let pass = ModelExecutor::load(&Model::open(&folder).unwrap(), tch::Device::Cpu).unwrap();
         for (seed, [height, width]) in SIZES.into_iter().enumerate() {
             for seed in [seed, seed + 100] {
                 let known = Known::by(&pass, &waves_image(seed, height, width));

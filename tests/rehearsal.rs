@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::RehearsedScore;
 use sagate_core::gate::evaluation::{Scored, spearman};
 use sagate_core::imaging::preprocess::Step;
@@ -18,7 +18,7 @@ const TIMES: u32 = 20;
 /// The clean slices of t1-brain, in rehearsal.
 fn rehearsed() -> Vec<Rehearsed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pass = Pass::load(
+    let pass = ModelExecutor::load(
         &Model::open(&root.join("models/t1-brain/1")).unwrap(),
         Device::Cpu,
     )

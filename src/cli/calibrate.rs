@@ -1,7 +1,7 @@
 //! `sagate calibrate`: the distribution of mu that thresholds come from.
 
 use anyhow::bail;
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::{
     By, Calibration, Entry, ExpectedDice, FORMAT, Known, LEAST_REHEARSED, RehearsedScore, ScoreCalibration,
     UnitScores,
@@ -63,7 +63,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         .into());
     }
     let model = loading::model(settings)?;
-    let pass = Pass::load(&model, settings.device.placement()?)?;
+    let pass = ModelExecutor::load(&model, settings.device.placement()?)?;
     let data = args.data.read(SplitName::Validation)?;
     let bar = out::progress(data.examples.len() as u64, "scoring");
     let (mut entries, mut units) = (Vec::new(), Vec::new());
@@ -113,7 +113,7 @@ const SEED: u64 = 1;
 /// Spoils the images, and learns the score beside mu from what the model then says; each entry gets its own. `None` where no copy is
 /// wanted or there are too few.
 fn learn(
-    pass: &Pass,
+    pass: &ModelExecutor,
     data: &Dataset,
     rehearsals: u32,
     entries: &mut [Entry],

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use sagate_core::executor::{Pass, Ready, Segmentation};
+use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation};
 use sagate_lab::data::{Example, Split, Task, folder};
 
 use super::inputs::check_labels;
@@ -85,14 +85,14 @@ fn name(path: &Path) -> String {
 ///
 /// # Errors
 /// The first image that the model cannot take, or whose true mask has labels that the model has not, by name.
-pub fn segment(pass: &Pass, examples: &[Example]) -> anyhow::Result<Vec<Segmentation>> {
+pub fn segment(pass: &ModelExecutor, examples: &[Example]) -> anyhow::Result<Vec<Segmentation>> {
     let (classes, model) = (pass.manifest().classes.len(), pass.manifest().reference());
     for example in examples {
         if let Some(truth) = &example.truth {
             check_labels(truth, &example.name, classes, &model)?;
         }
     }
-    let ready: Vec<Ready> = examples
+    let ready: Vec<PreparedImage> = examples
         .iter()
         .map(|example| pass.prepare(&example.image).with_context(|| example.name.clone()))
         .collect::<anyhow::Result<_>>()?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::model::{Golden, write_golden};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ pub struct Args {
 /// A model that cannot be used, an image that cannot be read or in which the model sees nothing, or a folder that cannot be written.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let model = loading::model(settings)?;
-    let pass = Pass::load(&model, settings.device.placement()?)?;
+    let pass = ModelExecutor::load(&model, settings.device.placement()?)?;
     let subject = Subject::of_pass(&pass);
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(&subject)?, args.slice, &args.image)?;

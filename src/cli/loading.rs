@@ -1,7 +1,7 @@
 //! The model that a command works with.
 
 use anyhow::Context;
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::model::{Located, Model, Repository};
 
 use crate::config::Settings;
@@ -32,11 +32,11 @@ pub fn find(repository: &Repository, settings: &Settings) -> anyhow::Result<Loca
 ///
 /// # Errors
 /// As [`model`], or a device that is not there.
-pub fn pass(settings: &Settings) -> anyhow::Result<Pass> {
+pub fn pass(settings: &Settings) -> anyhow::Result<ModelExecutor> {
     let model = model(settings)?;
     let placement = settings.device.placement()?;
-    let pass =
-        Pass::load(&model, placement).with_context(|| format!("model {}", model.manifest().reference()))?;
+    let pass = ModelExecutor::load(&model, placement)
+        .with_context(|| format!("model {}", model.manifest().reference()))?;
     if pass.calibration().is_none() {
         warn_of_no_calibration(&pass.manifest().reference());
     }

@@ -1,6 +1,6 @@
 //! What commands must know of a model, wherever it runs.
 
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::Plane;
 use sagate_core::imaging::figure::ClassStyle;
 use sagate_core::model::Class;
@@ -27,7 +27,7 @@ pub struct Subject {
 
 impl Subject {
     /// A model that was loaded here.
-    pub fn of_pass(pass: &Pass) -> Subject {
+    pub fn of_pass(pass: &ModelExecutor) -> Subject {
         let manifest = pass.manifest();
         let width = manifest.architecture.base_width;
         Subject {

@@ -1,9 +1,9 @@
 //! Why the engine did not answer.
 
+use std::fmt;
+
 use sagate_core::executor::ExecutorError;
 use sagate_core::model::ModelError;
-
-use super::place::Bound;
 
 /// Why the engine did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum EngineError {
         /// `NAME@VERSION`.
         model: String,
         /// Which bound was met.
-        bound: Bound,
+        bound: LimitScope,
         /// Images in it.
         entries: usize,
         /// Bytes that they take.
@@ -109,5 +109,26 @@ pub enum EngineError {
 impl From<ModelError> for EngineError {
     fn from(error: ModelError) -> EngineError {
         ExecutorError::from(error).into()
+    }
+}
+
+/// Which bound was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitScope {
+    /// The model's.
+    Model,
+    /// The client's.
+    Client,
+    /// That of all.
+    All,
+}
+
+impl fmt::Display for LimitScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LimitScope::Model => "the model's queue",
+            LimitScope::Client => "this client's part of the queues",
+            LimitScope::All => "the server",
+        })
     }
 }

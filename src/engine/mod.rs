@@ -1,46 +1,41 @@
-//! Models as a service: bounded queues, batches, a thread for each instance of a model.
+//! Models as a service: bounded queues, batches, and a thread for each instance of a model.
 //!
-//! - [`Engine`]: models as a service, threads of their own each; models come and go while others answer. [`Hosted::admit`] takes a
-//!   [`Place`] in a bounded queue, [`Hosted::segment`] and [`Hosted::interpret`] wait in it; one scheduler makes batches of what waits
-//!   and gives each its part of the device. An [`Observer`] hears of it all.
-//! - [`Folder`]: keeps the engine true to a folder of models that changes.
+//! | folder | what it decides |
+//! |---|---|
+//! | `admission` | who may wait: [`QueuePermit`], [`RequestContext`], [`Priority`], deadlines, [`DecodePermits`] |
+//! | `scheduling` | who runs next: weighted fair scheduling, [`BatchingPolicy`], leases on the [`Slots`] of a device |
+//! | `runtime` | the threads: [`ModelHandle`] is the way in, a worker owns each instance |
+//! | `registry` | which models and versions answer: [`Engine`], [`Route`], [`ShadowRun`], [`RepositoryWatcher`] |
+//!
+//! Each folder imports only from those above it in the table. [`EngineError`] says why there is no answer, an [`Observer`] hears of every
+//! change.
+//!
+//! The way of an image: [`ModelHandle::admit`] takes a [`QueuePermit`], [`ModelHandle::segment`] or [`ModelHandle::interpret`] queues the
+//! image, the scheduler puts it into a batch, a worker runs the batch and answers.
 
-mod backoff;
-mod batch;
-mod cost;
-mod decode_permits;
+mod admission;
 mod error;
-mod folder;
-mod helpers;
-mod hosted;
-mod loads;
 mod observer;
-mod pace;
-mod place;
-mod pool;
-mod priority;
-mod queue;
-mod readiness;
-mod scheduler;
-mod seat;
-mod serving;
-mod shadow;
-mod task;
-mod wait;
-mod warm_up;
-mod worker;
+mod registry;
+mod runtime;
+mod scheduling;
 
-pub use decode_permits::{DecodePermit, DecodePermits, Payload};
-pub use error::EngineError;
-pub use folder::Folder;
-pub use hosted::{Asker, Events, Hosted, Instances, Pending, State};
-pub use loads::Load;
-pub use observer::Observer;
-pub(crate) use pace::ROOM;
-pub use place::{Admission, Bound, Bounds, Client, Place, Usage};
-pub use pool::{Engine, Route, Setup};
-pub use priority::Priority;
-pub use scheduler::Slots;
-pub use serving::{Canary, Forming, Serving, ServingPlan, Traffic, Versions};
-pub use shadow::{Comparison, ShadowRun};
-pub use task::{Event, Plan, Scored, Timing, UnitChoice, UnitPlan};
+pub(crate) use admission::deadline::DEADLINE_HEADROOM;
+pub use admission::decode_permits::{DecodePermit, DecodePermits, DecodeSize};
+pub use admission::permits::{AdmissionLimits, QueueLimits, QueuePermit, QueueUsage};
+pub use admission::priority::Priority;
+pub use admission::request::{ClientId, RequestContext};
+pub use error::{EngineError, LimitScope};
+pub use observer::{Comparison, Instances, Observer};
+pub use registry::engine::{Engine, EngineConfig};
+pub use registry::loads::Load;
+pub use registry::policy::{Canary, ServingPolicies, ServingPolicy, Traffic, Versions};
+pub use registry::repository_watcher::RepositoryWatcher;
+pub use registry::routing::Route;
+pub use registry::shadow::ShadowRun;
+pub use runtime::handle::{InterpretationEvents, ModelHandle, ModelState, PendingSegmentation};
+pub use scheduling::batching::BatchingPolicy;
+pub use scheduling::slots::Slots;
+pub use scheduling::task::{
+    InterpretationEvent, InterpretationPlan, TimedSegmentation, Timing, UnitOrder, UnitSelection,
+};

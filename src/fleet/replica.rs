@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::service::ServiceTimes;
-use crate::engine::ROOM;
+use crate::engine::DEADLINE_HEADROOM;
 
 /// An image on its way.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,7 @@ impl Replica {
             let running: f64 = self.running.iter().map(left).sum();
             (running + self.waiting.len() as f64 * times.mean()) / slots as f64
         };
-        ROOM * (wait + times.mean()) <= left
+        DEADLINE_HEADROOM * (wait + times.mean()) <= left
     }
 
     /// Seconds of slots that were used since the last call.

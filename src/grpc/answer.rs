@@ -12,7 +12,7 @@ use super::error::ServiceError;
 use super::grid::Grid;
 use super::order::{Form, LayerForm};
 use super::v1;
-use crate::engine::UnitPlan;
+use crate::engine::UnitSelection;
 
 /// A segmentation with its decision, in the form that was asked for. Timing, model and hash are the caller's to fill in.
 ///
@@ -139,7 +139,7 @@ pub(super) fn layer(view: &LayerView, form: LayerForm) -> v1::LayerSam {
 }
 
 /// What the units of one layer see, in the form that was asked for.
-pub(super) fn units(plan: UnitPlan, view: &UnitView) -> v1::LayerUnits {
+pub(super) fn units(plan: UnitSelection, view: &UnitView) -> v1::LayerUnits {
     let split = split_units(&view.scores);
     let sam = |(unit, sam): &(usize, Array2<u8>)| v1::UnitSam {
         unit: *unit as u32,

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use ndarray::Axis;
-use sagate_core::executor::{Contract, Ready};
+use sagate_core::executor::{ModelSpec, PreparedImage};
 use sagate_core::imaging::Image;
 
 use super::caller::Caller;
@@ -14,7 +14,7 @@ use super::order::{self, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::v1;
-use crate::engine::{EngineError, Hosted, Payload, Place, ShadowRun};
+use crate::engine::{DecodeSize, EngineError, ModelHandle, QueuePermit, ShadowRun};
 use crate::telemetry::{ImageCall, Phase, Phases};
 
 /// Takes a request in: its id, which model it is for and what is wanted of it.
@@ -38,7 +38,7 @@ pub(super) fn enter(
 pub(super) struct Arrived<T> {
     /// What it is waited for with.
     pub pending: T,
-    pub place: Place,
+    pub place: QueuePermit,
     /// A shadow version that will run on it as well.
     pub shadow_run: Option<ShadowRun>,
     /// SHA-256 of the bytes as they were sent.
@@ -58,13 +58,13 @@ pub(super) async fn arrive<T: Send + 'static>(
     sent: Sent,
     phases: &mut Phases,
     call: &mut ImageCall,
-    answer_bytes: impl Fn(&Ready, u64) -> u64 + Send + 'static,
-    queue: impl FnOnce(&Hosted, Ready, Place) -> Result<T, EngineError> + Send + 'static,
+    answer_bytes: impl Fn(&PreparedImage, u64) -> u64 + Send + 'static,
+    queue: impl FnOnce(&ModelHandle, PreparedImage, QueuePermit) -> Result<T, EngineError> + Send + 'static,
 ) -> Result<Arrived<T>, ServiceError> {
     let hosted = &order.hosted;
     let asker = &order.asker;
     let place = hosted.admit(sent.bytes(), asker)?;
-    let payload = Payload {
+    let payload = DecodeSize {
         bytes: sent.bytes(),
         is_file: sent.values().is_none(),
     };
@@ -115,7 +115,7 @@ pub(super) async fn arrive<T: Send + 'static>(
 }
 
 /// Bytes that a shadow's answer takes until it is compared: a probability for each class and a label, of each pixel.
-fn shadow_answer_bytes(image: &Image, shadow: &Contract) -> u64 {
+fn shadow_answer_bytes(image: &Image, shadow: &ModelSpec) -> u64 {
     let [height, width] = [1, 2].map(|axis| image.pixels.len_of(Axis(axis)) as u64);
     height * width * (4 * shadow.manifest().classes.len() as u64 + 1)
 }

@@ -6,7 +6,7 @@ use tonic::Request;
 
 use super::deadline::deadline;
 use super::error::ServiceError;
-use crate::engine::{self, Asker};
+use crate::engine::{self, RequestContext};
 use crate::trust::{Client, ClientKey, Pace, Refusal, Trust};
 
 /// Who sends a request.
@@ -15,7 +15,7 @@ pub(super) struct Caller {
     /// Who was let in, with its roles.
     pub client: Client,
     /// What the engine is told of it; how urgent an image is, the image's own options say.
-    pub asker: Asker,
+    pub asker: RequestContext,
     /// The rate limit that its images count against, where there is one.
     pace: Option<Pace>,
 }
@@ -29,10 +29,10 @@ impl Caller {
             ClientKey::At(None) => "unknown".into(),
         };
         Caller {
-            asker: Asker {
-                client: engine::Client::new(name),
+            asker: RequestContext {
+                client: engine::ClientId::new(name),
                 deadline,
-                ..Asker::default()
+                ..RequestContext::default()
             },
             client,
             pace,

@@ -15,7 +15,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::inference::grpc_inference_service_server;
 use super::v1::{model_admin_control_server, quality_control_server};
-use crate::engine::{Engine, State};
+use crate::engine::{Engine, ModelState};
 use crate::telemetry::Telemetry;
 
 /// How long a watcher is told what changes while the server shuts down.
@@ -145,7 +145,7 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
             .map(|name| (name.clone(), false))
             .collect();
         for (hosted, state) in hosted.iter().zip(&mut states) {
-            let answers = *state.borrow_and_update() == State::Ready;
+            let answers = *state.borrow_and_update() == ModelState::Ready;
             now.insert(hosted.contract().id().to_string(), open && answers);
         }
         let names: BTreeSet<&str> = hosted.iter().map(|it| it.contract().id().name.as_str()).collect();
@@ -182,7 +182,7 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
 }
 
 /// Ends when one of the states changes.
-async fn any(states: Vec<watch::Receiver<State>>) {
+async fn any(states: Vec<watch::Receiver<ModelState>>) {
     let mut waiting = JoinSet::new();
     for mut state in states {
         // A state that ends goes with its model, of which the engine tells.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sagate_core::executor::Ready;
+use sagate_core::executor::PreparedImage;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -19,7 +19,7 @@ use super::picture::Sent;
 use super::segment::{Outcome, answered, segment_bytes};
 use super::service::Context;
 use super::{answer, v1};
-use crate::engine::{Event, Hosted, Plan};
+use crate::engine::{InterpretationEvent, InterpretationPlan, ModelHandle};
 use crate::telemetry::{Call, ImageCall, Phases};
 
 /// Messages that wait to be sent.
@@ -137,11 +137,11 @@ async fn run(
     let (plan, layer_form) = order::plan(asked.layers, asked.units, manifest)?;
     let sent = Sent::new(asked.image)?;
     let (form, planned) = (order.form, plan.clone());
-    let kept = move |ready: &Ready, classes| {
+    let kept = move |ready: &PreparedImage, classes| {
         segment_bytes(ready, classes, form) + plan_bytes(ready, classes, &planned)
     };
     let asker = order.asker.clone();
-    let queue = move |hosted: &Hosted, ready, place| hosted.interpret(ready, plan, place, &asker);
+    let queue = move |hosted: &ModelHandle, ready, place| hosted.interpret(ready, plan, place, &asker);
     let arrived = arrive(context, &order, sent, phases, call, kept, queue).await?;
     // Every part holds its place until it is written.
     let Arrived {
@@ -155,28 +155,30 @@ async fn run(
     let mut layers = 0;
     while let Some(event) = events.next().await? {
         let part = match event {
-            Event::Scored(scored) => {
+            InterpretationEvent::Scored(scored) => {
                 let (segmentation, seen) = answered(*scored, &order, hash.clone(), &grid, phases).await?;
                 outcome = Some(seen);
                 v1::interpret_response::Part::Segmentation(segmentation)
             }
-            Event::Layer(view) => {
+            InterpretationEvent::Layer(view) => {
                 layers += 1;
                 let values = view.probability.len() + view.sam.len();
                 let layer = encoded(values, move || answer::layer(&view, layer_form)).await?;
                 v1::interpret_response::Part::Layer(layer)
             }
-            Event::Units(plan, view) => {
+            InterpretationEvent::Units(plan, view) => {
                 let sams = view.sams.iter().map(|(_, sam)| sam.len()).sum::<usize>();
                 let values = sams + view.average.as_ref().map_or(0, |average| average.len());
                 let units = encoded(values, move || answer::units(plan, &view)).await?;
                 v1::interpret_response::Part::Units(units)
             }
-            Event::Done(took) => v1::interpret_response::Part::Summary(v1::InterpretationSummary {
-                layers,
-                total_seconds: begun.elapsed().as_secs_f64(),
-                sam_seconds: took.as_secs_f64(),
-            }),
+            InterpretationEvent::Done(took) => {
+                v1::interpret_response::Part::Summary(v1::InterpretationSummary {
+                    layers,
+                    total_seconds: begun.elapsed().as_secs_f64(),
+                    sam_seconds: took.as_secs_f64(),
+                })
+            }
         };
         let message = v1::InterpretResponse { part: Some(part) };
         let permit = Permit {
@@ -191,7 +193,7 @@ async fn run(
 }
 
 /// Bytes that SAMs and units take until they are sent: each probability and label on the model's grid.
-fn plan_bytes(ready: &Ready, classes: u64, plan: &Plan) -> u64 {
+fn plan_bytes(ready: &PreparedImage, classes: u64, plan: &InterpretationPlan) -> u64 {
     let pixels: u64 = ready.size().iter().map(|&side| side as u64).product();
     let layers = plan.layers.len() as u64 * (4 * classes + 1);
     let units: u64 = plan.units.iter().map(|it| it.count as u64 + 4).sum();

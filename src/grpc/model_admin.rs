@@ -13,7 +13,7 @@ use super::service::{Context, concluded};
 use super::v1::model_admin_control_server::ModelAdminControl;
 use super::{models, v1};
 use crate::config::ModelControl;
-use crate::engine::{EngineError, Hosted, Load, State};
+use crate::engine::{EngineError, Load, ModelHandle, ModelState};
 use crate::telemetry::Rpc;
 
 /// The service.
@@ -63,7 +63,10 @@ impl ModelAdminControl for ModelAdmin {
 }
 
 impl ModelAdmin {
-    pub(super) async fn load(&self, model: Option<&v1::ModelReference>) -> Result<Arc<Hosted>, ServiceError> {
+    pub(super) async fn load(
+        &self,
+        model: Option<&v1::ModelReference>,
+    ) -> Result<Arc<ModelHandle>, ServiceError> {
         self.0.open()?;
         self.by_calls("loaded")?;
         let (name, version) = with_name(model)?;
@@ -71,7 +74,7 @@ impl ModelAdmin {
         self.load_from_folder(reference).await
     }
 
-    async fn load_from_folder(&self, reference: String) -> Result<Arc<Hosted>, ServiceError> {
+    async fn load_from_folder(&self, reference: String) -> Result<Arc<ModelHandle>, ServiceError> {
         let repository = self.0.repository.clone();
         let find = move || repository.resolve(&reference);
         let located = blocking(find).await?.map_err(not_there)?;
@@ -162,9 +165,14 @@ impl ModelAdmin {
         })
     }
 
-    fn condition(&self, id: &ModelId, hosted: Option<&Hosted>, load: Option<&Load>) -> v1::ModelCondition {
+    fn condition(
+        &self,
+        id: &ModelId,
+        hosted: Option<&ModelHandle>,
+        load: Option<&Load>,
+    ) -> v1::ModelCondition {
         let engine = &self.0.engine;
-        let traffic = &engine.setup().serving.of(&id.name).traffic;
+        let traffic = &engine.config().serving.of(&id.name).traffic;
         let canary = traffic.canary.filter(|canary| canary.version == id.version);
         let in_charge = engine.find(&id.name, None);
         let role = if traffic.shadow == Some(id.version) {
@@ -177,16 +185,20 @@ impl ModelAdmin {
             v1::ModelRole::Unspecified
         };
         let failed = |reason: &str| (v1::ModelState::Failed, reason.to_owned());
-        let (state, reason) = match (hosted.map(Hosted::state), load) {
+        let (state, reason) = match (hosted.map(ModelHandle::state), load) {
             // It answers, while what its folder holds now is loaded or could not be.
-            (Some(State::Ready), Some(Load::Failed(reason))) => (v1::ModelState::Ready, reason.to_string()),
-            (Some(State::Ready), _) => (v1::ModelState::Ready, String::new()),
-            (Some(State::Failed(reason)), _) => failed(&reason),
-            (Some(State::Loading), _) | (_, Some(Load::UnderWay)) => (v1::ModelState::Loading, String::new()),
-            (None | Some(State::Stopped), Some(Load::Failed(reason))) => failed(reason),
-            (None | Some(State::Stopped), None) => (v1::ModelState::NotLoaded, String::new()),
+            (Some(ModelState::Ready), Some(Load::Failed(reason))) => {
+                (v1::ModelState::Ready, reason.to_string())
+            }
+            (Some(ModelState::Ready), _) => (v1::ModelState::Ready, String::new()),
+            (Some(ModelState::Failed(reason)), _) => failed(&reason),
+            (Some(ModelState::Loading), _) | (_, Some(Load::UnderWay)) => {
+                (v1::ModelState::Loading, String::new())
+            }
+            (None | Some(ModelState::Stopped), Some(Load::Failed(reason))) => failed(reason),
+            (None | Some(ModelState::Stopped), None) => (v1::ModelState::NotLoaded, String::new()),
         };
-        let instances = hosted.map(Hosted::instances);
+        let instances = hosted.map(ModelHandle::instances);
         v1::ModelCondition {
             model: Some(v1::ModelVersion {
                 name: id.name.clone(),

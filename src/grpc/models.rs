@@ -1,19 +1,19 @@
 //! What is told of the models that answer.
 
-use sagate_core::executor::Contract;
+use sagate_core::executor::ModelSpec;
 use sagate_core::gate::evaluation::{Scored, dice_at_coverage};
 use sagate_core::gate::{Calibration, Policy};
 use sagate_core::imaging::Plane;
 use sagate_core::nn::layers::LAYERS;
 
 use super::v1;
-use crate::engine::{Engine, Hosted};
+use crate::engine::{Engine, ModelHandle};
 
 /// Steps of the calibration curve.
 const CURVE_STEPS: usize = 20;
 
 /// One line about a model.
-pub(super) fn summary(hosted: &Hosted, engine: &Engine) -> v1::ModelSummary {
+pub(super) fn summary(hosted: &ModelHandle, engine: &Engine) -> v1::ModelSummary {
     let contract = hosted.contract();
     let instances = hosted.instances();
     v1::ModelSummary {
@@ -28,7 +28,7 @@ pub(super) fn summary(hosted: &Hosted, engine: &Engine) -> v1::ModelSummary {
 }
 
 /// Which model, exactly.
-pub(super) fn version(contract: &Contract) -> v1::ModelVersion {
+pub(super) fn version(contract: &ModelSpec) -> v1::ModelVersion {
     v1::ModelVersion {
         name: contract.id().name.clone(),
         version: contract.id().version,
@@ -37,7 +37,7 @@ pub(super) fn version(contract: &Contract) -> v1::ModelVersion {
 }
 
 /// Everything about a model. `policy` is what the settings ask of the gate.
-pub(super) fn whole(hosted: &Hosted, engine: &Engine, policy: &Policy) -> v1::GetModelResponse {
+pub(super) fn whole(hosted: &ModelHandle, engine: &Engine, policy: &Policy) -> v1::GetModelResponse {
     let contract = hosted.contract();
     let manifest = contract.manifest();
     v1::GetModelResponse {
@@ -59,7 +59,7 @@ pub(super) fn whole(hosted: &Hosted, engine: &Engine, policy: &Policy) -> v1::Ge
     }
 }
 
-fn terms(contract: &Contract) -> v1::ModelContract {
+fn terms(contract: &ModelSpec) -> v1::ModelContract {
     let manifest = contract.manifest();
     let input = &manifest.input;
     let size = |size: Option<[usize; 2]>| -> Vec<u32> {

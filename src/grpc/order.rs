@@ -12,7 +12,9 @@ use super::error::ServiceError;
 use super::service::Context;
 use super::v1;
 use crate::config::Role;
-use crate::engine::{Asker, Engine, Hosted, Plan, Priority, Route, UnitChoice, UnitPlan};
+use crate::engine::{
+    Engine, InterpretationPlan, ModelHandle, Priority, RequestContext, Route, UnitOrder, UnitSelection,
+};
 use crate::telemetry::{LONGEST_ID, is_request_id};
 
 /// What an answer shall hold beside the decision.
@@ -43,10 +45,10 @@ impl Form {
 #[derive(Clone)]
 pub(super) struct Order {
     pub request_id: String,
-    pub hosted: Arc<Hosted>,
+    pub hosted: Arc<ModelHandle>,
     /// A version that looks on.
-    pub shadow: Option<Arc<Hosted>>,
-    pub asker: Asker,
+    pub shadow: Option<Arc<ModelHandle>>,
+    pub asker: RequestContext,
     pub policy: Policy,
     pub form: Form,
 }
@@ -78,7 +80,7 @@ pub(super) fn order(
         request_id,
         hosted,
         shadow,
-        asker: Asker {
+        asker: RequestContext {
             priority,
             ..caller.asker.clone()
         },
@@ -115,7 +117,7 @@ pub(super) fn wishes(
 pub(super) fn model(
     reference: Option<&v1::ModelReference>,
     engine: &Engine,
-) -> Result<Arc<Hosted>, ServiceError> {
+) -> Result<Arc<ModelHandle>, ServiceError> {
     let (name, version) = named(reference);
     Ok(engine.find(name, version)?)
 }
@@ -151,7 +153,7 @@ pub(super) fn plan(
     layers: Option<v1::LayerOptions>,
     units: Vec<v1::UnitOptions>,
     manifest: &Manifest,
-) -> Result<(Plan, LayerForm), ServiceError> {
+) -> Result<(InterpretationPlan, LayerForm), ServiceError> {
     let options = layers.unwrap_or_default();
     let mut numbers = Vec::new();
     for (index, &layer) in options.layers.iter().enumerate() {
@@ -190,7 +192,7 @@ pub(super) fn plan(
         let is = format!("{} entries", units.len());
         return Err(ServiceError::field("units", is, format!("at most {LAYER_COUNT}")));
     }
-    let mut plans: Vec<UnitPlan> = Vec::new();
+    let mut plans: Vec<UnitSelection> = Vec::new();
     for (index, options) in units.into_iter().enumerate() {
         let plan = unit_plan(index, &options, manifest)?;
         if plans
@@ -206,7 +208,7 @@ pub(super) fn plan(
         }
         plans.push(plan);
     }
-    let plan = Plan {
+    let plan = InterpretationPlan {
         layers: numbers,
         resolution,
         units: plans,
@@ -214,7 +216,11 @@ pub(super) fn plan(
     Ok((plan, form))
 }
 
-fn unit_plan(index: usize, options: &v1::UnitOptions, manifest: &Manifest) -> Result<UnitPlan, ServiceError> {
+fn unit_plan(
+    index: usize,
+    options: &v1::UnitOptions,
+    manifest: &Manifest,
+) -> Result<UnitSelection, ServiceError> {
     let classes = manifest.classes.len();
     let class = options.class.max(1) as usize;
     if class > classes {
@@ -230,13 +236,13 @@ fn unit_plan(index: usize, options: &v1::UnitOptions, manifest: &Manifest) -> Re
     let units = Layer::by_number(layer).map_or(0, |layer| {
         layer.channels(manifest.architecture.base_width) as usize
     });
-    Ok(UnitPlan {
+    Ok(UnitSelection {
         layer,
         class,
         count: units.min(options.count as usize),
         choice: match known(&format!("units[{index}].choice"), options.choice)? {
-            v1::UnitChoice::Spread => UnitChoice::Spread,
-            v1::UnitChoice::Unspecified | v1::UnitChoice::Best => UnitChoice::Best,
+            v1::UnitChoice::Spread => UnitOrder::Spread,
+            v1::UnitChoice::Unspecified | v1::UnitChoice::Best => UnitOrder::Best,
         },
         average: options.average,
     })

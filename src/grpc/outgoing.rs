@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::error::ServiceError;
-use crate::engine::Place;
+use crate::engine::QueuePermit;
 
 /// Most bytes that are handed to HTTP/2 before those handed over earlier are written.
 const PIECE: usize = 1 << 20;
@@ -30,7 +30,7 @@ const SMALL: usize = 64 << 10;
 #[derive(Default)]
 pub(super) struct Permit {
     /// The images that it is of.
-    pub places: Vec<Place>,
+    pub places: Vec<QueuePermit>,
     /// Its part of a stream's window.
     pub window: Option<OwnedSemaphorePermit>,
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use prost::Message;
-use sagate_core::executor::{Contract, Ready};
+use sagate_core::executor::{ModelSpec, PreparedImage};
 use sagate_core::gate::{Confidence, Decision, Policy};
 
 use super::arrival::{Arrived, arrive, encoded, enter};
@@ -15,7 +15,7 @@ use super::order::{Form, Order};
 use super::picture::Sent;
 use super::service::Context;
 use super::{answer, models, v1};
-use crate::engine::{Hosted, Place, Scored, Timing};
+use crate::engine::{ModelHandle, QueuePermit, TimedSegmentation, Timing};
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
 /// Bytes that an answer takes beside those of its message.
@@ -30,7 +30,7 @@ pub(super) async fn segment(
     request: v1::SegmentRequest,
     caller: &Caller,
     mut call: ImageCall,
-) -> Result<(v1::SegmentResponse, Place), ServiceError> {
+) -> Result<(v1::SegmentResponse, QueuePermit), ServiceError> {
     match enter(context, request.request_id, request.options, caller, &mut call) {
         Ok(order) => segment_as(context, &order, request.image, call).await,
         Err(error) => {
@@ -49,7 +49,7 @@ pub(super) async fn segment_as(
     order: &Order,
     image: Option<v1::Image>,
     mut call: ImageCall,
-) -> Result<(v1::SegmentResponse, Place), ServiceError> {
+) -> Result<(v1::SegmentResponse, QueuePermit), ServiceError> {
     let mut phases = Phases::begin();
     call.request_id(&order.request_id);
     call.model(order.hosted.contract().id());
@@ -72,12 +72,12 @@ async fn run(
     image: Option<v1::Image>,
     call: &mut ImageCall,
     phases: &mut Phases,
-) -> Result<(v1::SegmentResponse, Outcome, Place), ServiceError> {
+) -> Result<(v1::SegmentResponse, Outcome, QueuePermit), ServiceError> {
     let sent = Sent::new(image)?;
     let form = order.form;
-    let kept = move |ready: &Ready, classes| segment_bytes(ready, classes, form);
+    let kept = move |ready: &PreparedImage, classes| segment_bytes(ready, classes, form);
     let asker = order.asker.clone();
-    let queue = move |hosted: &Hosted, ready, place| hosted.segment(ready, place, &asker);
+    let queue = move |hosted: &ModelHandle, ready, place| hosted.segment(ready, place, &asker);
     let Arrived {
         pending,
         place,
@@ -105,7 +105,7 @@ async fn run(
 /// # Errors
 /// A mask that does not fit into its form.
 pub(super) async fn answered(
-    scored: Scored,
+    scored: TimedSegmentation,
     order: &Order,
     hash: String,
     grid: &Grid,
@@ -127,8 +127,8 @@ pub(super) async fn answered(
 }
 
 fn encode(
-    scored: &Scored,
-    contract: &Contract,
+    scored: &TimedSegmentation,
+    contract: &ModelSpec,
     policy: &Policy,
     form: Form,
     grid: &Grid,
@@ -199,7 +199,7 @@ fn timing(phases: &Phases, images: usize) -> v1::Timing {
 }
 
 /// Bytes that the answer takes until it is sent: probabilities and labels of the result, and what of it is asked for.
-pub(super) fn segment_bytes(ready: &Ready, classes: u64, form: Form) -> u64 {
+pub(super) fn segment_bytes(ready: &PreparedImage, classes: u64, form: Form) -> u64 {
     let pixels: u64 = ready.original_size().iter().map(|&side| side as u64).product();
     let probabilities = 4 * classes * if form.probabilities { 2 } else { 1 };
     pixels * (probabilities + 2)

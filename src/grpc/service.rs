@@ -70,7 +70,7 @@ impl Context {
         } = parts;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Context {
-            decode_permits: DecodePermits::new(cores, engine.setup().aging),
+            decode_permits: DecodePermits::new(cores, engine.config().aging),
             engine,
             repository,
             telemetry,

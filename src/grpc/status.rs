@@ -2,7 +2,7 @@
 
 use super::service::Context;
 use super::{models, v1};
-use crate::engine::Hosted;
+use crate::engine::ModelHandle;
 use crate::telemetry::{Telemetry, WindowView};
 
 /// A snapshot.
@@ -27,7 +27,7 @@ pub(super) fn status(context: &Context) -> v1::GetStatusResponse {
     }
 }
 
-fn of_model(hosted: &Hosted, window: WindowView, telemetry: &Telemetry) -> v1::ModelStatus {
+fn of_model(hosted: &ModelHandle, window: WindowView, telemetry: &Telemetry) -> v1::ModelStatus {
     let usage = hosted.usage();
     let counts = telemetry.counts(hosted.contract().id());
     v1::ModelStatus {

@@ -15,7 +15,7 @@ use super::outgoing::{Outbound, Permit};
 use super::segment::segment;
 use super::service::Context;
 use super::{v1, wire};
-use crate::engine::{EngineError, Place};
+use crate::engine::{EngineError, QueuePermit};
 use crate::telemetry::Call;
 use crate::trust::Refusal;
 
@@ -125,7 +125,7 @@ async fn one(
     caller: &Caller,
     call: &Call,
     in_pace: Result<(), Refusal>,
-) -> (v1::SegmentStreamResponse, Option<Place>) {
+) -> (v1::SegmentStreamResponse, Option<QueuePermit>) {
     let request = message.request.unwrap_or_default();
     // Repeated as it came, so that the caller knows which request is refused.
     let request_id = request.request_id.clone();

@@ -48,12 +48,12 @@ pub use tally::Statistics;
 pub use window::{Judged, Window, WindowView};
 
 use crate::config;
-use crate::engine::{Bounds, Comparison, Instances, Observer};
+use crate::engine::{Comparison, Instances, Observer, QueueLimits};
 use crate::trust::{Counts as TrustCounts, TrustError};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
-use sagate_core::executor::{Contract, ModelId};
+use sagate_core::executor::{ModelId, ModelSpec};
 use traces::Traces;
 
 /// The longest that the last exports may take.
@@ -109,7 +109,7 @@ impl Telemetry {
     /// No runtime, or a collector's URL that cannot be one. That a collector does not answer is no error: exports are tried again.
     pub fn start(
         settings: &config::Telemetry,
-        models: &[Arc<Contract>],
+        models: &[Arc<ModelSpec>],
     ) -> Result<Telemetry, TelemetryError> {
         let runtime = Handle::try_current()?;
         let registry = prometheus::Registry::new();
@@ -143,7 +143,7 @@ impl Telemetry {
     }
 
     /// What each model's queue may hold, for metrics to say beside what it does hold.
-    pub fn bounds(&self, bounds: &Bounds) {
+    pub fn bounds(&self, bounds: &QueueLimits) {
         let limits = &self.0.models.limits;
         limits.entries.store(bounds.entries as u64, Relaxed);
         limits.bytes.store(bounds.bytes, Relaxed);
@@ -243,7 +243,7 @@ fn end_apart(ended: &mpsc::Sender<()>, stop: impl FnOnce() -> Result<(), OTelSdk
 }
 
 impl Observer for Telemetry {
-    fn loaded(&self, model: &Contract) {
+    fn loaded(&self, model: &ModelSpec) {
         if let Some(served) = self.0.models.add(model) {
             self.0.instruments.begin_at_zero(&served);
         }

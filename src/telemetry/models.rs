@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use opentelemetry::{KeyValue, Value};
-use sagate_core::executor::{Contract, ModelId};
+use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::Reason;
 
 use super::drift::{Drift, Reference};
@@ -98,7 +98,7 @@ pub(super) struct Labels {
 }
 
 impl Models {
-    pub(super) fn new(contracts: &[Arc<Contract>], span: Duration) -> Models {
+    pub(super) fn new(contracts: &[Arc<ModelSpec>], span: Duration) -> Models {
         let models = Models {
             limits: Limits::default(),
             required: Mutex::default(),
@@ -114,7 +114,7 @@ impl Models {
     }
 
     /// Adds a model; `None` where it is there already.
-    pub(super) fn add(&self, contract: &Contract) -> Option<Arc<Served>> {
+    pub(super) fn add(&self, contract: &ModelSpec) -> Option<Arc<Served>> {
         let id = contract.id();
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = served.get(id) {
@@ -170,7 +170,7 @@ impl Models {
 }
 
 impl Served {
-    fn new(contract: Option<&Contract>, span: Duration) -> Served {
+    fn new(contract: Option<&ModelSpec>, span: Duration) -> Served {
         let id = contract.map(|contract| contract.id().clone());
         Served {
             labels: Labels::new(id.as_ref()),
@@ -229,7 +229,7 @@ impl Served {
 }
 
 /// What mu is on the images that the model is known to fit.
-fn reference(contract: &Contract) -> Option<Reference> {
+fn reference(contract: &ModelSpec) -> Option<Reference> {
     contract.calibration().map(Reference::new)
 }
 

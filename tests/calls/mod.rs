@@ -38,7 +38,7 @@ impl Known {
     }
 
     /// An image, judged alone by the library.
-    pub fn by(pass: &sagate_core::executor::Pass, image: &Image) -> Known {
+    pub fn by(pass: &sagate_core::executor::ModelExecutor, image: &Image) -> Known {
         let expected: Segmentation = super::program::segment(pass, image);
         let classes = expected.probability.dim().0 as u8;
         let accept = pass.decide(&expected, &Policy::default()).accept;

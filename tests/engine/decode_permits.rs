@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use sagate::engine::{DecodePermit, DecodePermits, EngineError, Payload, Priority};
+use sagate::engine::{DecodePermit, DecodePermits, DecodeSize, EngineError, Priority};
 use tokio::task::JoinHandle;
 
 const NEVER: Duration = Duration::ZERO;
 
-fn file(bytes: u64) -> Payload {
-    Payload { bytes, is_file: true }
+fn file(bytes: u64) -> DecodeSize {
+    DecodeSize { bytes, is_file: true }
 }
 
 /// Waits for a permit in the background, and is not done before it waits.

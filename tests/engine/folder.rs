@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sagate::engine::{Asker, EngineError, Folder, Load, Serving, Versions};
+use sagate::engine::{EngineError, Load, RepositoryWatcher, RequestContext, ServingPolicy, Versions};
 use sagate_core::executor::ExecutorError;
 use sagate_core::executor::ModelId;
 use sagate_core::model::{ModelError, Repository, content_hash, refresh_sums};
@@ -20,7 +20,7 @@ use crate::tiny_model;
 const LOOKS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn rig(names: &[&str]) -> (Rig, Folder) {
+async fn rig(names: &[&str]) -> (Rig, RepositoryWatcher) {
     let rig = Rig::new(names, |_| {});
     for name in names {
         rig.ready(name).await;
@@ -29,9 +29,9 @@ async fn rig(names: &[&str]) -> (Rig, Folder) {
     (rig, folder)
 }
 
-fn folder(rig: &Rig) -> Folder {
+fn folder(rig: &Rig) -> RepositoryWatcher {
     let repository = Repository::open(&models(rig)).unwrap();
-    Folder::new(repository, rig.engine.clone(), LOOKS)
+    RepositoryWatcher::new(repository, rig.engine.clone(), LOOKS)
 }
 
 fn models(rig: &Rig) -> PathBuf {
@@ -59,7 +59,7 @@ fn hash(rig: &Rig, version: u32) -> String {
 /// The default answers.
 async fn answers(rig: &Rig) {
     let hosted = rig.engine.find("", None).expect("the default is there");
-    ask(&hosted, &image(&hosted, 1, 48), &Asker::default())
+    ask(&hosted, &image(&hosted, 1, 48), &RequestContext::default())
         .await
         .expect("the default answers");
     assert!(rig.engine.is_ready());
@@ -83,30 +83,30 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 async fn a_folder_is_followed() {
     let (rig, mut folder) = rig(&["tiny"]).await;
     let second = copy_version(&rig, 2);
-    folder.look(false).await.unwrap();
+    folder.reconcile(false).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@1"], "it may still be being written");
-    folder.look(false).await.unwrap();
+    folder.reconcile(false).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@1", "tiny@2"]);
     let before = hash(&rig, 2);
     reword(&second);
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     let after = hash(&rig, 2);
     assert_ne!(after, before, "what changed was loaded anew");
     // Damaged: it is not loaded, and what answered before goes on.
     std::fs::write(second.join("weights.safetensors"), b"nonsense").unwrap();
     refresh_sums(&second).unwrap();
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     assert_eq!(hash(&rig, 2), after);
     std::fs::remove_dir_all(&second).unwrap();
     for _ in 1..LOOKS {
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
         assert_eq!(
             loaded(&rig),
             ["tiny@1", "tiny@2"],
             "too few looks say that it is gone"
         );
     }
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@1"]);
 }
 
@@ -154,7 +154,7 @@ async fn what_cannot_be_read_is_not_gone() {
             std::fs::create_dir(rig.place.path(what)).unwrap();
         }
         for _ in 0..2 * LOOKS {
-            let looked = folder.look(true).await;
+            let looked = folder.reconcile(true).await;
             match what {
                 "models" => assert!(is_io(looked.as_ref().unwrap_err()), "{looked:?}"),
                 _ => looked.unwrap(),
@@ -163,13 +163,13 @@ async fn what_cannot_be_read_is_not_gone() {
             answers(&rig).await;
         }
         drop(moved);
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
     }
     // A mount that is missing leaves an empty folder: that says nothing of models.
     let moved = Moved::away(&rig, "models");
     std::fs::create_dir(models(&rig)).unwrap();
     for _ in 0..2 * LOOKS {
-        let refused = folder.look(true).await.unwrap_err();
+        let refused = folder.reconcile(true).await.unwrap_err();
         assert!(is_no_models(&refused), "{refused}");
         assert_eq!(loaded(&rig), both);
         answers(&rig).await;
@@ -179,7 +179,7 @@ async fn what_cannot_be_read_is_not_gone() {
     let moved = Moved::away(&rig, "models/tiny/1");
     std::os::unix::fs::symlink(rig.place.path("nowhere"), &moved.from).unwrap();
     for _ in 0..2 * LOOKS {
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
         assert_eq!(loaded(&rig), both);
     }
     std::fs::remove_file(&moved.from).unwrap();
@@ -187,30 +187,30 @@ async fn what_cannot_be_read_is_not_gone() {
     // Looks that could not be made do not count as ones that agree.
     let gone = Moved::away(&rig, "models/tiny");
     for _ in 0..2 * LOOKS {
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
         let mount = (models(&rig), rig.place.path("mount"));
         std::fs::rename(&mount.0, &mount.1).unwrap();
-        folder.look(true).await.unwrap_err();
+        folder.reconcile(true).await.unwrap_err();
         std::fs::rename(&mount.1, &mount.0).unwrap();
         assert_eq!(loaded(&rig), both);
     }
     // Gone for good, while the folder lists others: then it is taken away, and the server is not ready without its default.
     for _ in 0..LOOKS {
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
     }
     assert_eq!(loaded(&rig), ["other@1"]);
     assert!(!rig.engine.is_ready());
     assert_eq!(rig.engine.missing(), ["tiny"]);
     // It comes again.
     drop(gone);
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     answers(&rig).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_replaced_in_place_is_swapped() {
     let (rig, mut folder) = rig(&["tiny"]).await;
-    folder.look(false).await.unwrap();
+    folder.reconcile(false).await.unwrap();
     let before = hash(&rig, 1);
     let version = models(&rig).join("tiny/1");
     // As somebody copies: the folder goes, comes back in part, then whole.
@@ -226,14 +226,14 @@ async fn a_version_replaced_in_place_is_swapped() {
     let whole = Moved::away(&rig, "models/tiny/7");
     std::fs::remove_dir_all(&version).unwrap();
     std::fs::create_dir(models(&rig).join("unrelated")).unwrap();
-    folder.look(false).await.unwrap_err();
+    folder.reconcile(false).await.unwrap_err();
     assert_eq!(hash(&rig, 1), before);
     std::fs::create_dir(&version).unwrap();
     for file in ["SHA256SUMS", "manifest.toml"] {
         std::fs::copy(whole.to.join(file), version.join(file)).unwrap();
     }
     for _ in 0..2 * LOOKS {
-        folder.look(false).await.unwrap();
+        folder.reconcile(false).await.unwrap();
         assert_eq!(hash(&rig, 1), before, "a part is no replacement");
         answers(&rig).await;
     }
@@ -245,7 +245,7 @@ async fn a_version_replaced_in_place_is_swapped() {
         let file = file.unwrap();
         std::fs::copy(file.path(), version.join(file.file_name())).unwrap();
     }
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     let sums = std::fs::read(version.join("SHA256SUMS")).unwrap();
     assert_eq!(hash(&rig, 1), content_hash(&sums));
     assert!(rig.engine.loads().is_empty());
@@ -290,21 +290,21 @@ async fn whoever_asks_for_a_look_has_it_tried_at_once() {
     std::fs::write(&weights, b"nonsense").unwrap();
     // Far more than a moment until it is tried by itself.
     for _ in 0..6 {
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
     }
     std::fs::write(&weights, &good).unwrap();
-    folder.look(false).await.unwrap();
+    folder.reconcile(false).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@1"], "its time has not come");
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@1", "tiny@2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_before_goes_when_the_new_one_answers() {
     let rig = Rig::new(&["tiny"], |setup| {
-        let latest = Serving {
+        let latest = ServingPolicy {
             versions: Versions::Latest,
-            ..Serving::default()
+            ..ServingPolicy::default()
         };
         setup.serving.models.insert("tiny".into(), latest);
     });
@@ -312,23 +312,23 @@ async fn the_one_before_goes_when_the_new_one_answers() {
     let mut folder = folder(&rig);
     let second = copy_version(&rig, 2);
     std::fs::write(second.join("weights.safetensors"), b"nonsense").unwrap();
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@1"], "what fails replaces nothing");
     answers(&rig).await;
     copy_version(&rig, 2);
-    folder.look(true).await.unwrap();
+    folder.reconcile(true).await.unwrap();
     assert_eq!(loaded(&rig), ["tiny@2"]);
     // Its sums cannot be read: it stays, and nothing older comes in its place.
     std::fs::remove_file(second.join("SHA256SUMS")).unwrap();
     for _ in 0..2 * LOOKS {
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
         assert_eq!(loaded(&rig), ["tiny@2"]);
     }
     // Gone for good: the one before comes first.
     std::fs::remove_dir_all(&second).unwrap();
     for _ in 0..LOOKS {
         answers(&rig).await;
-        folder.look(true).await.unwrap();
+        folder.reconcile(true).await.unwrap();
     }
     assert_eq!(loaded(&rig), ["tiny@1"]);
     answers(&rig).await;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sagate::engine::{
-    Asker, Canary, Comparison, DecodePermits, Engine, EngineError, Serving, ShadowRun, State, Traffic,
+    Canary, Comparison, DecodePermits, Engine, EngineError, ModelState, RequestContext, ServingPolicy,
+    ShadowRun, Traffic,
 };
 use sagate_core::executor::ModelId;
 use sagate_core::gate::Policy;
@@ -52,7 +53,7 @@ async fn a_model_is_replaced_without_a_gap() {
                 let mut answers = 0;
                 while !stop.load(Ordering::SeqCst) {
                     let hosted = engine.find("tiny", None).unwrap();
-                    ask(&hosted, &image(&hosted, seed, 48), &Asker::default())
+                    ask(&hosted, &image(&hosted, seed, 48), &RequestContext::default())
                         .await
                         .unwrap();
                     answers += 1;
@@ -124,7 +125,7 @@ async fn what_is_taken_away_is_not_found_and_ends_its_work() {
     let hosted = rig.ready("tiny").await;
     let mut state = hosted.watch();
     let held = rig.observer.hold();
-    let pending = crate::engine_rig::queue(&hosted, &image(&hosted, 0, 48), &Asker::default());
+    let pending = crate::engine_rig::queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
     rig.engine.unload(&id(1)).await.unwrap();
     assert!(matches!(
         rig.engine.find("tiny", None).map(drop),
@@ -137,7 +138,10 @@ async fn what_is_taken_away_is_not_found_and_ends_its_work() {
         Some(&(id(1), false))
     );
     drop(hosted);
-    state.wait_for(|state| *state == State::Stopped).await.unwrap();
+    state
+        .wait_for(|state| *state == ModelState::Stopped)
+        .await
+        .unwrap();
     let again = rig.engine.unload(&id(1)).await;
     assert!(
         matches!(again, Err(EngineError::UnknownModel { .. })),
@@ -147,9 +151,9 @@ async fn what_is_taken_away_is_not_found_and_ends_its_work() {
 
 async fn with_second(traffic: Traffic) -> Rig {
     let rig = Rig::new(&["tiny"], |setup| {
-        let serving = Serving {
+        let serving = ServingPolicy {
             traffic,
-            ..Serving::default()
+            ..ServingPolicy::default()
         };
         setup.serving.models.insert("tiny".into(), serving);
     });
@@ -216,7 +220,7 @@ async fn a_shadow_is_compared_and_never_answers() {
     let waves = crate::program::waves_image(3, 48, 48);
     let shadow_run = ShadowRun::admit(shadow, &waves, 0);
     let ready = route.hosted.contract().prepare(waves).unwrap();
-    let answer = ask(&route.hosted, &ready, &Asker::default())
+    let answer = ask(&route.hosted, &ready, &RequestContext::default())
         .await
         .unwrap()
         .segmentation;

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sagate::engine::{
-    Admission, Asker, Bounds, Comparison, Engine, EngineError, Forming, Hosted, Instances, Observer, Scored,
-    Serving, ServingPlan, Setup, Slots, Usage,
+    AdmissionLimits, BatchingPolicy, Comparison, Engine, EngineConfig, EngineError, Instances, ModelHandle,
+    Observer, QueueLimits, QueueUsage, RequestContext, ServingPolicies, ServingPolicy, Slots,
+    TimedSegmentation,
 };
-use sagate_core::executor::{Contract, ModelId};
+use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::model::Model;
 
 use crate::program::{Place, segment, waves_image};
@@ -27,7 +28,7 @@ struct Saboteur {
 }
 
 impl Observer for Saboteur {
-    fn loaded(&self, _: &Contract) {}
+    fn loaded(&self, _: &ModelSpec) {}
     fn shadowed(&self, _: &ModelId, _: &Comparison) {}
     fn queue(&self, _: &ModelId, _: usize, _: u64) {}
     fn batch_begins(&self, _: &ModelId, images: usize) {
@@ -56,27 +57,27 @@ impl Observer for Saboteur {
 
 fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) -> Engine {
     let model = Model::open(&place.path("models/tiny/1")).unwrap();
-    let contract = Arc::new(Contract::new(&model).unwrap());
-    let setup = Setup {
+    let contract = Arc::new(ModelSpec::new(&model).unwrap());
+    let setup = EngineConfig {
         placement: tch::Device::Cpu.into(),
         slots: Slots {
             count: 1,
             divisible: true,
         },
         memory: u64::MAX,
-        admission: Admission::same(Bounds { entries, bytes }),
+        admission: AdmissionLimits::same(QueueLimits { entries, bytes }),
         aging: Duration::from_secs(10),
-        niceness: 0,
+        nice: 0,
         warm_up_sides: vec![48],
-        serving: ServingPlan {
-            common: Serving {
-                forming: Forming {
+        serving: ServingPolicies {
+            common: ServingPolicy {
+                batching: BatchingPolicy {
                     max_batch: 4,
-                    ..Forming::default()
+                    ..BatchingPolicy::default()
                 },
-                ..Serving::default()
+                ..ServingPolicy::default()
             },
-            ..ServingPlan::default()
+            ..ServingPolicies::default()
         },
         load_timeout: Duration::from_secs(200),
         strict_readiness: false,
@@ -85,17 +86,21 @@ fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) ->
     Engine::start(vec![(model, contract)], default, setup, observer).unwrap()
 }
 
-async fn ready(engine: &Engine) -> Arc<Hosted> {
+async fn ready(engine: &Engine) -> Arc<ModelHandle> {
     let hosted = engine.find("", None).unwrap();
     hosted.ready().await.unwrap();
     hosted
 }
 
-async fn ask(hosted: &Hosted, seed: usize, deadline: Option<Instant>) -> Result<Scored, EngineError> {
+async fn ask(
+    hosted: &ModelHandle,
+    seed: usize,
+    deadline: Option<Instant>,
+) -> Result<TimedSegmentation, EngineError> {
     let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
-    let asker = Asker {
+    let asker = RequestContext {
         deadline,
-        ..Asker::default()
+        ..RequestContext::default()
     };
     let place = hosted.admit(image.bytes(), &asker)?;
     hosted.segment(image, place, &asker)?.wait().await
@@ -119,8 +124,8 @@ async fn a_panic_costs_one_image_at_most() {
         expected
     );
     engine.stop().await;
-    assert_eq!(hosted.usage(), Usage::default());
-    let refused = hosted.admit(1, &Asker::default()).map(drop);
+    assert_eq!(hosted.usage(), QueueUsage::default());
+    let refused = hosted.admit(1, &RequestContext::default()).map(drop);
     assert!(matches!(refused, Err(EngineError::Stopping)), "{refused:?}");
 }
 
@@ -139,8 +144,8 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
         let _held = saboteur.hold.lock().unwrap();
         let queue = |seed| {
             let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
-            let place = hosted.admit(image.bytes(), &Asker::default()).unwrap();
-            hosted.segment(image, place, &Asker::default()).unwrap()
+            let place = hosted.admit(image.bytes(), &RequestContext::default()).unwrap();
+            hosted.segment(image, place, &RequestContext::default()).unwrap()
         };
         (0..7).map(queue).collect()
     };
@@ -158,7 +163,7 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
         "those of the batch that panicked ran alone: {batches:?}"
     );
     engine.stop().await;
-    assert_eq!(hosted.usage(), Usage::default());
+    assert_eq!(hosted.usage(), QueueUsage::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,9 +171,9 @@ async fn a_full_queue_takes_no_more_and_gives_places_back() {
     let place = Place::new(1, &[0.5]);
     let engine = engine(&place, 2, 1000, Arc::default());
     let hosted = ready(&engine).await;
-    let first = hosted.admit(400, &Asker::default()).unwrap();
-    let second = hosted.admit(400, &Asker::default()).unwrap();
-    match hosted.admit(1, &Asker::default()).map(drop) {
+    let first = hosted.admit(400, &RequestContext::default()).unwrap();
+    let second = hosted.admit(400, &RequestContext::default()).unwrap();
+    match hosted.admit(1, &RequestContext::default()).map(drop) {
         Err(EngineError::QueueFull {
             entries,
             retry_seconds,
@@ -185,18 +190,18 @@ async fn a_full_queue_takes_no_more_and_gives_places_back() {
     second.grow(600).unwrap();
     assert_eq!(
         hosted.usage(),
-        Usage {
+        QueueUsage {
             entries: 1,
             bytes: 1000
         }
     );
     drop(second);
-    let never = hosted.admit(1001, &Asker::default()).map(drop);
+    let never = hosted.admit(1001, &RequestContext::default()).map(drop);
     assert!(
         matches!(never, Err(EngineError::TooLargeForQueue { limit: 1000, .. })),
         "{never:?}"
     );
-    assert_eq!(hosted.usage(), Usage::default());
+    assert_eq!(hosted.usage(), QueueUsage::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,5 +214,5 @@ async fn what_has_expired_is_refused_and_leaves() {
     let in_time = ask(&hosted, 1, Some(Instant::now() + Duration::from_secs(600))).await;
     in_time.unwrap();
     engine.stop().await;
-    assert_eq!(hosted.usage(), Usage::default());
+    assert_eq!(hosted.usage(), QueueUsage::default());
 }

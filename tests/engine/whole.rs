@@ -1,17 +1,17 @@
 //! An image's way through a model, end to end, with weights that are random but fixed.
 
 use ndarray::{Array2, Array3, Axis};
-use sagate_core::executor::{Pass, Ready, Segmentation};
+use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation};
 use sagate_core::gate::{Policy, Reason};
 use sagate_core::imaging::Image;
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::model::{Model, write_model};
 use tch::Device;
 
-fn pass(classes: i64, steps: Vec<Step>, calibration: &[f64]) -> Pass {
+fn pass(classes: i64, steps: Vec<Step>, calibration: &[f64]) -> ModelExecutor {
     let dir = tempfile::tempdir().unwrap();
     let folder = crate::tiny_model::write(dir.path(), classes, steps, calibration);
-    Pass::load(&Model::open(&folder).unwrap(), Device::Cpu).unwrap()
+    ModelExecutor::load(&Model::open(&folder).unwrap(), Device::Cpu).unwrap()
 }
 
 /// Blobs and waves, different for each seed.
@@ -24,8 +24,8 @@ fn image(seed: usize, height: usize, width: usize) -> Image {
     Image::new(pixels, [1.0, 1.0])
 }
 
-fn all(pass: &Pass, images: &[Image]) -> Vec<Segmentation> {
-    let ready: Vec<Ready> = images.iter().map(|image| pass.prepare(image).unwrap()).collect();
+fn all(pass: &ModelExecutor, images: &[Image]) -> Vec<Segmentation> {
+    let ready: Vec<PreparedImage> = images.iter().map(|image| pass.prepare(image).unwrap()).collect();
     pass.segment(&ready.iter().collect::<Vec<_>>()).unwrap()
 }
 
@@ -79,7 +79,7 @@ fn channels_are_counted_before_any_are_selected() {
     manifest.input.channels = ["t1", "t2", "flair"].map(String::from).to_vec();
     manifest.preprocessing = vec![Step::SelectChannels { channels: vec![2] }, Step::ZScore];
     let model = write_model(&folder, &manifest, &model.weights().unwrap(), false).unwrap();
-    let pass = Pass::load(&model, Device::Cpu).unwrap();
+    let pass = ModelExecutor::load(&model, Device::Cpu).unwrap();
 
     let alone = image(5, 32, 48);
     let mut all = Image::new(Array3::ones((3, 32, 48)), [1.0, 1.0]);

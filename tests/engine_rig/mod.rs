@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use sagate::engine::{
-    Admission, Asker, Bounds, Comparison, Engine, EngineError, Hosted, Instances, Observer, Pending, Scored,
-    ServingPlan, Setup, Slots,
+    AdmissionLimits, Comparison, Engine, EngineConfig, EngineError, Instances, ModelHandle, Observer,
+    PendingSegmentation, QueueLimits, RequestContext, ServingPolicies, Slots, TimedSegmentation,
 };
-use sagate_core::executor::{Contract, ModelId, Ready};
+use sagate_core::executor::{ModelId, ModelSpec, PreparedImage};
 use sagate_core::model::Model;
 
 use crate::program::{Place, waves_image};
@@ -58,7 +58,7 @@ impl Drop for Held {
 }
 
 impl Observer for Watcher {
-    fn loaded(&self, _: &Contract) {}
+    fn loaded(&self, _: &ModelSpec) {}
     fn queue(&self, _: &ModelId, _: usize, _: u64) {}
     fn batch_begins(&self, _: &ModelId, _: usize) {
         self.begun.fetch_add(1, Ordering::SeqCst);
@@ -92,27 +92,27 @@ pub struct Rig {
 
 impl Rig {
     /// Models of these names (a `tiny` one is always there), each in version 1, on one slot unless `change` says otherwise.
-    pub fn new(names: &[&str], change: impl FnOnce(&mut Setup)) -> Rig {
+    pub fn new(names: &[&str], change: impl FnOnce(&mut EngineConfig)) -> Rig {
         let place = Place::new(1, &[0.5]);
         for name in names.iter().filter(|name| **name != tiny_model::NAME) {
             tiny_model::write_as(name, &place.path("models"), 1, Vec::new(), &[0.5]);
         }
-        let bounds = Bounds {
+        let bounds = QueueLimits {
             entries: 1000,
             bytes: 1 << 30,
         };
-        let mut setup = Setup {
+        let mut setup = EngineConfig {
             placement: tch::Device::Cpu.into(),
             slots: Slots {
                 count: 1,
                 divisible: true,
             },
             memory: u64::MAX,
-            admission: Admission::same(bounds),
+            admission: AdmissionLimits::same(bounds),
             aging: Duration::from_secs(60),
-            niceness: 0,
+            nice: 0,
             warm_up_sides: vec![48],
-            serving: ServingPlan::default(),
+            serving: ServingPolicies::default(),
             load_timeout: Duration::from_secs(200),
             strict_readiness: false,
         };
@@ -128,7 +128,7 @@ impl Rig {
         }
     }
 
-    pub async fn ready(&self, name: &str) -> Arc<Hosted> {
+    pub async fn ready(&self, name: &str) -> Arc<ModelHandle> {
         let hosted = self.engine.find(name, None).unwrap();
         hosted.ready().await.unwrap();
         hosted
@@ -136,23 +136,27 @@ impl Rig {
 }
 
 /// A model of the place, opened.
-pub fn open(place: &Place, name: &str, version: u32) -> (Model, Arc<Contract>) {
+pub fn open(place: &Place, name: &str, version: u32) -> (Model, Arc<ModelSpec>) {
     let model = Model::open(&place.path("models").join(name).join(version.to_string())).unwrap();
-    let contract = Arc::new(Contract::new(&model).unwrap());
+    let contract = Arc::new(ModelSpec::new(&model).unwrap());
     (model, contract)
 }
 
-pub fn image(hosted: &Hosted, seed: usize, side: usize) -> Ready {
+pub fn image(hosted: &ModelHandle, seed: usize, side: usize) -> PreparedImage {
     hosted.contract().prepare(waves_image(seed, side, side)).unwrap()
 }
 
 /// Queues an image that must be taken.
-pub fn queue(hosted: &Hosted, image: &Ready, asker: &Asker) -> Pending {
+pub fn queue(hosted: &ModelHandle, image: &PreparedImage, asker: &RequestContext) -> PendingSegmentation {
     let place = hosted.admit(image.bytes(), asker).unwrap();
     hosted.segment(image.clone(), place, asker).unwrap()
 }
 
-pub async fn ask(hosted: &Hosted, image: &Ready, asker: &Asker) -> Result<Scored, EngineError> {
+pub async fn ask(
+    hosted: &ModelHandle,
+    image: &PreparedImage,
+    asker: &RequestContext,
+) -> Result<TimedSegmentation, EngineError> {
     let place = hosted.admit(image.bytes(), asker)?;
     hosted.segment(image.clone(), place, asker)?.wait().await
 }

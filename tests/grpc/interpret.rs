@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Array3};
 use protoseg::split_units;
-use sagate::engine::UnitChoice;
+use sagate::engine::UnitOrder;
 use sagate::grpc::v1;
 use sagate_core::executor::{Interpretation, Resolution};
 use sagate_core::imaging::Image;
@@ -200,8 +200,8 @@ async fn units_are_the_librarys() {
             panic!("{part:?}")
         };
         let choice = match asked.choice() {
-            v1::UnitChoice::Spread => UnitChoice::Spread,
-            _ => UnitChoice::Best,
+            v1::UnitChoice::Spread => UnitOrder::Spread,
+            _ => UnitOrder::Best,
         };
         let choose = |scores: &[f64]| choice.of(scores, asked.count as usize);
         let view = seen

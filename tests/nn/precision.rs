@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
-use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::executor::{ModelExecutor, Segmentation};
 use sagate_core::gate::{Policy, Reason};
 use sagate_core::model::Model;
 use sagate_core::nn::placement::{Convolutions, Placement, Precision};
@@ -28,8 +28,8 @@ const HALF: Placement = Placement {
 fn the_bundled_models_answer_nearly_the_same() {
     for task in ["t1-brain", "t1-nuclei"] {
         let model = Model::open(&here(&format!("models/{task}/1"))).unwrap();
-        let single = Pass::load(&model, Device::Cpu).unwrap();
-        let half = Pass::load(&model, HALF).unwrap();
+        let single = ModelExecutor::load(&model, Device::Cpu).unwrap();
+        let half = ModelExecutor::load(&model, HALF).unwrap();
         let (mut dice, mut apart, mut changed): (Vec<f64>, Vec<f64>, usize) = Default::default();
         let images = samples(task);
         for image in &images {
@@ -40,7 +40,8 @@ fn the_bundled_models_answer_nearly_the_same() {
             );
             dice.push(narrow.dice(&wide.labels));
             apart.push((wide.mean_sa.mu - narrow.mean_sa.mu).abs());
-            let accepts = |pass: &Pass, seen: &Segmentation| pass.decide(seen, &Policy::default()).accept;
+            let accepts =
+                |pass: &ModelExecutor, seen: &Segmentation| pass.decide(seen, &Policy::default()).accept;
             changed += usize::from(accepts(&single, &wide) != accepts(&half, &narrow));
         }
         let least = dice.iter().copied().fold(1.0, f64::min);
@@ -65,7 +66,7 @@ fn what_does_not_fit_is_rejected() {
     let mut image = waves_image(1, 32, 32);
     image.pixels.mapv_inplace(|pixel| pixel * 1e7);
     let reasons = |placement: Placement| {
-        let pass = Pass::load(&model, placement).unwrap();
+        let pass = ModelExecutor::load(&model, placement).unwrap();
         pass.decide(&segment(&pass, &image), &Policy::default()).reasons
     };
     // Single precision holds such numbers, so that it is the width that is refused.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
-use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::executor::{ModelExecutor, Segmentation};
 use sagate_core::gate::Policy;
 use sagate_core::model::Model;
 use sagate_core::nn::inference::{InferenceNet, Output};
@@ -177,8 +177,8 @@ fn what_is_not_finite_stays_so() {
 fn the_bundled_models_answer_the_same() {
     for task in ["t1-brain", "t1-nuclei"] {
         let model = Model::open(&here(&format!("models/{task}/1"))).unwrap();
-        let passes =
-            [Device::Cpu.into(), WINOGRAD].map(|placement: Placement| Pass::load(&model, placement).unwrap());
+        let passes = [Device::Cpu.into(), WINOGRAD]
+            .map(|placement: Placement| ModelExecutor::load(&model, placement).unwrap());
         let (mut pixels, mut apart) = (0, 0.0f64);
         let images = samples(task);
         for image in &images {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use image::{ImageBuffer, Luma};
 use ndarray::{Array2, Array3};
-use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::executor::{ModelExecutor, Segmentation};
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::imaging::{self, Image, Limits, Picture};
 use sagate_core::model::Model;
@@ -135,15 +135,15 @@ impl Place {
     }
 
     /// The model, loaded here.
-    pub fn pass(&self) -> Pass {
+    pub fn pass(&self) -> ModelExecutor {
         tch::set_num_threads(1);
         let model = Model::open(&self.path("models/tiny/1")).unwrap();
-        Pass::load(&model, tch::Device::Cpu).unwrap()
+        ModelExecutor::load(&model, tch::Device::Cpu).unwrap()
     }
 }
 
 /// One image through a model.
-pub fn segment(pass: &Pass, image: &Image) -> Segmentation {
+pub fn segment(pass: &ModelExecutor, image: &Image) -> Segmentation {
     let ready = pass.prepare(image).unwrap();
     pass.segment(&[&ready]).unwrap().remove(0)
 }

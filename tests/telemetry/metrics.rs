@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use sagate::engine::Observer;
 use sagate::telemetry::{Rpc, Telemetry};
-use sagate_core::executor::{Contract, ModelId};
+use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::Reason;
 use sagate_core::model::Model;
 use tonic::Code;
@@ -135,7 +135,7 @@ async fn what_was_taken_away_on_purpose_has_no_series() {
     // It comes again, with the counts that it had.
     let dir = tempfile::tempdir().unwrap();
     let folder = crate::tiny_model::write(dir.path(), 1, vec![], &[0.7]);
-    let contract = Contract::new(&Model::open(&folder).unwrap()).unwrap();
+    let contract = ModelSpec::new(&Model::open(&folder).unwrap()).unwrap();
     telemetry.loaded(&contract);
     telemetry.ready(&model(), true);
     for series in OBSERVED {

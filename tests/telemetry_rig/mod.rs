@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate::config;
-use sagate::engine::{Bounds, Comparison, Instances, Observer};
+use sagate::engine::{Comparison, Instances, Observer, QueueLimits};
 use sagate::telemetry::phases::{Phase, Phases};
 use sagate::telemetry::{Decided, Rpc, Telemetry, admin};
-use sagate_core::executor::{Contract, ModelId};
+use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::{Confidence, Reason};
 use sagate_core::model::Model;
 use tokio::net::TcpListener;
@@ -46,7 +46,7 @@ pub fn start(otlp: &str) -> Telemetry {
 pub fn calibrated(otlp: &str, calibration: &[f64]) -> Telemetry {
     let dir = tempfile::tempdir().unwrap();
     let folder = crate::tiny_model::write(dir.path(), 1, vec![], calibration);
-    let contract = Contract::new(&Model::open(&folder).unwrap()).unwrap();
+    let contract = ModelSpec::new(&Model::open(&folder).unwrap()).unwrap();
     Telemetry::start(&settings(otlp), &[Arc::new(contract)]).unwrap()
 }
 
@@ -98,7 +98,7 @@ pub fn everything(telemetry: &Telemetry) {
     image.model(&model);
     image.failed(Code::ResourceExhausted, "QUEUE_FULL", phases());
     call.finish(Code::Ok);
-    telemetry.bounds(&Bounds {
+    telemetry.bounds(&QueueLimits {
         entries: 256,
         bytes: 1 << 30,
     });

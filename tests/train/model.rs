@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::preprocess::{Step, prepare};
 use sagate_core::model::Model;
 use sagate_lab::data::{Split, Task};
@@ -138,7 +138,7 @@ fn the_model_serves_as_it_was_trained() {
     );
 
     let task = Task::open(&task).unwrap();
-    let pass = Pass::load(&model, Device::Cpu).unwrap();
+    let pass = ModelExecutor::load(&model, Device::Cpu).unwrap();
     let validation = task.split(Split::Validation).unwrap();
     let dice: Vec<f64> = validation
         .iter()

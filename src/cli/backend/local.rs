@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sagate_core::executor::{Interpretation, LayerView, Pass, Segmentation};
+use sagate_core::executor::{Interpretation, LayerView, ModelExecutor, Segmentation};
 use sagate_core::gate::{Decision, Policy};
 use sagate_core::imaging::Image;
 
@@ -14,12 +14,12 @@ use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{Answer, LayerSeen, Look};
 use crate::config::Settings;
-use crate::engine::UnitChoice;
+use crate::engine::UnitOrder;
 
 /// A loaded model with the gate of this run.
 pub struct Local {
     pub subject: Subject,
-    pass: Pass,
+    pass: ModelExecutor,
     policy: Policy,
 }
 
@@ -60,7 +60,7 @@ impl Local {
             show(&layer)?;
             layers.push(layer);
         }
-        let choose = |scores: &[f64]| UnitChoice::Spread.of(scores, look.units);
+        let choose = |scores: &[f64]| UnitOrder::Spread.of(scores, look.units);
         let units = seen.units(look.units_of, look.class, choose, true)?;
         let decision = self.pass.decide(&seen.segmentation, &self.policy);
         Ok(Seen {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::evaluation::median;
 use sagate_core::model::Model;
 use sagate_core::nn::placement::Placement;
@@ -173,7 +173,7 @@ fn own_rates(
     placement: Placement,
     span: Duration,
 ) -> anyhow::Result<Vec<f64>> {
-    let pass = Pass::load(model, placement)?;
+    let pass = ModelExecutor::load(model, placement)?;
     let ready = pass.prepare(&subject::image(args.size, 0))?;
     let mut rates = Vec::with_capacity(BATCHES.len());
     for batch in BATCHES {

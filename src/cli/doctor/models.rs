@@ -1,7 +1,7 @@
 //! Every model: whole, loadable, calibrated, and able to segment an image.
 
 use ndarray::Array3;
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::Image;
 use sagate_core::model::{Located, Repository, Severity, verify};
 use sagate_core::nn::placement::Placement;
@@ -87,7 +87,7 @@ fn one(located: &Located, placement: Option<Placement>, findings: &mut Vec<Findi
 
 /// Loads it and segments an image as large as it takes; how many units its mu is the mean of.
 fn works(located: &Located, placement: Placement) -> anyhow::Result<usize> {
-    let pass = Pass::load(&located.open()?, placement)?;
+    let pass = ModelExecutor::load(&located.open()?, placement)?;
     let input = &pass.manifest().input;
     let [least, most] = [input.min_size, input.max_size];
     let side = |axis: usize| {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use group::Group;
 use no_truth::NoTruth;
 use sagate_core::atomic;
-use sagate_core::executor::Pass;
+use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::Policy;
 use sagate_lab::data::{Damage, Grade, Kind};
 use sagate_lab::study::judge::Area;
@@ -129,7 +129,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn evaluate(args: &Args, pass: &Pass, policy: &Policy, data: Dataset) -> anyhow::Result<Evaluation> {
+fn evaluate(args: &Args, pass: &ModelExecutor, policy: &Policy, data: Dataset) -> anyhow::Result<Evaluation> {
     let rounds = rounds(args, &data)?;
     let bar = out::progress(rounds.len() as u64, "evaluating");
     let mut images = Vec::new();

@@ -1,7 +1,7 @@
 //! The scores of each image.
 
 use anyhow::Context;
-use sagate_core::executor::{Pass, Segmentation};
+use sagate_core::executor::{ModelExecutor, Segmentation};
 use sagate_core::gate::{Confidence, Evidence, Policy};
 use sagate_lab::data::damage::apply;
 use sagate_lab::data::{Damage, Example};
@@ -82,7 +82,7 @@ impl Score {
 /// # Errors
 /// As [`apply`] and [`segment`].
 pub(super) fn round(
-    pass: &Pass,
+    pass: &ModelExecutor,
     policy: &Policy,
     data: &Dataset,
     damage: Option<Damage>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sagate_core::executor::Contract;
+use sagate_core::executor::ModelSpec;
 use sagate_core::model::{Located, Model, Reference, Repository};
 use serde_json::json;
 use setup::setup;
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::exit::explain;
 use super::{Exit, loading, out};
 use crate::config::{ModelControl, Settings};
-use crate::engine::{Engine, Folder, Setup};
+use crate::engine::{Engine, EngineConfig, RepositoryWatcher};
 use crate::grpc::{Addresses, Ended, Parts, Serving};
 use crate::telemetry::Telemetry;
 use crate::trust::Trust;
@@ -93,9 +93,9 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
 async fn serve(
     settings: &Settings,
     repository: Repository,
-    models: Vec<(Model, Arc<Contract>)>,
+    models: Vec<(Model, Arc<ModelSpec>)>,
     default: Reference,
-    setup: Setup,
+    setup: EngineConfig,
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
     let serving = Serving::bind(&settings.server).await?;
@@ -147,7 +147,7 @@ fn follow(
     let models = &settings.models;
     let every = (models.watch_seconds > 0).then(|| Duration::from_secs(models.watch_seconds));
     let control = settings.model_control();
-    let folder = Folder::new(repository, engine, models.removal_scans);
+    let folder = RepositoryWatcher::new(repository, engine, models.removal_scans);
     let now = Arc::new(Notify::new());
     let follows = control == ModelControl::Poll;
     Ok(async move {
@@ -187,7 +187,7 @@ fn reopen(trust: Trust) -> anyhow::Result<impl Future<Output = ()> + Send> {
 }
 
 /// The models of the repository that shall be served, checked.
-fn models(repository: &Repository, setup: &Setup) -> anyhow::Result<Vec<(Model, Arc<Contract>)>> {
+fn models(repository: &Repository, setup: &EngineConfig) -> anyhow::Result<Vec<(Model, Arc<ModelSpec>)>> {
     let (located, strangers) = repository.list()?;
     for stranger in strangers {
         tracing::warn!("{stranger}");
@@ -201,7 +201,7 @@ fn models(repository: &Repository, setup: &Setup) -> anyhow::Result<Vec<(Model, 
         .iter()
         .filter(is_wanted)
         .map(|it| {
-            let (model, contract) = Contract::open(it)?;
+            let (model, contract) = ModelSpec::open(it)?;
             if contract.calibration().is_none() {
                 loading::warn_of_no_calibration(&contract.id().to_string());
             }
@@ -214,21 +214,21 @@ fn models(repository: &Repository, setup: &Setup) -> anyhow::Result<Vec<(Model, 
 fn announce(
     settings: &Settings,
     addresses: &Addresses,
-    contracts: &[Arc<Contract>],
+    contracts: &[Arc<ModelSpec>],
     engine: &Engine,
 ) -> anyhow::Result<()> {
-    let setup = engine.setup();
-    let slots = setup.slots;
-    let common = &setup.serving.common;
-    let (batch, instances) = (common.forming.max_batch, engine.instances(common));
-    let device = match setup.placement.device {
+    let config = engine.config();
+    let slots = config.slots;
+    let common = &config.serving.common;
+    let (batch, instances) = (common.batching.max_batch, engine.instances(common));
+    let device = match config.placement.device {
         tch::Device::Cpu => "cpu".to_owned(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}"),
     };
-    let precision = setup.placement.precision.name();
-    let convolutions = setup.placement.convolutions.name();
-    let limits = &setup.admission;
+    let precision = config.placement.precision.name();
+    let convolutions = config.placement.convolutions.name();
+    let limits = &config.admission;
     let server = &settings.server;
     let scheme = |encrypted| if encrypted { "https" } else { "http" };
     let listen = format!("{}://{}", scheme(settings.tls.on()), addresses.grpc);
@@ -252,7 +252,7 @@ fn announce(
                 "precision": precision, "convolutions": convolutions,
                 "threads": slots.count, "instances": instances, "max_message_bytes": server.max_message_bytes,
                 "queue_entries": limits.model.entries, "queue_bytes": limits.model.bytes, "max_batch": batch,
-                "activation_bytes": setup.memory,
+                "activation_bytes": config.memory,
             })
             .to_string(),
         )?);
@@ -278,7 +278,7 @@ fn announce(
     ))?;
     Ok(out::line(&format!(
         "limits   {} bytes a message; a model's queue {} images, {} bytes; {batch} images a batch; {} bytes for feature maps",
-        server.max_message_bytes, limits.model.entries, limits.model.bytes, setup.memory
+        server.max_message_bytes, limits.model.entries, limits.model.bytes, config.memory
     ))?)
 }
 

@@ -6,36 +6,37 @@ use sagate_core::nn::placement::Placement;
 
 use crate::config::{Serving as Section, Settings, VersionsSetting};
 use crate::engine::{
-    Admission, Bounds, Canary, Forming, Serving, ServingPlan, Setup, Slots, Traffic, Versions,
+    AdmissionLimits, BatchingPolicy, Canary, EngineConfig, QueueLimits, ServingPolicies, ServingPolicy,
+    Slots, Traffic, Versions,
 };
 
 /// Batches that a GPU works on at once: while one is computed, the next is copied.
 const GPU_SLOTS: usize = 2;
 
 /// How the engine runs on a device.
-pub(super) fn setup(settings: &Settings, placement: Placement) -> Setup {
+pub(super) fn setup(settings: &Settings, placement: Placement) -> EngineConfig {
     let device = placement.device;
     let engine = &settings.engine;
-    let model = Bounds {
+    let model = QueueLimits {
         entries: engine.queue_entries,
         bytes: engine.queue_bytes,
     };
-    let all = Bounds {
+    let all = QueueLimits {
         entries: engine.total_entries,
         bytes: engine.total_bytes,
     };
     let or = |own: u64, common: u64| if own == 0 { common } else { own };
-    let client = Bounds {
+    let client = QueueLimits {
         entries: or(engine.client_entries as u64, all.entries as u64) as usize,
         bytes: or(engine.client_bytes, all.bytes),
     };
-    Setup {
+    EngineConfig {
         placement,
         slots: slots(settings, device),
         memory: memory(settings, device),
-        admission: Admission { model, client, all },
+        admission: AdmissionLimits { model, client, all },
         aging: Duration::from_secs(engine.priority_aging_seconds),
-        niceness: engine.niceness as i32,
+        nice: engine.niceness as i32,
         warm_up_sides: engine.warm_up_sides.clone(),
         serving: serving_plan(settings, device),
         load_timeout: Duration::from_secs(settings.models.load_seconds),
@@ -87,9 +88,9 @@ fn available() -> Option<u64> {
     of_system().into_iter().chain(of_group()).min()
 }
 
-fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPlan {
+fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPolicies {
     let common = Section::default();
-    ServingPlan {
+    ServingPolicies {
         common: serving(settings, &common, device),
         models: settings
             .serving
@@ -99,7 +100,7 @@ fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPlan {
     }
 }
 
-fn serving(settings: &Settings, section: &Section, device: tch::Device) -> Serving {
+fn serving(settings: &Settings, section: &Section, device: tch::Device) -> ServingPolicy {
     let engine = &settings.engine;
     let wait = section.batch_wait_ms.unwrap_or(engine.batch_wait_ms);
     let preferred = section.preferred_batches.as_ref();
@@ -109,10 +110,10 @@ fn serving(settings: &Settings, section: &Section, device: tch::Device) -> Servi
         version,
         share: section.canary_share.unwrap_or(0.0),
     });
-    Serving {
+    ServingPolicy {
         weight: section.weight.unwrap_or(1.0),
         instances: section.instances.unwrap_or(engine.instances),
-        forming: Forming {
+        batching: BatchingPolicy {
             max_batch: match section.max_batch {
                 None | Some(0) => {
                     let largest = preferred.last().copied().unwrap_or(1);

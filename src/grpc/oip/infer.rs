@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::answer::{self, Seen};
 use super::ask::Ask;
-use crate::engine::Place;
+use crate::engine::QueuePermit;
 use crate::grpc::arrival::encoded;
 use crate::grpc::caller::Caller;
 use crate::grpc::error::ServiceError;
@@ -42,7 +42,8 @@ pub(super) async fn infer(
         }
     };
     let (outputs, id) = (ask.outputs.clone(), ask.id.clone());
-    let (seen, places): (Vec<Seen>, Vec<Place>) = see(context, ask, waiting, call).await?.into_iter().unzip();
+    let (seen, places): (Vec<Seen>, Vec<QueuePermit>) =
+        see(context, ask, waiting, call).await?.into_iter().unzip();
     let most = context.limits.max_bytes;
     let values = answer::bytes(&outputs, &seen, most)?;
     let answer = encoded(values, move || answer::answer(id, &outputs, seen)).await??;
@@ -65,14 +66,14 @@ async fn see(
     mut ask: Ask,
     unadmitted: Charge,
     call: &Call,
-) -> Result<Vec<(Seen, Place)>, ServiceError> {
+) -> Result<Vec<(Seen, QueuePermit)>, ServiceError> {
     let mut unadmitted = Some(unadmitted);
     let images = std::mem::take(&mut ask.images);
     let count = images.len();
     let ask = Arc::new(ask);
     let mut work = JoinSet::new();
     let mut waiting = images.into_iter().enumerate();
-    let mut seen: Vec<Option<(Seen, Place)>> = (0..count).map(|_| None).collect();
+    let mut seen: Vec<Option<(Seen, QueuePermit)>> = (0..count).map(|_| None).collect();
     loop {
         while work.len() < context.settings.stream_window {
             let Some((index, image)) = waiting.next() else {
@@ -99,7 +100,7 @@ async fn one(
     ask: &Ask,
     image: v1::Image,
     call: ImageCall,
-) -> Result<(Seen, Place), ServiceError> {
+) -> Result<(Seen, QueuePermit), ServiceError> {
     let image = Some(image);
     let Some(layers) = ask.layers() else {
         let (answer, place) = segment::segment_as(context, &ask.order, image, call).await?;

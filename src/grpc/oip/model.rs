@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use sagate_core::executor::Contract;
+use sagate_core::executor::ModelSpec;
 
 use super::input::{IMAGE, IMAGE_FILE};
 use super::output::Output;
-use crate::engine::Hosted;
+use crate::engine::ModelHandle;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::model_config::SchedulingChoice;
 use crate::grpc::inference::model_input::Format;
@@ -30,7 +30,7 @@ const EXTENSIONS: [&str; 5] = [
 ];
 
 /// Every model that is served.
-pub(super) fn all(context: &Context) -> Vec<Arc<Hosted>> {
+pub(super) fn all(context: &Context) -> Vec<Arc<ModelHandle>> {
     context.engine.models()
 }
 
@@ -38,7 +38,7 @@ pub(super) fn all(context: &Context) -> Vec<Arc<Hosted>> {
 ///
 /// # Errors
 /// There is none, or the version is no number.
-pub(super) fn find(name: &str, version: &str, context: &Context) -> Result<Arc<Hosted>, ServiceError> {
+pub(super) fn find(name: &str, version: &str, context: &Context) -> Result<Arc<ModelHandle>, ServiceError> {
     Ok(context.engine.find(name, number(version)?)?)
 }
 
@@ -61,7 +61,7 @@ pub(super) fn number(version: &str) -> Result<Option<u32>, ServiceError> {
 }
 
 /// Whether a model takes images now.
-pub(super) fn is_ready(hosted: &Hosted, context: &Context) -> bool {
+pub(super) fn is_ready(hosted: &ModelHandle, context: &Context) -> bool {
     hosted.is_ready() && context.open().is_ok()
 }
 
@@ -74,7 +74,7 @@ pub(super) fn server() -> ServerMetadataResponse {
 }
 
 /// What a model takes and gives, with the side of a request's images.
-pub(super) fn metadata(hosted: &Hosted, context: &Context) -> ModelMetadataResponse {
+pub(super) fn metadata(hosted: &ModelHandle, context: &Context) -> ModelMetadataResponse {
     let contract = hosted.contract();
     let name = &contract.id().name;
     let versions = all(context).into_iter().map(|it| it.contract().id().clone());
@@ -105,7 +105,7 @@ pub(super) fn metadata(hosted: &Hosted, context: &Context) -> ModelMetadataRespo
 }
 
 /// How a model is set up.
-pub(super) fn config(hosted: &Hosted, context: &Context) -> ModelConfig {
+pub(super) fn config(hosted: &ModelHandle, context: &Context) -> ModelConfig {
     let contract = hosted.contract();
     let outputs = Output::of(contract).into_iter().map(|output| ModelOutput {
         name: output.name(),
@@ -124,7 +124,7 @@ pub(super) fn config(hosted: &Hosted, context: &Context) -> ModelConfig {
 }
 
 /// The inputs, of which a request has one. Pixels may be of other types as well, which the protocol has no word for.
-fn inputs(contract: &Contract) -> [ModelInput; 2] {
+fn inputs(contract: &ModelSpec) -> [ModelInput; 2] {
     let channels = contract.manifest().input.channels.len() as i64;
     [
         ModelInput {

@@ -1,6 +1,6 @@
 //! What a model gives, by name.
 
-use sagate_core::executor::Contract;
+use sagate_core::executor::ModelSpec;
 use sagate_core::nn::layers::{LAYER_COUNT, LAYERS};
 
 use super::datatype::Datatype;
@@ -39,7 +39,7 @@ pub(super) const DEFAULT: [Output; 5] = [
 
 impl Output {
     /// Everything that a model gives.
-    pub fn of(contract: &Contract) -> Vec<Output> {
+    pub fn of(contract: &ModelSpec) -> Vec<Output> {
         let mut outputs = DEFAULT.to_vec();
         outputs.push(Output::Probability);
         outputs.extend(contract.score().is_some().then_some(Output::Score));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::Code;
 
 use super::model;
-use crate::engine::State;
+use crate::engine::ModelState;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::repository_index_response::ModelIndex;
 use crate::grpc::inference::{RepositoryIndexRequest, RepositoryIndexResponse};
@@ -33,10 +33,10 @@ pub(super) fn index(
         let id = hosted.contract().id();
         let (state, reason) = match hosted.state() {
             _ if context.open().is_err() => ("UNAVAILABLE", "the server is shutting down".into()),
-            State::Ready => ("READY", "".into()),
-            State::Loading => ("LOADING", "the model is being loaded".into()),
-            State::Failed(reason) => ("UNAVAILABLE", reason),
-            State::Stopped => ("UNAVAILABLE", "its threads have ended".into()),
+            ModelState::Ready => ("READY", "".into()),
+            ModelState::Loading => ("LOADING", "the model is being loaded".into()),
+            ModelState::Failed(reason) => ("UNAVAILABLE", reason),
+            ModelState::Stopped => ("UNAVAILABLE", "its threads have ended".into()),
         };
         ModelIndex {
             name: id.name.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::model;
-use crate::engine::Hosted;
+use crate::engine::ModelHandle;
 use crate::grpc::error::ServiceError;
 use crate::grpc::inference::{InferStatistics, ModelStatistics, ModelStatisticsResponse, StatisticDuration};
 use crate::grpc::service::Context;
@@ -22,7 +22,7 @@ pub(super) fn statistics(
         model::find(name, version, context)?;
     }
     let version = model::number(version)?;
-    let asked = |hosted: &Hosted| {
+    let asked = |hosted: &ModelHandle| {
         let id = hosted.contract().id();
         (name.is_empty() || id.name == name) && version.is_none_or(|version| id.version == version)
     };
@@ -33,7 +33,7 @@ pub(super) fn statistics(
     })
 }
 
-fn of(hosted: &Hosted, telemetry: &Telemetry) -> ModelStatistics {
+fn of(hosted: &ModelHandle, telemetry: &Telemetry) -> ModelStatistics {
     let id = hosted.contract().id();
     let did = telemetry.statistics(id);
     let phases = |phases: &[Phase]| {

@@ -40,7 +40,7 @@ impl fmt::Display for ModelId {
 
 /// What a model takes, and how its answers are judged.
 #[derive(Debug, Clone)]
-pub struct Contract {
+pub struct ModelSpec {
     id: ModelId,
     manifest: Manifest,
     hash: String,
@@ -49,13 +49,13 @@ pub struct Contract {
 
 /// An image in the form that the model takes.
 #[derive(Debug, Clone)]
-pub struct Ready {
+pub struct PreparedImage {
     pub(super) prepared: Prepared,
     /// Whether the image lies within what the model is for.
     pub in_range: bool,
 }
 
-impl Ready {
+impl PreparedImage {
     /// Height and width on the prepared grid: images of one size fit into one batch.
     pub fn size(&self) -> [usize; 2] {
         self.prepared.size()
@@ -67,8 +67,8 @@ impl Ready {
     }
 
     /// The same as an image of the prepared grid: what is said of it is said there.
-    pub fn on_its_own_grid(&self) -> Ready {
-        Ready {
+    pub fn on_its_own_grid(&self) -> PreparedImage {
+        PreparedImage {
             prepared: self.prepared.on_its_own_grid(),
             in_range: self.in_range,
         }
@@ -88,7 +88,7 @@ impl Ready {
     }
 
     /// The same place with other pixels of the same shape.
-    pub fn with_pixels(&self, pixels: Array3<f32>) -> Ready {
+    pub fn with_pixels(&self, pixels: Array3<f32>) -> PreparedImage {
         let mut ready = self.clone();
         ready.prepared.pixels = pixels;
         ready
@@ -101,14 +101,14 @@ impl Ready {
     }
 }
 
-impl Contract {
+impl ModelSpec {
     /// Opens a model that was found, and reads what it says of itself. Checks every sum: takes as long as it takes.
     ///
     /// # Errors
-    /// Everything that is wrong with its folder, or as [`Contract::new`].
-    pub fn open(located: &Located) -> Result<(Model, Arc<Contract>), ExecutorError> {
+    /// Everything that is wrong with its folder, or as [`ModelSpec::new`].
+    pub fn open(located: &Located) -> Result<(Model, Arc<ModelSpec>), ExecutorError> {
         let model = located.open()?;
-        let contract = Arc::new(Contract::new(&model)?);
+        let contract = Arc::new(ModelSpec::new(&model)?);
         Ok((model, contract))
     }
 
@@ -116,7 +116,7 @@ impl Contract {
     ///
     /// # Errors
     /// A calibration that is damaged, or whose score is of other units than those of the manifest's mu layers.
-    pub fn new(model: &Model) -> Result<Contract, ExecutorError> {
+    pub fn new(model: &Model) -> Result<ModelSpec, ExecutorError> {
         let manifest = model.manifest().clone();
         let calibration = model.calibration()?;
         if let Some(score) = calibration.as_ref().and_then(|it| it.score.as_ref()) {
@@ -129,7 +129,7 @@ impl Contract {
                 });
             }
         }
-        Ok(Contract {
+        Ok(ModelSpec {
             id: ModelId {
                 name: manifest.name.clone(),
                 version: manifest.version,
@@ -169,7 +169,7 @@ impl Contract {
     ///
     /// # Errors
     /// A wrong number of channels, or a step that cannot be done on this image.
-    pub fn prepare(&self, image: Image) -> Result<Ready, ExecutorError> {
+    pub fn prepare(&self, image: Image) -> Result<PreparedImage, ExecutorError> {
         let (found, expected) = (image.pixels.dim().0, &self.manifest.input.channels);
         if found != expected.len() {
             return Err(ExecutorError::Channels {
@@ -179,7 +179,7 @@ impl Contract {
             });
         }
         let in_range = self.manifest.input.in_range(&image);
-        Ok(Ready {
+        Ok(PreparedImage {
             prepared: prepare(image, &self.manifest.preprocessing)?,
             in_range,
         })

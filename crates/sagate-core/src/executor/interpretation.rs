@@ -16,7 +16,7 @@ use crate::nn::layers::Layer;
 /// One image with the feature maps that were asked for. What it shows lies on the prepared grid, which is the image's own unless
 /// the model resamples or pads.
 pub struct Interpretation {
-    /// The image's result, as [`super::Pass::segment`] gives it.
+    /// The image's result, as [`super::ModelExecutor::segment`] gives it.
     pub segmentation: Arc<Segmentation>,
     output: Output,
     reference: Reference,

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3};
 use protoseg::{Fault, MaskKind, MeanSa, ProtoSeg, Prototypes, Reference, mean_sa};
 use tch::Tensor;
 
-use super::contract::{Contract, Ready};
+use super::contract::{ModelSpec, PreparedImage};
 use super::error::ExecutorError;
 use super::interpretation::Interpretation;
 use super::segmentation::{LayerScore, Score, Segmentation, labels};
@@ -18,35 +18,35 @@ use crate::nn::inference::{InferenceNet, Output};
 use crate::nn::placement::Placement;
 
 /// A model, loaded: network, scores and gate in one. Belongs to the thread that made it.
-pub struct Pass {
-    contract: Arc<Contract>,
+pub struct ModelExecutor {
+    contract: Arc<ModelSpec>,
     net: InferenceNet,
     method: ProtoSeg,
 }
 
 /// What the network gave for a batch, not yet scored.
 pub struct Forward<'a> {
-    images: Vec<&'a Ready>,
+    images: Vec<&'a PreparedImage>,
     output: Output,
 }
 
-impl Pass {
+impl ModelExecutor {
     /// Loads a model onto a device, in single precision unless `placement` says otherwise.
     ///
     /// # Errors
     /// Weights or a calibration that are damaged or do not fit the manifest.
-    pub fn load(model: &Model, placement: impl Into<Placement>) -> Result<Pass, ExecutorError> {
-        Pass::with_contract(model, Arc::new(Contract::new(model)?), placement.into())
+    pub fn load(model: &Model, placement: impl Into<Placement>) -> Result<ModelExecutor, ExecutorError> {
+        ModelExecutor::with_contract(model, Arc::new(ModelSpec::new(model)?), placement.into())
     }
 
-    /// [`Pass::load`] with a contract that others share.
+    /// [`ModelExecutor::load`] with a contract that others share.
     pub fn with_contract(
         model: &Model,
-        contract: Arc<Contract>,
+        contract: Arc<ModelSpec>,
         placement: Placement,
-    ) -> Result<Pass, ExecutorError> {
+    ) -> Result<ModelExecutor, ExecutorError> {
         let network = contract.manifest().architecture.network();
-        Ok(Pass {
+        Ok(ModelExecutor {
             net: InferenceNet::new(&model.weights()?, &network, placement)?,
             method: ProtoSeg::default(),
             contract,
@@ -54,21 +54,21 @@ impl Pass {
     }
 
     /// Another pass of a model that is loaded already, for another thread.
-    pub fn sharing(net: &InferenceNet, contract: Arc<Contract>) -> Pass {
-        Pass {
+    pub fn sharing(net: &InferenceNet, contract: Arc<ModelSpec>) -> ModelExecutor {
+        ModelExecutor {
             net: net.share(),
             method: ProtoSeg::default(),
             contract,
         }
     }
 
-    /// The network, for [`Pass::sharing`].
+    /// The network, for [`ModelExecutor::sharing`].
     pub fn share_net(&self) -> InferenceNet {
         self.net.share()
     }
 
     /// What is known of the model without its network.
-    pub fn contract(&self) -> &Arc<Contract> {
+    pub fn contract(&self) -> &Arc<ModelSpec> {
         &self.contract
     }
 
@@ -87,15 +87,15 @@ impl Pass {
         self.contract.calibration()
     }
 
-    /// [`Contract::prepare`].
+    /// [`ModelSpec::prepare`].
     ///
     /// # Errors
     /// As there.
-    pub fn prepare(&self, image: &Image) -> Result<Ready, ExecutorError> {
+    pub fn prepare(&self, image: &Image) -> Result<PreparedImage, ExecutorError> {
         self.contract.prepare(image.clone())
     }
 
-    /// [`Contract::decide`].
+    /// [`ModelSpec::decide`].
     pub fn decide(&self, segmentation: &Segmentation, policy: &Policy) -> Decision {
         self.contract.decide(segmentation, policy)
     }
@@ -104,7 +104,7 @@ impl Pass {
     ///
     /// # Errors
     /// Images of different sizes, or libtorch failing (out of memory).
-    pub fn segment(&self, images: &[&Ready]) -> Result<Vec<Segmentation>, ExecutorError> {
+    pub fn segment(&self, images: &[&PreparedImage]) -> Result<Vec<Segmentation>, ExecutorError> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
@@ -114,17 +114,25 @@ impl Pass {
     /// Segments one image and keeps every layer's feature map for a closer look.
     ///
     /// # Errors
-    /// As [`Pass::segment`], or a layer that does not exist.
-    pub fn interpret(&self, image: &Ready, layers: &[usize]) -> Result<Interpretation, ExecutorError> {
+    /// As [`ModelExecutor::segment`], or a layer that does not exist.
+    pub fn interpret(
+        &self,
+        image: &PreparedImage,
+        layers: &[usize],
+    ) -> Result<Interpretation, ExecutorError> {
         let forward = self.forward(&[image], layers)?;
         self.open(forward)
     }
 
-    /// The network's part of [`Pass::segment`], with the taps of mu's layers and of `layers`.
+    /// The network's part of [`ModelExecutor::segment`], with the taps of mu's layers and of `layers`.
     ///
     /// # Errors
-    /// As [`Pass::segment`]; no image at all.
-    pub fn forward<'a>(&self, images: &[&'a Ready], layers: &[usize]) -> Result<Forward<'a>, ExecutorError> {
+    /// As [`ModelExecutor::segment`]; no image at all.
+    pub fn forward<'a>(
+        &self,
+        images: &[&'a PreparedImage],
+        layers: &[usize],
+    ) -> Result<Forward<'a>, ExecutorError> {
         let first = images.first().ok_or(ExecutorError::NoImage)?.size();
         let other = images
             .iter()
@@ -142,13 +150,13 @@ impl Pass {
         })
     }
 
-    /// [`Pass::forward`] of images that may differ in size, in one batch: what it gives for each is what it gives for the image alone.
+    /// [`ModelExecutor::forward`] of images that may differ in size, in one batch: what it gives for each is what it gives for the image alone.
     ///
     /// # Errors
     /// As there.
     pub fn forward_bucket<'a>(
         &self,
-        images: &[&'a Ready],
+        images: &[&'a PreparedImage],
         layers: &[usize],
     ) -> Result<Vec<Forward<'a>>, ExecutorError> {
         let first = images.first().ok_or(ExecutorError::NoImage)?.size();
@@ -157,12 +165,12 @@ impl Pass {
         }
         let most = |axis: usize| images.iter().map(|image| image.size()[axis]).max().unwrap_or(0);
         let run = || -> Result<Vec<Forward<'a>>, ExecutorError> {
-            let alone = |image: &&Ready| {
+            let alone = |image: &&PreparedImage| {
                 tensors::upload([image.pixels()].into_iter(), self.net.device())?.f_squeeze_dim(0)
             };
             let pixels: Result<Vec<Tensor>, _> = images.iter().map(alone).collect();
             let outputs = self.net.forward_bucket(&pixels?, &self.taps(layers))?;
-            let forward = |(&image, mut output): (&&'a Ready, Output)| {
+            let forward = |(&image, mut output): (&&'a PreparedImage, Output)| {
                 output.valid = validity(&[image], &output)?;
                 Ok(Forward {
                     images: vec![image],
@@ -181,7 +189,7 @@ impl Pass {
         taps
     }
 
-    /// The scores' part of [`Pass::segment`]: one result an image, in their order.
+    /// The scores' part of [`ModelExecutor::segment`]: one result an image, in their order.
     ///
     /// # Errors
     /// libtorch failing.
@@ -211,7 +219,7 @@ impl Pass {
         ))
     }
 
-    fn run(&self, images: &[&Ready], layers: &[usize]) -> Result<Output, ExecutorError> {
+    fn run(&self, images: &[&PreparedImage], layers: &[usize]) -> Result<Output, ExecutorError> {
         let pixels = tensors::upload(images.iter().map(|image| image.pixels()), self.net.device())?;
         let mut output = self.net.forward(&pixels, layers)?;
         output.valid = validity(images, &output)?;
@@ -326,7 +334,7 @@ impl Forward<'_> {
 }
 
 /// The network's validity mask, less the padding that the images' own preparation added.
-fn validity(images: &[&Ready], output: &Output) -> Result<Option<Tensor>, ExecutorError> {
+fn validity(images: &[&PreparedImage], output: &Output) -> Result<Option<Tensor>, ExecutorError> {
     if images.iter().all(|image| image.prepared.valid.is_none()) {
         return Ok(output.valid.as_ref().map(Tensor::shallow_clone));
     }

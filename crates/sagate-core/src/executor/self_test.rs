@@ -1,7 +1,7 @@
 //! A model's own proof that it does what it did when it was made, before it gets requests.
 
 use super::error::ExecutorError;
-use super::pass::Pass;
+use super::pass::ModelExecutor;
 use super::segmentation::dice;
 use crate::model::Golden;
 
@@ -14,7 +14,7 @@ pub const LEAST_DICE: f64 = 0.995;
 ///
 /// # Errors
 /// [`ExecutorError::SelfTest`] with what differs, or the model failing.
-pub fn self_test(pass: &Pass, golden: &Golden) -> Result<(), ExecutorError> {
+pub fn self_test(pass: &ModelExecutor, golden: &Golden) -> Result<(), ExecutorError> {
     let failed = |finding: String| {
         Err(ExecutorError::SelfTest {
             model: pass.contract().id().to_string(),

@@ -34,7 +34,7 @@ pub fn use_threads_here(threads: usize) {
 }
 
 /// Ends the threads that helped with the calling thread's operations and now wait for its next ones; those begin them anew.
-pub fn give_up_helpers() {
+pub fn release_omp_threads() {
     // SAFETY: ends threads of OpenMP that wait for the calling thread, outside of any operation of it.
     let refused = unsafe { omp_pause_resource(SOFT, omp_get_initial_device()) } != 0;
     debug_assert!(!refused, "called within an operation");
@@ -43,7 +43,7 @@ pub fn give_up_helpers() {
 /// Lets the calling thread, and those that it will start, stand back so many steps (nice, at most 19) behind the thread that the program
 /// began with where both want a core; for good. Else whoever wakes up for an instant, to refuse a call or to send an answer, waits until
 /// a thread that computes has had its turn.
-pub fn stand_back(steps: c_int) {
+pub fn lower_priority(steps: c_int) {
     // SAFETY: both ask and tell the kernel how threads are scheduled (the process's number is its first thread's, 0 is the calling thread),
     // and touch no memory.
     unsafe {

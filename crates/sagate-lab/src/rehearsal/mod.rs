@@ -6,7 +6,7 @@ mod tones;
 
 use ndarray::Array2;
 use sagate_core::executor::ExecutorError;
-use sagate_core::executor::{Pass, Ready, Segmentation, dice};
+use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation, dice};
 use sagate_core::gate::{Confidence, Reading, Shape};
 
 pub use spoil::spoil;
@@ -15,7 +15,7 @@ pub use spoil::spoil;
 const BATCH: usize = 8;
 
 /// An image for a rehearsal: as the model takes it, and its truth on the image's own grid where it is known.
-pub type Rehearsing<'a> = (Ready, Option<&'a Array2<u8>>);
+pub type Rehearsing<'a> = (PreparedImage, Option<&'a Array2<u8>>);
 
 /// What was read of an image or of a spoilt copy, on the prepared grid.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Rehearsed {
 /// # Errors
 /// A truth that is not of its image's size, or a pass that fails.
 pub fn rehearse(
-    pass: &Pass,
+    pass: &ModelExecutor,
     images: &[Rehearsing<'_>],
     times: u32,
     advance: &mut dyn FnMut(),
@@ -95,7 +95,7 @@ pub fn rehearse(
             copies.push((image.with_pixels(spoilt.pixels), spoilt.labels, truth));
         }
         for batch in copies.chunks(BATCH) {
-            let ready: Vec<&Ready> = batch.iter().map(|(ready, ..)| ready).collect();
+            let ready: Vec<&PreparedImage> = batch.iter().map(|(ready, ..)| ready).collect();
             for (result, (_, own, truth)) in pass.segment(&ready)?.iter().zip(batch) {
                 all.push(read(result, true, own, truth.as_ref()));
             }

@@ -1,142 +1,104 @@
-//! Places: what images take while they wait, run and are answered, bounded in entries and in bytes; for each model, for each client
-//! and in all.
+//! Queue permits: images that wait, run or are being answered are limited in number and in bytes, for each model, for each client and in
+//! all.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sagate_core::executor::ModelId;
 
-use super::error::EngineError;
-use super::observer::Observer;
+use super::request::ClientId;
+use crate::engine::error::{EngineError, LimitScope};
+use crate::engine::observer::Observer;
 
-/// Most that may be taken at once.
+/// Most that may wait, run or be answered at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
+pub struct QueueLimits {
     /// Images.
     pub entries: usize,
     /// Bytes that they take, with what is kept for their answers.
     pub bytes: u64,
 }
 
-/// What is taken of a bound.
+/// What is in use of a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct QueueUsage {
     /// Images.
     pub entries: usize,
     /// Bytes that they take.
     pub bytes: u64,
 }
 
-/// Every bound of an engine.
+/// Every limit of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admission {
+pub struct AdmissionLimits {
     /// Of one model's images.
-    pub model: Bounds,
+    pub model: QueueLimits,
     /// Of one client's images.
-    pub client: Bounds,
+    pub client: QueueLimits,
     /// Of all images.
-    pub all: Bounds,
+    pub all: QueueLimits,
 }
 
-/// Whose image it is: a name that was proven, or an address. Clients share the bounds of the same name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Client(Arc<str>);
-
-/// Which bound was met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// The model's.
-    Model,
-    /// The client's.
-    Client,
-    /// That of all.
-    All,
-}
-
-/// All places of an engine.
-pub(super) struct Places {
-    admission: Admission,
+/// Gives out queue permits.
+pub struct AdmissionController {
+    admission: AdmissionLimits,
     state: Mutex<State>,
     observer: Arc<dyn Observer>,
 }
 
 #[derive(Default)]
 struct State {
-    all: Usage,
-    models: HashMap<ModelId, Usage>,
-    clients: HashMap<Client, Usage>,
+    all: QueueUsage,
+    models: HashMap<ModelId, QueueUsage>,
+    clients: HashMap<ClientId, QueueUsage>,
 }
 
-/// A place for one image, held until its answer is written. The last clone that is dropped gives it back.
+/// A permit for one image, held until its answer is written. The last clone that is dropped gives it back.
 #[derive(Clone)]
-pub struct Place(Arc<Held>);
+pub struct QueuePermit(Arc<Held>);
 
 struct Held {
-    places: Arc<Places>,
+    controller: Arc<AdmissionController>,
     model: ModelId,
-    client: Client,
-    usage: Mutex<Usage>,
+    client: ClientId,
+    usage: Mutex<QueueUsage>,
 }
 
-impl Client {
-    /// A client of this name.
-    pub fn new(name: impl Into<Arc<str>>) -> Client {
-        Client(name.into())
-    }
-}
-
-impl fmt::Display for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Bound::Model => "the model's queue",
-            Bound::Client => "this client's part of the queues",
-            Bound::All => "the server",
-        })
-    }
-}
-
-impl Usage {
-    fn plus(self, more: Usage) -> Usage {
-        Usage {
+impl QueueUsage {
+    fn plus(self, more: QueueUsage) -> QueueUsage {
+        QueueUsage {
             entries: self.entries + more.entries,
             bytes: self.bytes.saturating_add(more.bytes),
         }
     }
 
-    fn minus(self, less: Usage) -> Usage {
-        Usage {
+    fn minus(self, less: QueueUsage) -> QueueUsage {
+        QueueUsage {
             entries: self.entries - less.entries,
             bytes: self.bytes - less.bytes,
         }
     }
 
-    fn is_within(self, bounds: Bounds) -> bool {
+    fn is_within(self, bounds: QueueLimits) -> bool {
         self.entries <= bounds.entries && self.bytes <= bounds.bytes
     }
 }
 
-impl Admission {
+impl AdmissionLimits {
     /// The same bounds for each model, each client and all together.
-    pub fn same(bounds: Bounds) -> Admission {
-        Admission {
+    pub fn same(bounds: QueueLimits) -> AdmissionLimits {
+        AdmissionLimits {
             model: bounds,
             client: bounds,
             all: bounds,
         }
     }
 
-    fn of(&self, bound: Bound) -> Bounds {
-        match bound {
-            Bound::Model => self.model,
-            Bound::Client => self.client,
-            Bound::All => self.all,
+    fn limits(&self, scope: LimitScope) -> QueueLimits {
+        match scope {
+            LimitScope::Model => self.model,
+            LimitScope::Client => self.client,
+            LimitScope::All => self.all,
         }
     }
 
@@ -146,9 +108,9 @@ impl Admission {
     }
 }
 
-impl Places {
-    pub fn new(admission: Admission, observer: Arc<dyn Observer>) -> Arc<Places> {
-        Arc::new(Places {
+impl AdmissionController {
+    pub fn new(admission: AdmissionLimits, observer: Arc<dyn Observer>) -> Arc<AdmissionController> {
+        Arc::new(AdmissionController {
             admission,
             state: Mutex::default(),
             observer,
@@ -156,29 +118,29 @@ impl Places {
     }
 
     /// What a model's images take.
-    pub fn usage(&self, model: &ModelId) -> Usage {
+    pub fn usage(&self, model: &ModelId) -> QueueUsage {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.models.get(model).copied().unwrap_or_default()
     }
 
-    /// Takes a place for an image of so many bytes.
+    /// Takes a permit for an image of so many bytes.
     ///
     /// # Errors
     /// No entry or not enough bytes are left; `retry` says in how many seconds to come again.
     pub fn take(
         self: &Arc<Self>,
         model: &ModelId,
-        client: &Client,
+        client: &ClientId,
         bytes: u64,
         retry: impl FnOnce() -> f64,
-    ) -> Result<Place, EngineError> {
+    ) -> Result<QueuePermit, EngineError> {
         self.fits_at_all(bytes)?;
-        self.add(model, client, Usage { entries: 1, bytes }, retry)?;
-        Ok(Place(Arc::new(Held {
-            places: self.clone(),
+        self.add(model, client, QueueUsage { entries: 1, bytes }, retry)?;
+        Ok(QueuePermit(Arc::new(Held {
+            controller: self.clone(),
             model: model.clone(),
             client: client.clone(),
-            usage: Mutex::new(Usage { entries: 1, bytes }),
+            usage: Mutex::new(QueueUsage { entries: 1, bytes }),
         })))
     }
 
@@ -193,28 +155,28 @@ impl Places {
     fn add(
         &self,
         model: &ModelId,
-        client: &Client,
-        more: Usage,
+        client: &ClientId,
+        more: QueueUsage,
         retry: impl FnOnce() -> f64,
     ) -> Result<(), EngineError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let of_model = state.models.get(model).copied().unwrap_or_default();
         let of_client = state.clients.get(client).copied().unwrap_or_default();
         let taken = [
-            (Bound::Model, of_model),
-            (Bound::Client, of_client),
-            (Bound::All, state.all),
+            (LimitScope::Model, of_model),
+            (LimitScope::Client, of_client),
+            (LimitScope::All, state.all),
         ];
         let met = taken
             .into_iter()
-            .find(|(bound, usage)| !usage.plus(more).is_within(self.admission.of(*bound)));
-        if let Some((bound, usage)) = met {
+            .find(|(scope, usage)| !usage.plus(more).is_within(self.admission.limits(*scope)));
+        if let Some((scope, usage)) = met {
             // To say when to come again takes the scheduler's lock: nobody waits for both.
             drop(state);
-            let limit = self.admission.of(bound);
+            let limit = self.admission.limits(scope);
             return Err(EngineError::QueueFull {
                 model: model.to_string(),
-                bound,
+                bound: scope,
                 entries: usage.entries,
                 bytes: usage.bytes,
                 limit_entries: limit.entries,
@@ -228,13 +190,13 @@ impl Places {
         Ok(())
     }
 
-    fn give_back(&self, model: &ModelId, client: &Client, less: Usage) {
+    fn give_back(&self, model: &ModelId, client: &ClientId, less: QueueUsage) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.all = state.all.minus(less);
         if let Some(usage) = state.clients.get_mut(client) {
             *usage = usage.minus(less);
             // Clients come and go: only those with images here are remembered.
-            if *usage == Usage::default() {
+            if *usage == QueueUsage::default() {
                 state.clients.remove(client);
             }
         }
@@ -243,13 +205,13 @@ impl Places {
     }
 
     /// Tells the observer under the lock, so that the last that it is told is the last that was.
-    fn set(&self, state: &mut State, model: &ModelId, usage: Usage) {
+    fn set(&self, state: &mut State, model: &ModelId, usage: QueueUsage) {
         state.models.insert(model.clone(), usage);
         self.observer.queue(model, usage.entries, usage.bytes);
     }
 }
 
-impl Place {
+impl QueuePermit {
     /// Takes more bytes for the same image.
     ///
     /// # Errors
@@ -258,12 +220,12 @@ impl Place {
         let held = &self.0;
         let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = usage.bytes.saturating_add(more);
-        held.places.fits_at_all(wanted)?;
-        let more = Usage {
+        held.controller.fits_at_all(wanted)?;
+        let more = QueueUsage {
             entries: 0,
             bytes: more,
         };
-        held.places.add(&held.model, &held.client, more, || 1.0)?;
+        held.controller.add(&held.model, &held.client, more, || 1.0)?;
         usage.bytes = wanted;
         Ok(())
     }
@@ -272,11 +234,11 @@ impl Place {
     pub fn answered(&self, bytes: u64) {
         let held = &self.0;
         let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = Usage {
+        let left = QueueUsage {
             entries: 0,
             bytes: bytes.min(usage.bytes),
         };
-        held.places
+        held.controller
             .give_back(&held.model, &held.client, usage.minus(left));
         *usage = left;
     }
@@ -285,6 +247,6 @@ impl Place {
 impl Drop for Held {
     fn drop(&mut self) {
         let less = *self.usage.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.places.give_back(&self.model, &self.client, less);
+        self.controller.give_back(&self.model, &self.client, less);
     }
 }

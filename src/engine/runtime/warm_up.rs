@@ -3,17 +3,17 @@
 use std::time::Instant;
 
 use ndarray::Array3;
-use sagate_core::executor::{ExecutorError, Pass, Ready};
+use sagate_core::executor::{ExecutorError, ModelExecutor, PreparedImage};
 use sagate_core::imaging::Image;
 use sagate_core::nn::layers::LAYER_COUNT;
 use sagate_core::nn::threads::use_threads_here;
 
-use super::cost::Work;
-use super::scheduler::Slots;
+use crate::engine::admission::cost::Work;
+use crate::engine::scheduling::slots::Slots;
 
 /// What a model is warmed up with before it is ready.
 #[derive(Debug, Clone)]
-pub(super) struct WarmUp {
+pub struct WarmUp {
     /// Sides of square images, brought within the sizes that the model is for.
     pub sides: Vec<usize>,
     /// Images in the largest batch.
@@ -27,7 +27,7 @@ impl WarmUp {
     ///
     /// # Errors
     /// The model failed on them.
-    pub fn first(&self, pass: &Pass, measured: impl Fn(Work, f64)) -> Result<(), ExecutorError> {
+    pub fn first(&self, pass: &ModelExecutor, measured: impl Fn(Work, f64)) -> Result<(), ExecutorError> {
         for &side in &self.sides {
             let image = image(pass, side)?;
             use_threads_here(1);
@@ -49,7 +49,7 @@ impl WarmUp {
     ///
     /// # Errors
     /// The model failed on it.
-    pub fn again(&self, pass: &Pass) -> Result<(), ExecutorError> {
+    pub fn again(&self, pass: &ModelExecutor) -> Result<(), ExecutorError> {
         use_threads_here(1);
         match self.sides.first() {
             Some(&side) => pass.segment(&[&image(pass, side)?]).map(drop),
@@ -58,11 +58,11 @@ impl WarmUp {
     }
 }
 
-fn pixels(image: &Ready) -> u64 {
+fn pixels(image: &PreparedImage) -> u64 {
     image.size().iter().map(|&side| side as u64).product()
 }
 
-fn image(pass: &Pass, side: usize) -> Result<Ready, ExecutorError> {
+fn image(pass: &ModelExecutor, side: usize) -> Result<PreparedImage, ExecutorError> {
     let input = &pass.manifest().input;
     let side = |axis: usize| {
         let most = input.max_size.map_or(usize::MAX, |size| size[axis]);

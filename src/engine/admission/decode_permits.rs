@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::cost::Rate;
-use super::error::EngineError;
-use super::pace;
+use super::deadline::in_time;
 use super::priority::Priority;
+use crate::engine::error::EngineError;
 
 /// The permits of a server. Clones are the same.
 #[derive(Clone)]
@@ -34,14 +34,14 @@ struct State {
 struct Waiting {
     id: u64,
     since: Instant,
-    payload: Payload,
+    payload: DecodeSize,
     /// Closed where nobody waits for the permit any more.
     wake: oneshot::Sender<DecodePermit>,
 }
 
 /// What is to be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Payload {
+pub struct DecodeSize {
     /// Bytes as they came.
     pub bytes: u64,
     /// Whether they are a file's, of which a byte takes longer to decode than one of a tensor.
@@ -51,7 +51,7 @@ pub struct Payload {
 /// Leave to decode one image, until it is dropped.
 pub struct DecodePermit {
     permits: DecodePermits,
-    payload: Payload,
+    payload: DecodeSize,
     begun: Instant,
 }
 
@@ -83,7 +83,7 @@ impl DecodePermits {
     /// [`EngineError::NotInTime`], at once: what goes before it takes longer to decode than the caller waits.
     pub async fn acquire(
         &self,
-        payload: Payload,
+        payload: DecodeSize,
         priority: Priority,
         deadline: Option<Instant>,
     ) -> Result<DecodePermit, EngineError> {
@@ -96,7 +96,7 @@ impl DecodePermits {
             let now = Instant::now();
             if let Some(deadline) = deadline {
                 let wait = self.seconds_ahead(&state, priority, now);
-                pace::in_time(deadline, wait + state.seconds(payload), now)?;
+                in_time(deadline, wait + state.seconds(payload), now)?;
             }
             let (wake, woken) = oneshot::channel();
             let id = state.next_id;
@@ -131,7 +131,7 @@ impl DecodePermits {
         lines.map(of_line).sum::<f64>() / self.0.count as f64
     }
 
-    fn permit(&self, payload: Payload) -> DecodePermit {
+    fn permit(&self, payload: DecodeSize) -> DecodePermit {
         DecodePermit {
             permits: self.clone(),
             payload,
@@ -161,12 +161,12 @@ impl DecodePermits {
 
 impl State {
     /// Seconds that a payload is expected to take; 0 as long as none of its kind was measured.
-    fn seconds(&self, payload: Payload) -> f64 {
+    fn seconds(&self, payload: DecodeSize) -> f64 {
         let rate = &self.rates[usize::from(payload.is_file)];
         rate.seconds().unwrap_or(0.0) * payload.bytes as f64
     }
 
-    fn measured(&mut self, payload: Payload, took: Duration) {
+    fn measured(&mut self, payload: DecodeSize, took: Duration) {
         let rate = &mut self.rates[usize::from(payload.is_file)];
         rate.measured(payload.bytes, took.as_secs_f64());
     }

@@ -1,19 +1,20 @@
 //! How a model is served: its batches, its instances, its share of the device, its versions.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::engine::scheduling::batching::BatchingPolicy;
+
 /// How one model is served. What is 0 or empty is left to the engine.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Serving {
+pub struct ServingPolicy {
     /// Its share of the device beside other models that have work, above 0.
     pub weight: f64,
-    /// Threads that run it; 0: as many as may run at once, see [`super::Setup::slots`].
+    /// Threads that run it; 0: as many as may run at once, see [`crate::engine::EngineConfig::slots`].
     pub instances: usize,
-    /// How its batches come together.
-    pub forming: Forming,
+    /// How its batches are made.
+    pub batching: BatchingPolicy,
     /// Which of its versions are loaded.
     pub versions: Versions,
     /// Which of those take requests.
@@ -30,19 +31,6 @@ pub enum Versions {
     Latest,
     /// These.
     Named(Vec<u32>),
-}
-
-/// How batches come together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forming {
-    /// Most images in a batch, at least 1.
-    pub max_batch: usize,
-    /// Longest that an image waits for company.
-    pub max_wait: Duration,
-    /// Sizes that are run as soon as they are there, ascending; empty: whatever is there is run.
-    pub preferred: Vec<usize>,
-    /// Images meet whose sides, rounded up to a multiple of this, are the same; 0: only those of one size. It changes no result.
-    pub bucket: usize,
 }
 
 /// Which versions of a model take requests that name none.
@@ -67,29 +55,29 @@ pub struct Canary {
 
 /// How every model is served: its own way, or the common one.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct ServingPlan {
+pub struct ServingPolicies {
     /// For models that are not named.
-    pub common: Serving,
+    pub common: ServingPolicy,
     /// By model name.
-    pub models: BTreeMap<String, Serving>,
+    pub models: BTreeMap<String, ServingPolicy>,
 }
 
-impl ServingPlan {
+impl ServingPolicies {
     /// How the model of a name is served.
-    pub fn of(&self, name: &str) -> &Serving {
+    pub fn of(&self, name: &str) -> &ServingPolicy {
         self.models.get(name).unwrap_or(&self.common)
     }
 }
 
-impl Serving {
+impl ServingPolicy {
     /// Which versions are wanted of those that there are (ascending).
     pub fn wanted(&self, there: &[u32]) -> Vec<u32> {
-        let aside = |version: &u32| self.traffic.is_aside(*version);
-        let highest = there.iter().rev().find(|version| !aside(version));
+        let is_experimental = |version: &u32| self.traffic.is_experimental(*version);
+        let highest = there.iter().rev().find(|version| !is_experimental(version));
         let is_wanted = |version: &&u32| match &self.versions {
             Versions::All => true,
-            Versions::Latest => aside(version) || Some(*version) == highest,
-            Versions::Named(named) => aside(version) || named.contains(version),
+            Versions::Latest => is_experimental(version) || Some(*version) == highest,
+            Versions::Named(named) => is_experimental(version) || named.contains(version),
         };
         there.iter().filter(is_wanted).copied().collect()
     }
@@ -97,7 +85,7 @@ impl Serving {
 
 impl Traffic {
     /// Whether a version is tried beside the one that takes the requests.
-    pub fn is_aside(&self, version: u32) -> bool {
+    pub fn is_experimental(&self, version: u32) -> bool {
         self.shadow == Some(version) || self.canary.is_some_and(|canary| canary.version == version)
     }
 
@@ -111,47 +99,14 @@ impl Traffic {
     }
 }
 
-impl Default for Serving {
+impl Default for ServingPolicy {
     fn default() -> Self {
-        Serving {
+        ServingPolicy {
             weight: 1.0,
             instances: 0,
-            forming: Forming::default(),
+            batching: BatchingPolicy::default(),
             versions: Versions::default(),
             traffic: Traffic::default(),
         }
-    }
-}
-
-impl Default for Forming {
-    fn default() -> Self {
-        Forming {
-            max_batch: 1,
-            max_wait: Duration::ZERO,
-            preferred: Vec::new(),
-            bucket: 0,
-        }
-    }
-}
-
-impl Forming {
-    /// Height and width that an image counts as: those of one kind meet.
-    pub fn bucket(&self, size: [usize; 2]) -> [usize; 2] {
-        match self.bucket {
-            0 => size,
-            multiple => size.map(|side| side.next_multiple_of(multiple)),
-        }
-    }
-
-    /// How many of so many images that could share a batch are run: all that fit, or the largest preferred size below.
-    pub fn size(&self, there: usize) -> usize {
-        let most = there.min(self.max_batch).max(1);
-        let preferred = self.preferred.iter().rev().find(|&&size| size <= most);
-        preferred.copied().unwrap_or(most)
-    }
-
-    /// Whether so many need not wait for more.
-    pub fn is_enough(&self, there: usize) -> bool {
-        there >= self.max_batch || self.preferred.iter().any(|&size| size > 1 && size <= there)
     }
 }

@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 const LEAST_SHARE: f64 = 0.75;
 
 /// The wait after so many failures in a row, at least 1.
-pub(super) fn after(failures: u32) -> Duration {
+pub fn after(failures: u32) -> Duration {
     let doubled = FIRST.saturating_mul(1 << (failures.clamp(1, 16) - 1));
     doubled
         .min(LONGEST)

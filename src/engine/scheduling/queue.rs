@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::cost::{Cost, Kind, Work};
-use super::pace::Pace;
-use super::priority::Priority;
-use super::serving::Forming;
+use super::batching::BatchingPolicy;
 use super::task::Entry;
+use crate::engine::admission::cost::{Cost, Kind, Work};
+use crate::engine::admission::deadline::CostEstimate;
+use crate::engine::admission::priority::Priority;
 
-/// What waits for one model. How much may wait is bounded by [`super::place::Places`].
-pub(super) struct Queue {
+/// What waits for one model. How much may wait is bounded by [`crate::engine::admission::permits::AdmissionController`].
+pub struct Queue {
     /// A line for each class.
     lines: [VecDeque<Entry>; Priority::ALL.len()],
     /// What the images of each line ask for.
@@ -20,7 +20,7 @@ pub(super) struct Queue {
 
 /// The image that is next, before its batch is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Next {
+pub struct Next {
     /// The class that it counts as.
     pub class: Priority,
     /// The number under which it waits.
@@ -31,10 +31,10 @@ pub(super) struct Next {
 
 /// When the next batch may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub enum BatchReadiness {
     /// Now.
     Now,
-    /// Then, unless more company comes before.
+    /// Then, unless enough images come before.
     At(Instant),
 }
 
@@ -56,7 +56,7 @@ impl Queue {
     /// Puts images of a failed batch back, each to run alone, before all that wait.
     pub fn put_back(&mut self, entries: Vec<Entry>) {
         for mut entry in entries.into_iter().rev() {
-            entry.alone = true;
+            entry.unbatched = true;
             self.count(&entry);
             self.lines[entry.priority as usize].push_front(entry);
         }
@@ -71,10 +71,10 @@ impl Queue {
     }
 
     /// Takes out what could not be done in its time any more.
-    pub fn take_late(&mut self, pace: &Pace, now: Instant) -> Vec<Entry> {
+    pub fn take_late(&mut self, estimate: &CostEstimate, now: Instant) -> Vec<Entry> {
         let waiting = self.lines.iter().flatten();
         let late: Vec<u64> = waiting
-            .filter(|entry| pace.is_late(entry, now))
+            .filter(|entry| estimate.is_late(entry.work(), entry.deadline, now))
             .map(|entry| entry.id)
             .collect();
         late.into_iter().filter_map(|id| self.remove(id)).collect()
@@ -126,21 +126,29 @@ impl Queue {
     }
 
     /// When the batch of that image may run.
-    pub fn due(&self, next: &Next, forming: &Forming, now: Instant) -> Due {
+    pub fn readiness(&self, next: &Next, batching: &BatchingPolicy, now: Instant) -> BatchReadiness {
         let first = self.first(next);
-        if forming.max_wait.is_zero() || !first.takes_company() {
-            return Due::Now;
+        if batching.max_wait.is_zero() || !first.is_batchable() {
+            return BatchReadiness::Now;
         }
-        if forming.is_enough(self.company(next, forming, now).take(forming.max_batch).count()) {
-            return Due::Now;
+        if batching.is_enough(
+            self.batch_candidates(next, batching, now)
+                .take(batching.max_batch)
+                .count(),
+        ) {
+            return BatchReadiness::Now;
         }
-        let mut until = first.queued + forming.max_wait;
+        let mut until = first.queued + batching.max_wait;
         if let Some(deadline) = first.deadline {
             // Waiting may take no more than half of the time that it has.
             let left = deadline.saturating_duration_since(first.queued);
             until = until.min(first.queued + left / 2);
         }
-        if until <= now { Due::Now } else { Due::At(until) }
+        if until <= now {
+            BatchReadiness::Now
+        } else {
+            BatchReadiness::At(until)
+        }
     }
 
     /// What is asked of that image, and its height and width on the prepared grid.
@@ -149,42 +157,54 @@ impl Queue {
         (first.kind(), first.image.size())
     }
 
-    /// How many could run in the batch of that image, itself counted, with each still in time.
-    pub fn there(&self, next: &Next, forming: &Forming, most: usize, pace: &Pace, now: Instant) -> usize {
-        if self.first(next).takes_company() {
-            pace.in_time(self.company(next, forming, now).take(most), now)
+    /// How many could run in the batch of that image, itself included, with each still in time.
+    pub fn batchable_count(
+        &self,
+        next: &Next,
+        batching: &BatchingPolicy,
+        most: usize,
+        estimate: &CostEstimate,
+        now: Instant,
+    ) -> usize {
+        if self.first(next).is_batchable() {
+            estimate.batch_in_time(
+                self.batch_candidates(next, batching, now)
+                    .take(most)
+                    .map(|entry| (entry.work(), entry.deadline)),
+                now,
+            )
         } else {
             1
         }
     }
 
-    /// Takes that image and company for it, `most` in all.
-    pub fn take(&mut self, next: &Next, forming: &Forming, most: usize, now: Instant) -> Vec<Entry> {
-        if !self.first(next).takes_company() {
+    /// Takes that image and others that share its batch, `most` in all.
+    pub fn take(&mut self, next: &Next, batching: &BatchingPolicy, most: usize, now: Instant) -> Vec<Entry> {
+        if !self.first(next).is_batchable() {
             return self.take_at(next.line, 0).into_iter().collect();
         }
         let ids: Vec<u64> = self
-            .company(next, forming, now)
+            .batch_candidates(next, batching, now)
             .take(most)
             .map(|entry| entry.id)
             .collect();
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// That image and all that may share a batch with it, in their order. Nobody more urgent than its company waits for it.
-    fn company<'a>(
+    /// That image and all that may share a batch with it, in their order. None of them is less urgent than that image.
+    fn batch_candidates<'a>(
         &'a self,
         next: &Next,
-        forming: &'a Forming,
+        batching: &'a BatchingPolicy,
         now: Instant,
     ) -> impl Iterator<Item = &'a Entry> {
         let first = self.first(next);
         let (class, aging) = (next.class, self.aging);
-        let bucket = forming.bucket(first.image.size());
+        let bucket = batching.bucket(first.image.size());
         let fits = move |entry: &&Entry| {
             entry.id != first.id
-                && entry.takes_company()
-                && forming.bucket(entry.image.size()) == bucket
+                && entry.is_batchable()
+                && batching.bucket(entry.image.size()) == bucket
                 && entry.class(now, aging) <= class
         };
         std::iter::once(first).chain(self.lines.iter().flatten().filter(fits))

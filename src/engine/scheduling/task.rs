@@ -3,37 +3,40 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sagate_core::executor::{LayerView, Ready, Resolution, Segmentation, UnitView};
+use sagate_core::executor::{LayerView, PreparedImage, Resolution, Segmentation, UnitView};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cost::{Kind, Work};
-use super::error::EngineError;
-use super::place::Place;
-use super::priority::Priority;
+use crate::engine::admission::cost::{Kind, Work};
+use crate::engine::admission::permits::QueuePermit;
+use crate::engine::admission::priority::Priority;
+use crate::engine::error::EngineError;
 
 /// One image that waits for a model.
-pub(super) struct Entry {
+pub struct Entry {
     pub id: u64,
-    pub image: Ready,
+    pub image: PreparedImage,
     pub task: Task,
     pub priority: Priority,
     pub deadline: Option<Instant>,
     pub queued: Instant,
-    /// Whether it runs without company: a batch that it was in failed.
-    pub alone: bool,
+    /// Whether it runs in a batch of its own: a batch that it was in failed.
+    pub unbatched: bool,
     /// Given back when the image has left the thread as well as the caller's hands.
-    pub _place: Place,
+    pub _permit: QueuePermit,
 }
 
 /// What is to be done with it, and who waits.
-pub(super) enum Task {
-    Segment(oneshot::Sender<Result<Scored, EngineError>>),
-    Interpret(Plan, mpsc::UnboundedSender<Result<Event, EngineError>>),
+pub enum Task {
+    Segment(oneshot::Sender<Result<TimedSegmentation, EngineError>>),
+    Interpret(
+        InterpretationPlan,
+        mpsc::UnboundedSender<Result<InterpretationEvent, EngineError>>,
+    ),
 }
 
 /// A segmentation and how long it took.
 #[derive(Debug)]
-pub struct Scored {
+pub struct TimedSegmentation {
     /// What the model says; shared with the interpretation that goes on.
     pub segmentation: Arc<Segmentation>,
     /// When it said so.
@@ -57,18 +60,18 @@ pub struct Timing {
 
 /// What an interpretation shows.
 #[derive(Debug, Clone, Default)]
-pub struct Plan {
+pub struct InterpretationPlan {
     /// Layer numbers, 1 to 18.
     pub layers: Vec<usize>,
     /// The grid of their SAMs.
     pub resolution: Resolution,
     /// Layers whose units are shown.
-    pub units: Vec<UnitPlan>,
+    pub units: Vec<UnitSelection>,
 }
 
 /// What an interpretation shows of the units of one layer.
 #[derive(Debug, Clone, Copy)]
-pub struct UnitPlan {
+pub struct UnitSelection {
     /// Layer number, 1 to 18.
     pub layer: usize,
     /// Object class, 1 to K.
@@ -76,14 +79,14 @@ pub struct UnitPlan {
     /// How many units' SAMs.
     pub count: usize,
     /// Which units.
-    pub choice: UnitChoice,
+    pub choice: UnitOrder,
     /// Whether the average of all units' SAMs is wanted.
     pub average: bool,
 }
 
 /// Which units are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnitChoice {
+pub enum UnitOrder {
     /// Those of the highest SA scores, best first.
     #[default]
     Best,
@@ -93,24 +96,24 @@ pub enum UnitChoice {
 
 /// One part of an interpretation, in the order in which they come.
 #[derive(Debug)]
-pub enum Event {
+pub enum InterpretationEvent {
     /// First: the segmentation, before any SAM is computed.
-    Scored(Box<Scored>),
+    Scored(Box<TimedSegmentation>),
     /// One layer.
     Layer(Box<LayerView>),
     /// The units of one layer.
-    Units(UnitPlan, Box<UnitView>),
+    Units(UnitSelection, Box<UnitView>),
     /// Last: how long SAMs and units took the model.
     Done(Duration),
 }
 
-impl UnitChoice {
+impl UnitOrder {
     /// Units by their rank, at most `count`.
     pub fn of(self, scores: &[f64], count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let count = count.min(order.len());
-        if self == UnitChoice::Best || count < 2 {
+        if self == UnitOrder::Best || count < 2 {
             order.truncate(count);
             return order;
         }
@@ -120,7 +123,7 @@ impl UnitChoice {
     }
 }
 
-impl Plan {
+impl InterpretationPlan {
     /// Every layer whose feature map it needs.
     pub fn taps(&self) -> Vec<usize> {
         let units = self.units.iter().map(|units| units.layer);
@@ -129,8 +132,8 @@ impl Plan {
 
     /// SAMs that are computed for it: one a layer; of a layer whose units are shown one for their ranking, one for each unit and one
     /// for the average.
-    pub(super) fn sams(&self) -> u64 {
-        let of_units = |units: &UnitPlan| 1 + units.count as u64 + u64::from(units.average);
+    pub fn sams(&self) -> u64 {
+        let of_units = |units: &UnitSelection| 1 + units.count as u64 + u64::from(units.average);
         self.layers.len() as u64 + self.units.iter().map(of_units).sum::<u64>()
     }
 }
@@ -177,8 +180,8 @@ impl Entry {
     }
 
     /// Whether it may share a batch with others.
-    pub fn takes_company(&self) -> bool {
-        matches!(self.task, Task::Segment(_)) && !self.alone
+    pub fn is_batchable(&self) -> bool {
+        matches!(self.task, Task::Segment(_)) && !self.unbatched
     }
 
     /// Ends it without an answer.

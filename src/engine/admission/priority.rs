@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 /// How urgent an image is. A lower class waits for a higher one. A waiting [`Priority::Batch`] image does not starve: see
-/// [`super::Setup::aging`].
+/// [`crate::engine::EngineConfig::aging`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {

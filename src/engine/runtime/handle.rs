@@ -1,35 +1,37 @@
-//! One version of a model that answers: its state, its places, and the way in.
+//! The handle of a loaded model: its state, and the way to queue images for it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use sagate_core::executor::{Contract, Ready};
+use sagate_core::executor::{ModelSpec, PreparedImage};
 use sagate_core::nn::inference::InferenceNet;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::error::EngineError;
-use super::observer::Observer;
-use super::pace;
-use super::place::{Client, Place, Places, Usage};
-use super::priority::Priority;
-use super::scheduler::{QueueId, Scheduler};
-use super::task::{Entry, Event, Plan, Scored, Task};
+use crate::engine::admission::deadline::retry;
+use crate::engine::admission::permits::{AdmissionController, QueuePermit, QueueUsage};
+use crate::engine::admission::request::RequestContext;
+use crate::engine::error::EngineError;
+use crate::engine::observer::{Instances, Observer};
+use crate::engine::scheduling::lease::QueueId;
+use crate::engine::scheduling::scheduler::Scheduler;
+use crate::engine::scheduling::task::{
+    Entry, InterpretationEvent, InterpretationPlan, Task, TimedSegmentation,
+};
 
-/// A model that answers, from any thread. When the last that holds it lets it go, nothing more can come: what waits is done, then its
-/// threads end.
-pub struct Hosted(pub(super) Arc<Host>);
+/// A model that answers, from any thread. When it is dropped, the model takes nothing more: what waits is done, then its threads end.
+pub struct ModelHandle(Arc<ModelRuntime>);
 
-/// What a model's threads share with those who ask it.
-pub(super) struct Host {
-    pub contract: Arc<Contract>,
+/// What a model's threads share with its handle.
+pub struct ModelRuntime {
+    pub contract: Arc<ModelSpec>,
     pub queue: QueueId,
     pub scheduler: Arc<Scheduler>,
-    pub places: Arc<Places>,
+    pub admission: Arc<AdmissionController>,
     pub observer: Arc<dyn Observer>,
-    pub state: watch::Sender<State>,
-    /// Whether the observer is told of its state: not before it takes requests, and not after another has taken its place.
-    pub heard: AtomicBool,
+    pub state: watch::Sender<ModelState>,
+    /// Whether the observer is told of its state: not before it takes requests, and not after another has replaced it.
+    pub observed: AtomicBool,
     /// The loaded network, which its threads share.
     pub net: Mutex<Option<InferenceNet>>,
     /// Threads that shall run it.
@@ -43,7 +45,7 @@ pub(super) struct Host {
 
 /// How a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum ModelState {
     /// It is being loaded, tested and warmed up.
     Loading,
     /// It answers.
@@ -54,35 +56,15 @@ pub enum State {
     Stopped,
 }
 
-/// How many threads run a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Instances {
-    /// Those that take batches now.
-    pub ready: usize,
-    /// Those that shall.
-    pub wanted: usize,
-}
-
-/// Who asks, how urgently, and for how long.
-#[derive(Debug, Clone, Default)]
-pub struct Asker {
-    /// Whose bounds the image counts against.
-    pub client: Client,
-    /// How urgent it is.
-    pub priority: Priority,
-    /// When the caller stops waiting; `None`: never.
-    pub deadline: Option<Instant>,
-}
-
 /// A segmentation that is being worked on. Dropping it takes it out of the queue.
-pub struct Pending {
-    answer: oneshot::Receiver<Result<Scored, EngineError>>,
+pub struct PendingSegmentation {
+    answer: oneshot::Receiver<Result<TimedSegmentation, EngineError>>,
     waiting: Waiting,
 }
 
 /// An interpretation that is being worked on. Dropping it takes it out of the queue, or stops it.
-pub struct Events {
-    events: mpsc::UnboundedReceiver<Result<Event, EngineError>>,
+pub struct InterpretationEvents {
+    events: mpsc::UnboundedReceiver<Result<InterpretationEvent, EngineError>>,
     waiting: Waiting,
 }
 
@@ -94,30 +76,40 @@ struct Waiting {
     deadline: Option<Instant>,
 }
 
-impl Hosted {
+impl ModelHandle {
+    /// The way into a model whose threads were started.
+    pub(in crate::engine) fn new(runtime: Arc<ModelRuntime>) -> ModelHandle {
+        ModelHandle(runtime)
+    }
+
+    /// What its threads share.
+    pub(in crate::engine) fn runtime(&self) -> &ModelRuntime {
+        &self.0
+    }
+
     /// What is known of the model without its network.
-    pub fn contract(&self) -> &Arc<Contract> {
+    pub fn contract(&self) -> &Arc<ModelSpec> {
         &self.0.contract
     }
 
     /// How it is.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ModelState {
         self.0.state.borrow().clone()
     }
 
-    /// [`Hosted::state`], to be waited for.
-    pub fn watch(&self) -> watch::Receiver<State> {
+    /// [`ModelHandle::state`], to be waited for.
+    pub fn watch(&self) -> watch::Receiver<ModelState> {
         self.0.state.subscribe()
     }
 
     /// Whether it answers.
     pub fn is_ready(&self) -> bool {
-        *self.0.state.borrow() == State::Ready
+        *self.0.state.borrow() == ModelState::Ready
     }
 
     /// Whether it is being loaded for the first time.
     pub fn is_starting(&self) -> bool {
-        *self.0.state.borrow() == State::Loading && !self.0.has_served.load(Ordering::SeqCst)
+        *self.0.state.borrow() == ModelState::Loading && !self.0.has_served.load(Ordering::SeqCst)
     }
 
     /// How many of its threads take batches.
@@ -131,27 +123,27 @@ impl Hosted {
     /// It cannot be loaded, fails its self-test, or was stopped.
     pub async fn ready(&self) -> Result<(), EngineError> {
         let mut state = self.watch();
-        let settled = state.wait_for(|state| *state != State::Loading).await;
+        let settled = state.wait_for(|state| *state != ModelState::Loading).await;
         match settled.as_deref() {
-            Ok(State::Ready) => Ok(()),
-            Ok(State::Failed(reason)) => Err(EngineError::NotLoaded {
+            Ok(ModelState::Ready) => Ok(()),
+            Ok(ModelState::Failed(reason)) => Err(EngineError::NotLoaded {
                 model: self.contract().id().to_string(),
                 reason: reason.to_string(),
             }),
-            Ok(State::Loading | State::Stopped) | Err(_) => Err(EngineError::Stopping),
+            Ok(ModelState::Loading | ModelState::Stopped) | Err(_) => Err(EngineError::Stopping),
         }
     }
 
     /// What its images take of the bounds.
-    pub fn usage(&self) -> Usage {
-        self.0.places.usage(self.contract().id())
+    pub fn usage(&self) -> QueueUsage {
+        self.0.admission.usage(self.contract().id())
     }
 
-    /// Takes a place for an image of so many bytes, before anything is done with it.
+    /// Takes a permit for an image of so many bytes, before anything is done with it.
     ///
     /// # Errors
-    /// The model is not ready, no place is left, the image is too large, or what waits already takes longer than the caller waits.
-    pub fn admit(&self, bytes: u64, asker: &Asker) -> Result<Place, EngineError> {
+    /// The model is not ready, a limit is reached, the image is too large, or what waits already takes longer than the caller waits.
+    pub fn admit(&self, bytes: u64, context: &RequestContext) -> Result<QueuePermit, EngineError> {
         let host = &self.0;
         if host.scheduler.is_closed(host.queue) {
             return Err(EngineError::Stopping);
@@ -160,66 +152,77 @@ impl Hosted {
             return Err(host.not_ready());
         }
         host.scheduler
-            .foresee(host.queue, asker.priority, asker.deadline)?;
-        let retry = || pace::retry(host.scheduler.wait_seconds(host.queue, asker.priority));
-        host.places
-            .take(self.contract().id(), &asker.client, bytes, retry)
+            .check_deadline(host.queue, context.priority, context.deadline)?;
+        let retry_seconds = || retry(host.scheduler.wait_seconds(host.queue, context.priority));
+        host.admission
+            .take(self.contract().id(), &context.client, bytes, retry_seconds)
     }
 
     /// Queues an image for segmentation.
     ///
     /// # Errors
     /// The engine is stopping, the image does not fit into memory, or cannot be done in time.
-    pub fn segment(&self, image: Ready, place: Place, asker: &Asker) -> Result<Pending, EngineError> {
+    pub fn segment(
+        &self,
+        image: PreparedImage,
+        permit: QueuePermit,
+        context: &RequestContext,
+    ) -> Result<PendingSegmentation, EngineError> {
         let (sender, answer) = oneshot::channel();
-        let waiting = self.push(image, Task::Segment(sender), place, asker)?;
-        Ok(Pending { answer, waiting })
+        let waiting = self.push(image, Task::Segment(sender), permit, context)?;
+        Ok(PendingSegmentation { answer, waiting })
     }
 
     /// Queues an image for interpretation.
     ///
     /// # Errors
-    /// As [`Hosted::segment`].
+    /// As [`ModelHandle::segment`].
     pub fn interpret(
         &self,
-        image: Ready,
-        plan: Plan,
-        place: Place,
-        asker: &Asker,
-    ) -> Result<Events, EngineError> {
+        image: PreparedImage,
+        plan: InterpretationPlan,
+        permit: QueuePermit,
+        context: &RequestContext,
+    ) -> Result<InterpretationEvents, EngineError> {
         let (sender, events) = mpsc::unbounded_channel();
-        let waiting = self.push(image, Task::Interpret(plan, sender), place, asker)?;
-        Ok(Events { events, waiting })
+        let waiting = self.push(image, Task::Interpret(plan, sender), permit, context)?;
+        Ok(InterpretationEvents { events, waiting })
     }
 
-    fn push(&self, image: Ready, task: Task, place: Place, asker: &Asker) -> Result<Waiting, EngineError> {
+    fn push(
+        &self,
+        image: PreparedImage,
+        task: Task,
+        permit: QueuePermit,
+        context: &RequestContext,
+    ) -> Result<Waiting, EngineError> {
         let host = &self.0;
         let id = host.scheduler.push(host.queue, |id| Entry {
             id,
             image,
             task,
-            priority: asker.priority,
-            deadline: asker.deadline,
+            priority: context.priority,
+            deadline: context.deadline,
             queued: Instant::now(),
-            alone: false,
-            _place: place,
+            unbatched: false,
+            _permit: permit,
         })?;
         Ok(Waiting {
             scheduler: host.scheduler.clone(),
             queue: host.queue,
             id,
-            deadline: asker.deadline,
+            deadline: context.deadline,
         })
     }
 }
 
-impl Drop for Hosted {
+impl Drop for ModelHandle {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
-impl Host {
+impl ModelRuntime {
     pub fn not_ready(&self) -> EngineError {
         EngineError::NotReady {
             model: self.contract.id().to_string(),
@@ -231,9 +234,9 @@ impl Host {
         self.scheduler.close(self.queue);
     }
 
-    pub fn set_state(&self, state: State) {
+    pub fn set_state(&self, state: ModelState) {
         self.state.send_replace(state);
-        self.tell();
+        self.notify_observer();
     }
 
     /// One more thread is warm: from the first on the model answers.
@@ -242,19 +245,19 @@ impl Host {
             // Under the state's lock, as in `cooled_down`: what is said last is what is.
             self.warm.fetch_add(1, Ordering::SeqCst);
             self.has_served.store(true, Ordering::SeqCst);
-            *state = State::Ready;
+            *state = ModelState::Ready;
         });
-        self.tell();
+        self.notify_observer();
     }
 
     /// One warm thread less, which is to be replaced.
     pub fn cooled_down(&self) {
         self.state.send_modify(|state| {
             if self.warm.fetch_sub(1, Ordering::SeqCst) == 1 {
-                *state = State::Loading;
+                *state = ModelState::Loading;
             }
         });
-        self.tell();
+        self.notify_observer();
     }
 
     /// A thread could not be made ready. Whether that is the model's failure: where other threads run it, it answers all the same.
@@ -262,11 +265,11 @@ impl Host {
         let failed = self.state.send_if_modified(|state| {
             let failed = self.warm.load(Ordering::SeqCst) == 0;
             if failed {
-                *state = State::Failed(reason.into());
+                *state = ModelState::Failed(reason.into());
             }
             failed
         });
-        self.tell();
+        self.notify_observer();
         failed
     }
 
@@ -277,15 +280,15 @@ impl Host {
         }
     }
 
-    /// Begins to tell the observer of its state, or ends it.
-    pub fn hear(&self, heard: bool) {
-        self.heard.store(heard, Ordering::SeqCst);
-        self.tell();
+    /// Begins or ends to tell the observer of its state.
+    pub fn set_observed(&self, observed: bool) {
+        self.observed.store(observed, Ordering::SeqCst);
+        self.notify_observer();
     }
 
-    fn tell(&self) {
-        if self.heard.load(Ordering::SeqCst) {
-            let ready = *self.state.borrow() == State::Ready;
+    fn notify_observer(&self) {
+        if self.observed.load(Ordering::SeqCst) {
+            let ready = *self.state.borrow() == ModelState::Ready;
             self.observer.ready(self.contract.id(), ready);
             self.observer.instances(self.contract.id(), self.instances());
         }
@@ -295,27 +298,27 @@ impl Host {
     pub async fn ended(&self) {
         let mut state = self.state.subscribe();
         // The sender lives as long as `self`.
-        let _ = state.wait_for(|state| *state == State::Stopped).await;
+        let _ = state.wait_for(|state| *state == ModelState::Stopped).await;
     }
 }
 
-impl Pending {
+impl PendingSegmentation {
     /// The segmentation.
     ///
     /// # Errors
     /// The deadline passed, the model failed, or the engine stopped.
-    pub async fn wait(mut self) -> Result<Scored, EngineError> {
+    pub async fn wait(mut self) -> Result<TimedSegmentation, EngineError> {
         let answer = self.waiting.in_time(&mut self.answer).await?;
         answer.unwrap_or(Err(EngineError::Panicked))
     }
 }
 
-impl Events {
+impl InterpretationEvents {
     /// The next part; `None` after the last.
     ///
     /// # Errors
     /// The deadline passed, the model failed, or the engine stopped. Nothing comes after an error.
-    pub async fn next(&mut self) -> Result<Option<Event>, EngineError> {
+    pub async fn next(&mut self) -> Result<Option<InterpretationEvent>, EngineError> {
         let next = self.waiting.in_time(self.events.recv()).await?;
         next.transpose()
     }

@@ -13,15 +13,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff;
-use super::error::EngineError;
-use super::hosted::State;
-use super::pool::Engine;
+use super::engine::Engine;
+use crate::engine::error::EngineError;
+use crate::engine::runtime::handle::ModelState;
 
 /// How long until the next look where there is something to be looked at again and no interval.
 const SOON: Duration = Duration::from_secs(1);
 
 /// A folder of models that the engine follows.
-pub struct Folder {
+pub struct RepositoryWatcher {
     repository: Repository,
     engine: Arc<Engine>,
     /// A version is unloaded when so many scans in a row do not find it.
@@ -67,11 +67,11 @@ struct Loaded {
     result: Result<(), EngineError>,
 }
 
-impl Folder {
+impl RepositoryWatcher {
     /// A folder, of which the engine has loaded what was there at the start. A version is unloaded when
     /// `removal_scans` scans in a row do not find it.
-    pub fn new(repository: Repository, engine: Arc<Engine>, removal_scans: u32) -> Folder {
-        Folder {
+    pub fn new(repository: Repository, engine: Arc<Engine>, removal_scans: u32) -> RepositoryWatcher {
+        RepositoryWatcher {
             repository,
             engine,
             removal_scans,
@@ -122,7 +122,7 @@ impl Folder {
     ///
     /// # Errors
     /// The folder cannot be read, or lists no model at all; nothing was changed then. That one model cannot be loaded is logged.
-    pub async fn look(&mut self, at_once: bool) -> Result<(), EngineError> {
+    pub async fn reconcile(&mut self, at_once: bool) -> Result<(), EngineError> {
         self.begin(at_once).await?;
         while let Some(ended) = self.loads.join_next().await {
             self.loaded(ended);
@@ -276,7 +276,7 @@ impl Folder {
     fn running(&self) -> BTreeMap<ModelId, String> {
         let models = self.engine.models().into_iter();
         models
-            .filter(|hosted| hosted.state() != State::Stopped)
+            .filter(|hosted| hosted.state() != ModelState::Stopped)
             .map(|hosted| {
                 let contract = hosted.contract();
                 (contract.id().clone(), contract.hash().to_owned())
@@ -297,7 +297,7 @@ impl Folder {
         for id in there {
             versions.entry(&id.name).or_default().push(id.version);
         }
-        let serving = &self.engine.setup().serving;
+        let serving = &self.engine.config().serving;
         let of_model = |(name, versions): (&str, Vec<u32>)| {
             let wanted = serving.of(name).wanted(&versions);
             wanted

@@ -3,54 +3,38 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sagate_core::executor::{Ready, Segmentation, dice};
+use sagate_core::executor::{PreparedImage, Segmentation, dice};
 use sagate_core::gate::Policy;
 use sagate_core::imaging::Image;
 
-use super::decode_permits::{DecodePermits, Payload};
-use super::error::EngineError;
-use super::hosted::{Asker, Hosted};
-use super::place::{Client, Place};
-use super::priority::Priority;
-use super::task::Scored;
+use crate::engine::admission::decode_permits::{DecodePermits, DecodeSize};
+use crate::engine::admission::permits::QueuePermit;
+use crate::engine::admission::priority::Priority;
+use crate::engine::admission::request::{ClientId, RequestContext};
+use crate::engine::error::EngineError;
+use crate::engine::observer::Comparison;
+use crate::engine::runtime::handle::ModelHandle;
+use crate::engine::scheduling::task::TimedSegmentation;
 
 /// A shadow that has no answer by then is given up.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Whose bounds the shadows' images count against.
 const CLIENT: &str = "shadow";
 
-/// What came of a shadow's run on one image.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Comparison {
-    /// Both have an answer.
-    Seen {
-        /// Whether both let the image through, or neither.
-        same_decision: bool,
-        /// The shadow's mu less the other's.
-        mu_difference: f64,
-        /// Dice between the two masks, in [0, 1].
-        mask_dice: f64,
-    },
-    /// The shadow had no place left, or no time.
-    Skipped,
-    /// The shadow failed on the image.
-    Failed,
-}
-
 /// An image that a shadow version will run on, once the answer that it is compared with has been given.
 pub struct ShadowRun {
-    shadow: Arc<Hosted>,
-    /// The image with its place in the shadow's queue; `None`: there was none.
-    admitted: Option<(Image, Place)>,
+    shadow: Arc<ModelHandle>,
+    /// The image with its permit in the shadow's queue; `None`: there was none.
+    admitted: Option<(Image, QueuePermit)>,
 }
 
 impl ShadowRun {
     /// Keeps a copy of an image for a shadow, if the shadow's bounds allow it. Nothing is computed yet: whatever happens to the shadow,
     /// the other's answer goes its way. `answer_bytes` is what the shadow's answer takes.
-    pub fn admit(shadow: Arc<Hosted>, image: &Image, answer_bytes: u64) -> ShadowRun {
-        let place = shadow.admit(bytes(image) + answer_bytes, &asker());
+    pub fn admit(shadow: Arc<ModelHandle>, image: &Image, answer_bytes: u64) -> ShadowRun {
+        let permit = shadow.admit(bytes(image) + answer_bytes, &context());
         ShadowRun {
-            admitted: place.ok().map(|place| (image.clone(), place)),
+            admitted: permit.ok().map(|permit| (image.clone(), permit)),
             shadow,
         }
     }
@@ -66,7 +50,7 @@ impl ShadowRun {
         let shadow = self.shadow;
         let ran = match self.admitted {
             None => None,
-            Some((image, place)) => Some(run(&shadow, image, place, &permits).await),
+            Some((image, permit)) => Some(run(&shadow, image, permit, &permits).await),
         };
         let comparison = match ran {
             Some(Ok(seen)) => compare(&shadow, &seen.segmentation, &other, accepted, &policy),
@@ -82,7 +66,10 @@ impl ShadowRun {
                 Comparison::Failed
             }
         };
-        shadow.0.observer.shadowed(shadow.contract().id(), &comparison);
+        shadow
+            .runtime()
+            .observer
+            .shadowed(shadow.contract().id(), &comparison);
     }
 }
 
@@ -90,39 +77,41 @@ fn bytes(image: &Image) -> u64 {
     (size_of::<f32>() * image.pixels.len()) as u64
 }
 
-fn asker() -> Asker {
-    Asker {
-        client: Client::new(CLIENT),
+fn context() -> RequestContext {
+    RequestContext {
+        client: ClientId::new(CLIENT),
         priority: Priority::Shadow,
         deadline: Some(Instant::now() + LONGEST),
     }
 }
 
 async fn run(
-    shadow: &Arc<Hosted>,
+    shadow: &Arc<ModelHandle>,
     image: Image,
-    place: Place,
+    permit: QueuePermit,
     permits: &DecodePermits,
-) -> Result<Scored, EngineError> {
-    let asker = asker();
-    let payload = Payload {
+) -> Result<TimedSegmentation, EngineError> {
+    let context = context();
+    let payload = DecodeSize {
         bytes: bytes(&image),
         is_file: false,
     };
-    let permit = permits.acquire(payload, asker.priority, asker.deadline).await?;
+    let decode_permit = permits
+        .acquire(payload, context.priority, context.deadline)
+        .await?;
     let contract = shadow.contract().clone();
-    let prepared = tokio::task::spawn_blocking(move || -> Result<Ready, EngineError> {
+    let prepared = tokio::task::spawn_blocking(move || -> Result<PreparedImage, EngineError> {
         let ready = contract.prepare(image)?;
-        permit.decoded();
+        decode_permit.decoded();
         Ok(ready)
     });
     let ready = prepared.await.map_err(|_| EngineError::Panicked)??;
-    place.grow(ready.bytes())?;
-    shadow.segment(ready, place, &asker)?.wait().await
+    permit.grow(ready.bytes())?;
+    shadow.segment(ready, permit, &context)?.wait().await
 }
 
 fn compare(
-    shadow: &Hosted,
+    shadow: &ModelHandle,
     seen: &Segmentation,
     other: &Segmentation,
     accepted: bool,

@@ -17,7 +17,7 @@ pub enum Load {
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Loads {
+pub struct Loads {
     /// Held while a version of the name is loaded or taken away.
     names: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     last: Mutex<BTreeMap<ModelId, Last>>,
@@ -30,7 +30,7 @@ struct Last {
 }
 
 /// An attempt. Dropped before it has ended, as where its caller went away, it was none.
-pub(super) struct Attempt<'a> {
+pub struct Attempt<'a> {
     loads: &'a Loads,
     id: ModelId,
     pub alive: Arc<()>,

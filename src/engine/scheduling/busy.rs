@@ -1,8 +1,8 @@
-//! How long an image waits for what others keep busy: slots, instances and memory.
+//! When slots, workers and memory that batches in flight keep busy become free.
 
 /// What a running batch keeps busy, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Busy {
+pub struct Busy {
     /// Seconds until it is expected to be done.
     pub free_in: f64,
     /// Slots that it takes.
@@ -12,7 +12,7 @@ pub(super) struct Busy {
 }
 
 /// Seconds until so many bytes are free, when `free` are now and each running batch gives its own back.
-pub(super) fn memory_free_in(busy: &[Busy], mut free: u64, needed: u64) -> f64 {
+pub fn memory_free_in(busy: &[Busy], mut free: u64, needed: u64) -> f64 {
     if needed <= free {
         return 0.0;
     }
@@ -30,7 +30,7 @@ pub(super) fn memory_free_in(busy: &[Busy], mut free: u64, needed: u64) -> f64 {
 
 /// Seconds until one of several servers (slots, or instances), each free in so many seconds, has done its part of the `ahead` seconds
 /// of work that go before, when whichever is free takes the next part. Without servers nothing is known: 0.
-pub(super) fn next_free_in(mut free_in: Vec<f64>, ahead: f64) -> f64 {
+pub fn next_free_in(mut free_in: Vec<f64>, ahead: f64) -> f64 {
     free_in.sort_by(f64::total_cmp);
     let mut taken = 0.0;
     for (index, &one) in free_in.iter().enumerate() {

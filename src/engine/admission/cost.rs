@@ -7,12 +7,12 @@ const NEWEST: f64 = 0.2;
 /// Seconds of one SAM before one was measured, in segmentations of the same image: all 18 layers then count as one more segmentation.
 const UNMEASURED_SAM: f64 = 1.0 / 18.0;
 
-/// What is left of a measurement's worth each time that it alone is why an image is refused.
-const DOUBT: f64 = 0.98;
+/// What confidence in the measurements is multiplied with each time that they alone are why an image is refused.
+const DECAY: f64 = 0.98;
 
 /// What images ask of a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Work {
+pub struct Work {
     /// Height times width on the prepared grid: what the network and the scores run over.
     pub pixels: u64,
     /// The same, once for each SAM that an interpretation shows.
@@ -21,26 +21,26 @@ pub(super) struct Work {
 
 /// What an image costs. Seconds are of one slot: a core on a CPU, the whole of a GPU.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
+pub struct Cost {
     /// Of the pixels of [`Work::pixels`].
     segmentation: Rate,
     /// Of the pixels of [`Work::sam_pixels`].
     sam: Rate,
     /// In (0, 1], what the measurements are multiplied with.
-    worth: f64,
+    confidence: f64,
 }
 
 /// Seconds for a unit of work, as the ratio of two moving averages: an image weighs as much as it has work. An average of ratios would
 /// let a small image that was held up stand for all the pixels of a large one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rate {
+pub struct Rate {
     /// Seconds and units of a measurement; `None` as long as nothing was measured.
     averages: Option<(f64, f64)>,
 }
 
 /// What is asked of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Segmentation,
     Interpretation,
 }
@@ -99,19 +99,19 @@ impl Cost {
     pub const UNKNOWN: Cost = Cost {
         segmentation: Rate { averages: None },
         sam: Rate { averages: None },
-        worth: 1.0,
+        confidence: 1.0,
     };
 
     /// Seconds for so much work; 0 as long as nothing was measured.
     pub fn seconds(&self, work: Work) -> f64 {
         let segmentation = self.segmentation.seconds().unwrap_or(0.0);
         let sam = self.sam.seconds().unwrap_or(UNMEASURED_SAM * segmentation);
-        self.worth * (segmentation * work.pixels as f64 + sam * work.sam_pixels as f64)
+        self.confidence * (segmentation * work.pixels as f64 + sam * work.sam_pixels as f64)
     }
 
     /// Remembers how long a segmentation, or an interpretation, of so much work took.
     pub fn measured(&mut self, work: Work, seconds: f64) {
-        self.worth = 1.0;
+        self.confidence = 1.0;
         if work.sam_pixels == 0 {
             self.segmentation.measured(work.pixels, seconds);
             return;
@@ -124,10 +124,10 @@ impl Cost {
             .measured(work.sam_pixels, (seconds - pass).clamp(0.0, most));
     }
 
-    /// Believes the measurements a little less: by them an image was refused while the model had nothing to do. Of many such one is tried
-    /// in the end, so that what was measured while the machine was slow is not held against images for ever.
-    pub fn doubt(&mut self) {
-        self.worth *= DOUBT;
+    /// Lowers the estimate a little: by it an image was refused while the model had nothing to do, so that no measurement corrects it. In
+    /// the end an image is tried, and what was measured while the machine was slow does not refuse images for ever.
+    pub fn decay_confidence(&mut self) {
+        self.confidence *= DECAY;
     }
 }
 

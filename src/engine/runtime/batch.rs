@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sagate_core::executor::{Forward, Interpretation, Pass};
+use sagate_core::executor::{Forward, Interpretation, ModelExecutor};
 use sagate_core::nn::inference::Output;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::cost::Work;
-use super::error::EngineError;
-use super::hosted::Host;
-use super::task::{Entry, Event, Plan, Scored, Task, Timing};
+use super::handle::ModelRuntime;
+use crate::engine::admission::cost::Work;
+use crate::engine::error::EngineError;
+use crate::engine::scheduling::task::{
+    Entry, InterpretationEvent, InterpretationPlan, Task, TimedSegmentation, Timing,
+};
 
 /// What became of a batch.
-pub(super) enum Outcome {
+pub enum Outcome {
     /// To be sent, one an image; and what the network gave, which nobody waits for to be freed.
-    Scored(Vec<Scored>, Vec<Output>),
+    Scored(Vec<TimedSegmentation>, Vec<Output>),
     /// Nothing is left to send.
     Sent,
     /// Nobody waits for any of its images any more: the time of each was up after the network.
@@ -26,7 +28,12 @@ pub(super) enum Outcome {
 ///
 /// # Errors
 /// The model failed.
-pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> Result<Outcome, EngineError> {
+pub fn run(
+    host: &ModelRuntime,
+    pass: &ModelExecutor,
+    threads: usize,
+    batch: &[Entry],
+) -> Result<Outcome, EngineError> {
     let begun = Instant::now();
     let observer = &host.observer;
     let id = host.contract.id();
@@ -36,7 +43,8 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         Task::Interpret(plan, _) => Some(plan),
         Task::Segment(_) => None,
     };
-    let mut forwards = pass.forward_bucket(&images, &plan.map(Plan::taps).unwrap_or_default())?;
+    let mut forwards =
+        pass.forward_bucket(&images, &plan.map(InterpretationPlan::taps).unwrap_or_default())?;
     let forwarded = Instant::now();
     if batch
         .iter()
@@ -61,11 +69,11 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
         let seen = pass.open(forwards.remove(0))?;
         let scored = Instant::now();
         observer.batch_ended(id, forwarded - begun, scored - forwarded);
-        let first = Scored {
+        let first = TimedSegmentation {
             segmentation: seen.segmentation.clone(),
             timing: timing(entry, scored),
         };
-        let _ = events.send(Ok(Event::Scored(Box::new(first))));
+        let _ = events.send(Ok(InterpretationEvent::Scored(Box::new(first))));
         // One that was given up half-way says nothing of what a whole one costs.
         if show(host, entry, plan, &seen, events, scored)? {
             measured();
@@ -79,21 +87,24 @@ pub(super) fn run(host: &Host, pass: &Pass, threads: usize, batch: &[Entry]) -> 
     let scored = Instant::now();
     observer.batch_ended(id, forwarded - begun, scored - forwarded);
     measured();
-    let answers = batch.iter().zip(results).map(|(entry, segmentation)| Scored {
-        segmentation: Arc::new(segmentation),
-        timing: timing(entry, scored),
-    });
+    let answers = batch
+        .iter()
+        .zip(results)
+        .map(|(entry, segmentation)| TimedSegmentation {
+            segmentation: Arc::new(segmentation),
+            timing: timing(entry, scored),
+        });
     let outputs = forwards.into_iter().map(Forward::into_output);
     Ok(Outcome::Scored(answers.collect(), outputs.collect()))
 }
 
 /// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time. Says whether all was sent.
 fn show(
-    host: &Host,
+    host: &ModelRuntime,
     entry: &Entry,
-    plan: &Plan,
+    plan: &InterpretationPlan,
     seen: &Interpretation,
-    events: &UnboundedSender<Result<Event, EngineError>>,
+    events: &UnboundedSender<Result<InterpretationEvent, EngineError>>,
     begun: Instant,
 ) -> Result<bool, EngineError> {
     let deadline = entry.deadline;
@@ -107,7 +118,7 @@ fn show(
     if still_wanted()? {
         let from = Instant::now();
         let shown = seen.layers(&plan.layers, plan.resolution, &|view| {
-            let _ = events.send(Ok(Event::Layer(Box::new(view))));
+            let _ = events.send(Ok(InterpretationEvent::Layer(Box::new(view))));
             still_wanted().unwrap_or(false)
         });
         took(from);
@@ -121,11 +132,11 @@ fn show(
         let choose = |scores: &[f64]| units.choice.of(scores, units.count);
         let view = seen.units(units.layer, units.class, choose, units.average)?;
         took(from);
-        let _ = events.send(Ok(Event::Units(*units, Box::new(view))));
+        let _ = events.send(Ok(InterpretationEvent::Units(*units, Box::new(view))));
     }
     let all_sent = still_wanted()?;
     if all_sent {
-        let _ = events.send(Ok(Event::Done(begun.elapsed())));
+        let _ = events.send(Ok(InterpretationEvent::Done(begun.elapsed())));
     }
     Ok(all_sent)
 }

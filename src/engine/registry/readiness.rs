@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use sagate_core::executor::ModelId;
 
+use super::engine::Engine;
 use super::loads::Load;
-use super::pool::Engine;
 
 impl Engine {
     /// The models that the server must have, by name, and whether each answers: the default, and those that the settings name.
     pub fn required(&self) -> BTreeMap<String, bool> {
         let answers = |name: &str, version| self.find(name, version).is_ok_and(|hosted| hosted.is_ready());
-        let named = self.setup().serving.models.keys();
+        let named = self.config().serving.models.keys();
         let mut required: BTreeMap<String, bool> =
             named.map(|name| (name.clone(), answers(name, None))).collect();
         let default = self.default_reference();
@@ -28,7 +28,7 @@ impl Engine {
     /// Every required model must answer. At the start, what the server starts with must have been loaded, or have failed to. Where
     /// readiness is strict, every version that is loaded or should be must answer.
     pub fn missing(&self) -> Vec<String> {
-        let strict = self.setup().strict_readiness;
+        let strict = self.config().strict_readiness;
         let required = self.required().into_iter().filter(|(_, answers)| !answers);
         let mut missing: Vec<String> = required.map(|(name, _)| name).collect();
         let hosted = self.models();

@@ -7,18 +7,18 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sagate_core::executor::{ExecutorError, Pass, self_test};
+use sagate_core::executor::{ExecutorError, ModelExecutor, self_test};
 use sagate_core::model::Model;
 use sagate_core::nn::placement::Placement;
 use sagate_core::nn::stream::{finish_stream, use_own_stream};
-use sagate_core::nn::threads::{give_up_helpers, stand_back, use_threads_here};
+use sagate_core::nn::threads::{lower_priority, release_omp_threads, use_threads_here};
 
 use super::batch::{self, Outcome};
-use super::error::EngineError;
-use super::hosted::{Host, State};
-use super::scheduler::Grant;
-use super::task::{Entry, Task};
+use super::handle::{ModelRuntime, ModelState};
 use super::warm_up::WarmUp;
+use crate::engine::error::EngineError;
+use crate::engine::scheduling::lease::BatchLease;
+use crate::engine::scheduling::task::{Entry, Task};
 
 /// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,12 +26,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is needed to make a model's threads, and to make one anew.
 #[derive(Clone)]
-pub(super) struct Worker {
-    pub host: Arc<Host>,
+pub struct Worker {
+    pub host: Arc<ModelRuntime>,
     pub model: Model,
     pub placement: Placement,
-    /// Steps that the threads stand back on a CPU.
-    pub niceness: i32,
+    /// By how much the nice value of the threads is raised on a CPU.
+    pub nice: i32,
     /// Threads in all.
     pub instances: usize,
     pub warm_up: WarmUp,
@@ -69,7 +69,7 @@ impl Worker {
     fn run(self, instance: usize) {
         // Before libtorch starts threads of this one, which take after it. A thread that feeds a GPU computes nothing.
         if self.placement.device == tch::Device::Cpu {
-            stand_back(self.niceness);
+            lower_priority(self.nice);
         }
         match self.serve(instance) {
             End::Stopped => self.ended(),
@@ -88,7 +88,7 @@ impl Worker {
         if host.living.fetch_sub(1, Ordering::SeqCst) == 1 {
             host.close();
             host.scheduler.remove(host.queue);
-            host.set_state(State::Stopped);
+            host.set_state(ModelState::Stopped);
         }
     }
 
@@ -96,25 +96,25 @@ impl Worker {
         let Some(pass) = self.ready_pass(instance) else {
             return End::Stopped;
         };
-        // Those that helped to warm up.
-        give_up_helpers();
+        // Threads of the warm-up.
+        release_omp_threads();
         let host = &self.host;
         host.warmed_up();
-        let (seat, mut done) = (Arc::default(), None);
-        while let Some(mut grant) = host.scheduler.next(host.queue, &seat, done.take()) {
-            use_threads_here(grant.threads());
-            let batch = still_wanted(grant.take_batch());
-            if !batch.is_empty() && !self.run_batch(&pass, &grant, batch) {
+        let (mailbox, mut done) = (Arc::default(), None);
+        while let Some(mut lease) = host.scheduler.next(host.queue, &mailbox, done.take()) {
+            use_threads_here(lease.threads());
+            let batch = still_wanted(lease.take_batch());
+            if !batch.is_empty() && !self.run_batch(&pass, &lease, batch) {
                 return End::Panicked;
             }
-            done = Some(grant);
+            done = Some(lease);
         }
         host.warm.fetch_sub(1, Ordering::SeqCst);
         End::Stopped
     }
 
     /// A pass that is loaded, tested and warm, as often as that takes. `None`: the queue was closed meanwhile.
-    fn ready_pass(&self, instance: usize) -> Option<Pass> {
+    fn ready_pass(&self, instance: usize) -> Option<ModelExecutor> {
         let host = &self.host;
         let mut pause = PAUSE;
         loop {
@@ -138,18 +138,18 @@ impl Worker {
         }
     }
 
-    fn prepare(&self, instance: usize) -> Result<Pass, ExecutorError> {
+    fn prepare(&self, instance: usize) -> Result<ModelExecutor, ExecutorError> {
         let host = &self.host;
         use_own_stream(self.placement.device)?;
         let mut net = host.net.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = net.as_ref() {
-            let pass = Pass::sharing(loaded, host.contract.clone());
+            let pass = ModelExecutor::sharing(loaded, host.contract.clone());
             // Others may share it while this one warms up.
             drop(net);
             self.warm_up.again(&pass)?;
             return Ok(pass);
         }
-        let pass = Pass::with_contract(&self.model, host.contract.clone(), self.placement)?;
+        let pass = ModelExecutor::with_contract(&self.model, host.contract.clone(), self.placement)?;
         if let Some(golden) = self.model.golden()? {
             self_test(&pass, &golden)?;
         }
@@ -169,12 +169,12 @@ impl Worker {
         Ok(pass)
     }
 
-    /// Runs a batch and answers it. `false`: it panicked. An image whose batch failed is run once more without company, so that
-    /// nobody pays for another's image.
-    fn run_batch(&self, pass: &Pass, grant: &Grant, batch: Vec<Entry>) -> bool {
+    /// Runs a batch and answers it. `false`: it panicked. An image whose batch failed is run once more in a batch of its
+    /// own, so that no image fails because of another.
+    fn run_batch(&self, pass: &ModelExecutor, lease: &BatchLease, batch: Vec<Entry>) -> bool {
         let host = &self.host;
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            batch::run(host, pass, grant.threads(), &batch)
+            batch::run(host, pass, lease.threads(), &batch)
         }));
         let failure = match ran {
             Ok(Ok(Outcome::Sent)) => return true,
@@ -200,7 +200,7 @@ impl Worker {
         if !alive {
             tracing::error!(model = %host.contract.id(), "a thread of the model panicked and is replaced");
             host.observer.panicked(host.contract.id());
-            // Before anybody hears of it: who is told of the panic must not find a model ready that has no thread.
+            // Before any caller is told of the panic: it must not find a model ready that has no thread.
             host.cooled_down();
         }
         if batch.len() > 1 {

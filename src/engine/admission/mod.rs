@@ -1,0 +1,8 @@
+//! Who may wait: limits on what waits and runs, priorities, and whether a deadline can be met.
+
+pub mod cost;
+pub mod deadline;
+pub mod decode_permits;
+pub mod permits;
+pub mod priority;
+pub mod request;

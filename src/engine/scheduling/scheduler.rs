@@ -1,0 +1,413 @@
+//! The scheduler of one device: it takes images in, and hands batches of them to idle workers.
+//!
+//! A device has slots: the cores of a CPU, or the batches that a GPU works on at once. A batch takes one slot or, where fewer images wait
+//! than slots are free, several as threads of its operations. A single image gets the whole machine, and many do not oversubscribe it:
+//! threads times batches never exceed the slots. A batch begins only where its activations fit into the memory that is free.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::fairness::{DeviceState, WaitsForMemory};
+use super::lease::{BatchLease, LeaseOwner, LeaseTerms, QueueId, WorkerMailbox};
+use super::model_queue::{ModelQueue, QueueConfig};
+use super::queue::Next;
+use super::slots::Slots;
+use super::task::Entry;
+use super::wait::seconds_until_start;
+use crate::engine::admission::cost::Work;
+use crate::engine::admission::deadline::{CostEstimate, in_time, retry};
+use crate::engine::admission::priority::Priority;
+use crate::engine::error::EngineError;
+
+/// The queues of all models on one device, and who may run.
+pub struct Scheduler {
+    state: Mutex<DeviceState>,
+    slots: Slots,
+    /// Bytes that the activations of all running batches may take.
+    memory: u64,
+    aging: Duration,
+}
+
+/// An image that was refused because it could not be done in its time.
+struct Expired {
+    entry: Entry,
+    estimate: CostEstimate,
+    retry_seconds: f64,
+}
+
+/// How large the next batch is.
+struct BatchSize {
+    images: usize,
+    /// Bytes of activations of an image alone, and of each of several.
+    alone: u64,
+    each: u64,
+}
+
+impl Scheduler {
+    /// A scheduler without queues.
+    pub fn new(slots: Slots, memory: u64, aging: Duration) -> Arc<Scheduler> {
+        Arc::new(Scheduler {
+            state: Mutex::new(DeviceState::new(slots.count, memory)),
+            slots,
+            memory,
+            aging,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, DeviceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a model's queue.
+    pub fn add(&self, config: QueueConfig) -> QueueId {
+        self.state().add(config, self.aging)
+    }
+
+    /// Removes the queue of a model whose workers have ended. What still waits is refused.
+    pub fn remove(&self, queue: QueueId) {
+        let queue = self.state().queues.remove(&queue);
+        if let Some(mut queue) = queue {
+            refuse(queue.queue.take_all(), || EngineError::Stopping);
+        }
+    }
+
+    /// Queues an image, and returns the number by which it can be withdrawn.
+    ///
+    /// # Errors
+    /// The queue is closed, the image never fits into memory, or it cannot be done in its time.
+    pub fn push(
+        self: &Arc<Self>,
+        queue: QueueId,
+        entry: impl FnOnce(u64) -> Entry,
+    ) -> Result<u64, EngineError> {
+        let mut state = self.state();
+        let id = state.next_entry_id();
+        let entry = entry(id);
+        if let Err(error) = self.check(&mut state, queue, &entry) {
+            drop(state);
+            // Gives the image's queue permit back, outside of the lock.
+            drop(entry);
+            return Err(error);
+        }
+        let least = state.least_virtual_time();
+        let queue = state.queues.get_mut(&queue).expect("checked");
+        if queue.is_at_rest() {
+            // An idle queue must not bank credit.
+            queue.virtual_time = queue.virtual_time.max(least);
+        }
+        queue.queue.push(entry);
+        self.dispatch(state);
+        Ok(id)
+    }
+
+    fn check(&self, state: &mut DeviceState, id: QueueId, entry: &Entry) -> Result<(), EngineError> {
+        let Some(queue) = state.queues.get(&id).filter(|queue| !queue.closed) else {
+            return Err(EngineError::Stopping);
+        };
+        let size = entry.image.size();
+        let bytes = (queue.config.activations)(entry.kind(), size);
+        if bytes > self.memory {
+            return Err(EngineError::TooLargeForMemory {
+                size,
+                bytes,
+                budget: self.memory,
+            });
+        }
+        let Some(deadline) = entry.deadline else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let estimate = CostEstimate {
+            cost: queue.cost,
+            threads: self.slots.share(self.slots.count, state.side_by_side(id)),
+        };
+        let wait = seconds_until_start(state, self.slots, id, entry.priority, bytes, now);
+        let in_time = in_time(deadline, wait + estimate.seconds(entry.work()), now);
+        // A model at rest measures nothing that could correct its estimate.
+        if in_time.is_err()
+            && queue.is_at_rest()
+            && let Some(queue) = state.queues.get_mut(&id)
+        {
+            queue.cost.decay_confidence();
+        }
+        in_time
+    }
+
+    /// Refuses an image of which nothing is known yet, where what waits already takes longer than its caller waits.
+    ///
+    /// # Errors
+    /// The queue is closed, or the deadline is too near.
+    pub fn check_deadline(
+        &self,
+        queue: QueueId,
+        priority: Priority,
+        deadline: Option<Instant>,
+    ) -> Result<(), EngineError> {
+        let state = self.state();
+        if state.queues.get(&queue).is_none_or(|queue| queue.closed) {
+            return Err(EngineError::Stopping);
+        }
+        let Some(deadline) = deadline else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let wait = seconds_until_start(&state, self.slots, queue, priority, 0, now);
+        in_time(deadline, wait, now)
+    }
+
+    /// Seconds until an image that comes now would begin.
+    pub fn wait_seconds(&self, queue: QueueId, priority: Priority) -> f64 {
+        seconds_until_start(&self.state(), self.slots, queue, priority, 0, Instant::now())
+    }
+
+    /// Takes an image out whose caller went away, if it still waits.
+    pub fn withdraw(self: &Arc<Self>, queue: QueueId, id: u64) {
+        let mut state = self.state();
+        let withdrawn = state
+            .queues
+            .get_mut(&queue)
+            .and_then(|queue| queue.queue.remove(id));
+        self.dispatch(state);
+        // Frees the image and its permit outside of the lock.
+        drop(withdrawn);
+    }
+
+    /// Puts the images of a failed batch back, each to run in a batch of its own.
+    pub fn put_back(self: &Arc<Self>, queue: QueueId, entries: Vec<Entry>) {
+        let mut state = self.state();
+        if let Some(queue) = state.queues.get_mut(&queue) {
+            queue.queue.put_back(entries);
+            self.dispatch(state);
+        } else {
+            drop(state);
+            refuse(entries, || EngineError::Stopping);
+        }
+    }
+
+    /// Closes a queue to new images; what waits is still served.
+    pub fn close(self: &Arc<Self>, queue: QueueId) {
+        let mut state = self.state();
+        if let Some(queue) = state.queues.get_mut(&queue) {
+            queue.closed = true;
+        }
+        self.dispatch(state);
+    }
+
+    /// Whether a queue is closed to new images.
+    pub fn is_closed(&self, queue: QueueId) -> bool {
+        self.state().queues.get(&queue).is_none_or(|queue| queue.closed)
+    }
+
+    /// Refuses everything that waits in a queue.
+    pub fn refuse_all(self: &Arc<Self>, queue: QueueId, error: impl Fn() -> EngineError) {
+        let mut state = self.state();
+        let waiting = state.queues.get_mut(&queue).map(|queue| queue.queue.take_all());
+        self.dispatch(state);
+        refuse(waiting.unwrap_or_default(), error);
+    }
+
+    /// Records what images of a model took, in seconds of a slot.
+    pub fn measured(&self, queue: QueueId, work: Work, seconds: f64) {
+        if let Some(queue) = self.state().queues.get_mut(&queue) {
+            queue.cost.measured(work, seconds);
+        }
+    }
+
+    /// Waits in a worker's mailbox for its next batch, with the lease that it is done with. `None`: the queue is closed and empty.
+    pub fn next(
+        self: &Arc<Self>,
+        queue: QueueId,
+        worker: &Arc<WorkerMailbox>,
+        done: Option<BatchLease>,
+    ) -> Option<BatchLease> {
+        let mut state = self.state();
+        // Under one lock: were the slots free before the worker is idle, another model would always get them.
+        if let Some(done) = done {
+            state.release(&done.into_terms());
+        }
+        let is_over = state.is_over(queue);
+        if let Some(queue) = state.queues.get_mut(&queue).filter(|_| !is_over) {
+            queue.idle.push(worker.clone());
+        }
+        self.dispatch(state);
+        if is_over {
+            return None;
+        }
+        loop {
+            if let Some(lease) = worker.wait() {
+                return Some(lease);
+            }
+            self.dispatch(self.state());
+            let mut state = self.state();
+            if state.is_over(queue) {
+                state.leave_idle(queue, worker);
+                // It may have been given a batch just before.
+                return worker.take();
+            }
+        }
+    }
+
+    /// Hands out batches while there are slots and images. Images that cannot be done in their time any more are refused before
+    /// anything is spent on them.
+    fn dispatch(self: &Arc<Self>, mut guard: MutexGuard<'_, DeviceState>) {
+        let state = &mut *guard;
+        let now = Instant::now();
+        let mut expired = Vec::new();
+        state.waits_for_memory = None;
+        while state.slots_free > 0
+            && let Some((id, next)) = state.pick_next(now)
+        {
+            let estimate = CostEstimate {
+                cost: state.queues[&id].cost,
+                threads: self.slots.share(state.slots_free, state.demand()),
+            };
+            if self.expire(state, id, &estimate, now, &mut expired) {
+                continue;
+            }
+            let Some(size) = self.size(state, id, &next, &estimate, now) else {
+                break;
+            };
+            self.grant(state, id, &next, &size, &estimate, now);
+        }
+        for queue in state.queues.values().filter(|queue| queue.is_over()) {
+            queue.idle.iter().for_each(|worker| worker.close());
+        }
+        // Gives queue permits back, outside of the lock.
+        drop(guard);
+        for it in expired {
+            let error = it
+                .estimate
+                .too_late(it.entry.work(), it.entry.deadline, it.retry_seconds, now);
+            it.entry.refuse(error);
+        }
+    }
+
+    /// Takes out the images of a queue that are late. Says whether there were any.
+    fn expire(
+        &self,
+        state: &mut DeviceState,
+        id: QueueId,
+        estimate: &CostEstimate,
+        now: Instant,
+        expired: &mut Vec<Expired>,
+    ) -> bool {
+        let queue = picked(state, id);
+        let late = queue.queue.take_late(estimate, now);
+        let found = !late.is_empty();
+        let retry_seconds = retry(queue.queue.seconds(&queue.cost) / self.slots.count as f64);
+        expired.extend(late.into_iter().map(|entry| Expired {
+            entry,
+            estimate: *estimate,
+            retry_seconds,
+        }));
+        found
+    }
+
+    /// How large the next batch is. `None`: its first image does not fit into the memory that is free. It is not skipped: smaller
+    /// batches would starve it.
+    fn size(
+        &self,
+        state: &mut DeviceState,
+        id: QueueId,
+        next: &Next,
+        estimate: &CostEstimate,
+        now: Instant,
+    ) -> Option<BatchSize> {
+        let (slots_free, memory_free) = (state.slots_free, state.memory_free);
+        let queue = picked(state, id);
+        let (kind, size) = queue.queue.kind_and_size(next);
+        let batching = &queue.config.batching;
+        // Images of one batch take as much memory as the largest that its bucket allows.
+        let alone = (queue.config.activations)(kind, size).max(1);
+        let each = (queue.config.activations)(kind, batching.bucket(size)).max(1);
+        if alone > memory_free {
+            state.waits_for_memory = Some(WaitsForMemory {
+                class: next.class,
+                bytes: alone,
+            });
+            return None;
+        }
+        let fitting = usize::try_from(memory_free / each).unwrap_or(usize::MAX);
+        let most = batching.max_batch.min(fitting);
+        let batchable = queue.queue.batchable_count(next, batching, most, estimate, now);
+        // Images that could run side by side on free slots do not wait for each other in one batch.
+        let batches = (slots_free / estimate.threads).min(queue.idle.len()).max(1);
+        let share = queue.queue.len().div_ceil(batches);
+        let images = if batching.preferred.is_empty() {
+            batchable.min(share)
+        } else {
+            batchable
+        };
+        Some(BatchSize {
+            images: batching.size(images),
+            alone,
+            each,
+        })
+    }
+
+    /// Makes the next batch and leases it to an idle worker.
+    fn grant(
+        self: &Arc<Self>,
+        state: &mut DeviceState,
+        id: QueueId,
+        next: &Next,
+        size: &BatchSize,
+        estimate: &CostEstimate,
+        now: Instant,
+    ) {
+        let queue = picked(state, id);
+        let batch = queue.queue.take(next, &queue.config.batching, size.images, now);
+        let memory = match batch.len() as u64 {
+            1 => size.alone,
+            images => size.each * images,
+        };
+        let terms = LeaseTerms {
+            queue: id,
+            id: batch[0].id,
+            threads: estimate.threads,
+            memory,
+            begun: now,
+        };
+        let work = batch.iter().map(Entry::work).sum();
+        queue.began(terms, queue.cost.seconds(work));
+        let worker = queue
+            .idle
+            .pop()
+            .expect("a queue is picked only with an idle worker");
+        worker.give(BatchLease::new(self.clone(), terms, batch));
+        state.slots_free -= terms.threads;
+        state.memory_free -= terms.memory;
+        if self.slots.divisible {
+            let DeviceState {
+                queues, omp_threads, ..
+            } = state;
+            let is_idle = |worker: &Arc<WorkerMailbox>| queues.values().any(|queue| queue.has_idle(worker));
+            omp_threads.begin(
+                &worker,
+                terms.threads,
+                self.slots.count,
+                is_idle,
+                WorkerMailbox::release_omp_threads,
+            );
+        }
+    }
+}
+
+impl LeaseOwner for Scheduler {
+    fn release(self: Arc<Self>, terms: LeaseTerms) {
+        let mut state = self.state();
+        state.release(&terms);
+        self.dispatch(state);
+    }
+}
+
+/// The queue that was picked a moment ago, under the same lock.
+fn picked(state: &mut DeviceState, id: QueueId) -> &mut ModelQueue {
+    state.queues.get_mut(&id).expect("it was picked")
+}
+
+fn refuse(entries: Vec<Entry>, error: impl Fn() -> EngineError) {
+    for entry in entries {
+        entry.refuse(error());
+    }
+}

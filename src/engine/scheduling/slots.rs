@@ -1,0 +1,21 @@
+//! The slots of a device.
+
+/// What a device has for batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Batches that may run at once, at least 1.
+    pub count: usize,
+    /// Whether a batch may take several as threads of its operations: the cores of a CPU.
+    pub divisible: bool,
+}
+
+impl Slots {
+    /// Slots that each of so many batches gets of those that are free.
+    pub fn share(self, free: usize, batches: usize) -> usize {
+        if self.divisible {
+            (free / batches.max(1)).max(1)
+        } else {
+            1
+        }
+    }
+}
