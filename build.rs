@@ -33,7 +33,7 @@ fn compile_protocol() {
         .bytes(".")
         // What is made of a map has one order.
         .btree_map(".inference")
-        .codec_path("crate::grpc::codec::Codec")
+        .codec_path("crate::grpc::transport::codec::Codec")
         .compile_fds(descriptors)
         .unwrap_or_else(|error| panic!("proto: {error}"));
     println!("cargo::rerun-if-changed=proto");

@@ -10,9 +10,9 @@
 
 use std::error::Error;
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::interpret_response::Part;
-use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::interpret_response::Part;
+use sagate::proto::v1::quality_control_client::QualityControlClient;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 
 use ndarray::{Array2, Array3};
 use sagate::config::Settings;
-use sagate::grpc::{InferenceForm, ServiceError, read_inference, read_request};
+use sagate::grpc::{ServiceError, read_request};
+use sagate::oip::{InferenceForm, read_inference};
 use sagate::trust::{name_of, tokens::Tokens};
 use sagate_core::gate::{By, Calibration, Policy};
 use sagate_core::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane, mask};

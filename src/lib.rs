@@ -9,10 +9,10 @@
 //! | 1 | [`engine`] | models as a service: queues, batches, a thread for each instance |
 //! | 1 | [`trust`] | TLS, who a caller is and what it may do, rate limits, the audit log |
 //! | 1 | [`fleet`] | many replicas behind a load balancer, simulated |
-//! | 2 | [`grpc`] | the service: `sagate.v1`, the Open Inference Protocol, health, reflection |
+//! | 2 | [`grpc`], [`oip`] | the service: `sagate.v1`, health, reflection; the Open Inference Protocol over gRPC and HTTP |
 //! | 3 | [`client`] | a client of the service, in the library's own types |
 //! | 4 | [`cli`] | the command line |
-//! | beside | [`config`], [`telemetry`], [`jitter`] | settings; logs, metrics, traces; delays that are drawn |
+//! | beside | [`config`], [`telemetry`], [`proto`], [`jitter`] | settings; logs, metrics, traces; messages of the protocols; random delays |
 
 pub mod cli;
 pub mod client;
@@ -21,5 +21,7 @@ pub mod engine;
 pub mod fleet;
 pub mod grpc;
 pub mod jitter;
+pub mod oip;
+pub mod proto;
 pub mod telemetry;
 pub mod trust;

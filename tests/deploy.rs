@@ -14,7 +14,7 @@ use std::time::Duration;
 use calls::{until, within};
 use program::{Place, waves_image};
 use prometheus_server::{Prometheus, program as real, repository};
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use serde_json::Value;
 use server::{Server, request, tensor};
 

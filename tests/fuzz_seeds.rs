@@ -26,9 +26,9 @@ use nifti_file::NiftiFile;
 use program::{floats, gzip, npy, safetensors};
 use prost::Message;
 use rcgen::SanType;
-use sagate::grpc::inference::ModelInferRequest;
-use sagate::grpc::inference::infer_parameter::ParameterChoice;
-use sagate::grpc::v1;
+use sagate::proto::inference::ModelInferRequest;
+use sagate::proto::inference::infer_parameter::ParameterChoice;
+use sagate::proto::v1;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 

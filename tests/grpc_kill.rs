@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use calls::{Client, Known, quiet, status, until, within};
 use program::{Place, waves_image};
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_client::QualityControlClient;
 use server::{Server, request, serve, tensor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use calls::{Client, Known, quiet, status, told, within};
 use program::{Place, waves_image};
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::model::Model;

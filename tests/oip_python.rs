@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use program::{Ended, Place, finish, floats, waves_image};
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate_core::imaging::mask;
 use serde_json::{Value, json};
 use server::{ADMINS, Server, request, serve, tensor};

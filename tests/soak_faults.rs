@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 
 use calls::{Client, Known, quiet, until, within};
 use program::{Place, waves_image};
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_client::QualityControlClient;
 use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Series};
 use server::{Server, request, serving, tensor};
 use tokio::task::JoinSet;

@@ -13,8 +13,8 @@ use super::answer::{Ask, Look};
 use super::connection::Client;
 use super::convert;
 use super::error::ClientError;
-use crate::grpc::v1;
-use crate::grpc::v1::interpret_response::Part;
+use crate::proto::v1;
+use crate::proto::v1::interpret_response::Part;
 
 /// A request that is made once and sent often; copies share the image.
 #[derive(Debug, Clone)]

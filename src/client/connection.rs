@@ -18,8 +18,8 @@ use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::retry::patiently;
 use super::url::ServerUrl;
-use crate::grpc::v1;
-use crate::grpc::v1::quality_control_client::QualityControlClient;
+use crate::proto::v1;
+use crate::proto::v1::quality_control_client::QualityControlClient;
 
 /// How long a server is given to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -14,10 +14,10 @@ use super::answer::{
 };
 use super::error::ClientError;
 use crate::engine::Priority;
-use crate::grpc::v1;
-use crate::grpc::v1::image::Source;
-use crate::grpc::v1::interpret_response::Part as PbPart;
-use crate::grpc::v1::segmentation_options::Gate;
+use crate::proto::v1;
+use crate::proto::v1::image::Source;
+use crate::proto::v1::interpret_response::Part as PbPart;
+use crate::proto::v1::segmentation_options::Gate;
 
 fn senseless<T>(field: &'static str, message: impl Into<String>) -> Result<T, ClientError> {
     Err(ClientError::Answer {

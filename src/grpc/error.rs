@@ -9,9 +9,9 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::v1;
 use crate::engine::EngineError;
 use crate::jitter;
+use crate::proto::v1;
 use crate::trust::Refusal;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.

@@ -13,9 +13,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::inference::grpc_inference_service_server;
-use super::v1::{model_admin_control_server, quality_control_server};
 use crate::engine::{Engine, ModelState};
+use crate::proto::inference::grpc_inference_service_server;
+use crate::proto::v1::{model_admin_control_server, quality_control_server};
 use crate::telemetry::Telemetry;
 
 /// How long a watcher is told what changes while the server shuts down.

@@ -1,51 +1,31 @@
-//! The service over gRPC: `sagate.v1.QualityControl`, the Open Inference Protocol, standard health and reflection.
+//! The service over gRPC: `sagate.v1`, standard health and reflection.
 //!
-//! The way of a request: `order` checks what is asked for, `arrival` takes a place in the queue and brings the image into the form
-//! that the model takes, the engine answers, `answer` puts that into the protocol's messages. `error` is the one table from what can
-//! go wrong to gRPC's codes. `incoming` takes connections and encrypts them, `access` learns who asks and logs the call, `guard` stands in
-//! front of every call.
+//! | folder | what it does |
+//! |---|---|
+//! | `transport` | connections: TLS, age, limits, codec, requests as they arrive and answers until they are written |
+//! | `middleware` | in front of every call: access log, authorization, deadlines, CORS, the start of its measurement |
+//! | `pipeline` | one image: validate, read the input, admit, respond |
+//! | `v1` | the methods of `sagate.v1` |
 //!
-//! Everything is bounded: `connection_limit` connections, `header_limit` headers, `receive` what is not admitted yet, the engine what is,
-//! `outgoing` answers until they are written, `deadline` the time of it all.
+//! `context` holds what every call works with. `error` is the one table from what can go wrong to gRPC's codes. `server` puts all of it
+//! together, the Open Inference Protocol ([`crate::oip`]) included.
+//!
+//! Everything is bounded: connections and headers, bytes before admission (`transport::receive`), images after it (the engine), answers
+//! until they are written (`transport::outgoing`), and the time of it all (`middleware::deadline`).
 
-mod access;
-mod aged;
-mod answer;
-mod arrival;
-mod begun;
-mod caller;
-pub(crate) mod codec;
-mod connection_limit;
-mod deadline;
-mod error;
-mod field_limit;
-mod grid;
-mod guard;
-mod header_limit;
+pub(crate) mod context;
+pub(crate) mod error;
+pub(crate) mod fuzzing;
 mod health;
-mod incoming;
-pub mod inference;
-mod interpret;
-mod model_admin;
-mod models;
-mod oip;
-mod order;
-mod outgoing;
-mod picture;
-mod probe;
-mod receive;
-mod segment;
+pub(crate) mod middleware;
+pub(crate) mod pipeline;
 mod server;
-mod service;
-mod status;
-mod stream;
-pub mod v1;
-mod web;
-mod wire;
+pub(crate) mod transport;
+pub(crate) mod v1;
 
-pub use aged::{AGE_SPREAD, ConnectionAge};
-pub use answer::reason;
+pub use context::Parts;
 pub use error::{DOMAIN, RETRY_SPREAD, ServiceError};
-pub use oip::{InferenceForm, read_inference};
-pub use probe::read_request;
-pub use server::{Addresses, Ended, Parts, ServerError, Serving};
+pub use fuzzing::read_request;
+pub use pipeline::messages::reason;
+pub use server::{Addresses, Ended, ServerError, Serving};
+pub use transport::connection_age::{AGE_SPREAD, ConnectionAge};

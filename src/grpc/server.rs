@@ -12,25 +12,32 @@ use tonic::service::{LayerExt, Routes};
 use tonic::transport::Server;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
-use super::access::{AccessLayer, Front};
-use super::aged::{self, ConnectionAge};
-use super::begun::Begins;
-use super::connection_limit::ConnectionLimit;
-use super::deadline::{Deadlines, InTime};
-use super::guard::Guarded;
-use super::header_limit::{self, HeaderLimit};
-use super::incoming;
-use super::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
-use super::model_admin::ModelAdmin;
-use super::oip::{Inference, http};
-use super::outgoing::{Held, Stalls};
-use super::receive::{self, ReceiveBudget};
-use super::service::{Context, Service};
-use super::v1::model_admin_control_server::ModelAdminControlServer;
-use super::v1::quality_control_server::QualityControlServer;
-use super::{health, v1, web, wire};
+use super::context::{Context, Parts};
+use super::health;
+use super::middleware::access::{AccessLayer, Front};
+use super::middleware::auth::Guarded;
+use super::middleware::call_start::Begins;
+use super::middleware::cors;
+use super::middleware::deadline::{Deadlines, InTime};
+use super::transport::connection_age;
+use super::transport::connection_age::ConnectionAge;
+use super::transport::connection_limit::ConnectionLimit;
+use super::transport::decode_errors;
+use super::transport::header_limit;
+use super::transport::header_limit::HeaderLimit;
+use super::transport::listener;
+use super::transport::outgoing::{Held, Stalls};
+use super::transport::receive;
+use super::transport::receive::ReceiveBudget;
+use super::v1::admin::ModelAdmin;
+use super::v1::quality_control::Service;
 use crate::config::Settings;
 use crate::engine::Engine;
+use crate::oip::{Inference, http};
+use crate::proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
+use crate::proto::v1;
+use crate::proto::v1::model_admin_control_server::ModelAdminControlServer;
+use crate::proto::v1::quality_control_server::QualityControlServer;
 use crate::telemetry::{Telemetry, admin};
 use crate::trust::{Peer, Trust};
 
@@ -63,19 +70,6 @@ pub struct Addresses {
     pub admin: SocketAddr,
     /// The Open Inference Protocol over HTTP/JSON, where the settings name an address for it.
     pub http: Option<SocketAddr>,
-}
-
-/// What a server serves with.
-#[derive(Clone)]
-pub struct Parts {
-    /// The models that answer.
-    pub engine: Arc<Engine>,
-    /// The folder that they are loaded from.
-    pub repository: Repository,
-    /// Who is told of it all.
-    pub telemetry: Telemetry,
-    /// Whom the service trusts.
-    pub trust: Trust,
 }
 
 /// How a server ended.

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_client::QualityControlClient;
 use sagate_core::executor::Segmentation;
 use sagate_core::gate::Policy;
 use sagate_core::imaging::{Image, mask};

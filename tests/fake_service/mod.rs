@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_server::{QualityControl, QualityControlServer};
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_server::{QualityControl, QualityControlServer};
 use tokio::net::TcpListener;
 use tokio_stream::Empty;
 use tokio_stream::wrappers::TcpListenerStream;

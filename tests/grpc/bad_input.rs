@@ -3,7 +3,7 @@
 //! What would break: a wrong or hostile image that is answered, brings the server down or changes what it says of the next image; an
 //! error that does not name the field; an error that cannot be sent because it repeats too much of what was sent.
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tonic::{Code, Status};
 use v1::FileFormat;
 use v1::image::Source;

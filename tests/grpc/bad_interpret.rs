@@ -3,7 +3,7 @@
 //! What would break: layers, units or forms that are not there and are answered all the same, an error that does not name the field, or
 //! a number of units above what there is that takes a place as if they were there.
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tonic::Code;
 
 use crate::calls::{Known, assert_refused, refused_interpretation, within};

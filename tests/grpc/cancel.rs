@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use prost::Message;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 

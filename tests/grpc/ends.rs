@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tokio::task::JoinSet;
 use tonic::{Code, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;

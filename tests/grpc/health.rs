@@ -2,8 +2,8 @@
 //!
 //! What would break: a server that says it is ready and has no model, a watcher that is never told of a model that comes later.
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::model_admin_control_client::ModelAdminControlClient;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;

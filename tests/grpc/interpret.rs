@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, Array3};
 use protoseg::split_units;
 use sagate::engine::UnitOrder;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate_core::executor::{Interpretation, Resolution};
 use sagate_core::imaging::Image;
 use v1::interpret_response::Part;

@@ -15,7 +15,7 @@ use h2::RecvStream;
 use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 use prost::Message;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
@@ -590,7 +590,7 @@ async fn small_fields_do_not_become_large_memory() {
 
 #[tokio::test]
 async fn what_a_caller_named_is_repeated_in_part() {
-    use sagate::grpc::inference::infer_parameter::ParameterChoice;
+    use sagate::proto::inference::infer_parameter::ParameterChoice;
     let place = place();
     let server = Server::start(&place, &[]);
     let image = || crate::oip::asks("IMAGE", "UINT8", &[2, 2], vec![0, 50, 100, 255]);

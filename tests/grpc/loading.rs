@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::model_admin_control_client::ModelAdminControlClient;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};

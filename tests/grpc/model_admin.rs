@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::model_admin_control_client::ModelAdminControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::model_admin_control_client::ModelAdminControlClient;
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;

@@ -4,10 +4,10 @@
 //! a batch that change places, or a wrong request that is taken for a right one.
 
 use half::f16;
-use sagate::grpc::inference;
-use sagate::grpc::inference::infer_parameter::ParameterChoice;
-use sagate::grpc::inference::{InferTensorContents, ModelInferRequest};
-use sagate::grpc::v1;
+use sagate::proto::inference;
+use sagate::proto::inference::infer_parameter::ParameterChoice;
+use sagate::proto::inference::{InferTensorContents, ModelInferRequest};
+use sagate::proto::v1;
 use sagate_core::imaging::Image;
 use tonic::Code;
 

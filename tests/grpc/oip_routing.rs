@@ -3,7 +3,7 @@
 //! What would break: an answer whose masks come from two versions and which names one of them, or a server whose default is a version
 //! and that answers with another.
 
-use sagate::grpc::inference::ModelInferRequest;
+use sagate::proto::inference::ModelInferRequest;
 
 use crate::oip::{asks, client};
 use crate::program::{Place, floats, waves_image};

@@ -6,7 +6,7 @@
 
 use image::{GrayImage, Luma};
 use ndarray::Array2;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate_core::imaging::{Format, Limits, Orientation, Picture, decode, mask};
 use tonic::{Code, Status};
 use v1::FileFormat;

@@ -3,7 +3,7 @@
 //! What would break: a name out of an image's header, a request's id, a header or an error in the log, the metrics or the traces.
 
 use image::{GrayImage, ImageFormat, Luma};
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tonic::{Code, Request};
 use tower::ServiceExt;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 

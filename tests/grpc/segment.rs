@@ -4,7 +4,7 @@
 //! protocol says, or a decision that does not follow what the request asks of the gate.
 
 use ndarray::Array2;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate_core::imaging::mask;
 
 use crate::nifti_file::NiftiFile;

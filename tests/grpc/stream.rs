@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
 use v1::segment_stream_response::Outcome;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 
 use crate::program::{Place, waves_image};
 use crate::server::{Server, request, serve, tensor};

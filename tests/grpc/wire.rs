@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body as Plain;
 use http_body_util::BodyExt;
 use prost::Message;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;

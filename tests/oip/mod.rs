@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sagate::grpc::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
-use sagate::grpc::inference::infer_parameter::ParameterChoice;
-use sagate::grpc::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
-use sagate::grpc::inference::{InferParameter, ModelInferRequest, ModelInferResponse};
+use sagate::proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
+use sagate::proto::inference::infer_parameter::ParameterChoice;
+use sagate::proto::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
+use sagate::proto::inference::{InferParameter, ModelInferRequest, ModelInferResponse};
 use tonic::transport::Channel;
 
 use super::server::Server;

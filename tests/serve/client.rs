@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use sagate::client::{Ask, Client, ClientError, Look, Part};
 use sagate::engine::Priority;
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_server::{QualityControl, QualityControlServer};
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_server::{QualityControl, QualityControlServer};
 use sagate_core::executor::ModelId;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status, Streaming};

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate_core::imaging::preprocess::Step;
 
 use crate::program::{Place, waves_image};

@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
 
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_client::QualityControlClient;
 use sagate_core::imaging::Image;
 use serde_json::Value;
 use tonic::transport::Channel;

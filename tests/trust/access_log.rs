@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use prost::Message;
-use sagate::grpc::v1;
-use sagate::grpc::v1::quality_control_client::QualityControlClient;
+use sagate::proto::v1;
+use sagate::proto::v1::quality_control_client::QualityControlClient;
 use serde_json::{Value, json};
 
 use crate::calls::{until, within};

@@ -3,7 +3,7 @@
 //! What would break: a request without a line, a line with a secret or something of a patient, lines lost when the file is moved away
 //! or grows large, a full disk that takes the service down.
 
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -8,8 +8,8 @@ use std::net::TcpStream;
 
 use rcgen::SanType;
 use sagate::client::{Access, Client, ClientError};
-use sagate::grpc::inference::infer_parameter::ParameterChoice;
-use sagate::grpc::v1;
+use sagate::proto::inference::infer_parameter::ParameterChoice;
+use sagate::proto::v1;
 use sagate::trust::{Need, need};
 use serde_json::json;
 use tonic::{Code, Request, Status};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use sagate::config::Rate;
-use sagate::grpc::v1;
+use sagate::proto::v1;
 use sagate::trust::{ClientKey, Pacer};
 use tonic::Code;
 

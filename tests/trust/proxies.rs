@@ -8,7 +8,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use proptest::prelude::*;
 use sagate::config::{self, ForwardedHeader};
-use sagate::grpc::inference::ServerMetadataRequest;
+use sagate::proto::inference::ServerMetadataRequest;
 use sagate::trust::{Peer, Proxies};
 use serde_json::Value;
 use tonic::Code;

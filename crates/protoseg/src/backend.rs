@@ -1,12 +1,10 @@
-//! The three passes over a feature map, and who does them.
+//! The passes over a feature map.
 
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::affine::{Affine, Thresholds};
-use super::cpu::Native;
 use super::error::ProtosegError;
 use super::reference::Reference;
-use super::tensor::TensorOps;
 
 /// Weighted sums of a feature, `[B, K + 1, C]`, background first: the numerators of the prototypes (eq. 6). NaN where the
 /// feature is not finite.
@@ -68,28 +66,4 @@ pub trait Backend {
         reference: &Reference,
         thresholds: &Thresholds,
     ) -> Result<UnitCounts, ProtosegError>;
-}
-
-/// Which backend works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum BackendKind {
-    /// Native kernels where the tensor lies on the CPU, tensor operations elsewhere.
-    #[default]
-    Auto,
-    /// Native CPU kernels.
-    Native,
-    /// libtorch operations, on any device.
-    Tensor,
-}
-
-impl BackendKind {
-    /// The backend for a tensor on `device`.
-    pub fn on(self, device: Device) -> Box<dyn Backend> {
-        match (self, device) {
-            (BackendKind::Tensor, _) => Box::new(TensorOps),
-            (BackendKind::Auto, device) if device != Device::Cpu => Box::new(TensorOps),
-            _ => Box::new(Native::detected()),
-        }
-    }
 }

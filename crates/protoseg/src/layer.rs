@@ -8,7 +8,8 @@ use tch::{Device, Tensor};
 
 use super::affine::{Affine, Prototypes, Thresholds};
 use super::answer::Answer;
-use super::backend::{BackendKind, MapCounts, Maps};
+use super::backend::{MapCounts, Maps};
+use super::backend_kind::BackendKind;
 use super::cpu;
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};

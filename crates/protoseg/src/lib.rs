@@ -21,8 +21,10 @@
 mod affine;
 mod answer;
 mod backend;
+mod backend_kind;
 pub mod cpu;
 mod error;
+mod feature_view;
 mod interpolation;
 mod layer;
 mod metric;
@@ -33,7 +35,8 @@ pub mod tensor;
 mod unit;
 
 pub use affine::{Affine, Prototypes, Thresholds};
-pub use backend::{Backend, BackendKind, ClassSums, MapCounts, Maps, UnitCounts};
+pub use backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
+pub use backend_kind::BackendKind;
 pub use error::{Fault, ProtosegError};
 pub use layer::{LayerSam, ProtoSeg};
 pub use metric::{Confusion, Metric};

@@ -15,7 +15,7 @@ use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::grpc::v1;
+use crate::proto::v1;
 
 /// A model that is not there: its images come whole over the wire, and are refused before any work.
 const NO_MODEL: &str = "nobody";

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use sagate_core::imaging::Image;
 use tonic::transport::Channel;
 
-use crate::grpc::v1;
-use crate::grpc::v1::quality_control_client::QualityControlClient;
+use crate::proto::v1;
+use crate::proto::v1::quality_control_client::QualityControlClient;
 
 /// More than any answer of a benchmark.
 const MOST: usize = 1 << 30;

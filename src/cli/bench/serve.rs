@@ -14,7 +14,7 @@ use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
-use crate::grpc::v1;
+use crate::proto::v1;
 
 /// Requests in flight at once.
 const IN_FLIGHT: [usize; 3] = [1, 4, 16];

@@ -123,4 +123,14 @@ impl DeviceState {
             queue.ended(terms);
         }
     }
+
+    /// The queue of that number, which was picked a moment ago.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn picked(&mut self, id: QueueId) -> &mut ModelQueue {
+        self.queues
+            .get_mut(&id)
+            .expect("it was picked under the same lock")
+    }
 }

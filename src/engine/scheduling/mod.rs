@@ -1,5 +1,6 @@
 //! Who runs next: queues of models, batches, and leases on the slots of one device.
 
+mod batch_size;
 pub mod batching;
 mod busy;
 mod fairness;

@@ -7,9 +7,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::fairness::{DeviceState, WaitsForMemory};
+use super::batch_size::BatchSize;
+use super::fairness::DeviceState;
 use super::lease::{BatchLease, LeaseOwner, LeaseTerms, QueueId, WorkerMailbox};
-use super::model_queue::{ModelQueue, QueueConfig};
+use super::model_queue::QueueConfig;
 use super::queue::Next;
 use super::slots::Slots;
 use super::task::Entry;
@@ -33,14 +34,6 @@ struct Expired {
     entry: Entry,
     estimate: CostEstimate,
     retry_seconds: f64,
-}
-
-/// How large the next batch is.
-struct BatchSize {
-    images: usize,
-    /// Bytes of activations of an image alone, and of each of several.
-    alone: u64,
-    each: u64,
 }
 
 impl Scheduler {
@@ -264,7 +257,7 @@ impl Scheduler {
             if self.expire(state, id, &estimate, now, &mut expired) {
                 continue;
             }
-            let Some(size) = self.size(state, id, &next, &estimate, now) else {
+            let Some(size) = BatchSize::choose(state, id, &next, &estimate, now) else {
                 break;
             };
             self.grant(state, id, &next, &size, &estimate, now);
@@ -291,7 +284,7 @@ impl Scheduler {
         now: Instant,
         expired: &mut Vec<Expired>,
     ) -> bool {
-        let queue = picked(state, id);
+        let queue = state.picked(id);
         let late = queue.queue.take_late(estimate, now);
         let found = !late.is_empty();
         let retry_seconds = retry(queue.queue.seconds(&queue.cost) / self.slots.count as f64);
@@ -301,48 +294,6 @@ impl Scheduler {
             retry_seconds,
         }));
         found
-    }
-
-    /// How large the next batch is. `None`: its first image does not fit into the memory that is free. It is not skipped: smaller
-    /// batches would starve it.
-    fn size(
-        &self,
-        state: &mut DeviceState,
-        id: QueueId,
-        next: &Next,
-        estimate: &CostEstimate,
-        now: Instant,
-    ) -> Option<BatchSize> {
-        let (slots_free, memory_free) = (state.slots_free, state.memory_free);
-        let queue = picked(state, id);
-        let (kind, size) = queue.queue.kind_and_size(next);
-        let batching = &queue.config.batching;
-        // Images of one batch take as much memory as the largest that its bucket allows.
-        let alone = (queue.config.activations)(kind, size).max(1);
-        let each = (queue.config.activations)(kind, batching.bucket(size)).max(1);
-        if alone > memory_free {
-            state.waits_for_memory = Some(WaitsForMemory {
-                class: next.class,
-                bytes: alone,
-            });
-            return None;
-        }
-        let fitting = usize::try_from(memory_free / each).unwrap_or(usize::MAX);
-        let most = batching.max_batch.min(fitting);
-        let batchable = queue.queue.batchable_count(next, batching, most, estimate, now);
-        // Images that could run side by side on free slots do not wait for each other in one batch.
-        let batches = (slots_free / estimate.threads).min(queue.idle.len()).max(1);
-        let share = queue.queue.len().div_ceil(batches);
-        let images = if batching.preferred.is_empty() {
-            batchable.min(share)
-        } else {
-            batchable
-        };
-        Some(BatchSize {
-            images: batching.size(images),
-            alone,
-            each,
-        })
     }
 
     /// Makes the next batch and leases it to an idle worker.
@@ -355,7 +306,7 @@ impl Scheduler {
         estimate: &CostEstimate,
         now: Instant,
     ) {
-        let queue = picked(state, id);
+        let queue = state.picked(id);
         let batch = queue.queue.take(next, &queue.config.batching, size.images, now);
         let memory = match batch.len() as u64 {
             1 => size.alone,
@@ -399,11 +350,6 @@ impl LeaseOwner for Scheduler {
         state.release(&terms);
         self.dispatch(state);
     }
-}
-
-/// The queue that was picked a moment ago, under the same lock.
-fn picked(state: &mut DeviceState, id: QueueId) -> &mut ModelQueue {
-    state.queues.get_mut(&id).expect("it was picked")
 }
 
 fn refuse(entries: Vec<Entry>, error: impl Fn() -> EngineError) {

@@ -1,11 +1,13 @@
 //! The pass that makes the prototypes: sums of a feature over each class, cut into tasks.
 
 use super::sums;
-use super::view::{FeatureView, Layout};
-use super::{LabelRuns, Native, Weights, cells_a_task, parts, runs_within};
+use super::{Native, cells_a_task, parts, runs_within};
 use crate::answer::Answer;
 use crate::backend::ClassSums;
+use crate::feature_view::{FeatureView, Layout};
 use crate::platform::for_each;
+use crate::reference::label_runs::LabelRuns;
+use crate::reference::weights::Weights;
 
 impl Native {
     pub(super) fn sums_of_runs(&self, view: &FeatureView, answer: Answer, labels: &LabelRuns) -> ClassSums {

@@ -1,12 +1,13 @@
 //! How a layer's SAM meets the output, where its score is all that is wanted: no map is written.
 
-use super::{LabelRuns, Native, score};
+use super::{Native, score};
 use crate::affine::Affine;
 use crate::answer::Answer;
 use crate::backend::MapCounts;
 use crate::interpolation::Axis;
 use crate::platform::for_each;
-use crate::reference::INVALID;
+use crate::reference::label_runs::INVALID;
+use crate::reference::label_runs::LabelRuns;
 
 impl Native {
     /// The counts `[B, K]` of the SAM that scores `[B, K, cells]` at the layer's own resolution make.

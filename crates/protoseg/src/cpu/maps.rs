@@ -2,16 +2,17 @@
 
 use std::mem::MaybeUninit;
 
-use super::view::{FeatureView, Layout};
-use super::{LabelRuns, Native, cells_a_task, score};
+use super::{Native, cells_a_task, score};
 use crate::affine::Affine;
 use crate::answer::Answer;
 use crate::backend::{MapCounts, Maps};
 use crate::error::ProtosegError;
+use crate::feature_view::{FeatureView, Layout};
 use crate::interpolation::Axis;
 use crate::platform::UninitTensor;
 use crate::platform::{for_each, for_each_backwards};
-use crate::reference::INVALID;
+use crate::reference::label_runs::INVALID;
+use crate::reference::label_runs::LabelRuns;
 
 impl Native {
     /// Writes the affine scores `[B, K, cells]` at the layer's own resolution.

@@ -7,28 +7,23 @@ mod class_sums;
 mod map_counts;
 mod maps;
 mod passes;
-mod pull;
-mod runs;
 mod score;
 mod sums;
 mod unit_counts;
 mod units;
-mod view;
 
 use tch::Tensor;
 
 pub(super) use passes::each_feature;
-pub(super) use pull::{SharedWeights, Weights};
-pub(super) use runs::LabelRuns;
 
 use super::affine::{Affine, Thresholds};
 use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
 use super::error::ProtosegError;
+use super::feature_view::{FeatureView, Features};
 use super::reference::Reference;
+use super::reference::label_runs::{CUT, Run};
 use crate::platform::Isa;
 use passes::Passes;
-use runs::{CUT, Run};
-use view::{FeatureView, Features};
 
 /// The backend of native kernels.
 #[derive(Debug, Clone, Copy)]
@@ -90,19 +85,6 @@ pub fn to_bytes(probability: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; probability.len()];
     score::to_bytes(Native::detected().isa, probability, &mut bytes);
     bytes
-}
-
-/// Which images `[B, ..]` of a tensor hold no NaN and no infinity.
-pub(super) fn finite_images(values: &Tensor) -> Result<Vec<bool>, ProtosegError> {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let features = Features::new(values)?;
-    let view = features.view();
-    // Without a branch, so that it vectorises: all bits of the exponent are set in NaN and infinity only.
-    let finite = |image| {
-        let strange = |found, value: &f32| found | u32::from(value.to_bits() & EXPONENT == EXPONENT);
-        view.image(image).iter().fold(0, strange) == 0
-    };
-    Ok((0..view.batch).map(finite).collect())
 }
 
 /// Cells a task takes: enough to be worth it, few enough that all threads have some. By the shape alone.

@@ -4,15 +4,18 @@ use std::cell::RefCell;
 
 use tch::Tensor;
 
-use super::view::{FeatureView, Features, Layout};
-use super::{LabelRuns, Native, SharedWeights, Weights};
+use super::Native;
 use crate::affine::{Affine, Thresholds};
 use crate::answer::Answer;
 use crate::backend::{ClassSums, MapCounts, Maps, UnitCounts};
 use crate::error::ProtosegError;
+use crate::feature_view::{FeatureView, Features, Layout};
 use crate::interpolation::{Axis, axes};
 use crate::platform::in_turn;
 use crate::reference::Reference;
+use crate::reference::label_runs::LabelRuns;
+use crate::reference::weights::SharedWeights;
+use crate::reference::weights::Weights;
 
 thread_local! {
     /// Scores at a layer's resolution, kept from call to call.

@@ -1,8 +1,8 @@
 //! Sums of a feature over each class: the numerators of the prototypes.
 
-use super::runs::Run;
 use crate::kernel;
 use crate::platform::fetch_after;
+use crate::reference::label_runs::Run;
 
 /// Cells whose weights are looked at together.
 const BLOCK: usize = 64;

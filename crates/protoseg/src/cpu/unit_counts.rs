@@ -1,12 +1,13 @@
 //! The pass that scores units: how many pixels each unit's own SAM holds, cut into tasks.
 
-use super::view::{FeatureView, Layout};
-use super::{LabelRuns, Native, cells_a_task, parts, runs_within, score, units};
+use super::{Native, cells_a_task, parts, runs_within, score, units};
 use crate::affine::Thresholds;
 use crate::backend::{MapCounts, UnitCounts};
+use crate::feature_view::{FeatureView, Layout};
 use crate::interpolation::Axis;
 use crate::platform::{for_each, for_each_backwards};
-use crate::reference::INVALID;
+use crate::reference::label_runs::INVALID;
+use crate::reference::label_runs::LabelRuns;
 
 impl Native {
     pub(super) fn count_cells(

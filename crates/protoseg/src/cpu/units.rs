@@ -1,7 +1,7 @@
 //! How many pixels each unit's own SAM holds, inside a class of the output and in all.
 
-use super::runs::Run;
 use crate::kernel;
+use crate::reference::label_runs::Run;
 
 /// Channels that one sweep of a kernel keeps in registers.
 const TILE: usize = 64;

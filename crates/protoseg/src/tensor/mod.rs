@@ -10,7 +10,8 @@ use super::affine::{Affine, Thresholds};
 use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
 use super::error::ProtosegError;
 use super::interpolation::{axes, upsample};
-use super::reference::{INVALID, Reference};
+use super::reference::Reference;
+use super::reference::label_runs::INVALID;
 
 /// Values widened at a time: 2 Mi doubles, 16 MiB.
 const CHUNK: i64 = 1 << 21;

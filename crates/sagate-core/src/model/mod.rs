@@ -14,6 +14,7 @@
 
 mod date;
 mod error;
+pub mod files;
 mod folder;
 mod golden;
 mod manifest;
@@ -24,7 +25,7 @@ mod write;
 
 pub use date::today;
 pub use error::{Finding, ModelError, Severity};
-pub use folder::{Model, files};
+pub use folder::Model;
 pub use golden::Golden;
 pub use manifest::{Architecture, Class, FORMAT, Input, Kind, Manifest, Mu, Provenance, Score};
 pub use repository::{Located, Reference, Repository, Scan, Unreadable};

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
-use super::ordered::Ordered;
+use super::prepacked::PrepackedWeight;
 
 unsafe extern "C" {
     fn sagate_reorder_weight(
@@ -109,7 +109,7 @@ pub(super) fn order(weight: &Tensor) -> Result<Tensor, TchError> {
 /// `conv2d(x, weight) + bias` with stride 1, followed by a ReLU if asked for. Keeps channels-last inputs channels-last.
 pub(super) fn convolution(
     x: &Tensor,
-    weight: &Ordered,
+    weight: &PrepackedWeight,
     bias: &Tensor,
     relu: bool,
 ) -> Result<Tensor, TchError> {
@@ -122,7 +122,11 @@ pub(super) fn convolution(
 }
 
 /// `relu(sum + conv2d(x, weight))` with stride 1, in the memory of `sum`.
-pub(super) fn convolution_onto(sum: Tensor, x: &Tensor, weight: &Ordered) -> Result<Tensor, TchError> {
+pub(super) fn convolution_onto(
+    sum: Tensor,
+    x: &Tensor,
+    weight: &PrepackedWeight,
+) -> Result<Tensor, TchError> {
     let padding = weight.window().padding;
     let weight = weight.for_input(x)?;
     // SAFETY: as above; `sum` is ours alone to write to.
@@ -134,7 +138,7 @@ pub(super) fn convolution_onto(sum: Tensor, x: &Tensor, weight: &Ordered) -> Res
 /// `conv_transpose2d(x, weight) + bias`.
 pub(super) fn transposed_convolution(
     x: &Tensor,
-    weight: &Ordered,
+    weight: &PrepackedWeight,
     bias: &Tensor,
 ) -> Result<Tensor, TchError> {
     let Window { padding, stride, .. } = weight.window();

@@ -14,6 +14,7 @@ mod error;
 mod escape;
 pub mod figure;
 pub mod heads;
+mod job_keys;
 pub mod judge;
 pub mod masks;
 pub mod measure;

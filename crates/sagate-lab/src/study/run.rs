@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use serde_json::json;
 use tch::Device;
 
 use super::cache::{Cache, Kept, Site, StepId};
@@ -36,9 +35,9 @@ const DROPOUT: f64 = 0.2;
 pub struct Study {
     /// Its sizes.
     pub profile: Profile,
-    cache: Cache,
+    pub(super) cache: Cache,
     workers: usize,
-    device: Device,
+    pub(super) device: Device,
     sets: Vec<Set>,
     missing: Vec<String>,
     images: BTreeMap<Set, SetImages>,
@@ -283,7 +282,7 @@ impl Study {
     }
 
     /// The epochs whose weights the variance of gradients needs: of the studied networks only.
-    fn snapshots(&self, network: &Network, epochs: u32) -> Vec<u32> {
+    pub(super) fn snapshots(&self, network: &Network, epochs: u32) -> Vec<u32> {
         let studied = network.member == 0 && network.variant == Variant::Main;
         snapshot_epochs(epochs, if studied { self.profile.snapshots } else { 0 })
     }
@@ -326,7 +325,7 @@ impl Study {
         )
     }
 
-    fn sampling(&self) -> Sampling {
+    pub(super) fn sampling(&self) -> Sampling {
         Sampling {
             dropout_passes: self.profile.dropout_passes,
             dropout_share: DROPOUT,
@@ -335,7 +334,7 @@ impl Study {
     }
 
     /// The ways in which a network's test images come: the networks that are studied see damage, variants of them do not.
-    fn versions(&self, network: &Network) -> Result<Vec<Option<Damage>>, StudyError> {
+    pub(super) fn versions(&self, network: &Network) -> Result<Vec<Option<Damage>>, StudyError> {
         match network.variant {
             Variant::Main => self
                 .images(network.set)
@@ -350,93 +349,6 @@ impl Study {
         let (levels, seed) = (&self.profile.noise, self.profile.seed);
         let step = self.step(&Job::Noise(*network))?;
         noise(&self.site(), &step, images, &trained, levels, seed, advance)
-    }
-
-    /// Everything that a job's outcome depends on.
-    fn step(&self, job: &Job) -> Result<StepId, StudyError> {
-        let network = *job.network();
-        let images = self.images(network.set);
-        let key = |job: Job| Ok::<_, StudyError>(self.step(&job)?.key());
-        let (prefix, inputs) = match job {
-            Job::Train(_) => {
-                let recipe = network.recipe(&self.profile, images.samples.train.len());
-                let snapshots = self.snapshots(&network, recipe.epochs);
-                (
-                    "train",
-                    json!([
-                        recipe,
-                        images.samples.fingerprint,
-                        snapshots,
-                        self.device.is_cuda()
-                    ]),
-                )
-            }
-            Job::Records(_) => {
-                let network_key = key(Job::Train(network))?;
-                (
-                    "records",
-                    json!([
-                        network_key,
-                        images.key,
-                        self.versions(&network)?,
-                        self.profile.rehearsals
-                    ]),
-                )
-            }
-            Job::Passes(_) | Job::Costs(_) => {
-                let member = |member| key(Job::Train(Network { member, ..network }));
-                let members: Vec<String> = (0..self.profile.members).map(member).collect::<Result<_, _>>()?;
-                let inputs = json!([members, images.key, self.versions(&network)?, self.sampling()]);
-                (
-                    if job.kind() == Kind::Passes {
-                        "passes"
-                    } else {
-                        "costs"
-                    },
-                    inputs,
-                )
-            }
-            Job::Prune(_) => ("prune", json!([key(Job::Records(network))?])),
-            Job::Masks(_) => ("masks", json!([key(Job::Train(network))?, images.key])),
-            Job::Heads(_) => {
-                let heads = self.heads(network.set).iter();
-                let heads: Vec<(&str, usize)> = heads.map(|head| (head.name, head.slices.len())).collect();
-                ("heads", json!([key(Job::Records(network))?, heads]))
-            }
-            Job::Noise(_) => {
-                let (levels, seed) = (&self.profile.noise, self.profile.seed);
-                (
-                    "noise",
-                    json!([key(Job::Train(network))?, images.key, levels, seed]),
-                )
-            }
-        };
-        Ok(StepId::new(format!("{prefix}-{}", network.name()), inputs))
-    }
-
-    fn holds(&self, job: &Job) -> Result<bool, StudyError> {
-        Ok(self.cache.holds(&self.step(job)?))
-    }
-
-    /// How much there is to do, in the unit of the job's kind.
-    fn work(&self, job: &Job) -> Result<f64, StudyError> {
-        let network = job.network();
-        let images = self.images(network.set);
-        let of = |count: usize| (count * images.pixels()) as f64;
-        Ok(match job {
-            Job::Train(_) => {
-                let train = images.samples.train.len();
-                let recipe = network.recipe(&self.profile, train);
-                let factor = if network.online { 1.3 } else { 1.0 };
-                of(train) * f64::from(recipe.epochs) * (recipe.base_width * recipe.base_width) as f64 * factor
-            }
-            Job::Records(_) => of(images.test.len() * self.versions(network)?.len()),
-            Job::Passes(_) => of(images.test.len() * self.versions(network)?.len()),
-            Job::Noise(_) => of(images.test.len() * (self.profile.noise.len() + 1)),
-            Job::Prune(_) | Job::Masks(_) => of(images.test.len()),
-            Job::Heads(_) => of(self.heads(network.set).iter().map(|head| head.slices.len()).sum()),
-            Job::Costs(_) => of(1),
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use sagate_core::nn::checkpoint::CheckpointError;
 use sagate_core::nn::unet::UNetError;
 use thiserror::Error;
 
-use super::recipe::RecipeError;
+use super::recipe_error::RecipeError;
 use crate::data::DataError;
 
 /// Everything that training can fail with.

@@ -3,7 +3,8 @@
 use protoseg::platform::fetch;
 
 use super::lanes::{LANES, Lanes, add, load, sub};
-use super::tiles::{Planes, TILE};
+use super::planes::Planes;
+use super::sizes::TILE;
 
 /// Tiles that are made of all channels before the next ones: what they read stays in the innermost cache.
 const PIECE: usize = 8;

@@ -2,10 +2,7 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::tiles::POSITIONS;
-
-/// Output channels of a block: two vectors for each of six tiles fill the registers.
-pub(super) const WIDTH: usize = 16;
+use super::sizes::{POSITIONS, WIDTH};
 
 /// Rows of `G`.
 const G: [[f64; 3]; 4] = [

@@ -12,7 +12,9 @@ mod input;
 mod kernels;
 mod lanes;
 mod output;
+mod planes;
 mod product;
+mod sizes;
 mod tiles;
 
 use std::sync::Arc;
@@ -20,8 +22,9 @@ use std::sync::Arc;
 use protoseg::platform::{UninitTensor, in_turn};
 use tch::{Kind, TchError, Tensor};
 
-use self::kernels::{Kernels, WIDTH};
+use self::kernels::Kernels;
 use self::lanes::LANES;
+use self::sizes::WIDTH;
 use self::tiles::{Cells, Job, Task};
 use super::layout::channels_last;
 

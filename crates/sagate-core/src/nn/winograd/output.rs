@@ -1,8 +1,7 @@
 //! `A^T M A` of a tile: of four sums `[m0 + m1 + m2, m1 - m2 - m3]`, for rows and columns; then bias and ReLU.
 
-use super::kernels::WIDTH;
 use super::lanes::{LANES, Lanes, add, load, sub};
-use super::tiles::POSITIONS;
+use super::sizes::{POSITIONS, WIDTH};
 
 /// The four outputs of a tile, row by row, for eight channels from `lane` on. `sums` has a plane of `[tiles, WIDTH]` a position.
 #[inline(always)]

@@ -3,9 +3,8 @@
 //! Channel after channel is added to the sums of so many tiles as stay in registers together, by fused multiply-add, so that every form of
 //! the loop gives the same bits.
 
-use super::kernels::WIDTH;
 use super::lanes::{LANES, Lanes};
-use super::tiles::TILES;
+use super::sizes::{TILES, WIDTH};
 
 /// The input channels of all tiles at a position, a vector of channels after the other: tiles that are multiplied together lie together.
 pub(super) type Plane = [[Lanes; TILES]];

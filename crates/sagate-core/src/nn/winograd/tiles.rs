@@ -7,21 +7,14 @@ use tch::Tensor;
 
 use super::Form;
 use super::input::Run;
-use super::kernels::{Kernels, WIDTH};
+use super::kernels::Kernels;
 use super::lanes::{LANES, Lanes};
 use super::output::outputs;
+use super::planes::{Planes, plane};
 #[cfg(target_arch = "x86_64")]
 use super::product::multiply_avx512;
 use super::product::{Plane, Sums, multiply};
-
-/// Outputs of a tile's side.
-pub(super) const TILE: usize = 2;
-/// Values of a tile in Winograd's form.
-pub(super) const POSITIONS: usize = 16;
-/// Tiles at a time: whole runs of each form of the product.
-pub(super) const TILES: usize = 48;
-/// Vectors between two planes: planes a multiple of 4 KiB apart would share a few lines of the cache.
-const GAP: usize = 2;
+use super::sizes::{POSITIONS, TILE, TILES, WIDTH};
 
 thread_local! {
     /// Tiles and sums, kept from call to call.
@@ -212,11 +205,6 @@ impl Job<'_> {
 /// Sums of a position.
 const SUMS: usize = TILES + 1;
 
-/// Vectors of a position.
-fn plane(channels: usize) -> usize {
-    TILES * channels / LANES + GAP
-}
-
 impl Scratch {
     fn fit(&mut self, job: &Job<'_>) {
         grow(
@@ -232,37 +220,6 @@ impl Scratch {
 fn grow<T: Clone>(values: &mut Vec<T>, length: usize, value: T) {
     if values.len() < length {
         values.resize(length, value);
-    }
-}
-
-/// Tiles in Winograd's form: a [`Plane`] a position.
-pub(super) struct Planes<'a> {
-    values: &'a mut [Lanes],
-    channels: usize,
-}
-
-impl Planes<'_> {
-    /// Where eight channels of a tile go.
-    #[inline(always)]
-    pub fn at(&mut self, tile: usize, channel: usize) -> Place<'_> {
-        let (first, plane) = (channel / LANES * TILES + tile, plane(self.channels));
-        Place {
-            values: &mut self.values[first..=first + (POSITIONS - 1) * plane],
-            plane,
-        }
-    }
-}
-
-/// Eight channels of a tile.
-pub(super) struct Place<'a> {
-    values: &'a mut [Lanes],
-    plane: usize,
-}
-
-impl Place<'_> {
-    #[inline(always)]
-    pub fn put(&mut self, position: usize, lanes: &Lanes) {
-        self.values[position * self.plane] = *lanes;
     }
 }
 

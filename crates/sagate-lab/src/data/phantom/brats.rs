@@ -4,10 +4,11 @@ use sagate_core::imaging::Plane;
 
 use super::chance::Chance;
 use super::field::Field;
+use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::scanner::{Noise, Ranges};
 use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
-use super::shape::{Blob, Point, Ragged, Shape, Tube, Within};
+use super::shape::{Blob, Ragged, Shape, Tube, Within};
 
 /// T1, T1ce, T2, FLAIR.
 type Tissue = [f32; 4];

@@ -8,7 +8,7 @@ use rand_distr::StandardNormal;
 use sha2::{Digest, Sha256};
 
 use super::Family;
-use super::shape::Point;
+use super::point::Point;
 use crate::data::Split;
 
 /// A source of random numbers, with the draws that drawing anatomy needs.

@@ -5,10 +5,11 @@ use sagate_core::imaging::Plane;
 
 use super::chance::Chance;
 use super::field::Field;
+use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::scanner::{Noise, Ranges};
 use super::scene::{Freedom, Pose, Scene, graded, mix, step};
-use super::shape::{Blob, Point, Ragged, Shape, Tube, Within};
+use super::shape::{Blob, Ragged, Shape, Tube, Within};
 
 /// Signal in a window from -1000 to 200 HU.
 const AIR: f32 = 0.0;

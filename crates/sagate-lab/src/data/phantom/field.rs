@@ -1,7 +1,7 @@
 //! Smooth random fields: textures, ragged borders, deformations.
 
 use super::chance::Chance;
-use super::shape::Point;
+use super::point::Point;
 
 /// The field is defined on this square about the origin and goes on as at its border beyond it.
 const REACH: f32 = 1.6;

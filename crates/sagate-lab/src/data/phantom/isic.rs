@@ -2,10 +2,11 @@
 
 use super::chance::Chance;
 use super::field::Field;
+use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::scanner::{Noise, Ranges};
 use super::scene::{Freedom, Pose, Scene, graded, mix, scaled, step};
-use super::shape::{Blob, Grown, Point, Ragged, Tube};
+use super::shape::{Blob, Grown, Ragged, Tube};
 
 /// Red, green, blue.
 type Colour = [f32; 3];

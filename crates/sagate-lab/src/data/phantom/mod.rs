@@ -16,11 +16,13 @@
 mod brats;
 mod chance;
 mod covid;
+mod families;
 mod family;
 mod field;
 mod isic;
 mod pancreas;
 mod plan;
+mod point;
 mod profile;
 mod prostate;
 mod scanner;

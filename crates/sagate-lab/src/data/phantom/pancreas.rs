@@ -6,10 +6,11 @@ use sagate_core::imaging::Plane;
 
 use super::chance::Chance;
 use super::field::Field;
+use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::scanner::{Noise, Ranges};
 use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, step};
-use super::shape::{Blob, Grown, Point, Ragged, Tube, Within};
+use super::shape::{Blob, Grown, Ragged, Tube, Within};
 
 /// Signal in a window from -160 to 240 HU.
 const AIR: f32 = 0.0;

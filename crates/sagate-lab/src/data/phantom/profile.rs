@@ -3,10 +3,8 @@
 use ndarray::{Array2, Array3};
 use sagate_core::imaging::Plane;
 
-use super::Family;
 use super::chance::Chance;
 use super::scanner::{Noise, Ranges};
-use super::{brats, covid, isic, pancreas, prostate};
 
 /// Signal `[channels, side, side]` of 0 to about 1, and labels `[side, side]` of 0 and 1.
 pub(super) type Drawn = (Array3<f32>, Array2<u8>);
@@ -23,16 +21,4 @@ pub(super) struct Profile {
     pub ranges: Ranges,
     /// Draws anatomy for a side in pixels and a difficulty.
     pub draw: fn(usize, f32, &mut Chance) -> Drawn,
-}
-
-impl Family {
-    pub(super) fn profile(self) -> &'static Profile {
-        match self {
-            Self::BratsLike => &brats::PROFILE,
-            Self::IsicLike => &isic::PROFILE,
-            Self::CovidLike => &covid::PROFILE,
-            Self::ProstateLike => &prostate::PROFILE,
-            Self::PancreasLike => &pancreas::PROFILE,
-        }
-    }
 }

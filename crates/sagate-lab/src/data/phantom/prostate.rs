@@ -6,10 +6,11 @@ use sagate_core::imaging::Plane;
 
 use super::chance::Chance;
 use super::field::Field;
+use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::scanner::{Noise, Ranges};
 use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
-use super::shape::{Blob, Grown, Point, Ragged, Tube};
+use super::shape::{Blob, Grown, Ragged, Tube};
 use crate::data::damage::blur::fold;
 
 /// T2, ADC.

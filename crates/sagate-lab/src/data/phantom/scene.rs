@@ -4,7 +4,8 @@ use ndarray::{Array2, Array3};
 
 use super::chance::Chance;
 use super::field::Field;
-use super::shape::{Point, Shape};
+use super::point::Point;
+use super::shape::Shape;
 
 /// Points along each side of a pixel: partial volume is their mean.
 const FINE: usize = 2;

@@ -2,9 +2,7 @@
 
 use super::chance::Chance;
 use super::field::Field;
-
-/// A point of the plane: x to the right, y down; the image spans -1 to 1 along both.
-pub(super) type Point = [f32; 2];
+use super::point::Point;
 
 /// Something with an inside.
 pub(super) trait Shape {

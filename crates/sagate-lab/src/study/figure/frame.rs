@@ -8,9 +8,9 @@ use plotters::element::PathElement;
 use super::FigureError;
 use super::chart::{Drawing, drawn};
 use super::check::Check;
+use super::colour::Colour;
 use super::layout::{AWAY, CATEGORY, Layout, MARGIN, Plan, TICK, along};
 use super::sheet::{Anchor, Rect, Sheet, UNITS, Words};
-use super::style::Colour;
 use super::text::Font;
 use super::ticks::Tick;
 

@@ -5,8 +5,9 @@ use plotters::drawing::DrawingArea;
 use plotters::element::{DashedPathElement, PathElement, Rectangle};
 
 use super::chart::Drawing;
+use super::colour::Colour;
 use super::sheet::{Anchor, Rect, Sheet, UNITS, Words};
-use super::style::{Colour, Style};
+use super::style::Style;
 use super::text::Font;
 
 const FONT: Font = Font::LABEL;

@@ -13,6 +13,7 @@ mod backend;
 mod bars;
 mod chart;
 mod check;
+mod colour;
 mod curve;
 mod error;
 mod frame;

@@ -5,10 +5,10 @@ use sagate_core::imaging::figure::{encode_png, viridis};
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
+use super::colour::Colour;
 use super::picture;
 use super::picture_layout::{BAR, BAR_GAP, GAP, Layout, MARGIN, NOTE_GAP, proportion};
 use super::sheet::{Anchor, Rect, Sheet};
-use super::style::Colour;
 use super::text::Font;
 use super::ticks::number;
 use super::{FigureError, listed};

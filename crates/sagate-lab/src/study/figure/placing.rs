@@ -5,8 +5,8 @@ use plotters::drawing::DrawingArea;
 use plotters::element::{PathElement, Rectangle};
 
 use super::chart::Drawing;
+use super::colour::Colour;
 use super::sheet::{Anchor, Rect, Sheet, UNITS, Words};
-use super::style::Colour;
 use super::text::Font;
 
 /// Writes lines of text into the corner of a panel where the fewest points lie; returns where they went.

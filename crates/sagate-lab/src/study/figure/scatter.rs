@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::axis::{LeftOut, Span};
 use super::chart::{Drawing, Plot, drawn, plot, within};
 use super::check::Check;
+use super::colour::Colour;
 use super::frame::Frame;
 use super::layout::Plan;
 use super::legend::{Legend, MARK, Sample};
 use super::placing::{Labels, corner};
 use super::sheet::{Rect, UNITS};
-use super::style::{Colour, Style};
+use super::style::Style;
 use super::{Axis, FigureError, listed};
 use crate::study::serial;
 

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 
-use super::style::Colour;
+use super::colour::Colour;
 use super::text::{FAMILY, Font};
 use crate::study::escape::xml;
 

@@ -1,0 +1,36 @@
+//! Images of several sizes in one batch.
+
+use tch::{TchError, Tensor};
+
+/// How far the images of a batch reach, each with its own padding.
+pub(super) struct Extents<'a> {
+    /// `[H', W']` of the batch.
+    pub bucket: [i64; 2],
+    /// Of each image; none where all reach as far as the batch.
+    pub own: &'a [[i64; 2]],
+}
+
+impl Extents<'_> {
+    pub fn all() -> Extents<'static> {
+        Extents {
+            bucket: [0, 0],
+            own: &[],
+        }
+    }
+
+    /// Makes zero what lies beyond each image in a feature map of any layer, as a convolution sees it beyond any border.
+    pub fn clear(&self, map: &Tensor) -> Result<(), TchError> {
+        for (index, own) in self.own.iter().enumerate() {
+            let image = map.f_narrow(0, index as i64, 1)?;
+            for (axis, dimension) in [(0, 2), (1, 3)] {
+                let side = map.size()[dimension as usize];
+                // Both sides are multiples of the deepest layer's downsampling.
+                let reach = own[axis] * side / self.bucket[axis];
+                if reach < side {
+                    let _ = image.f_narrow(dimension, reach, side - reach)?.f_zero_()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Feature maps that are kept during a forward pass.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::bucket::Extents;
+
+/// Counts the layers of a forward pass and keeps the wanted feature maps.
+pub(super) struct Taps<'a> {
+    wanted: &'a [usize],
+    next: usize,
+    kept: BTreeMap<usize, Tensor>,
+    extents: &'a Extents<'a>,
+}
+
+impl<'a> Taps<'a> {
+    /// Keeps the layers of these numbers.
+    pub fn new(wanted: &'a [usize], extents: &'a Extents<'a>) -> Taps<'a> {
+        Taps {
+            wanted,
+            next: 1,
+            kept: BTreeMap::new(),
+            extents,
+        }
+    }
+
+    /// The kept feature maps by layer number.
+    pub fn into_kept(self) -> BTreeMap<usize, Tensor> {
+        self.kept
+    }
+}
+
+impl Taps<'_> {
+    /// Takes the feature map of the next layer.
+    pub fn visit(&mut self, map: &Tensor) -> Result<(), TchError> {
+        self.extents.clear(map)?;
+        if self.wanted.contains(&self.next) {
+            let kept = match map.device() {
+                // The kernels of the CPU read single precision; that costs nothing where it is.
+                Device::Cpu => map.f_to_kind(Kind::Float)?,
+                _ => map.shallow_clone(),
+            };
+            self.kept.insert(self.next, kept);
+        }
+        self.next += 1;
+        Ok(())
+    }
+}

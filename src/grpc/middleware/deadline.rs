@@ -1,0 +1,165 @@
+//! The time that a call has: what the caller gives by the header `grpc-timeout`, or else the server's default, and never more than the
+//! server's maximum. It runs from the call's headers, so a message that does not come is waited for no longer than that.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use tonic::body::Body;
+use tower::Service;
+
+use crate::config::{Connections, Role};
+use crate::engine::EngineError;
+use crate::grpc::error::ServiceError;
+use crate::trust::{Need, need};
+
+/// Timers count milliseconds, and round up.
+const TICK: Duration = Duration::from_millis(2);
+
+/// How much time the server gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    /// For one request of a client that says nothing.
+    default: Option<Duration>,
+    /// For any call.
+    max: Option<Duration>,
+}
+
+impl Deadlines {
+    pub fn new(settings: &Connections) -> Deadlines {
+        let seconds = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
+        Deadlines {
+            default: seconds(settings.default_deadline_seconds),
+            max: seconds(settings.max_deadline_seconds),
+        }
+    }
+
+    /// The time of one request, given what its client asks for.
+    pub fn of_request(self, asked: Option<Duration>) -> Option<Duration> {
+        self.at_most(asked.or(self.default))
+    }
+
+    fn at_most(self, time: Option<Duration>) -> Option<Duration> {
+        [time, self.max].into_iter().flatten().min()
+    }
+
+    /// The time of a call of gRPC. A stream lasts as long as the client has images, and a model takes its time to load; who watches
+    /// health, or asks what there is, is not hurried.
+    fn of_call(self, path: &str, asked: Option<Duration>) -> Option<Duration> {
+        match need(path) {
+            None | Some(Need::Open) => asked,
+            Some(Need::RoleForImages(_) | Need::Role(Role::Admin)) => self.at_most(asked),
+            Some(Need::Role(_)) => self.of_request(asked),
+        }
+    }
+}
+
+/// When a call ends, as its headers said when it began.
+#[derive(Clone, Copy)]
+struct Until(Instant);
+
+/// The moment at which the caller stops waiting; `None`: it waits for ever.
+///
+/// # Errors
+/// A header that is not one to eight digits and a unit (gRPC over HTTP/2, "Requests").
+pub(crate) fn deadline<T>(request: &tonic::Request<T>) -> Result<Option<Instant>, ServiceError> {
+    match request.extensions().get() {
+        Some(Until(moment)) => Ok(Some(*moment)),
+        None => Ok(asked(request.metadata().as_ref())?.and_then(|time| Instant::now().checked_add(time))),
+    }
+}
+
+/// The time that a caller gives.
+fn asked(headers: &HeaderMap) -> Result<Option<Duration>, ServiceError> {
+    let Some(value) = headers.get("grpc-timeout") else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let timeout = parse(text).ok_or_else(|| {
+        let right = "one to eight digits and a unit of H, M, S, m, u or n, like 500m";
+        ServiceError::field("grpc-timeout", format!("`{text}`"), right)
+    })?;
+    // tonic's own timer would end the call as CANCELLED, which says something else: ours is earlier by a tick of the clock.
+    Ok(Some(timeout.saturating_sub(TICK.min(timeout / 2))))
+}
+
+/// Ends calls in time that no handler has seen yet, because their message is still on its way.
+#[derive(Clone)]
+pub(crate) struct InTime<S> {
+    pub inner: S,
+    pub deadlines: Deadlines,
+}
+
+impl<S> Service<http::Request<Body>> for InTime<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        // What is no time at all is for the handler to refuse.
+        let asked = asked(request.headers());
+        let is_time = asked.is_ok();
+        let time = self
+            .deadlines
+            .of_call(request.uri().path(), asked.unwrap_or_default());
+        let Some(moment) = time.and_then(|time| Instant::now().checked_add(time)) else {
+            return Box::pin(self.inner.call(request));
+        };
+        if is_time {
+            request.extensions_mut().insert(Until(moment));
+        }
+        let work = self.inner.call(request);
+        Box::pin(async move {
+            // A handler that ends by itself at this very moment is heard first.
+            let ended = tokio::time::timeout_at(moment.into(), work).await;
+            let late = || {
+                ServiceError::from(EngineError::DeadlineExceeded)
+                    .status()
+                    .into_http()
+            };
+            ended.unwrap_or_else(|_| Ok(late()))
+        })
+    }
+}
+
+/// Ends work at the moment at which its caller stops waiting.
+///
+/// # Errors
+/// [`EngineError::DeadlineExceeded`] then.
+pub(crate) async fn in_time<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, ServiceError>>,
+) -> Result<T, ServiceError> {
+    match deadline {
+        None => work.await,
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
+            .await
+            .unwrap_or_else(|_| Err(EngineError::DeadlineExceeded.into())),
+    }
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|it| it.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}

@@ -1,0 +1,11 @@
+//! Connections, and what crosses them: TLS, limits, age, the codec, requests as they arrive and answers until they are written.
+
+pub(crate) mod codec;
+pub(crate) mod connection_age;
+pub(crate) mod connection_limit;
+pub(crate) mod decode_errors;
+pub(crate) mod field_limit;
+pub(crate) mod header_limit;
+pub(crate) mod listener;
+pub(crate) mod outgoing;
+pub(crate) mod receive;
