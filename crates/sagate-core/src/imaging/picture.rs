@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
-use serde::{Deserialize, Serialize};
+use ndarray::{Array3, Array4, Axis};
 
 use super::nifti::{Geometry, SliceGeometry};
 use super::orientation::Orientation;

@@ -8,8 +8,8 @@ const GAP: usize = 2;
 
 /// Tiles in Winograd's form: a [`Plane`] a position.
 pub(super) struct Planes<'a> {
-    values: &'a mut [Lanes],
-    channels: usize,
+    pub values: &'a mut [Lanes],
+    pub channels: usize,
 }
 
 impl Planes<'_> {
