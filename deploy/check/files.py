@@ -1,4 +1,4 @@
-"""Holds the files of deploy/, the Dockerfile and docs/deploy-machine.md against what they speak of. Run by .ci/deploy-check.
+"""Holds the files of deploy/, the Dockerfile and docs/operate/machine.md against what they speak of. Run by .ci/deploy-check.
 
 Names of checks may follow; all are run otherwise. Each prints one line, or what is wrong.
 """
@@ -14,7 +14,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = pathlib.Path(site.getsitepackages()[0])
-PAGE = "docs/deploy-machine.md"
+PAGE = "docs/operate/machine.md"
 
 
 class Wrong(Exception):
