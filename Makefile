@@ -92,6 +92,7 @@ lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licen
 	.ci/advisories
 	.ci/helm-check
 	.ci/deploy-check
+	.ci/docs-check
 
 deploy-test: build service ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
 	.ci/runtime-check
