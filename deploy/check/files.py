@@ -232,7 +232,8 @@ def page() -> str:
         where = f"{PAGE}: line {index + 1}"
         note = next((line for line in reversed(lines[:index]) if line.strip()), "")
         commands = [re.sub(r"\s+#.*", "", line).strip() for line in lines[index + 1 : end]]
-        commands = [line for line in commands if line and not line.startswith("#")]
+        # Variables are the reader's own: a check has other values for them.
+        commands = [line for line in commands if line and not re.match(r"#|\w+=\S*$", line)]
         if by := re.fullmatch(r"<!-- run by ([\w./ -]+) -->", note):
             scripts = "\n".join((ROOT / name).read_text() for name in by[1].split())
             names = by[1].split()
