@@ -28,14 +28,6 @@ def blocks(text):
         yield text[: found.start()].count("\n") + 1, found.group(1).strip(), found.group(2)
 
 
-def kubernetes_part(text):
-    """From the headline `## Kubernetes` to the next one of its kind: the rest of the page is others'."""
-    found = re.search(r"^## Kubernetes$.*?(?=^## |\Z)", text, re.M | re.S)
-    if not found:
-        raise Wrong("docs/operate/kubernetes.md: no headline `## Kubernetes`")
-    return "\n" * text[: found.start()].count("\n") + found.group(0)
-
-
 def commands(block):
     """Command lines of a block, those that end in a backslash joined."""
     for line in re.sub(r"\\\n\s*", "", block).splitlines():
@@ -44,7 +36,7 @@ def commands(block):
 
 
 def check(say, sagate):
-    text = kubernetes_part(PAGE.read_text())
+    text = PAGE.read_text()
     ran = marked = rendered = left = 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

@@ -289,7 +289,7 @@ def check_living():
 
 
 def check_docs():
-    """Every command of docs/operate/kubernetes.md's part on Kubernetes."""
+    """Every command of docs/operate/kubernetes.md."""
     deploy_docs.check(say, sagate())
 
 
