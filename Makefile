@@ -61,6 +61,7 @@ demo: build ## Segment, score and gate real MRI slices with the bundled models; 
 test: libtorch mricron prometheus collector python-client oip-clients pillow nibabel openssl peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 	SAGATE=required .ci/helm-check settings living docs
+	.ci/docs-run
 
 gpu-check: libtorch ## Run the tests that need a CUDA GPU, besides `make test`; where there is none, say so
 	@.ci/gpu check
