@@ -6,7 +6,7 @@
 #
 # The program is built without the lab: no training, calibration, evaluation and study. What the last stages hold is assembled by
 # .ci/runtime-tree. .ci/runtime-check makes the same tree in a folder and runs the binary in it with nothing else visible.
-# docs/deploy-machine.md says how to use it.
+# docs/operate/machine.md says how to use it.
 #
 # BuildKit builds only the stages that the target needs.
 
@@ -78,7 +78,7 @@ LABEL org.opencontainers.image.title="sagate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.documentation="docs/deploy-machine.md"
+      org.opencontainers.image.documentation="docs/operate/machine.md"
 # By number, so that Kubernetes can see that it is not root (runAsNonRoot).
 USER 65532:65532
 # Where sagate.toml is read from.

@@ -61,6 +61,7 @@ demo: build ## Segment, score and gate real MRI slices with the bundled models; 
 test: libtorch mricron prometheus collector python-client oip-clients pillow nibabel openssl peers ## Run every test
 	cargo test --release --locked --no-fail-fast
 	SAGATE=required .ci/helm-check settings living docs
+	.ci/docs-run
 
 gpu-check: libtorch ## Run the tests that need a CUDA GPU, besides `make test`; where there is none, say so
 	@.ci/gpu check
@@ -92,6 +93,7 @@ lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licen
 	.ci/advisories
 	.ci/helm-check
 	.ci/deploy-check
+	.ci/docs-check
 
 deploy-test: build service ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
 	.ci/runtime-check

@@ -1,4 +1,4 @@
-//! `sagate bench link` at its smallest. If this fails, what docs/protocols.md says of one stream cannot be measured.
+//! `sagate bench link` at its smallest. If this fails, what docs/reference/protocols.md says of one stream cannot be measured.
 
 use serde_json::Value;
 

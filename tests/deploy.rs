@@ -76,10 +76,10 @@ fn alerts() -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Every alert has its section in docs/operations.md, and every section there its alert.
+/// Every alert has its section in docs/operate/runbook.md, and every section there its alert.
 #[test]
 fn every_alert_can_be_looked_up() {
-    let manual = read("docs/operations.md");
+    let manual = read("docs/operate/runbook.md");
     let sections = manual.lines().filter_map(|line| line.strip_prefix("### "));
     let sections: BTreeSet<String> = sections
         .filter(|title| title.starts_with("Sagate"))
@@ -88,7 +88,7 @@ fn every_alert_can_be_looked_up() {
     assert_eq!(alerts(), sections);
 }
 
-/// docs/operations.md lists every number that the settings bound something with, with its default, and no other.
+/// docs/reference/settings.md lists every number that the settings bound something with, with its default, and no other.
 #[test]
 fn every_limit_is_listed_with_its_default() {
     let example: toml::Table = read("sagate.example.toml").parse().unwrap();
@@ -101,7 +101,7 @@ fn every_limit_is_listed_with_its_default() {
         }
     }
     assert!(defaults.len() > 8, "{defaults:?}");
-    let manual = read("docs/operations.md");
+    let manual = read("docs/reference/settings.md");
     let rows = manual
         .lines()
         .skip_while(|line| !line.starts_with("| setting | default |"));
@@ -223,7 +223,7 @@ fn rules_are_healthy(prometheus: &Prometheus) {
         assert!(annotation("description").len() > 40, "{name} has no description");
         assert_eq!(
             annotation("runbook"),
-            format!("docs/operations.md#{}", name.to_lowercase()),
+            format!("docs/operate/runbook.md#{}", name.to_lowercase()),
             "{name}"
         );
         let severity = rule["labels"]["severity"].as_str();
@@ -235,10 +235,10 @@ fn rules_are_healthy(prometheus: &Prometheus) {
     assert_eq!(seen, alerts());
 }
 
-/// What alerts and dashboard ask for is there: each metric is one that docs/metrics.md lists, or a rule's.
+/// What alerts and dashboard ask for is there: each metric is one that docs/reference/metrics.md lists, or a rule's.
 #[test]
 fn every_metric_that_is_asked_for_exists() {
-    let documented = read("docs/metrics.md");
+    let documented = read("docs/reference/metrics.md");
     let rules = read("deploy/alerts.yaml");
     let mut asked = words(&rules);
     queries()

@@ -24,13 +24,13 @@ MIB = 1 << 20
 VERSIONS = {"triton": "nvidia-pytriton", "ort": "onnxruntime", "litserve": "litserve", "mosec": "mosec", "bentoml": "bentoml", "torch": "torch"}
 CANNOT = """\
 - **Triton** runs here through PyTriton, which is Triton's own server with the Python backend: its ONNX Runtime, PyTorch (libtorch) and TensorRT
-  backends come in NVIDIA's container image only, which was not at hand, and are not compared.
-- **ONNX Runtime** is no server: its minimal one has no batching, health, metrics, deadlines, or more than one model.
-- **LitServe**, **mosec** and **BentoML** answer HTTP only. BentoML batches what comes as JSON, so its images go in base64; the others take
-  raw bytes.
+  backends come only in NVIDIA's container image, which was not available, and are not compared.
+- **ONNX Runtime** is not a server: the minimal one used here has no batching, health, metrics, deadlines, or second model.
+- **LitServe**, **mosec** and **BentoML** answer HTTP only. BentoML batches JSON, so its images are base64; the others take raw
+  bytes.
 - **mosec** waits at least a millisecond for a batch to fill.
-- **None of them** takes mu, gates, or keeps a worklist: what is timed "with QC" is the method as a user would write it.
-- **sagate** takes mu in every pass: its row is the same in both halves."""
+- **None of them** computes mu or gates: "with QC" times the method as a user would write it.
+- **sagate** computes mu in every pass: its row is the same in both halves."""
 
 
 def write(arguments, complete, results, own):
@@ -170,21 +170,20 @@ def page(found):
     about = found["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return f"""\
-# Side by side
+# Comparison with other servers
 
 `{found["command"]}` wrote this page on {found["date"]}, on {about["cores"]} cores ({about["processor"]}), with a load of
 {about["load"][0]:.1f} at its end. {versions}; Debian's python3.
 
-The bundled network t1-brain (base width 16) at 256 x 256, on the committed slices, prepared ahead: every server gets the same float32 values,
-and answers with the mask as bits, and mu where it has QC. Same weights, {settings.THREADS} threads in all for each, loopback only, the client (Python, one process) on the
-same cores. Each round starts every server in turn, alone, checks its answers against sagate's, and keeps 1, 4 and 16 requests in flight for some
-seconds; medians over the rounds. Memory is resident memory of all processes, install size is without Python itself and without
-PyTorch's CUDA half. The client took at most {max(clients, default=0):.1%} of the cores.
+The bundled network t1-brain (base width 16) at 256 x 256, on the committed slices, preprocessed in advance: every server gets the same float32
+values and returns the mask as bits, and mu where it has QC (quality control). Same weights, {settings.THREADS} threads in all for each, loopback only, the client (Python, one
+process) on the same cores. Each round starts every server in turn, alone, checks its answers against sagate's, and keeps 1, 4 and 16 requests in flight for
+some seconds; medians over the rounds. Memory is the resident memory of all processes; install size excludes Python itself and PyTorch's CUDA half. The client took at most {max(clients, default=0):.1%} of the cores.
 
-QC "published" is the method as in the paper: prototypes by masked means, the nearer one by argmin for every unit, Dice, mean. "compared" has `<` in
-argmin's place: PyTorch's argmin over two values is slow on a CPU, and whoever profiles finds it. "frozen" is TorchScript, traced and frozen, with its
-channels last, the fastest form of PyTorch's that was found; "eager" is the module as it was trained. sagate "as it comes" convolves with libtorch's
-oneDNN, "Winograd" is its setting `device.convolutions = "winograd"`. In brackets: requests in flight. Batches are of at most 4 for all that batch.
+QC "published" is the method as in the paper: prototypes by masked means, the nearer one by argmin for every unit, Dice, mean. "compared" replaces argmin
+by `<`, an optimisation that profiling suggests, because PyTorch's argmin over two values is slow on a CPU. "frozen" is TorchScript, traced and frozen, channels
+last, the fastest form of PyTorch that was found; "eager" is the module as trained. sagate's "default configuration" convolves with libtorch's oneDNN,
+"Winograd" is `device.convolutions = "winograd"`. In brackets: requests in flight. Servers that batch use batches of at most 4.
 
 {table(found["settings"])}
 
@@ -192,9 +191,9 @@ oneDNN, "Winograd" is its setting `device.convolutions = "winograd"`. In bracket
 
 {verdicts(found["ratios"])}
 
-Every server that was timed gave sagate's masks but for at most {masks:.1e} of the pixels, and its mu within {mus:.1e}.
+The masks of every timed server differ from sagate's in at most {masks:.1e} of the pixels, its mu by at most {mus:.1e}.
 
-## What they cannot do here
+## Limits of the comparison
 
 {CANNOT}
 """

@@ -46,7 +46,7 @@ class Setting:
     @property
     def setup(self):
         """In words."""
-        forms = {"eager": "PyTorch, eager", "frozen": "PyTorch, frozen", "libtorch": "as it comes", "winograd": "Winograd"}
+        forms = {"eager": "PyTorch, eager", "frozen": "PyTorch, frozen", "libtorch": "default configuration", "winograd": "Winograd"}
         form = forms.get(self.form, "")
         return ", ".join(filter(None, [form, f"{self.instances} x {self.threads} threads"]))
 

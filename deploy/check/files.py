@@ -1,4 +1,4 @@
-"""Holds the files of deploy/, the Dockerfile and docs/deploy-machine.md against what they speak of. Run by .ci/deploy-check.
+"""Holds the files of deploy/, the Dockerfile and docs/operate/machine.md against what they speak of. Run by .ci/deploy-check.
 
 Names of checks may follow; all are run otherwise. Each prints one line, or what is wrong.
 """
@@ -14,7 +14,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = pathlib.Path(site.getsitepackages()[0])
-PAGE = "docs/deploy-machine.md"
+PAGE = "docs/operate/machine.md"
 
 
 class Wrong(Exception):
@@ -232,7 +232,8 @@ def page() -> str:
         where = f"{PAGE}: line {index + 1}"
         note = next((line for line in reversed(lines[:index]) if line.strip()), "")
         commands = [re.sub(r"\s+#.*", "", line).strip() for line in lines[index + 1 : end]]
-        commands = [line for line in commands if line and not line.startswith("#")]
+        # Variables are the reader's own: a check has other values for them.
+        commands = [line for line in commands if line and not re.match(r"#|\w+=\S*$", line)]
         if by := re.fullmatch(r"<!-- run by ([\w./ -]+) -->", note):
             scripts = "\n".join((ROOT / name).read_text() for name in by[1].split())
             names = by[1].split()

@@ -1,4 +1,4 @@
-"""docs/deploy.md: every block of commands is run here, or marked as needing a cluster.
+"""docs/operate/kubernetes.md: every block of commands is run here, or marked as needing a cluster.
 
     ```sh           is run, in a folder of its own, with `helm` (Helm's engine, see helm.py), `sagate`, openssl and what sh has
     ```sh cluster   needs a cluster; but what it gives to `helm install` and `helm upgrade` is rendered here, with the values before it
@@ -19,21 +19,13 @@ import yaml
 from chart import HERE, ROOT, Wrong
 from objects import VERSIONS, fits_schema
 
-PAGE = ROOT / "docs" / "deploy.md"
+PAGE = ROOT / "docs" / "operate" / "kubernetes.md"
 
 
 def blocks(text):
     """Each fenced block: the line it begins at, its info string, its lines."""
     for found in re.finditer(r"^```([^\n]*)\n(.*?)^```$", text, re.M | re.S):
         yield text[: found.start()].count("\n") + 1, found.group(1).strip(), found.group(2)
-
-
-def kubernetes_part(text):
-    """From the headline `## Kubernetes` to the next one of its kind: the rest of the page is others'."""
-    found = re.search(r"^## Kubernetes$.*?(?=^## |\Z)", text, re.M | re.S)
-    if not found:
-        raise Wrong("docs/deploy.md: no headline `## Kubernetes`")
-    return "\n" * text[: found.start()].count("\n") + found.group(0)
 
 
 def commands(block):
@@ -44,7 +36,7 @@ def commands(block):
 
 
 def check(say, sagate):
-    text = kubernetes_part(PAGE.read_text())
+    text = PAGE.read_text()
     ran = marked = rendered = left = 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -64,7 +56,7 @@ def check(say, sagate):
         def run(command, number):
             done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=tree, env=environment, capture_output=True, text=True, timeout=300)
             if done.returncode != 0:
-                raise Wrong(f"docs/deploy.md line {number}: exit code {done.returncode}\n{command}\n{done.stdout[-1500:]}{done.stderr[-3000:]}")
+                raise Wrong(f"docs/operate/kubernetes.md line {number}: exit code {done.returncode}\n{command}\n{done.stdout[-1500:]}{done.stderr[-3000:]}")
 
         for number, info, block in blocks(text):
             kind, *marks = info.split()
@@ -73,7 +65,7 @@ def check(say, sagate):
                 try:
                     documents = list(yaml.safe_load_all(block))
                 except yaml.YAMLError as error:
-                    raise Wrong(f"docs/deploy.md line {number}: {error}") from error
+                    raise Wrong(f"docs/operate/kubernetes.md line {number}: {error}") from error
                 for it in documents:
                     if "kind" in it:
                         fits_schema(it, VERSIONS)
@@ -94,8 +86,8 @@ def check(say, sagate):
                         run(shlex.join(["helm", "as-template", *words[1:]]), number)
                         rendered += 1
             else:
-                raise Wrong(f"docs/deploy.md line {number}: ```{info}: `sh` is run, `sh cluster` needs a cluster, `yaml` is values")
-    say(f"docs/deploy.md: {ran} blocks of commands run, {marked} need a cluster ({rendered} of their helm commands rendered)"
+                raise Wrong(f"docs/operate/kubernetes.md line {number}: ```{info}: `sh` is run, `sh cluster` needs a cluster, `yaml` is values")
+    say(f"docs/operate/kubernetes.md: {ran} blocks of commands run, {marked} need a cluster ({rendered} of their helm commands rendered)"
         + (f"; {left} NOT CHECKED for want of a sagate" if left else ""))
     if ran + left == 0 or rendered == 0:
-        raise Wrong("docs/deploy.md: no command was found to run")
+        raise Wrong("docs/operate/kubernetes.md: no command was found to run")

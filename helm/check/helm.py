@@ -1,4 +1,4 @@
-"""As much of the command `helm` as docs/deploy.md uses and as needs no cluster, on Helm's own engine: lint, template, show values, package.
+"""As much of the command `helm` as docs/operate/kubernetes.md uses and as needs no cluster, on Helm's own engine: lint, template, show values, package.
 `as-template install|upgrade ...` renders what these would install."""
 
 import argparse

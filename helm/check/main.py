@@ -266,11 +266,11 @@ def check_settings():
 
 
 def check_models():
-    """docs/deploy.md and values.yaml say that the bundled models do not fit into a ConfigMap; a model of 1 MiB or less does."""
+    """docs/operate/kubernetes.md and values.yaml say that the bundled models do not fit into a ConfigMap; a model of 1 MiB or less does."""
     limit = 1 << 20
     sizes = {folder.parent.name: sum(file.stat().st_size for file in folder.iterdir()) for folder in ROOT.glob("models/*/1")}
     if not sizes or min(sizes.values()) <= limit:
-        raise Wrong(f"bundled models {sizes}: one fits into a ConfigMap now; say so in values.yaml and docs/deploy.md")
+        raise Wrong(f"bundled models {sizes}: one fits into a ConfigMap now; say so in values.yaml and docs/operate/kubernetes.md")
     say(f"a ConfigMap holds {limit} bytes; the bundled models have {', '.join(f'{size} ({name})' for name, size in sorted(sizes.items()))}")
 
 
@@ -289,7 +289,7 @@ def check_living():
 
 
 def check_docs():
-    """Every command of docs/deploy.md's part on Kubernetes."""
+    """Every command of docs/operate/kubernetes.md."""
     deploy_docs.check(say, sagate())
 
 

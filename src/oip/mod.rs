@@ -1,7 +1,7 @@
 //! The Open Inference Protocol (KServe's, with Triton's extensions): other words for what `sagate.v1` does.
 //!
 //! A request becomes one of `sagate.v1` for each of its images (`ask`, from `parameters`, `input` and `output`); each goes the way of all
-//! images and so through the same checks, queue and gate (`infer`); what comes back becomes tensors (`answer`). `docs/protocols.md` lists
+//! images and so through the same checks, queue and gate (`infer`); what comes back becomes tensors (`answer`). `docs/reference/protocols.md` lists
 //! every input, output and parameter.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! Every metric of sagate's own: what is recorded as it happens, and what is read when a reader asks. `docs/metrics.md` lists them.
+//! Every metric of sagate's own: what is recorded as it happens, and what is read when a reader asks. `docs/reference/metrics.md` lists them.
 //! Their names are Prometheus', also over OTLP, so that one query fits both.
 
 use std::sync::Arc;

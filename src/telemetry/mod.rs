@@ -6,7 +6,7 @@
 //! - [`admin`]: the plain HTTP port.
 //! - [`Window`]: what happened within the last minutes.
 //!
-//! `docs/metrics.md` lists every metric and span.
+//! `docs/reference/metrics.md` lists every metric and span.
 
 pub mod admin;
 mod call;

@@ -1,5 +1,5 @@
 //! Spans: one for a call, under the caller's own where its headers name one; one for each image of it; one for each phase of the
-//! image. What goes in is listed in `docs/metrics.md`: no file name, no header, no error text, nothing of a patient.
+//! image. What goes in is listed in `docs/reference/metrics.md`: no file name, no header, no error text, nothing of a patient.
 
 use std::time::SystemTime;
 

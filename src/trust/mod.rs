@@ -7,7 +7,7 @@
 //! - [`Audit`]: one line a request. [`AccessLog`]: one line a call.
 //! - [`Counts`]: what of this is counted, for telemetry to show.
 //!
-//! `docs/security.md` has the threat model.
+//! `docs/operate/security.md` has the threat model.
 
 mod access_log;
 mod admit;

@@ -9,7 +9,7 @@ use crate::program::{Place, rows};
 use image::{ImageBuffer, Luma};
 
 #[test]
-#[ignore = "known: mu and the score accept inverted images; see the first section of docs/models.md"]
+#[ignore = "known: mu and the score accept inverted images; see the first section of docs/research/bundled-models.md"]
 fn inverted_samples_are_not_accepted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let models = root.join("models").display().to_string();

@@ -1,7 +1,7 @@
 //! Half precision against single precision: the bundled models on the sample images, and numbers that do not fit into it.
 //!
 //! What would break: a model that answers otherwise because its numbers are narrower, or one whose numbers overflow and that passes all the
-//! same. What it prints is in `docs/gpu.md`.
+//! same. What it prints is in `docs/operate/gpu.md`.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 

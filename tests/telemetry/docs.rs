@@ -1,4 +1,4 @@
-//! `docs/metrics.md` lists what `/metrics` holds: every metric, its type and its labels, and nothing else.
+//! `docs/reference/metrics.md` lists what `/metrics` holds: every metric, its type and its labels, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ type Listed = BTreeMap<String, (String, BTreeSet<String>)>;
 
 /// The rows of the table of metrics: name, type, labels.
 fn documented() -> Listed {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/metrics.md");
     let text = std::fs::read_to_string(path).unwrap();
     let rows = text
         .lines()

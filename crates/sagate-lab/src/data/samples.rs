@@ -189,7 +189,7 @@ fn readme(samples: &[Sample]) -> String {
     let mut text = String::from(
         "# Samples\n\n\
          Test slices that no training saw, each once clean and once damaged, with the true masks. `sagate data samples`\n\
-         made them from the tasks of `sagate data t1`; `docs/data.md` says where the images come from, under which terms,\n\
+         made them from the tasks of `sagate data t1`; `docs/research/data-sets.md` says where the images come from, under which terms,\n\
          and what each damage and grade is. `samples.toml` is this table for programs.\n\n\
          | image | task | slice | damage | grade |\n|---|---|---|---|---|\n",
     );

@@ -3,7 +3,7 @@
 //! [`apply`] spoils one image of a stack. What is random in it comes from the damage's kind and seed and the image's
 //! own pixels, so the same image is always spoilt in the same way, whatever else is done before, after or beside it; and
 //! a higher grade is more of the same, not another draw. Values stay within what the image's number format holds (see
-//! [`range`]). `docs/data.md` has the table of kinds and what each grade means.
+//! [`range`]). `docs/research/data-sets.md` has the table of kinds and what each grade means.
 
 mod bands;
 pub(super) mod blur;

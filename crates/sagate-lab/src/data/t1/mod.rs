@@ -5,7 +5,7 @@
 //!
 //! The left hemisphere trains and validates, the right one tests, and a band around the middle belongs to neither. The
 //! macaque `inia19`, laid over the human head, gives each task its `other/`. A second human head, the template MNI152, is
-//! a folder of test slices beside them ([`build_mni152`]). `docs/data.md` has the details and the terms
+//! a folder of test slices beside them ([`build_mni152`]). `docs/research/data-sets.md` has the details and the terms
 //! under which the volumes come.
 
 mod anatomy;
