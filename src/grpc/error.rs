@@ -187,7 +187,7 @@ impl Row {
 
 impl ServiceError {
     /// A [`ServiceError::Field`] from what the field is and what would be right.
-    pub(super) fn field(
+    pub(crate) fn field(
         field: impl Into<String>,
         is: impl std::fmt::Display,
         right: impl std::fmt::Display,
@@ -199,7 +199,7 @@ impl ServiceError {
     }
 
     /// The same, said of one of several images.
-    pub(super) fn of_image(self, index: usize, images: usize) -> Self {
+    pub(crate) fn of_image(self, index: usize, images: usize) -> Self {
         match images {
             1 => self,
             _ => ServiceError::OfImage {

@@ -28,9 +28,9 @@ pub fn read_request(
         reason: "MALFORMED_MESSAGE",
         message: error.to_string(),
     })?;
-    order::request_id(request.request_id)?;
-    order::wishes(&request.options.unwrap_or_default(), policy)?;
-    order::plan(request.layers, request.units, manifest)?;
+    validate::request_id(request.request_id)?;
+    validate::wishes(&request.options.unwrap_or_default(), policy)?;
+    validate::plan(request.layers, request.units, manifest)?;
     let sent = Sent::new(request.image)?;
     sent.hash();
     sent.decode(manifest, limits, Settings::default().imaging)

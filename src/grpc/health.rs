@@ -36,7 +36,7 @@ pub(super) struct Sources {
 
 /// The health service, whose watchers do not keep the server from ending, and what keeps it true to the models, to be run beside it.
 /// `ready` is told whether the server is ready.
-pub(super) fn service(
+pub(crate) fn service(
     sources: Sources,
     ready: watch::Sender<bool>,
 ) -> (HealthServer<impl Health>, impl Future<Output = ()> + Send) {

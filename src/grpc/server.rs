@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sagate_core::model::Repository;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
@@ -32,14 +31,13 @@ use super::transport::receive::ReceiveBudget;
 use super::v1::admin::ModelAdmin;
 use super::v1::quality_control::Service;
 use crate::config::Settings;
-use crate::engine::Engine;
 use crate::oip::{Inference, http};
 use crate::proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use crate::proto::v1;
 use crate::proto::v1::model_admin_control_server::ModelAdminControlServer;
 use crate::proto::v1::quality_control_server::QualityControlServer;
 use crate::telemetry::{Telemetry, admin};
-use crate::trust::{Peer, Trust};
+use crate::trust::Peer;
 
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -229,7 +227,7 @@ impl Serving {
             .layer(HeaderLimit {
                 max_header_bytes: connections.max_header_bytes,
             })
-            .layer(web::Allowed::new(&connections.cors_origins))
+            .layer(cors::Allowed::new(&connections.cors_origins))
             .layer(Guarded(trust.clone()))
             .layer(Held {
                 limit: Duration::from_secs(connections.send_timeout_seconds),
@@ -239,12 +237,12 @@ impl Serving {
                 draining: draining.clone(),
             })
             .layer(tower::layer::layer_fn(move |inner| InTime { inner, deadlines }))
-            .layer(MapRequestLayer::new(wire::pack_as_asked))
+            .layer(MapRequestLayer::new(decode_errors::pack_as_asked))
             .layer(MapRequestLayer::new(move |request| {
                 receive::limited(request, &receiving, most)
             }))
             .layer(MapResponseLayer::new(move |answer| {
-                wire::explain_answer(answer, most)
+                decode_errors::explain_answer(answer, most)
             }));
         let routes = Routes::new(health_service)
             .add_service(reflection().build_v1()?)
@@ -256,7 +254,7 @@ impl Serving {
         };
         let routes = match &connections.cors_origins[..] {
             [] => routes.add_service(service),
-            origins => routes.add_service(web::layers(origins).named_layer(service)),
+            origins => routes.add_service(cors::layers(origins).named_layer(service)),
         };
         let routes = routes.prepare();
         let send_timeout = Duration::from_secs(connections.send_timeout_seconds);
@@ -266,11 +264,11 @@ impl Serving {
                 Some(told) => server.clone().max_connection_age(told),
                 None => server.clone(),
             };
-            let connection = aged::alone(connection, age, send_timeout);
+            let connection = connection_age::alone(connection, age, send_timeout);
             server.serve_with_incoming_shutdown(routes.clone(), connection, closed(draining.clone()))
         };
-        let incoming = incoming::connections(self.listener, &trust, open);
-        let server = aged::serve_each(incoming, serve_one, closed(draining.clone()));
+        let incoming = listener::connections(self.listener, &trust, open);
+        let server = connection_age::serve_each(incoming, serve_one, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
             let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());

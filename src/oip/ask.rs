@@ -44,8 +44,8 @@ impl Ask {
             ..Default::default()
         };
         // A request without an id has one here, so that a canary takes the whole of it or nothing.
-        let request_id = order::request_id(request.id.clone())?;
-        let mut order = order::order(context, caller, request_id, &options)?;
+        let request_id = validate::request_id(request.id.clone())?;
+        let mut order = validate::order(context, caller, request_id, &options)?;
         let outputs = outputs(&request, &Output::of(order.hosted.contract()))?;
         if outputs.iter().any(|output| output.is_interpretation()) {
             context.trust.demand(&caller.client, Role::Interpret)?;

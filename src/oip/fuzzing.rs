@@ -56,7 +56,7 @@ pub fn read_inference(
         gate: parameters.gate,
         ..Default::default()
     };
-    order::wishes(&options, policy)?;
+    validate::wishes(&options, policy)?;
     let images = input::images(&mut request, &parameters, Settings::default().server.max_images)?;
     let decode = |image| {
         let sent = Sent::new(Some(image))?;

@@ -30,9 +30,9 @@ pub(crate) fn enter(
     call: &mut ImageCall,
 ) -> Result<Order, ServiceError> {
     context.open()?;
-    let request_id = order::request_id(request_id)?;
+    let request_id = validate::request_id(request_id)?;
     call.request_id(&request_id);
-    order::order(context, caller, request_id, &options.unwrap_or_default())
+    validate::order(context, caller, request_id, &options.unwrap_or_default())
 }
 
 /// An image that waits for its model.

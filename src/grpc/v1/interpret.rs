@@ -136,7 +136,7 @@ async fn run(
     // A shadow compares decisions, which a segmentation has as well.
     order.shadow = None;
     let manifest = order.hosted.contract().manifest();
-    let (plan, layer_form) = order::plan(asked.layers, asked.units, manifest)?;
+    let (plan, layer_form) = validate::plan(asked.layers, asked.units, manifest)?;
     let sent = Sent::new(asked.image)?;
     let (form, planned) = (order.form, plan.clone());
     let kept = move |ready: &PreparedImage, classes| {
@@ -165,13 +165,13 @@ async fn run(
             InterpretationEvent::Layer(view) => {
                 layers += 1;
                 let values = view.probability.len() + view.sam.len();
-                let layer = encoded(values, move || answer::layer(&view, layer_form)).await?;
+                let layer = encoded(values, move || messages::layer(&view, layer_form)).await?;
                 v1::interpret_response::Part::Layer(layer)
             }
             InterpretationEvent::Units(plan, view) => {
                 let sams = view.sams.iter().map(|(_, sam)| sam.len()).sum::<usize>();
                 let values = sams + view.average.as_ref().map_or(0, |average| average.len());
-                let units = encoded(values, move || answer::units(plan, &view)).await?;
+                let units = encoded(values, move || messages::units(plan, &view)).await?;
                 v1::interpret_response::Part::Units(units)
             }
             InterpretationEvent::Done(took) => {

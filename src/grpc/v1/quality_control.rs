@@ -97,7 +97,7 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::GetModelResponse>, Status> {
         let call = self.0.call(Rpc::GetModel, &request);
         let engine = &self.0.engine;
-        let hosted = order::model(request.get_ref().model.as_ref(), engine);
+        let hosted = validate::model(request.get_ref().model.as_ref(), engine);
         concluded(
             call,
             hosted.map(|hosted| models::whole(&hosted, engine, &self.0.policy)),

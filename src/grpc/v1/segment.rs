@@ -137,7 +137,7 @@ fn encode(
 ) -> (Result<v1::Segmentation, ServiceError>, Outcome) {
     let result = &scored.segmentation;
     let decision = contract.decide(result, policy);
-    let answer = answer::segmentation(result, &decision, form, grid).map(|answer| v1::Segmentation {
+    let answer = messages::segmentation(result, &decision, form, grid).map(|answer| v1::Segmentation {
         model: Some(models::version(contract)),
         ..answer
     });

@@ -161,7 +161,7 @@ async fn one(
 
 /// Why the stream cannot be read on.
 pub(crate) fn broken(status: &Status, max_message_bytes: usize) -> ServiceError {
-    wire::explain(status, max_message_bytes).unwrap_or_else(|| match status.code() {
+    decode_errors::explain(status, max_message_bytes).unwrap_or_else(|| match status.code() {
         Code::Cancelled => ServiceError::Cancelled,
         code => ServiceError::Wire {
             code,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tch::Device;
 
-use super::cache::{Cache, Kept, Site, StepId};
+use super::cache::{Cache, Kept, Site};
 use super::costs::{Costs, costs};
 use super::error::StudyError;
 use super::heads::{Head, Met, heads, meet};
@@ -17,7 +17,7 @@ use super::masks::{Masks, masks};
 use super::measure::{ManyPasses, Sampling};
 use super::network::{Network, Variant};
 use super::noise::{Noise, noise};
-use super::plan::{Job, Kind, stages};
+use super::plan::{Job, stages};
 use super::pool::each;
 use super::profile::Profile;
 use super::progress::{Pace, Progress};

@@ -1,8 +1,7 @@
 //! How to train: a TOML file whose defaults are the paper's (section 4.2).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use sagate_core::imaging::ImagingError;
 use sagate_core::imaging::preprocess::Step;
 use serde::{Deserialize, Serialize};
 

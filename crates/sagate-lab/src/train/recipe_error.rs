@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use sagate_core::imaging::ImagingError;
 use thiserror::Error;
 
 /// What is wrong with a recipe.

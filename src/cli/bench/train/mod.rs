@@ -2,10 +2,9 @@
 
 mod peer;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,7 +16,7 @@ use sagate_lab::train::{Loss, Recipe, Sample};
 use serde::Serialize;
 use tch::Device;
 
-use peer::{Peer, python};
+use peer::Peer;
 
 use super::memory;
 use super::refuse;

@@ -89,7 +89,7 @@ impl Drop for Peer {
 }
 
 /// A Python that knows nothing of this program's own libraries.
-pub(super) fn python(path: &Path) -> Command {
+fn python(path: &Path) -> Command {
     let mut command = Command::new(path);
     command.env_remove("LD_LIBRARY_PATH").env_remove("PYTHONPATH");
     command

@@ -3,7 +3,6 @@
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::element::{Circle, PathElement, Polygon};
-use plotters::style::{RGBAColor, ShapeStyle};
 use sagate_core::imaging::figure::distinct;
 
 use super::chart::Drawing;
