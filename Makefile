@@ -87,12 +87,13 @@ demo: build ## Three replicas behind Envoy, restarted, killed and slowed down un
 
 lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, the Helm chart, and deploy/
 	cargo fmt --all --check
-	cargo clippy --release --all-targets --locked -- -D warnings
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 	.ci/advisories
 	.ci/helm-check
 	.ci/deploy-check
+	.ci/layers-check
 	.ci/docs-check
 
 deploy-test: build service ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package
@@ -119,7 +120,7 @@ bench-forward: build ## Time the network's forward alone against ONNX Runtime's 
 	@.ci/bench-peers forward.py $(if $(TURNS),--turns $(TURNS))
 
 docs: build ## Write the library's pages to target/doc and the man pages to target/man
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
 	$(SAGATE) man --out target/man
 
 models: build mricron ## Train the bundled models anew, from data to calibration (takes a while)
