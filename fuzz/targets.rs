@@ -10,7 +10,7 @@ use ndarray::{Array2, Array3};
 use sagate::config::Settings;
 use sagate::grpc::{ServiceError, read_request};
 use sagate::oip::{InferenceForm, read_inference};
-use sagate::trust::{name_of, tokens::Tokens};
+use sagate::security::{name_of, tokens::Tokens};
 use sagate_core::gate::{By, Calibration, Policy};
 use sagate_core::imaging::{self, Dtype, Format, ImagingError, Limits, Picture, Plane, mask};
 use sagate_core::model::Manifest;

@@ -7,21 +7,21 @@
 //! | floor | module | what lives there |
 //! |---|---|---|
 //! | 1 | [`engine`] | models as a service: queues, batches, a thread for each instance |
-//! | 1 | [`trust`] | TLS, who a caller is and what it may do, rate limits, the audit log |
-//! | 1 | [`fleet`] | many replicas behind a load balancer, simulated |
+//! | 1 | [`security`] | TLS, who a caller is and what it may do, rate limits, the audit log |
+//! | 1 | [`capacity`] | capacity planning by simulation: many replicas behind a load balancer |
 //! | 2 | [`grpc`], [`oip`] | the service: `sagate.v1`, health, reflection; the Open Inference Protocol over gRPC and HTTP |
 //! | 3 | [`client`] | a client of the service, in the library's own types |
 //! | 4 | [`cli`] | the command line |
 //! | beside | [`config`], [`telemetry`], [`proto`], [`jitter`] | settings; logs, metrics, traces; messages of the protocols; random delays |
 
+pub mod capacity;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod engine;
-pub mod fleet;
 pub mod grpc;
 pub mod jitter;
 pub mod oip;
 pub mod proto;
+pub mod security;
 pub mod telemetry;
-pub mod trust;

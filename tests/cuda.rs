@@ -1,14 +1,17 @@
 //! The program on a GPU against the program on the CPU. If these fail, a model answers otherwise on one than on the other, or does
 //! not run there at all. Ignored where nobody asks for them: `make gpu-check`.
 
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::path::Path;
 use std::process::Command;
 
-use program::{Place, waves_image};
+use binary::{Place, waves_image};
 use serde_json::Value;
 use server::{request, serve, tensor};
 

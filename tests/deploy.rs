@@ -2,17 +2,22 @@
 //!
 //! What would break: an alert that never fires or cannot be looked up, a panel whose metric was renamed, a query that Prometheus refuses.
 
-mod calls;
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/grpc_calls/mod.rs"]
+mod grpc_calls;
+#[path = "support/prometheus_server/mod.rs"]
 mod prometheus_server;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use calls::{until, within};
-use program::{Place, waves_image};
+use binary::{Place, waves_image};
+use grpc_calls::{until, within};
 use prometheus_server::{Prometheus, program as real, repository};
 use sagate::proto::v1;
 use serde_json::Value;

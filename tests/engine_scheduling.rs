@@ -4,8 +4,11 @@
 //! What would break: an urgent image that waits behind a study, a study that never runs, a refusal that comes after the deadline, one
 //! client that takes every place, an image that the kernel's killer finds first.
 
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/engine_rig/mod.rs"]
 mod engine_rig;
-mod program;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::sync::Arc;
@@ -128,11 +131,11 @@ async fn what_cannot_be_done_in_time_is_refused_at_once() {
         .map(|_| queue(&hosted, &image(&hosted, 0, 256), &RequestContext::default()))
         .collect();
     rig.observer.until_held().await;
-    let asker = RequestContext {
+    let request_context = RequestContext {
         deadline: Some(Instant::now() + Duration::from_millis(20)),
         ..RequestContext::default()
     };
-    match ask(&hosted, &image(&hosted, 1, 256), &asker).await {
+    match ask(&hosted, &image(&hosted, 1, 256), &request_context).await {
         Err(EngineError::NotInTime {
             expected_seconds,
             left_seconds,
@@ -165,11 +168,11 @@ async fn what_expires_in_the_queue_leaves_it_at_that_moment() {
     let first = queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
     rig.observer.until_held().await;
     let before = hosted.usage();
-    let asker = RequestContext {
+    let request_context = RequestContext {
         deadline: Some(Instant::now() + Duration::from_millis(200)),
         ..RequestContext::default()
     };
-    let late = ask(&hosted, &image(&hosted, 1, 48), &asker).await;
+    let late = ask(&hosted, &image(&hosted, 1, 48), &request_context).await;
     assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
     assert_eq!(
         hosted.usage(),
@@ -273,7 +276,7 @@ async fn instances_share_the_slots_and_answer_as_one_would() {
         .collect();
     for (seed, pending) in pending {
         let found = pending.wait().await.unwrap().segmentation;
-        let expected = program::segment(&pass, &program::waves_image(seed, 96, 96));
+        let expected = binary::segment(&pass, &binary::waves_image(seed, 96, 96));
         assert_eq!(*found, expected, "image {seed}");
     }
     rig.engine.stop().await;
@@ -299,9 +302,9 @@ fn within(seconds: f64) -> RequestContext {
 async fn must_be_refused_for_its_time(
     hosted: &Arc<ModelHandle>,
     image: &PreparedImage,
-    asker: &RequestContext,
+    request_context: &RequestContext,
 ) {
-    match ask(hosted, image, asker).await {
+    match ask(hosted, image, request_context).await {
         Err(EngineError::NotInTime {
             expected_seconds,
             left_seconds,
@@ -406,13 +409,13 @@ async fn an_interpretation_is_counted_by_what_it_shows() {
     let rig = Rig::new(&["tiny"], |_| {});
     let hosted = rig.ready("tiny").await;
     let image = image(&hosted, 0, 48);
-    let interpret = |layers: std::ops::RangeInclusive<usize>, asker: &RequestContext| {
+    let interpret = |layers: std::ops::RangeInclusive<usize>, request_context: &RequestContext| {
         let plan = InterpretationPlan {
             layers: layers.collect(),
             ..InterpretationPlan::default()
         };
-        let place = hosted.admit(image.bytes(), asker).unwrap();
-        hosted.interpret(image.clone(), plan, place, asker)
+        let place = hosted.admit(image.bytes(), request_context).unwrap();
+        hosted.interpret(image.clone(), plan, place, request_context)
     };
     // The network's pass takes some 0.2 s, all layers some 3.6 s, which is as much for each.
     slow_down(&rig, &hosted, 1.0).await;

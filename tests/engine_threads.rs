@@ -2,10 +2,12 @@
 //!
 //! What would break: a decision that depends on how much else the server has to do.
 
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
-use program::{Place, waves_image};
+use binary::{Place, waves_image};
 use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation};
 use sagate_core::nn::threads::use_threads_here;
 
@@ -28,7 +30,7 @@ fn a_batch_of_several_sizes_moves_no_bit_either() {
     let forwards = pass.forward_bucket(&together, &[]).unwrap();
     assert_eq!(forwards.len(), images.len());
     for ((forward, image), size) in forwards.iter().zip(&images).zip(sizes) {
-        let found = pass.assess(forward).unwrap().remove(0);
+        let found = pass.score(forward).unwrap().remove(0);
         let expected = pass.segment(&[image]).unwrap().remove(0);
         assert_eq!(found.probability, expected.probability, "{size:?}: probability");
         assert_eq!(found, expected, "{size:?}");

@@ -4,14 +4,23 @@
 //!
 //! Seeds whose names begin with `found-` are what fuzzers found; they stay.
 
+#[path = "support/authority/mod.rs"]
 mod authority;
+#[path = "support/bad_files/mod.rs"]
 mod bad_files;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/exif/mod.rs"]
 mod exif;
+#[path = "support/jpeg_file/mod.rs"]
 mod jpeg_file;
+#[path = "support/nifti_file/mod.rs"]
 mod nifti_file;
+#[path = "support/oip/mod.rs"]
 mod oip;
-mod program;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::fs;
@@ -19,11 +28,11 @@ use std::path::{Path, PathBuf};
 
 use authority::Authority;
 use bad_files::{encoded, grey, half, jpeg_without_lines, nifti_floats, of_no_size, png_of};
+use binary::{floats, gzip, npy, safetensors};
 use exif::{exif, in_jpeg, in_png};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use jpeg_file::three_scans;
 use nifti_file::NiftiFile;
-use program::{floats, gzip, npy, safetensors};
 use prost::Message;
 use rcgen::SanType;
 use sagate::proto::inference::ModelInferRequest;

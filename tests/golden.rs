@@ -1,4 +1,4 @@
-//! The method against tensors computed elsewhere in float64 by the published Algorithm 1 (`tests/golden/README.md`).
+//! The method against tensors computed elsewhere in float64 by the published Algorithm 1 (`tests/support/golden/README.md`).
 //!
 //! Breaks when a prototype, a SAM or a score differs from the published method, in either backend, in either memory layout.
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use protoseg::cpu::Native;
 use protoseg::platform::Isa;
-use protoseg::{Backend, BackendKind, MaskKind, ProtoSeg, Prototypes, Reference, mean_sa};
+use protoseg::{Backend, BackendKind, MaskKind, Prediction, ProtoSeg, Prototypes, mean_sa};
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Tensor};
 
@@ -20,7 +20,7 @@ const UNDECIDED: f64 = 1e-5;
 struct Case {
     name: String,
     feature: Tensor,
-    reference: Reference,
+    reference: Prediction,
     sam_probability: Tensor,
     sam: Tensor,
     layer_sa: Vec<f64>,
@@ -33,7 +33,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn cases_on(device: Device) -> Vec<Case> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/support/golden");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -69,7 +69,7 @@ fn case(path: &PathBuf, device: Device) -> Case {
     Case {
         name: path.file_name().unwrap().to_string_lossy().into_owned(),
         feature: tensor("feature"),
-        reference: Reference::new(&tensor("probability"), valid.as_ref(), mask).unwrap(),
+        reference: Prediction::new(&tensor("probability"), valid.as_ref(), mask).unwrap(),
         sam_probability: tensor("sam_probability"),
         sam: tensor("sam"),
         layer_sa: values("layer_sa"),

@@ -7,17 +7,22 @@
     reason = "the client tells its parent, and numbers are for whoever runs it"
 )]
 
-mod calls;
-mod doomed;
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/grpc_calls/mod.rs"]
+mod grpc_calls;
+#[path = "support/killable_client/mod.rs"]
+mod killable_client;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use calls::{Client, Known, quiet, status, until, within};
-use program::{Place, waves_image};
+use binary::{Place, waves_image};
+use grpc_calls::{Client, Known, quiet, status, until, within};
 use sagate::proto::v1;
 use sagate::proto::v1::quality_control_client::QualityControlClient;
 use server::{Server, request, serve, tensor};
@@ -83,7 +88,7 @@ fn live_and_die(url: &str, index: u64) {
     } else {
         "stream"
     };
-    let mut child = doomed::client(SERVER, &format!("{url} {method}"));
+    let mut child = killable_client::client(SERVER, &format!("{url} {method}"));
     std::thread::sleep(Duration::from_millis(index * 7 % 90));
     let alive = child.try_wait().unwrap().is_none();
     child.kill().unwrap();

@@ -4,17 +4,21 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
-mod calls;
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/grpc_calls/mod.rs"]
+mod grpc_calls;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use calls::{Client, Known, quiet, status, told, within};
-use program::{Place, waves_image};
+use binary::{Place, waves_image};
+use grpc_calls::{Client, Known, quiet, status, told, within};
 use sagate::proto::v1;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::preprocess::Step;

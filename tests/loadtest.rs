@@ -5,18 +5,23 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
-mod calls;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/fake_service/mod.rs"]
 mod fake_service;
-mod program;
+#[path = "support/grpc_calls/mod.rs"]
+mod grpc_calls;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use binary::{Ended, Place, finish, wait};
 use fake_service::{Behaviour, Fake};
-use program::{Ended, Place, finish, wait};
 use roxmltree::Document;
 use serde_json::Value;
 use server::{Server, serve};

@@ -1,8 +1,9 @@
 //! Another number of threads, in a file of its own: the number belongs to the whole process.
 
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
-use protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use protoseg::{MaskKind, Prediction, ProtoSeg, mean_sa};
 use sagate_core::nn::inference::InferenceNet;
 use tch::{Device, Kind, Tensor};
 
@@ -15,7 +16,7 @@ fn another_number_of_threads_moves_mu_by_less_than_1e_5() {
     let score_with = |threads: i32| {
         tch::set_num_threads(threads);
         let output = net.forward(&image, &[17, 18]).unwrap();
-        let reference = Reference::new(&output.probability, None, MaskKind::Hard).unwrap();
+        let reference = Prediction::new(&output.probability, None, MaskKind::Hard).unwrap();
         let units: Vec<_> = output
             .taps
             .values()

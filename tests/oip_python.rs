@@ -3,14 +3,17 @@
 //! What would break: a field under another number, an answer that a client cannot read, or a mask or score that differs by a bit from the
 //! one that `sagate.v1` gives.
 
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use program::{Ended, Place, finish, floats, waves_image};
+use binary::{Ended, Place, finish, floats, waves_image};
 use sagate::proto::v1;
 use sagate_core::imaging::mask;
 use serde_json::{Value, json};
@@ -30,7 +33,7 @@ fn run(script: &str, arguments: &[&str]) -> Ended {
     );
     let mut command = Command::new(python);
     command
-        .arg(here("tests/oip_clients").join(script))
+        .arg(here("tests/support/oip_clients").join(script))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use protoseg::{
-    BackendKind, Confusion, Fault, LayerSam, MaskKind, Metric, ProtoSeg, Reference, mean_sa, split_units,
+    BackendKind, Confusion, Fault, LayerSam, MaskKind, Metric, Prediction, ProtoSeg, mean_sa, split_units,
 };
 use tch::{Kind, Tensor};
 
@@ -67,8 +67,8 @@ impl Case {
         Some(Tensor::from_slice(valid).view(shape(&[self.batch, 1], &self.pixels()).as_slice()))
     }
 
-    fn reference(&self) -> Reference {
-        Reference::new(&self.probability(), self.validity().as_ref(), MaskKind::Hard).unwrap()
+    fn reference(&self) -> Prediction {
+        Prediction::new(&self.probability(), self.validity().as_ref(), MaskKind::Hard).unwrap()
     }
 }
 
@@ -301,7 +301,7 @@ proptest! {
         for backend in BACKENDS {
             let flip = |x: &Tensor| x.flip([2]);
             let valid = case.validity().map(|valid| flip(&valid));
-            let reference = Reference::new(&flip(&case.probability()), valid.as_ref(), MaskKind::Hard).unwrap();
+            let reference = Prediction::new(&flip(&case.probability()), valid.as_ref(), MaskKind::Hard).unwrap();
             let before = method(backend).units(&case.feature(), &case.reference()).unwrap();
             let after = method(backend).units(&flip(&case.feature()), &reference).unwrap();
             for (before, after) in before.scores.iter().zip(&after.scores) {
@@ -319,7 +319,7 @@ proptest! {
             for image in 0..case.batch as i64 {
                 let alone = |x: &Tensor| x.narrow(0, image, 1);
                 let valid = case.validity().map(|valid| alone(&valid));
-                let reference = Reference::new(&alone(&case.probability()), valid.as_ref(), MaskKind::Hard).unwrap();
+                let reference = Prediction::new(&alone(&case.probability()), valid.as_ref(), MaskKind::Hard).unwrap();
                 let units = method(backend).units(&alone(&case.feature()), &reference).unwrap();
                 prop_assert_eq!(together.of(image as usize), units.of(0));
                 let map = method(backend).layer(&alone(&case.feature()), &reference).unwrap();
@@ -332,7 +332,7 @@ proptest! {
     /// With object and background swapped, every pixel changes sides, ties aside.
     #[test]
     fn swapping_object_and_background_complements_the_sam(case in cases(2, 1)) {
-        let swapped = Reference::new(&(1.0 - case.probability()), case.validity().as_ref(), MaskKind::Hard).unwrap();
+        let swapped = Prediction::new(&(1.0 - case.probability()), case.validity().as_ref(), MaskKind::Hard).unwrap();
         for backend in BACKENDS {
             let there = method(backend).layer(&case.feature(), &case.reference()).unwrap();
             let back = method(backend).layer(&case.feature(), &swapped).unwrap();
@@ -427,7 +427,7 @@ fn empty_and_full_outputs_have_no_score() {
         0,
     );
     for mask in [MaskKind::Hard, MaskKind::Soft] {
-        let reference = Reference::new(&probability, None, mask).unwrap();
+        let reference = Prediction::new(&probability, None, mask).unwrap();
         for backend in BACKENDS {
             let units = method(backend).units(&feature, &reference).unwrap();
             assert_eq!(
@@ -446,7 +446,7 @@ fn empty_and_full_outputs_have_no_score() {
 fn a_dead_unit_scores_0_and_counts() {
     let probability = Tensor::from_slice(&[0.9f32, 0.9, 0.1, 0.1]).view([1, 1, 4]);
     let feature = Tensor::from_slice(&[0.0f32, 0.0, 0.0, 0.0, 3.0, 3.0, 1.0, 1.0]).view([1, 2, 4]);
-    let reference = Reference::new(&probability, None, MaskKind::Hard).unwrap();
+    let reference = Prediction::new(&probability, None, MaskKind::Hard).unwrap();
     for backend in BACKENDS {
         let units = method(backend).units(&feature, &reference).unwrap();
         assert_eq!(units.scores, [0.0, 1.0]);
@@ -458,7 +458,7 @@ fn a_dead_unit_scores_0_and_counts() {
 fn unit_maps_are_those_that_were_scored() {
     let probability = Tensor::from_slice(&[0.9f32, 0.9, 0.1, 0.1]).view([1, 1, 4]);
     let feature = Tensor::from_slice(&[0.0f32, 0.0, 0.0, 0.0, 3.0, 3.0, 1.0, 1.0]).view([1, 2, 4]);
-    let reference = Reference::new(&probability, None, MaskKind::Hard).unwrap();
+    let reference = Prediction::new(&probability, None, MaskKind::Hard).unwrap();
     for backend in BACKENDS {
         let (scores, maps) = method(backend).units_and_maps(&feature, &reference).unwrap();
         assert_eq!(scores.scores, [0.0, 1.0]);
@@ -472,7 +472,7 @@ fn unit_maps_are_those_that_were_scored() {
 #[test]
 fn a_reference_can_be_averaged_down_to_a_layers_resolution() {
     let probability = Tensor::from_slice(&[0.9f32, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]).view([1, 1, 8]);
-    let reference = Reference::new(&probability, None, MaskKind::Hard)
+    let reference = Prediction::new(&probability, None, MaskKind::Hard)
         .unwrap()
         .at_resolution(&[4])
         .unwrap();
@@ -486,7 +486,7 @@ fn a_reference_can_be_averaged_down_to_a_layers_resolution() {
 #[test]
 fn shapes_that_do_not_fit_are_refused_with_both_shapes() {
     let probability = Tensor::full([1, 1, 4, 4], 0.9, (Kind::Float, tch::Device::Cpu));
-    let reference = Reference::new(&probability, None, MaskKind::Hard).unwrap();
+    let reference = Prediction::new(&probability, None, MaskKind::Hard).unwrap();
     let refused = |shape: &[i64]| {
         let feature = Tensor::zeros(shape, (Kind::Float, tch::Device::Cpu));
         ProtoSeg::default()
@@ -498,13 +498,13 @@ fn shapes_that_do_not_fit_are_refused_with_both_shapes() {
     assert!(refused(&[1, 3, 8, 4]).contains("between 1 and the image's [4, 4]"));
     assert!(refused(&[1, 3, 4]).contains("2 spatial dimensions"));
     let labels = Tensor::zeros([1, 1, 4, 4], (Kind::Int64, tch::Device::Cpu));
-    let error = Reference::new(&labels, None, MaskKind::Hard)
+    let error = Prediction::new(&labels, None, MaskKind::Hard)
         .err()
         .unwrap()
         .to_string();
     assert!(error.contains("`probability` holds Int64 values"), "{error}");
     let valid = Tensor::ones([1, 1, 4, 3], (Kind::Uint8, tch::Device::Cpu));
-    let error = Reference::new(&probability, Some(&valid), MaskKind::Hard)
+    let error = Prediction::new(&probability, Some(&valid), MaskKind::Hard)
         .err()
         .unwrap()
         .to_string();

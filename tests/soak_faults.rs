@@ -10,10 +10,15 @@
     reason = "a client tells its parent, and numbers are for whoever runs it"
 )]
 
-mod calls;
-mod doomed;
-mod program;
+#[path = "support/binary/mod.rs"]
+mod binary;
+#[path = "support/grpc_calls/mod.rs"]
+mod grpc_calls;
+#[path = "support/killable_client/mod.rs"]
+mod killable_client;
+#[path = "support/server/mod.rs"]
 mod server;
+#[path = "support/tiny_model/mod.rs"]
 mod tiny_model;
 
 use std::fmt::Write as _;
@@ -26,8 +31,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use calls::{Client, Known, quiet, until, within};
-use program::{Place, waves_image};
+use binary::{Place, waves_image};
+use grpc_calls::{Client, Known, quiet, until, within};
 use sagate::proto::v1;
 use sagate::proto::v1::quality_control_client::QualityControlClient;
 use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Series};
@@ -372,7 +377,7 @@ fn set(clock: &Path, ahead: i64) {
 /// Compiles what stands between the server and its clock.
 fn clock_that_jumps(place: &Place) -> PathBuf {
     let library = place.path("ahead.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clock/ahead.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fake_clock/ahead.c");
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])
         .args([&library, &source])
@@ -383,7 +388,7 @@ fn clock_that_jumps(place: &Place) -> PathBuf {
 
 /// Starts a client, and kills it so long after its first call.
 fn live_and_die(url: &str, moment: Duration) {
-    let mut child = doomed::client(SERVER, url);
+    let mut child = killable_client::client(SERVER, url);
     std::thread::sleep(moment);
     child.kill().unwrap();
     child.wait().unwrap();

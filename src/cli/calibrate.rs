@@ -3,8 +3,8 @@
 use anyhow::bail;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::{
-    By, Calibration, Entry, ExpectedDice, FORMAT, Known, LEAST_REHEARSED, RehearsedScore, ScoreCalibration,
-    UnitScores,
+    By, Calibration, Entry, ExpectedDice, FORMAT, LabelledScore, MIN_SAMPLES, RehearsedScore,
+    ScoreCalibration, UnitScores,
 };
 use sagate_core::model::{Score, today, write_calibration};
 use sagate_lab::rehearsal::{Rehearsed, Rehearsing, rehearse};
@@ -35,7 +35,7 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     coverage: f64,
-    /// How often each image is spoilt for the score beside mu; 0: no such score [default: the manifest's, else 20]
+    /// Corrupted copies of each image from which the quality score is learned; 0: no quality score [default: the manifest's, else 20]
     #[arg(long, value_name = "N")]
     rehearsals: Option<u32>,
     /// What the images are, in words [default: the task and split, or the folder]
@@ -132,7 +132,7 @@ fn learn(
     let readings: Vec<_> = rehearsed.iter().map(|it| (it.reading(), it.own_dice)).collect();
     let Some(fitted) = RehearsedScore::fit(&readings) else {
         out::error(&format!(
-            "no score beside mu: {} images, spoilt copies counted, are too few or not finite; it takes {LEAST_REHEARSED} (--rehearsals)",
+            "no score beside mu: {} images, spoilt copies counted, are too few or not finite; it takes {MIN_SAMPLES} (--rehearsals)",
             readings.len()
         ));
         return Ok(None);
@@ -142,13 +142,13 @@ fn learn(
         entries[clean.image].score = Some(value(clean));
     }
     let known = |it: &Rehearsed| {
-        Some(Known {
+        Some(LabelledScore {
             score: value(it),
             dice: it.true_dice?,
             image: it.image,
         })
     };
-    let known: Vec<Known> = rehearsed
+    let known: Vec<LabelledScore> = rehearsed
         .iter()
         .filter(|it| !it.fault)
         .filter_map(known)

@@ -60,7 +60,7 @@ use no_lab::{calibrate, data, evaluate, study, train};
 #[command(
     name = "sagate",
     version,
-    about = "Segments medical images, says how far each answer can be trusted, and gates it",
+    about = "Segments medical images, estimates the reliability of each mask, and accepts or rejects it",
     after_help = exit::HELP,
     propagate_version = true,
     arg_required_else_help = true,
@@ -95,10 +95,10 @@ struct Global {
     /// Device to run on [default: auto]
     #[arg(long, global = true, value_name = "KIND")]
     device: Option<DeviceKind>,
-    /// How wide weights and feature maps of a model in use are [default: float32]
+    /// Numeric precision of weights and feature maps in inference [default: float32]
     #[arg(long, global = true, value_name = "WIDTH")]
     precision: Option<Precision>,
-    /// What computes convolutions of a model in use on a CPU [default: libtorch]
+    /// Convolution algorithm in inference on a CPU [default: libtorch]
     #[arg(long, global = true, value_name = "WHAT")]
     convolutions: Option<Convolutions>,
     /// Least severe level to log, to stderr [default: warn]
@@ -108,41 +108,41 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Segment images, score each answer, let it through or hold it back
+    /// Segment images, score each mask, accept or reject it
     Segment(segment::Args),
-    /// Show what every layer and unit of the network sees in an image
+    /// Write the SAM and SA score of every layer and unit for an image
     Interpret(interpret::Args),
-    /// Answer over gRPC: segment, score and gate for others
+    /// Run the service: gRPC, and HTTP where it is configured
     Serve(serve::Args),
-    /// Check this installation, and say what to mend
+    /// Check the installation
     Doctor(doctor::Args),
-    /// Make a token for a client of a server
+    /// Create an access token for a client
     Token(token::Args),
-    /// Ask whether a server answers
+    /// Check whether a server answers
     Health(health::Args),
-    /// Say or change how much a running server logs
+    /// Print or change the log level of a running server
     LogLevel(log_level::Args),
-    /// Watch how a server is doing
+    /// Show throughput, queues and decisions of a server, live
     Top(top::Args),
-    /// Put a server under a load, and see how it does
+    /// Load test a server
     Loadtest(loadtest::Args),
-    /// See how many replicas a load takes, and what breaks first
+    /// Plan capacity by simulation: replicas for a load
     Simulate(simulate::Args),
-    /// Find a model's thresholds: mu over a set of images
+    /// Calibrate a model: thresholds and the quality score from a set of images
     Calibrate(calibrate::Args),
-    /// Try the gate on images whose truth is known, clean and damaged
+    /// Evaluate the gate on images with true masks, clean and corrupted
     Evaluate(evaluate::Args),
-    /// Score any network's features, from a file
+    /// Compute SA scores and mu of any network's features, from a file
     Protoseg(protoseg::Args),
-    /// Measure what the scores cost beside the network
+    /// Benchmark network, scores, service and training
     Bench(bench::Args),
     /// Train a model on a task
     Train(train::Args),
-    /// Repeat the paper's study
+    /// Reproduce the paper's study
     Study(study::Args),
     /// List, show or verify models
     Model(model::Args),
-    /// Make data sets, damage images, pick samples
+    /// Create data sets and corrupted images
     Data(data::Args),
     /// Print or check settings
     Config(config::Args),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use protoseg::{BackendKind, Fault, MaskKind, Metric, ProtoSeg, Reference, mean_sa};
+use protoseg::{BackendKind, Fault, MaskKind, Metric, Prediction, ProtoSeg, mean_sa};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sagate_core::atomic;
 use tch::{Kind, Tensor};
@@ -22,7 +22,7 @@ point, with 1 to 3 spatial dimensions, and optionally `valid` [B, 1, *S] (0 wher
 OUT gets `sam_probability` [B, *S], `sam` [B, *S] uint8, `layer_sa` [B], `unit_sa` [B, C], `mean_sa` [B]; with several classes
 `sam_probability` is [B, K, *S].
 
-Try it:  sagate protoseg tests/golden/2d_hard.safetensors --out scores.safetensors")]
+Try it:  sagate protoseg tests/support/golden/2d_hard.safetensors --out scores.safetensors")]
 pub struct Args {
     /// Features and probabilities (safetensors)
     #[arg(value_name = "IN")]
@@ -59,7 +59,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         backend: args.backend,
     };
     let valid = case.valid.map(|valid| valid.to_device(device));
-    let reference = Reference::new(&case.probability.to_device(device), valid.as_ref(), case.mask)
+    let reference = Prediction::new(&case.probability.to_device(device), valid.as_ref(), case.mask)
         .with_context(|| file.to_string())?;
     let feature = case.feature.to_device(device);
     let layer = method

@@ -8,8 +8,8 @@ use clap::{ArgGroup, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, UsageError, out};
+use crate::capacity::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTimes, simulate};
 use crate::config::Settings;
-use crate::fleet::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTimes, simulate};
 
 /// Arguments of `sagate simulate`.
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Exit, UsageError, out};
 use crate::config::{Role, Settings};
-use crate::trust::tokens;
+use crate::security::tokens;
 
 /// Arguments of `sagate token`.
 #[derive(Debug, clap::Args)]

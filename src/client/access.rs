@@ -11,7 +11,7 @@ use tonic::{Request, Status};
 
 use super::url::ServerUrl;
 use crate::config;
-use crate::trust::{PemFile, TrustError, read_text};
+use crate::security::{PemFile, SecurityError, read_text};
 
 /// Most bytes of a file that holds a token.
 const LONGEST_TOKEN: u64 = 64 * 1024;
@@ -29,7 +29,7 @@ pub struct Access {
 pub enum AccessError {
     /// It cannot be read, or does not hold what it should.
     #[error(transparent)]
-    File(#[from] TrustError),
+    File(#[from] SecurityError),
     /// What should be a token holds other characters.
     #[error("client.token_file: {}: it should hold a token in one line, as `sagate token` prints it, and nothing else", path.display())]
     Token {

@@ -13,7 +13,7 @@ use crate::engine::Priority;
 
 /// What a request asks for, beside its image.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
+pub struct SegmentOptions {
     /// The model.
     pub model: ModelId,
     /// What is asked of the gate; `None`: what the server's settings say.
@@ -33,7 +33,7 @@ pub enum GateAsk {
 
 /// What an interpretation shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct InterpretOptions {
     /// Layers whose SAMs are shown, 1 to 18, ascending.
     pub layers: Vec<usize>,
     /// Layer whose units are shown.

@@ -9,7 +9,7 @@ use sagate_core::imaging::Image;
 use tokio::time::timeout;
 use tonic::{Code, Request, Status, TimeoutExpired};
 
-use super::answer::{Ask, Look};
+use super::answer::{InterpretOptions, SegmentOptions};
 use super::connection::Client;
 use super::convert;
 use super::error::ClientError;
@@ -47,12 +47,12 @@ pub struct Judged {
 
 impl Prepared {
     /// A segmentation.
-    pub fn segment(image: &Image, ask: &Ask) -> Prepared {
+    pub fn segment(image: &Image, ask: &SegmentOptions) -> Prepared {
         Prepared(Call::Segment(convert::segment_request(image, ask)))
     }
 
     /// An interpretation. Its time is that until its last part.
-    pub fn interpret(image: &Image, ask: &Ask, look: &Look) -> Prepared {
+    pub fn interpret(image: &Image, ask: &SegmentOptions, look: &InterpretOptions) -> Prepared {
         Prepared(Call::Interpret(convert::interpret_request(image, ask, look)))
     }
 

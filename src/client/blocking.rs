@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagate_core::imaging::Image;
-use sagate_core::model::Reference;
+use sagate_core::model::ModelReference;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::access::Access;
-use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
+use super::answer::{Answer, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus, Serving};
 use super::connection::{Client, Parts};
 use super::convert::{self, Grid};
 use super::error::ClientError;
@@ -26,7 +26,7 @@ pub struct BlockingClient {
 
 /// An image that was sent and whose answer was not yet fetched.
 #[derive(Debug)]
-pub struct OnItsWay(JoinHandle<(Result<Answer, ClientError>, Duration)>);
+pub struct PendingResponse(JoinHandle<(Result<Answer, ClientError>, Duration)>);
 
 impl BlockingClient {
     /// Connects. At most `at_once` images are on their way at once.
@@ -46,16 +46,16 @@ impl BlockingClient {
     ///
     /// # Errors
     /// As there.
-    pub fn model(&self, wanted: Option<&Reference>) -> Result<ServedModel, ClientError> {
+    pub fn model(&self, wanted: Option<&ModelReference>) -> Result<ServedModel, ClientError> {
         self.runtime.block_on(self.client.model(wanted))
     }
 
     /// Sends an image, after waiting for a place among those that are on their way.
-    pub fn start(&self, image: &Image, ask: &Ask) -> OnItsWay {
+    pub fn start(&self, image: &Image, ask: &SegmentOptions) -> PendingResponse {
         let place = self.runtime.block_on(Arc::clone(&self.places).acquire_owned());
         let (request, grid) = (convert::segment_request(image, ask), Grid::of(image));
         let client = self.client.clone();
-        OnItsWay(self.runtime.spawn(async move {
+        PendingResponse(self.runtime.spawn(async move {
             let _place = place;
             let begin = Instant::now();
             (client.send(request, grid).await, begin.elapsed())
@@ -69,7 +69,7 @@ impl BlockingClient {
     ///
     /// # Panics
     /// Where the sending itself panicked.
-    pub fn finish(&self, image: OnItsWay) -> Result<(Answer, Duration), ClientError> {
+    pub fn finish(&self, image: PendingResponse) -> Result<(Answer, Duration), ClientError> {
         let (answer, took) = self
             .runtime
             .block_on(image.0)
@@ -81,7 +81,12 @@ impl BlockingClient {
     ///
     /// # Errors
     /// As there.
-    pub fn interpret(&self, image: &Image, ask: &Ask, look: &Look) -> Result<BlockingParts<'_>, ClientError> {
+    pub fn interpret(
+        &self,
+        image: &Image,
+        ask: &SegmentOptions,
+        look: &InterpretOptions,
+    ) -> Result<BlockingParts<'_>, ClientError> {
         Ok(BlockingParts {
             parts: Some(self.runtime.block_on(self.client.interpret(image, ask, look))?),
             runtime: &self.runtime,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sagate_core::imaging::Image;
-use sagate_core::model::Reference;
+use sagate_core::model::ModelReference;
 use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
@@ -13,10 +13,10 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::access::{Access, Bearer};
-use super::answer::{Answer, Ask, Look, Part, ServedModel, ServerStatus, Serving};
+use super::answer::{Answer, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus, Serving};
 use super::convert::{self, Grid};
 use super::error::ClientError;
-use super::retry::patiently;
+use super::retry::with_retry;
 use super::url::ServerUrl;
 use crate::proto::v1;
 use crate::proto::v1::quality_control_client::QualityControlClient;
@@ -69,12 +69,12 @@ impl Client {
     ///
     /// # Errors
     /// A model that is not served, or a server that does not answer.
-    pub async fn model(&self, wanted: Option<&Reference>) -> Result<ServedModel, ClientError> {
+    pub async fn model(&self, wanted: Option<&ModelReference>) -> Result<ServedModel, ClientError> {
         let request = v1::GetModelRequest {
             model: wanted.map(convert::reference),
         };
         let call = || async { self.stub().get_model(request.clone()).await };
-        let answer = patiently(call).await.map_err(|status| self.error(&status))?;
+        let answer = with_retry(call).await.map_err(|status| self.error(&status))?;
         convert::model(answer.into_inner())
     }
 
@@ -82,7 +82,7 @@ impl Client {
     ///
     /// # Errors
     /// What the server refuses, or a server that does not answer.
-    pub async fn segment(&self, image: &Image, ask: &Ask) -> Result<Answer, ClientError> {
+    pub async fn segment(&self, image: &Image, ask: &SegmentOptions) -> Result<Answer, ClientError> {
         self.send(convert::segment_request(image, ask), Grid::of(image))
             .await
     }
@@ -90,7 +90,7 @@ impl Client {
     /// [`Client::segment`] for a request whose image has this grid.
     pub(super) async fn send(&self, request: v1::SegmentRequest, grid: Grid) -> Result<Answer, ClientError> {
         let call = || async { self.stub().segment(request.clone()).await };
-        let answer = patiently(call).await.map_err(|status| self.error(&status))?;
+        let answer = with_retry(call).await.map_err(|status| self.error(&status))?;
         convert::answer(answer.into_inner().segmentation, grid)
     }
 
@@ -98,14 +98,19 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::segment`].
-    pub async fn interpret(&self, image: &Image, ask: &Ask, look: &Look) -> Result<Parts, ClientError> {
+    pub async fn interpret(
+        &self,
+        image: &Image,
+        ask: &SegmentOptions,
+        look: &InterpretOptions,
+    ) -> Result<Parts, ClientError> {
         let request = convert::interpret_request(image, ask, look);
         // A server that has no room may say so in the stream: the first part belongs to the attempt.
         let call = || async {
             let mut parts = self.stub().interpret(request.clone()).await?.into_inner();
             Ok((parts.message().await?, parts))
         };
-        let (first, parts) = patiently(call).await.map_err(|status| self.error(&status))?;
+        let (first, parts) = with_retry(call).await.map_err(|status| self.error(&status))?;
         Ok(Parts {
             url: self.url.clone(),
             grid: Grid::of(image),

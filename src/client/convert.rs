@@ -5,12 +5,13 @@ use protoseg::Fault;
 use sagate_core::executor::{ModelId, Score, UnitView};
 use sagate_core::gate::{By, Confidence, Decision, Expectation, Reason};
 use sagate_core::imaging::{Image, Orientation, Plane, mask};
-use sagate_core::model::{Class, Reference};
+use sagate_core::model::{Class, ModelReference};
 use sagate_core::nn::layers::Layer;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::answer::{
-    Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
+    Answer, GateAsk, InterpretOptions, LayerSeen, ModelStatus, Part, SegmentOptions, ServedModel,
+    ServerStatus, Serving,
 };
 use super::error::ClientError;
 use crate::engine::Priority;
@@ -30,14 +31,14 @@ pub(super) fn present<T>(field: &'static str, value: Option<T>) -> Result<T, Cli
     value.map_or_else(|| senseless(field, "is missing"), Ok)
 }
 
-pub(super) fn reference(wanted: &Reference) -> v1::ModelReference {
+pub(super) fn reference(wanted: &ModelReference) -> v1::ModelReference {
     v1::ModelReference {
         name: wanted.name.clone(),
         version: wanted.version.unwrap_or(0),
     }
 }
 
-pub(super) fn segment_request(image: &Image, ask: &Ask) -> v1::SegmentRequest {
+pub(super) fn segment_request(image: &Image, ask: &SegmentOptions) -> v1::SegmentRequest {
     v1::SegmentRequest {
         request_id: String::new(),
         image: Some(tensor(image)),
@@ -45,7 +46,11 @@ pub(super) fn segment_request(image: &Image, ask: &Ask) -> v1::SegmentRequest {
     }
 }
 
-pub(super) fn interpret_request(image: &Image, ask: &Ask, look: &Look) -> v1::InterpretRequest {
+pub(super) fn interpret_request(
+    image: &Image,
+    ask: &SegmentOptions,
+    look: &InterpretOptions,
+) -> v1::InterpretRequest {
     v1::InterpretRequest {
         request_id: String::new(),
         image: Some(tensor(image)),
@@ -83,7 +88,7 @@ fn tensor(image: &Image) -> v1::Image {
     }
 }
 
-fn options(ask: &Ask) -> v1::SegmentationOptions {
+fn options(ask: &SegmentOptions) -> v1::SegmentationOptions {
     v1::SegmentationOptions {
         model: Some(v1::ModelReference {
             name: ask.model.name.clone(),

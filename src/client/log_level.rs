@@ -8,7 +8,7 @@ use http_body_util::Full;
 use super::access::{Access, AccessError};
 use super::url::ServerUrl;
 use crate::config::{self, LogLevel};
-use crate::trust::{Endpoint, TrustError};
+use crate::security::{Endpoint, SecurityError};
 
 /// How long a server is given to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub enum LogLevelError {
     Access(#[from] AccessError),
     /// Authorities that cannot be used.
     #[error(transparent)]
-    Authorities(#[from] TrustError),
+    Authorities(#[from] SecurityError),
     /// A token would be sent that anyone on the way could read.
     #[error(
         "{url} is not encrypted, and a token would be sent: use its https:// URL (setting tls.admin of the server)"

@@ -21,10 +21,11 @@ mod url;
 
 pub use access::{Access, AccessError};
 pub use answer::{
-    Answer, Ask, GateAsk, LayerSeen, Look, ModelStatus, Part, ServedModel, ServerStatus, Serving,
+    Answer, GateAsk, InterpretOptions, LayerSeen, ModelStatus, Part, SegmentOptions, ServedModel,
+    ServerStatus, Serving,
 };
 pub use attempt::{Attempted, Judged, Prepared};
-pub use blocking::{BlockingClient, BlockingParts, OnItsWay};
+pub use blocking::{BlockingClient, BlockingParts, PendingResponse};
 pub use connection::{Client, Parts};
 pub use error::{ClientError, Refusal};
 pub use log_level::{LogLevelError, log_level};

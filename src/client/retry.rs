@@ -20,7 +20,7 @@ pub const RETRY_JITTER: f64 = 0.25;
 ///
 /// # Errors
 /// What the last attempt gave.
-pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(
+pub(super) async fn with_retry<T, F: Future<Output = Result<T, Status>>>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, Status> {
     let mut attempt = 1;

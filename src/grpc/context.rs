@@ -13,8 +13,8 @@ use super::middleware::call_start::Begun;
 use super::transport::receive::ReceiveBudget;
 use crate::config::{Imaging, ModelControl, Server, Settings};
 use crate::engine::{DecodePermits, Engine, EngineError};
+use crate::security::Security;
 use crate::telemetry::{Call, Rpc, Telemetry};
-use crate::trust::Trust;
 
 /// What a server serves with.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct Parts {
     /// Who is told of it all.
     pub telemetry: Telemetry,
     /// Whom the service trusts.
-    pub trust: Trust,
+    pub trust: Security,
 }
 
 /// What every call works with.
@@ -36,7 +36,7 @@ pub(crate) struct Context {
     pub repository: Repository,
     pub telemetry: Telemetry,
     /// Whom the service trusts.
-    pub trust: Trust,
+    pub trust: Security,
     /// What the settings ask of the gate.
     pub policy: Policy,
     pub limits: Limits,

@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::engine::EngineError;
 use crate::jitter;
 use crate::proto::v1;
-use crate::trust::Refusal;
+use crate::security::Refusal;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "sagate";
@@ -250,7 +250,7 @@ impl ServiceError {
             ServiceError::OfImage { source, .. } => source.row(),
             ServiceError::Refused(refusal) => Row {
                 code: match refusal {
-                    Refusal::Denied(_) => Code::Unauthenticated,
+                    Refusal::Unauthenticated(_) => Code::Unauthenticated,
                     Refusal::Forbidden { .. } => Code::PermissionDenied,
                     Refusal::TooOften { .. } => Code::ResourceExhausted,
                 },
@@ -258,7 +258,7 @@ impl ServiceError {
                 field: None,
                 retry: match refusal {
                     Refusal::TooOften { wait } => Some(Retry::After(*wait)),
-                    Refusal::Denied(_) | Refusal::Forbidden { .. } => None,
+                    Refusal::Unauthenticated(_) | Refusal::Forbidden { .. } => None,
                 },
             },
             ServiceError::NoMethod => Row::plain(Code::Unimplemented, "UNKNOWN_METHOD"),

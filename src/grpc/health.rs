@@ -19,7 +19,7 @@ use crate::proto::v1::{model_admin_control_server, quality_control_server};
 use crate::telemetry::Telemetry;
 
 /// How long a watcher is told what changes while the server shuts down.
-const FAREWELL: Duration = Duration::from_millis(200);
+const HEALTH_DRAIN_NOTICE: Duration = Duration::from_millis(200);
 
 /// Whether each service answers that has a name; what was served once stays, as one that does not.
 type Statuses = BTreeMap<String, bool>;
@@ -78,7 +78,7 @@ impl Health for Service {
             let ended = async {
                 // The sender lives until the server has ended.
                 let _ = draining.wait_for(|&draining| draining).await;
-                tokio::time::sleep(FAREWELL).await;
+                tokio::time::sleep(HEALTH_DRAIN_NOTICE).await;
             };
             let told = async {
                 let mut last = None;

@@ -36,8 +36,8 @@ use crate::proto::inference::grpc_inference_service_server::GrpcInferenceService
 use crate::proto::v1;
 use crate::proto::v1::model_admin_control_server::ModelAdminControlServer;
 use crate::proto::v1::quality_control_server::QualityControlServer;
+use crate::security::Peer;
 use crate::telemetry::{Telemetry, admin};
-use crate::trust::Peer;
 
 /// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -46,11 +46,11 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const FRAME: u32 = 1 << 20;
 
 /// How long a peer that has all its answers is given to read them and to close its connection.
-const LINGER: Duration = Duration::from_secs(3);
+const CLOSE_LINGER: Duration = Duration::from_secs(3);
 
 /// How long connections stay open at the end to refuse what comes in words: a call that meets a connection as it closes is told nothing
 /// but that it was cancelled, whoever watches health or reads the refusal turns elsewhere before.
-const REFUSING: Duration = Duration::from_millis(500);
+const DRAIN_DELAY: Duration = Duration::from_millis(500);
 
 /// A server that has its ports but does not answer yet.
 pub struct Serving {
@@ -207,7 +207,7 @@ impl Serving {
         let closed = |mut draining: watch::Receiver<bool>| async move {
             // The sender lives until the server has ended.
             let _ = draining.wait_for(|&draining| draining).await;
-            tokio::time::sleep(REFUSING).await;
+            tokio::time::sleep(DRAIN_DELAY).await;
         };
         let deadlines = Deadlines::new(connections);
         let server = Server::builder()
@@ -330,5 +330,5 @@ async fn answered(telemetry: &Telemetry) {
     while telemetry.in_flight() > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    tokio::time::sleep(LINGER).await;
+    tokio::time::sleep(CLOSE_LINGER).await;
 }

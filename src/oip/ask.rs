@@ -58,8 +58,8 @@ impl Ask {
             },
             probabilities: outputs.contains(&Output::Probability),
         };
-        let deadlines = [order.asker.deadline, parameters.deadline];
-        order.asker.deadline = deadlines.into_iter().flatten().min();
+        let deadlines = [order.request_context.deadline, parameters.deadline];
+        order.request_context.deadline = deadlines.into_iter().flatten().min();
         let images = input::images(&mut request, &parameters, context.settings.max_images)?;
         caller.count_images(&context.trust, images.len())?;
         Ok(Ask {

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{Telemetry, log_level};
-use crate::trust::{Handshake, Peer, Tls, Trust};
+use crate::security::{Handshake, Peer, Security, Tls};
 
 const CONNECTIONS: usize = 64;
 const REQUEST: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ struct Admin {
 /// None today: a connection that cannot be accepted is tried again.
 pub async fn serve(
     listener: TcpListener,
-    trust: Option<Trust>,
+    trust: Option<Security>,
     telemetry: Telemetry,
     ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send + 'static,

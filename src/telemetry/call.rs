@@ -16,7 +16,7 @@ use super::rpc::{Rpc, names};
 use super::traces::{ImageFacts, Traces};
 use super::window::Judged;
 use super::{Inner, Telemetry};
-use crate::trust::{AccessRecord, Asked, Image};
+use crate::security::{AccessRecord, AuditRecord, Image};
 
 /// Calls in flight, by method.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub struct Call {
     rpc: Rpc,
     begun: Instant,
     span: Option<Span>,
-    asked: Option<Arc<Asked>>,
+    asked: Option<Arc<AuditRecord>>,
     record: Option<Arc<AccessRecord>>,
     code: Code,
 }
@@ -144,7 +144,7 @@ pub struct ImageCall {
     begun: Instant,
     begun_at: SystemTime,
     facts: ImageFacts,
-    asked: Option<Arc<Asked>>,
+    asked: Option<Arc<AuditRecord>>,
     record: Option<Arc<AccessRecord>>,
     ended: bool,
 }

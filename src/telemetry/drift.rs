@@ -1,6 +1,6 @@
 //! How far mu has moved from the calibration's, from the window's histogram.
 
-use sagate_core::gate::{Calibration, kolmogorov_smirnov, usual_distance};
+use sagate_core::gate::{Calibration, kolmogorov_smirnov, ks_critical_value};
 
 use super::window::MU_BINS;
 
@@ -33,7 +33,7 @@ impl Reference {
             .collect();
         Some(Drift {
             distance: kolmogorov_smirnov(&self.bins, &window)?,
-            usual: usual_distance(self.bins.len(), window.len()),
+            usual: ks_critical_value(self.bins.len(), window.len()),
         })
     }
 }

@@ -14,7 +14,7 @@ use tonic::Code;
 use super::code_name;
 use super::logs::{self, NotStarted};
 use crate::config::{LogLevel, Role};
-use crate::trust::{Need, Peer, Refusal, Trust};
+use crate::security::{Need, Peer, Refusal, Security};
 
 /// Most bytes of a body that is the name of a level.
 const NAME_BYTES: usize = 64;
@@ -22,7 +22,7 @@ const NAME_BYTES: usize = 64;
 const LEVELS: &str = "off, error, warn, info, debug or trace";
 
 /// The path.
-pub(super) fn router(trust: Trust) -> Router {
+pub(super) fn router(trust: Security) -> Router {
     Router::new()
         .route("/loglevel", get(tell).put(change))
         .with_state(trust)
@@ -31,7 +31,11 @@ pub(super) fn router(trust: Trust) -> Router {
 /// A code for the audit log, and an answer.
 type Outcome = (Code, Response);
 
-async fn tell(State(trust): State<Trust>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+async fn tell(
+    State(trust): State<Security>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     let tell = |_: &str| match logs::level() {
         Ok(level) => (Code::Ok, format!("{}\n", level.name()).into_response()),
         Err(error) => not_started(&error),
@@ -40,7 +44,7 @@ async fn tell(State(trust): State<Trust>, Extension(peer): Extension<Peer>, head
 }
 
 async fn change(
-    State(trust): State<Trust>,
+    State(trust): State<Security>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
@@ -71,7 +75,7 @@ async fn change(
 }
 
 fn for_admins(
-    trust: &Trust,
+    trust: &Security,
     peer: &Peer,
     headers: &HeaderMap,
     method: &str,
@@ -104,7 +108,7 @@ fn for_admins(
 fn refused(refusal: &Refusal) -> Outcome {
     let text = format!("{refusal}\n");
     match refusal {
-        Refusal::Denied(_) => {
+        Refusal::Unauthenticated(_) => {
             let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
             (
                 Code::Unauthenticated,

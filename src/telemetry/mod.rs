@@ -49,7 +49,7 @@ pub use window::{Judged, Window, WindowView};
 
 use crate::config;
 use crate::engine::{Comparison, Instances, Observer, QueueLimits};
-use crate::trust::{Counts as TrustCounts, TrustError};
+use crate::security::{Counts as TrustCounts, SecurityError};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -89,7 +89,7 @@ pub enum TelemetryError {
     },
     /// The authorities of a collector's certificate cannot be used.
     #[error(transparent)]
-    Authorities(#[from] TrustError),
+    Authorities(#[from] SecurityError),
     /// The thread that begins it runs no async runtime.
     #[error("telemetry must be started inside a tokio runtime: {0}")]
     NoRuntime(#[from] tokio::runtime::TryCurrentError),

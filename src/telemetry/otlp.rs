@@ -14,7 +14,7 @@ use tonic::transport::{Certificate, ClientTlsConfig};
 
 use super::TelemetryError;
 use crate::config;
-use crate::trust::PemFile;
+use crate::security::PemFile;
 
 /// A collector that takes longer for one export does not get it.
 const EXPORT: Duration = Duration::from_secs(3);

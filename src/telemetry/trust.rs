@@ -5,7 +5,7 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use crate::trust::{Counts, Handshake};
+use crate::security::{Counts, Handshake};
 
 /// Registers them.
 pub(super) fn observe(meter: &Meter, counts: &Arc<Counts>) {

@@ -11,8 +11,8 @@ use crate::bad_files::{
     Bad, absurd, bad, encoded, garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length,
     wrong_type,
 };
+use crate::binary::{Place, assert_sentence, finish, gzip, npy};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Place, assert_sentence, finish, gzip, npy};
 use image::{GrayImage, ImageFormat};
 
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "npy", "safetensors", "nii", "nii.gz", "txt"];
@@ -196,7 +196,7 @@ fn bad_files_among_good_ones() {
     ];
     assert_eq!(place.names("masks"), whole);
     for name in ["first", "last"] {
-        let found = crate::program::mask(&place.path(&format!("masks/{name}.mask.png")));
+        let found = crate::binary::mask(&place.path(&format!("masks/{name}.mask.png")));
         assert_eq!(found, place.expected(&format!("{name}.png")).labels, "{name}");
     }
 

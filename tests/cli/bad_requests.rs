@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use crate::bad_files::{
     Bad, garbage, half, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
+use crate::binary::{Place, finish, safetensors};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Place, finish, safetensors};
 use image::{GrayImage, Luma};
 
 #[test]
@@ -266,7 +266,10 @@ fn evaluations_that_cannot_be() {
 #[test]
 fn features_that_cannot_be_read() {
     let place = Place::new(1, &[]);
-    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/2d_hard.safetensors");
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/support/golden/2d_hard.safetensors"
+    );
     let whole = fs::read(golden).unwrap();
     fs::create_dir(place.path("folder")).unwrap();
     for (name, bytes, words) in [

@@ -10,7 +10,7 @@ use sagate_core::gate::Calibration;
 use sagate_core::imaging;
 use serde_json::Value;
 
-use crate::program::{Ended, Place};
+use crate::binary::{Ended, Place};
 
 const COUNT: usize = 7;
 

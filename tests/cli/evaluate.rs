@@ -6,12 +6,12 @@
 use std::fs;
 
 use sagate_core::gate::evaluation::{Bootstrap, Scored, aurc_zenk};
-use sagate_core::gate::{Calibration, kolmogorov_smirnov, usual_distance};
+use sagate_core::gate::{Calibration, kolmogorov_smirnov, ks_critical_value};
 use sagate_core::imaging;
 use sagate_lab::study::judge::{Area, Judgement, Measure, judge};
 use serde_json::Value;
 
-use crate::program::Place;
+use crate::binary::Place;
 
 const COUNT: usize = 8;
 const KINDS: [&str; 4] = ["mu", "soft_dice_confidence", "object_confidence", "score"];
@@ -217,7 +217,7 @@ fn without_truth() {
     assert_eq!(shifts.len(), 3);
     for (shift, mu) in shifts.iter().zip(mu.chunks(COUNT)) {
         assert_eq!(shift["images"], COUNT);
-        assert_eq!(shift["usual_drift"], usual_distance(COUNT, COUNT));
+        assert_eq!(shift["usual_drift"], ks_critical_value(COUNT, COUNT));
         for rejected in shift["rejected_at_coverage"].as_array().unwrap() {
             let threshold = calibration.threshold(rejected[0].as_f64().unwrap());
             let below = mu.iter().filter(|&&mu| mu < threshold - 1e-6).count();

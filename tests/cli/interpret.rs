@@ -9,8 +9,8 @@ use sagate_core::imaging::{self, Limits, Picture, Plane};
 use sagate_core::nn::layers::LAYERS;
 use serde_json::Value;
 
+use crate::binary::{Place, waves};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Place, waves};
 
 const FILES: [&str; 7] = [
     "average.png",
@@ -208,7 +208,7 @@ fn a_volumes_slice_can_be_chosen() {
     for (flags, index) in [(&[][..], 2), (&["--slice", "0"], 0), (&["--slice", "4"], 4)] {
         let (json, _) = place.json(&[&["interpret", "scan.nii", "--out", "seen"][..], flags].concat());
         assert_eq!(json["image"], format!("scan.nii#{index}"));
-        let expected = crate::program::segment(&pass, &scan.slice(Plane::Axial, index));
+        let expected = crate::binary::segment(&pass, &scan.slice(Plane::Axial, index));
         assert_eq!(
             json["decision"]["mu"].as_f64().unwrap(),
             expected.mean_sa.mu,

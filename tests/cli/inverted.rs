@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{Place, rows};
+use crate::binary::{Place, rows};
 use image::{ImageBuffer, Luma};
 
 #[test]
@@ -34,7 +34,7 @@ fn inverted_samples_are_not_accepted() {
         }
         assert_eq!(files.len(), 6, "{}", samples.display());
         let mut command = place.bare(&["segment", "--json", "--models", &models, "--model", model]);
-        let ended = crate::program::finish(command.args(&files));
+        let ended = crate::binary::finish(command.args(&files));
         let json: serde_json::Value =
             serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
         assert_eq!(rows(&json).len(), 6, "{ended:?}");

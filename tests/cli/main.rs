@@ -1,16 +1,16 @@
 //! The command line on files and folders: what it prints, writes and refuses.
 
-#[path = "../bad_files/mod.rs"]
+#[path = "../support/bad_files/mod.rs"]
 mod bad_files;
-#[path = "../exif/mod.rs"]
+#[path = "../support/binary/mod.rs"]
+mod binary;
+#[path = "../support/exif/mod.rs"]
 mod exif;
-#[path = "../jpeg_file/mod.rs"]
+#[path = "../support/jpeg_file/mod.rs"]
 mod jpeg_file;
-#[path = "../nifti_file/mod.rs"]
+#[path = "../support/nifti_file/mod.rs"]
 mod nifti_file;
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../tiny_model/mod.rs"]
+#[path = "../support/tiny_model/mod.rs"]
 mod tiny_model;
 
 mod bad_files_refused;

@@ -9,8 +9,8 @@ use ndarray::Array2;
 use sagate_core::imaging::mask::{Rle, from_volume, unpack};
 use sagate_core::imaging::{self, Limits, Picture, Plane, Volume};
 
+use crate::binary::{Place, gzip, mask, rows, waves};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Place, gzip, mask, rows, waves};
 
 /// Every form, one class and two, reads back as the labels that the library gives.
 #[test]
@@ -122,7 +122,7 @@ fn a_volume_gets_one_mask_on_its_own_grid() {
     for (index, row) in rows(&json).iter().enumerate() {
         assert_eq!(row["image"], format!("scan.nii.gz#{index}"));
         assert_eq!(row["mask"], serde_json::json!(["masks/scan.mask.nii.gz"]));
-        let expected = crate::program::segment(&pass, &scan.slice(Plane::Axial, index));
+        let expected = crate::binary::segment(&pass, &scan.slice(Plane::Axial, index));
         assert_eq!(row["mu"].as_f64().unwrap(), expected.mean_sa.mu, "slice {index}");
         assert_eq!(
             Plane::Axial.slice(found.view(), index),
@@ -155,7 +155,7 @@ fn other_forms_of_a_volumes_mask_are_a_file_a_slice() {
     ] {
         let (json, _) = place.json(&["segment", "scan.nii", "--out", form, "--mask", form, "--overlay"]);
         for (index, row) in rows(&json).iter().enumerate() {
-            let labels = crate::program::segment(&pass, &scan.slice(Plane::Axial, index)).labels;
+            let labels = crate::binary::segment(&pass, &scan.slice(Plane::Axial, index)).labels;
             let name = format!("{form}/scan-{index:04}{ending}");
             assert_eq!(row["mask"], serde_json::json!([name]));
             let path = place.path(&name);

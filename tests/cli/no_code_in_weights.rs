@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::Place;
+use crate::binary::Place;
 use sha2::{Digest, Sha256};
 
 /// libtorch's ways to open a module or a pickle, as tch and C++ name them.

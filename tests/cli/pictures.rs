@@ -9,9 +9,9 @@ use image::{GrayImage, Luma, RgbImage};
 use ndarray::Array2;
 use sagate_core::imaging::{self, Image, Limits, Picture};
 
+use crate::binary::{Place, assert_sentence, finish, mask, npy, rows};
 use crate::exif::{exif, in_jpeg, in_png};
 use crate::jpeg_file::jpeg;
-use crate::program::{Place, assert_sentence, finish, mask, npy, rows};
 
 fn image_of(place: &Place, name: &str) -> Image {
     match imaging::read(&place.path(name), &Limits::default()).unwrap() {
@@ -74,7 +74,7 @@ fn a_turned_picture_is_segmented_upright_and_masked_as_stored() {
     for (file, row) in files.iter().zip(rows(&json)) {
         let stored = image_of(&place, file);
         let orientation = stored.orientation;
-        let upright = crate::program::segment(&pass, &stored.upright());
+        let upright = crate::binary::segment(&pass, &stored.upright());
         assert_eq!(row["mu"].as_f64().unwrap(), upright.mean_sa.mu, "{file}");
         let stem = file.split('.').next().unwrap();
         let found = mask(&place.path(&format!("truth/{stem}.mask.png")));
@@ -122,7 +122,7 @@ fn a_true_mask_is_read_as_it_is_stored() {
     assert!(labels.iter().any(|&label| label == 2), "both classes are there");
     let object = labels.mapv(|label| u8::from(label > 0));
     let values = |labels: &Array2<u8>| labels.iter().copied().collect::<Vec<u8>>();
-    let floats = |labels: &Array2<u8>| crate::program::floats(labels.iter().map(|&label| label.into()));
+    let floats = |labels: &Array2<u8>| crate::binary::floats(labels.iter().map(|&label| label.into()));
     let voc = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0];
     let dice = |name: &str, bytes: &[u8], wanted: f64| {
         fs::remove_dir_all(place.path("truth")).ok();
@@ -177,7 +177,7 @@ fn a_true_mask_is_read_as_it_is_stored() {
         &bytes.into_inner(),
         &["mask channels is 3", "grey values are the labels"],
     );
-    let likely: Vec<u8> = crate::program::floats(labels.iter().map(|&label| f32::from(label) * 0.4));
+    let likely: Vec<u8> = crate::binary::floats(labels.iter().map(|&label| f32::from(label) * 0.4));
     refused(
         "a.npy",
         &npy("<f4", "(40, 52)", &likely),
@@ -263,7 +263,7 @@ fn files_are_told_apart_by_what_they_hold() {
         ended.assert_refused(1, &[name, "format is unknown", words]);
     }
     // Packed by gzip as well.
-    place.write("packed.nii.gz", &crate::program::gzip(&dicom));
+    place.write("packed.nii.gz", &crate::binary::gzip(&dicom));
     place
         .run(&["segment", "packed.nii.gz"])
         .assert_refused(1, &["packed.nii.gz", "it is DICOM"]);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::program::Place;
+use crate::binary::Place;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -76,14 +76,14 @@ impl Tensors {
     /// Puts float32 values, with the shape that was there, in a tensor's place.
     fn put(&mut self, name: &str, values: impl IntoIterator<Item = f64>) {
         let (dtype, shape, data) = self.tensors.get_mut(name).unwrap();
-        *data = crate::program::floats(values.into_iter().map(|value| value as f32));
+        *data = crate::binary::floats(values.into_iter().map(|value| value as f32));
         *dtype = Dtype::F32;
         assert_eq!(data.len(), 4 * shape.iter().product::<usize>());
     }
 }
 
 fn golden_folder() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/golden")
 }
 
 fn assert_close(found: &[f64], golden: &[f64], tolerance: f64, what: &str) {

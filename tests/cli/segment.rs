@@ -11,7 +11,7 @@ use ndarray::{Array2, s};
 use sagate_core::imaging;
 use serde_json::Value;
 
-use crate::program::{Place, finish, floats, rows, wait};
+use crate::binary::{Place, finish, floats, rows, wait};
 
 /// Three images with what the model says of them.
 fn three() -> (Place, Vec<String>) {
@@ -283,14 +283,14 @@ fn truth_gives_dice() {
         "must be 40 x 52",
         "image-2.png is",
     ];
-    crate::program::assert_sentence(ended.errors()[0], &size);
+    crate::binary::assert_sentence(ended.errors()[0], &size);
     let label = [
         "truth/image-3.png",
         "holds label 255",
         "0 (background) to 1",
         "tiny@1",
     ];
-    crate::program::assert_sentence(ended.errors()[1], &label);
+    crate::binary::assert_sentence(ended.errors()[1], &label);
 }
 
 #[test]

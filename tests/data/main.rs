@@ -1,10 +1,10 @@
 //! Data sets: made, read, damaged, and told wrong.
 
-#[path = "../jpeg_file/mod.rs"]
+#[path = "../support/jpeg_file/mod.rs"]
 mod jpeg_file;
-#[path = "../published_tree/mod.rs"]
+#[path = "../support/published_tree/mod.rs"]
 mod published_tree;
-#[path = "../t1_volume/mod.rs"]
+#[path = "../support/t1_volume/mod.rs"]
 mod t1_volume;
 
 mod commands;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::Axis;
-use protoseg::{ProtoSeg, Reference};
+use protoseg::{Prediction, ProtoSeg};
 use sagate_lab::data::damage::{apply, write_copies};
 use sagate_lab::data::phantom::{Family, PhantomPlan, SPACING, build, image};
 use sagate_lab::data::{Damage, DataError, Example, Grade, Kind, Split, folder};
@@ -172,7 +172,7 @@ fn separability(example: &Example) -> f64 {
     let size = [1, height as i64, width as i64];
     let feature = Tensor::from_slice(pixels.as_slice().unwrap()).view([1, channels as i64, size[1], size[2]]);
     let truth = Tensor::from_slice(example.truth.as_ref().unwrap().as_slice().unwrap()).view(size);
-    let reference = Reference::from_labels(&truth, 1, None).unwrap();
+    let reference = Prediction::from_labels(&truth, 1, None).unwrap();
     ProtoSeg::default().layer(&feature, &reference).unwrap().score[0]
 }
 

@@ -1,10 +1,10 @@
 //! The engine: an image's way, its queue, and models that come and go.
 
-#[path = "../engine_rig/mod.rs"]
+#[path = "../support/binary/mod.rs"]
+mod binary;
+#[path = "../support/engine_rig/mod.rs"]
 mod engine_rig;
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../tiny_model/mod.rs"]
+#[path = "../support/tiny_model/mod.rs"]
 mod tiny_model;
 
 mod decode_permits;

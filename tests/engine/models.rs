@@ -32,8 +32,8 @@ fn copy_version(rig: &Rig, version: u32) -> PathBuf {
 
 /// A golden image of what the model says, or of something else.
 fn golden(rig: &Rig, off_by: f64) -> Golden {
-    let image = crate::program::waves_image(5, 64, 64);
-    let seen = crate::program::segment(&rig.place.pass(), &image);
+    let image = crate::binary::waves_image(5, 64, 64);
+    let seen = crate::binary::segment(&rig.place.pass(), &image);
     Golden {
         labels: seen.labels,
         mu: (seen.mean_sa.mu + off_by).max(0.0),
@@ -217,7 +217,7 @@ async fn a_shadow_is_compared_and_never_answers() {
     assert_eq!(route.hosted.contract().id(), &id(1));
     let shadow = route.shadow.unwrap();
     assert_eq!(shadow.contract().id(), &id(2));
-    let waves = crate::program::waves_image(3, 48, 48);
+    let waves = crate::binary::waves_image(3, 48, 48);
     let shadow_run = ShadowRun::admit(shadow, &waves, 0);
     let ready = route.hosted.contract().prepare(waves).unwrap();
     let answer = ask(&route.hosted, &ready, &RequestContext::default())

@@ -15,7 +15,7 @@ use sagate::engine::{
 use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::model::Model;
 
-use crate::program::{Place, segment, waves_image};
+use crate::binary::{Place, segment, waves_image};
 
 /// Panics on the thread of the model at the first batches of at least so many images, as many times as it is told.
 #[derive(Default)]
@@ -98,12 +98,12 @@ async fn ask(
     deadline: Option<Instant>,
 ) -> Result<TimedSegmentation, EngineError> {
     let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
-    let asker = RequestContext {
+    let request_context = RequestContext {
         deadline,
         ..RequestContext::default()
     };
-    let place = hosted.admit(image.bytes(), &asker)?;
-    hosted.segment(image, place, &asker)?.wait().await
+    let place = hosted.admit(image.bytes(), &request_context)?;
+    hosted.segment(image, place, &request_context)?.wait().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

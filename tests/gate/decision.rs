@@ -1,7 +1,7 @@
 //! The gate: thresholds from a calibration, requests within a policy, and decisions that fail closed.
 
 use proptest::prelude::*;
-use sagate_core::gate::{By, Calibration, Entry, Evidence, FORMAT, Policy, Reason, UnitScores, decide};
+use sagate_core::gate::{By, Calibration, Entry, FORMAT, Policy, QcInputs, Reason, UnitScores, decide};
 
 fn calibration(scores: &[f64]) -> Calibration {
     let entry = |(index, &mu): (usize, &f64)| Entry {
@@ -23,8 +23,8 @@ fn calibration(scores: &[f64]) -> Calibration {
     }
 }
 
-fn evidence(mu: f64) -> Evidence {
-    Evidence {
+fn evidence(mu: f64) -> QcInputs {
+    QcInputs {
         mu,
         score: None,
         empty: false,
@@ -85,7 +85,7 @@ proptest! {
         let calibration = calibration(&scores);
         let policy = Policy { accept_empty, accept_uncalibrated, ..at(coverage) };
         let decision = decide(
-            &Evidence { mu, score: None, empty, full, input_in_range }, calibrated.then_some(&calibration), &policy,
+            &QcInputs { mu, score: None, empty, full, input_in_range }, calibrated.then_some(&calibration), &policy,
         );
         prop_assert_eq!(decision.accept, decision.reasons.is_empty());
         if decision.accept {
@@ -132,7 +132,7 @@ fn coverage_one_passes_all_that_is_finite_and_zero_nothing() {
             [Reason::BelowThreshold]
         );
     }
-    let empty = Evidence {
+    let empty = QcInputs {
         score: None,
         mu: 0.0,
         empty: true,
@@ -211,7 +211,7 @@ fn a_missing_calibration_rejects_unless_waived() {
         [Reason::BelowThreshold]
     );
     let all = decide(
-        &Evidence {
+        &QcInputs {
             mu: 0.1,
             score: None,
             empty: false,
@@ -239,7 +239,7 @@ fn the_gate_can_judge_the_score_beside_mu() {
         entry.score = Some(score);
     }
     let judge = |score: Option<f64>, policy: &Policy| {
-        let evidence = Evidence {
+        let evidence = QcInputs {
             score,
             ..evidence(0.0)
         };

@@ -3,7 +3,7 @@
 //! What would break: images like the calibration's are told to have drifted, or a drift is missed.
 
 use proptest::prelude::*;
-use sagate_core::gate::{kolmogorov_smirnov, usual_distance};
+use sagate_core::gate::{kolmogorov_smirnov, ks_critical_value};
 
 #[test]
 fn golden() {
@@ -20,9 +20,9 @@ fn golden() {
     assert_eq!(kolmogorov_smirnov(&[], &[0.1]), None);
     assert_eq!(kolmogorov_smirnov(&[0.1], &[f64::NAN]), None);
     // The table's 1.358 sqrt(2 / n) for two samples of n = 50.
-    assert!((usual_distance(50, 50) - 0.2716).abs() < 1e-4);
-    assert_eq!(usual_distance(1, 1), 1.0);
-    assert_eq!(usual_distance(0, 9), 1.0, "no image is no evidence");
+    assert!((ks_critical_value(50, 50) - 0.2716).abs() < 1e-4);
+    assert_eq!(ks_critical_value(1, 1), 1.0);
+    assert_eq!(ks_critical_value(0, 9), 1.0, "no image is no evidence");
 }
 
 fn samples() -> impl Strategy<Value = Vec<f64>> {

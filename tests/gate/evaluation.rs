@@ -51,7 +51,7 @@ fn metrics_agree_with_brute_force() {
         .map(|(scores, dice)| serde_json::json!({"scores": scores, "dice": dice}))
         .collect();
     let mut python = Command::new("python3")
-        .arg("tests/peers/failure_metrics.py")
+        .arg("tests/support/baselines/failure_metrics.py")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,15 +1,15 @@
 //! The map from a score to the Dice that it promises. If these fail, a user reads an expectation that the calibration does not bear out.
 
 use proptest::prelude::*;
-use sagate_core::gate::{ExpectedDice, Known, LEAST_KNOWN};
+use sagate_core::gate::{ExpectedDice, LabelledScore, MIN_LABELLED};
 
 /// As many images as knots, so that each knot is an image's score.
 const IMAGES: usize = 21;
 
-fn known(dice: &[f64]) -> Vec<Known> {
+fn known(dice: &[f64]) -> Vec<LabelledScore> {
     (0..)
         .zip(dice)
-        .map(|(image, &dice)| Known {
+        .map(|(image, &dice)| LabelledScore {
             score: image as f64 / 20.0,
             dice,
             image,
@@ -68,11 +68,11 @@ fn beyond_the_known_scores_it_promises_what_the_nearest_does() {
 /// Copies of an image are one piece of evidence.
 #[test]
 fn copies_do_not_make_up_for_images() {
-    let few: Vec<Known> = (0..200)
-        .map(|copy| Known {
+    let few: Vec<LabelledScore> = (0..200)
+        .map(|copy| LabelledScore {
             score: copy as f64 / 200.0,
             dice: 0.5,
-            image: copy % (LEAST_KNOWN - 1),
+            image: copy % (MIN_LABELLED - 1),
         })
         .collect();
     assert_eq!(ExpectedDice::fit(&few, 1), None);

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sagate_core::gate::{LEAST_IMAGES, UnitProfile};
+use sagate_core::gate::{MIN_IMAGES, UnitProfile};
 
 /// Scores of images whose units move together: unit u of an image is `0.9 - 0.1 u + 0.05 a + 0.01 b_u`.
 fn scores(images: usize, units: usize, seed: u64) -> Array2<f64> {
@@ -57,7 +57,7 @@ fn fewer_images_than_units_still_have_a_distance() {
 
 #[test]
 fn what_is_no_distribution_is_refused() {
-    assert!(UnitProfile::fit(&scores(LEAST_IMAGES - 1, 4, 1)).is_none());
+    assert!(UnitProfile::fit(&scores(MIN_IMAGES - 1, 4, 1)).is_none());
     assert!(UnitProfile::fit(&Array2::zeros((20, 0))).is_none());
     let mut broken = scores(20, 4, 1);
     broken[[3, 2]] = f64::NAN;

@@ -11,9 +11,9 @@ use v1::image::Source;
 use crate::bad_files::{
     Bad, absurd, bad, garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
-use crate::calls::{Client, Known, assert_refused, refused_interpretation, told, within};
+use crate::binary::{Place, assert_sentence, safetensors, waves_image};
+use crate::grpc_calls::{Client, Known, assert_refused, refused_interpretation, told, within};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Place, assert_sentence, safetensors, waves_image};
 use crate::server::{request, serve, tensor};
 
 fn format(name: &str) -> FileFormat {

@@ -6,8 +6,8 @@
 use sagate::proto::v1;
 use tonic::Code;
 
-use crate::calls::{Known, assert_refused, refused_interpretation, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{Known, assert_refused, refused_interpretation, within};
 use crate::server::{serve, tensor};
 
 fn interpretation(change: impl FnOnce(&mut v1::InterpretRequest)) -> v1::InterpretRequest {

@@ -10,8 +10,8 @@ use sagate::proto::v1;
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 
-use crate::calls::{Known, quiet, retry, status, told, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{Known, quiet, retry, status, told, within};
 use crate::server::{request, serve, tensor};
 
 fn place() -> Place {

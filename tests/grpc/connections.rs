@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
 use crate::server::{Server, request, serve, tensor};
 use bytes::Bytes;
 use h2::client::SendRequest;

@@ -18,8 +18,8 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use v1::segment_stream_response::Outcome;
 
-use crate::calls::{Known, stands_still, status, until, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{Known, stands_still, status, until, within};
 use crate::server::{Server, request, serve, tensor};
 
 fn place() -> Place {
@@ -92,7 +92,7 @@ async fn what_was_taken_is_answered() {
         }
         let ended = within(idle.message()).await.unwrap_err();
         assert_eq!(
-            crate::calls::told(&ended),
+            crate::grpc_calls::told(&ended),
             (Code::Unavailable, "SHUTTING_DOWN".into(), "".into())
         );
         let answered = within(work.join_all()).await;

@@ -8,8 +8,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::calls::{until, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{until, within};
 use crate::server::{ADMINS, Server, request, serve, tensor};
 use crate::tiny_model;
 

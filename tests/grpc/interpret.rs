@@ -13,8 +13,8 @@ use sagate_core::executor::{Interpretation, Resolution};
 use sagate_core::imaging::Image;
 use v1::interpret_response::Part;
 
-use crate::calls::{Known, quiet, within};
-use crate::program::{Place, floats, waves_image};
+use crate::binary::{Place, floats, waves_image};
+use crate::grpc_calls::{Known, quiet, within};
 use crate::server::{Server, serve, tensor};
 
 fn place() -> Place {
@@ -249,7 +249,7 @@ async fn the_decision_waits_for_no_sam() {
         match answer.part.unwrap() {
             Part::Segmentation(_) => {
                 assert_eq!(arrived.len(), 1);
-                let status = crate::calls::status(&mut server.client()).await;
+                let status = crate::grpc_calls::status(&mut server.client()).await;
                 assert_eq!(
                     status.models[0].queue_entries, 1,
                     "the model is still at work on it"

@@ -19,8 +19,8 @@ use sagate::proto::v1;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
-use crate::calls::{Known, quiet, retry, status, told, until, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{Known, quiet, retry, status, told, until, within};
 use crate::server::{Server, request, serve, tensor};
 
 const SEGMENT: &str = "/sagate.v1.QualityControl/Segment";
@@ -207,7 +207,7 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
             break (held, refused);
         }
         assert!(
-            begun.elapsed() < crate::calls::PATIENCE,
+            begun.elapsed() < crate::grpc_calls::PATIENCE,
             "a call is taken although the budget is spent"
         );
     };

@@ -13,15 +13,15 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
-use crate::calls::{until, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{until, within};
 use crate::server::{ADMINS, Server, request, serving, tensor};
 use crate::tiny_model;
 
 /// What lets one thread hang.
 fn hang(place: &Place) -> PathBuf {
     let library = place.path("hang.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hang/hang.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/hang/hang.c");
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])
         .args([&library, &source])

@@ -1,24 +1,24 @@
 //! `sagate.v1` over real gRPC, and the Open Inference Protocol beside it.
 
-#[path = "../bad_files/mod.rs"]
+#[path = "../support/bad_files/mod.rs"]
 mod bad_files;
-#[path = "../calls/mod.rs"]
-mod calls;
-#[path = "../exif/mod.rs"]
+#[path = "../support/binary/mod.rs"]
+mod binary;
+#[path = "../support/exif/mod.rs"]
 mod exif;
-#[path = "../jpeg_file/mod.rs"]
+#[path = "../support/grpc_calls/mod.rs"]
+mod grpc_calls;
+#[path = "../support/jpeg_file/mod.rs"]
 mod jpeg_file;
-#[path = "../nifti_file/mod.rs"]
+#[path = "../support/nifti_file/mod.rs"]
 mod nifti_file;
-#[path = "../oip/mod.rs"]
+#[path = "../support/oip/mod.rs"]
 mod oip;
-#[path = "../otlp_collector/mod.rs"]
+#[path = "../support/otlp_collector/mod.rs"]
 mod otlp_collector;
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../server/mod.rs"]
+#[path = "../support/server/mod.rs"]
 mod server;
-#[path = "../tiny_model/mod.rs"]
+#[path = "../support/tiny_model/mod.rs"]
 mod tiny_model;
 
 mod bad_input;

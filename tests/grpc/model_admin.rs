@@ -14,8 +14,8 @@ use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::calls::until;
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::until;
 use crate::server::{ADMINS, Server};
 
 fn allowed(place: &Place, more: &[(&str, &str)]) -> Server {
@@ -280,7 +280,7 @@ async fn where_the_folder_says_what_is_served_calls_do_not() {
         ];
         for refused in refusals {
             let expected = (Code::FailedPrecondition, "MODELS_NOT_BY_CALLS", "");
-            crate::calls::assert_refused(&refused, expected, control);
+            crate::grpc_calls::assert_refused(&refused, expected, control);
             let message = refused.message();
             assert!(
                 message.contains(&format!("models.control is \"{control}\"")) && message.contains("explicit"),

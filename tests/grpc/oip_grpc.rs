@@ -11,8 +11,8 @@ use sagate::proto::v1;
 use sagate_core::imaging::Image;
 use tonic::Code;
 
+use crate::binary::{Place, floats, waves_image};
 use crate::oip::{asks, client, doubles, elements, outputs, with, with_outputs};
-use crate::program::{Place, floats, waves_image};
 use crate::server::{ADMINS, Server, request, serve, tensor};
 
 const H: usize = 40;
@@ -38,7 +38,7 @@ async fn the_answer_is_that_of_sagate_v1() {
     let mut client = client(&server);
     for (seed, height, width) in [(1, 64, 80), (2, 33, 47)] {
         let image = waves_image(seed, height, width);
-        let expected = crate::program::segment(&place.pass(), &image);
+        let expected = crate::binary::segment(&place.pass(), &image);
         let mut asked = request("", tensor(&image));
         asked.options.as_mut().unwrap().probabilities = true;
         let own = server.client().segment(asked).await.unwrap().into_inner();

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::program::{Place, floats, waves_image};
+use crate::binary::{Place, floats, waves_image};
 use crate::server::{ADMINS, Server, serve};
 use serde_json::{Value, json};
 

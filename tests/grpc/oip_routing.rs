@@ -5,8 +5,8 @@
 
 use sagate::proto::inference::ModelInferRequest;
 
+use crate::binary::{Place, floats, waves_image};
 use crate::oip::{asks, client};
-use crate::program::{Place, floats, waves_image};
 use crate::server::{SERVE, Server, serve};
 
 const SIDE: usize = 32;

@@ -11,11 +11,11 @@ use sagate_core::imaging::{Format, Limits, Orientation, Picture, decode, mask};
 use tonic::{Code, Status};
 use v1::FileFormat;
 
-use crate::calls::{told, within};
+use crate::binary::{Place, assert_sentence};
 use crate::exif::{exif, in_jpeg, in_png};
+use crate::grpc_calls::{told, within};
 use crate::jpeg_file::jpeg;
 use crate::oip;
-use crate::program::{Place, assert_sentence};
 use crate::server::{Server, request, serve};
 
 fn file(bytes: &[u8], format: FileFormat) -> v1::Image {
@@ -69,7 +69,7 @@ async fn a_turned_file_is_seen_upright_and_answered_as_stored() {
             let Ok(Picture::Image(image)) = decode(&bytes, format, "file", &Limits::default()) else {
                 panic!("an image");
             };
-            let wanted = crate::program::segment(&pass, &image.upright());
+            let wanted = crate::binary::segment(&pass, &image.upright());
             let answer = ask(&server, file(&bytes, FileFormat::Unspecified)).await.unwrap();
             assert_eq!(answer.mu, wanted.mean_sa.mu, "orientation {value}");
             assert_eq!((answer.height, answer.width), (40, 52), "as stored");

@@ -7,10 +7,10 @@ use sagate::proto::v1;
 use tonic::{Code, Request};
 use tower::ServiceExt;
 
-use crate::calls::{Client, Known, within};
+use crate::binary::{Place, gzip, npy, safetensors};
+use crate::grpc_calls::{Client, Known, within};
 use crate::nifti_file::NiftiFile;
 use crate::otlp_collector::Collector;
-use crate::program::{Place, gzip, npy, safetensors};
 use crate::server::{file, request};
 
 /// Short enough for every field of NIfTI.

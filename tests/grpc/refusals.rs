@@ -12,8 +12,8 @@ use tonic_types::StatusExt;
 use crate::bad_files::{
     garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
-use crate::calls::{quiet, status, told, until};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{quiet, status, told, until};
 use crate::server::{Server, file, request, serve, tensor};
 
 fn place() -> Place {

@@ -7,8 +7,8 @@ use ndarray::Array2;
 use sagate::proto::v1;
 use sagate_core::imaging::mask;
 
+use crate::binary::{Place, floats, npy, waves, waves_image};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Place, floats, npy, waves, waves_image};
 use crate::server::{Server, file, request, tensor};
 
 fn place() -> Place {
@@ -59,7 +59,7 @@ async fn the_answer_is_the_librarys() {
         let answer = client.segment(asked).await.unwrap().into_inner();
         assert_eq!(answer.request_id, "a/b-1");
         let answer = answer.segmentation.unwrap();
-        let expected = crate::program::segment(&place.pass(), &image);
+        let expected = crate::binary::segment(&place.pass(), &image);
         assert_eq!(answer.mu, expected.mean_sa.mu);
         assert_eq!(answer.object_fraction, expected.object_fraction());
         assert_eq!(labels(&answer), expected.labels);
@@ -147,7 +147,7 @@ async fn forms_of_masks() {
     let server = Server::start(&place, &[]);
     let mut client = server.client();
     let image = waves_image(4, 40, 56);
-    let expected = crate::program::segment(&place.pass(), &image).labels;
+    let expected = crate::binary::segment(&place.pass(), &image).labels;
     for form in [
         v1::MaskForm::None,
         v1::MaskForm::Png,
@@ -179,7 +179,7 @@ async fn forms_of_masks() {
             }
             _ => {
                 place.write("mask", &mask.data[0]);
-                crate::program::mask(&place.path("mask"))
+                crate::binary::mask(&place.path("mask"))
             }
         };
         assert_eq!(labels, expected, "{form:?}");
@@ -259,7 +259,7 @@ async fn a_nifti_mask_lies_where_its_image_does() {
             }
             let labels = mask::from_volume(&found, "mask").unwrap();
             let image = scan.slice(Plane::Axial, index as usize);
-            let expected = crate::program::segment(&place.pass(), &image).labels;
+            let expected = crate::binary::segment(&place.pass(), &image).labels;
             assert_eq!(Plane::Axial.slice(labels.view(), 0), expected, "slice {index}");
         }
     }
@@ -281,7 +281,7 @@ async fn a_nifti_mask_lies_where_its_image_does() {
         found.geometry.as_ref().unwrap().affine(),
         image.geometry.as_ref().unwrap().affine()
     );
-    let expected = crate::program::segment(&place.pass(), &image).labels;
+    let expected = crate::binary::segment(&place.pass(), &image).labels;
     assert_eq!(mask::from_image(&found, "mask").unwrap(), expected);
 }
 

@@ -14,8 +14,8 @@ use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
 use v1::segment_stream_response::Outcome;
 
-use crate::calls::{Known, quiet, stands_still, status, until, within};
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
+use crate::grpc_calls::{Known, quiet, stands_still, status, until, within};
 use crate::server::{file, request, serve, tensor};
 
 fn place() -> Place {

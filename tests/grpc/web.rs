@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 use sagate::proto::v1;
 
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
 use crate::server::{Server, request, serve, tensor};
 
 const ORIGIN: &str = "https://viewer.example";

@@ -18,8 +18,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 use tower::ServiceExt;
 
-use crate::calls::{Client, Known, quiet, told, within};
-use crate::program::{Place, gzip, waves_image};
+use crate::binary::{Place, gzip, waves_image};
+use crate::grpc_calls::{Client, Known, quiet, told, within};
 use crate::server::{Server, request, serve, tensor};
 
 const LIMIT: usize = 65536;
@@ -154,7 +154,9 @@ async fn other_protocols_and_garbage_on_the_port() {
     ];
     for words in talk {
         let mut stream = TcpStream::connect(&address).unwrap();
-        stream.set_read_timeout(Some(crate::calls::PATIENCE)).unwrap();
+        stream
+            .set_read_timeout(Some(crate::grpc_calls::PATIENCE))
+            .unwrap();
         // It may be closed while we still talk.
         let _ = words.iter().try_for_each(|word| stream.write_all(word));
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -247,7 +249,7 @@ async fn half_a_stream() {
         "garbage in the middle",
     );
     quiet(client).await;
-    let counts = crate::calls::status(client).await.models.remove(0);
+    let counts = crate::grpc_calls::status(client).await.models.remove(0);
     assert!(counts.accepted + counts.rejected >= 12 + 3, "{counts:?}");
     good.ask(client).await;
 }
@@ -279,7 +281,7 @@ async fn a_thousand_at_once() {
                         told(&status),
                         (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
                     );
-                    assert!(crate::calls::retry(&status).unwrap() > Duration::ZERO);
+                    assert!(crate::grpc_calls::retry(&status).unwrap() > Duration::ZERO);
                     false
                 }
             }

@@ -1,10 +1,10 @@
 //! Image files, masks, figures and what is done to an image before the network.
 
-#[path = "../exif/mod.rs"]
+#[path = "../support/exif/mod.rs"]
 mod exif;
-#[path = "../jpeg_file/mod.rs"]
+#[path = "../support/jpeg_file/mod.rs"]
 mod jpeg_file;
-#[path = "../nifti_file/mod.rs"]
+#[path = "../support/nifti_file/mod.rs"]
 mod nifti_file;
 
 mod alignment;

@@ -21,7 +21,7 @@ fn run(action: &str, folder: &Path) -> String {
         python.display()
     );
     let ended = Command::new(python)
-        .arg(here.join("tests/nibabel/matrix.py"))
+        .arg(here.join("tests/support/nibabel/matrix.py"))
         .args([Path::new(action), folder])
         .output()
         .expect("Python starts");

@@ -1,4 +1,4 @@
-//! JPEG and PNG against Pillow and libjpeg: some 2000 pictures that `tests/pillow/cases.py` draws and writes in every way that files come,
+//! JPEG and PNG against Pillow and libjpeg: some 2000 pictures that `tests/support/pillow/cases.py` draws and writes in every way that files come,
 //! whole and damaged. What is read is what Pillow reads, value by value; what libjpeg warns of, and every PNG that is not whole, is
 //! refused.
 //!
@@ -46,7 +46,7 @@ fn cases(folder: &Path) -> Vec<Case> {
         python.display()
     );
     let made = Command::new(python)
-        .arg(here("tests/pillow/cases.py"))
+        .arg(here("tests/support/pillow/cases.py"))
         .arg(folder)
         .current_dir(here("."))
         .output()

@@ -1,6 +1,6 @@
 //! The inference form of the network against its training form, and what must not depend on company, size or threads.
 
-use protoseg::{MaskKind, MeanSa, ProtoSeg, Reference, mean_sa};
+use protoseg::{MaskKind, MeanSa, Prediction, ProtoSeg, mean_sa};
 use sagate_core::nn::checkpoint::Weights;
 use sagate_core::nn::inference::InferenceNet;
 use sagate_core::nn::unet::{UNet, UNetConfig};
@@ -18,7 +18,7 @@ fn inference(classes: i64) -> InferenceNet {
 
 fn score(net: &InferenceNet, image: &Tensor) -> (Vec<MeanSa>, Tensor) {
     let output = net.forward(image, &[17, 18]).unwrap();
-    let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard).unwrap();
+    let reference = Prediction::new(&output.probability, output.valid.as_ref(), MaskKind::Hard).unwrap();
     let units: Vec<_> = output
         .taps
         .values()
@@ -97,7 +97,7 @@ fn sizes_that_are_no_multiple_of_16_are_padded_and_left_out() {
     assert_eq!(probability.size(), [1, 1, 50, 37]);
 
     // At full resolution the padding can be cut off instead, which must come to the same.
-    let reference = Reference::new(&probability, None, MaskKind::Hard).unwrap();
+    let reference = Prediction::new(&probability, None, MaskKind::Hard).unwrap();
     let units: Vec<_> = output
         .taps
         .values()

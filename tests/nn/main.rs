@@ -1,8 +1,8 @@
 //! The network: its layers, its forms, its memory.
 
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../tiny_model/mod.rs"]
+#[path = "../support/binary/mod.rs"]
+mod binary;
+#[path = "../support/tiny_model/mod.rs"]
 mod tiny_model;
 
 mod inference;

@@ -11,11 +11,11 @@ use sagate_core::model::Model;
 use sagate_core::nn::placement::{Convolutions, Placement, Precision};
 use tch::Device;
 
-use crate::program::{segment, waves_image};
+use crate::binary::{segment, waves_image};
 use crate::samples::{here, samples};
 
 /// Least Dice between the two masks, and largest distance between the two mu.
-const LEAST_DICE: f64 = 0.99;
+const MIN_DICE: f64 = 0.99;
 const MU_TOLERANCE: f64 = 0.005;
 
 const HALF: Placement = Placement {
@@ -52,7 +52,7 @@ fn the_bundled_models_answer_nearly_the_same() {
              {changed} decisions changed"
         );
         assert!(
-            least >= LEAST_DICE && most <= MU_TOLERANCE,
+            least >= MIN_DICE && most <= MU_TOLERANCE,
             "{task}: {dice:?}, {apart:?}"
         );
     }

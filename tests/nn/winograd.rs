@@ -14,7 +14,7 @@ use sagate_core::nn::unet::UNetConfig;
 use sagate_core::nn::winograd::{Form, Winograd};
 use tch::{Device, Kind, Tensor};
 
-use crate::program::segment;
+use crate::binary::segment;
 use crate::samples::{here, samples};
 use crate::tiny_model::weights;
 

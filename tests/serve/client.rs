@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sagate::client::{Ask, Client, ClientError, Look, Part};
+use sagate::client::{Client, ClientError, InterpretOptions, Part, SegmentOptions};
 use sagate::engine::Priority;
 use sagate::proto::v1;
 use sagate::proto::v1::quality_control_server::{QualityControl, QualityControlServer};
@@ -17,7 +17,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::program::waves_image;
+use crate::binary::waves_image;
 
 type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 
@@ -110,20 +110,20 @@ async fn start(script: Script) -> (Client, Arc<Script>) {
     (client, script)
 }
 
-fn ask() -> Ask {
+fn ask() -> SegmentOptions {
     let model = ModelId {
         name: "tiny".into(),
         version: 1,
     };
-    Ask {
+    SegmentOptions {
         model,
         gate: None,
         priority: Priority::Routine,
     }
 }
 
-fn look() -> Look {
-    Look {
+fn look() -> InterpretOptions {
+    InterpretOptions {
         layers: vec![18],
         units_of: 18,
         class: 1,
@@ -169,7 +169,7 @@ async fn how_urgent_an_image_is_comes_to_the_server() {
     })
     .await;
     for priority in [Priority::Urgent, Priority::Routine, Priority::Batch] {
-        let ask = Ask { priority, ..ask() };
+        let ask = SegmentOptions { priority, ..ask() };
         client.segment(&waves_image(1, 2, 5), &ask).await.unwrap();
     }
     let seen = script.priorities.lock().unwrap().clone();

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::binary::{Ended, Place, finish, waves};
 use crate::nifti_file::NiftiFile;
-use crate::program::{Ended, Place, finish, waves};
 use crate::server::Server;
 use serde_json::Value;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
-use crate::program::{Ended, Place, finish};
+use crate::binary::{Ended, Place, finish};
 use crate::server::Server;
 use serde_json::Value;
 

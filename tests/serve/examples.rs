@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::program::{Ended, Place, finish};
+use crate::binary::{Ended, Place, finish};
 use crate::server::Server;
 
 fn run(place: &Place, program: &Path, arguments: &[&str]) -> Ended {

@@ -10,7 +10,7 @@ use sagate::client::{RETRY_JITTER, retry_delay};
 use sagate::config::{Connections, Settings};
 use sagate::engine::EngineError;
 use sagate::grpc::{AGE_SPREAD, ConnectionAge, RETRY_SPREAD, ServiceError};
-use sagate::trust::Refusal;
+use sagate::security::Refusal;
 use tonic_types::StatusExt;
 
 /// A rounding of a nanosecond.

@@ -1,12 +1,12 @@
 //! `sagate serve` as an operator and a client meet it.
 
-#[path = "../nifti_file/mod.rs"]
+#[path = "../support/binary/mod.rs"]
+mod binary;
+#[path = "../support/nifti_file/mod.rs"]
 mod nifti_file;
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../server/mod.rs"]
+#[path = "../support/server/mod.rs"]
 mod server;
-#[path = "../tiny_model/mod.rs"]
+#[path = "../support/tiny_model/mod.rs"]
 mod tiny_model;
 
 mod client;

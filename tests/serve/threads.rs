@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sagate::proto::v1;
 use sagate_core::imaging::preprocess::Step;
 
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
 use crate::server::{SERVE, Server, request, serve, tensor};
 use crate::tiny_model;
 

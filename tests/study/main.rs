@@ -1,6 +1,6 @@
 //! `sagate study`: whole, its figures and its report.
 
-#[path = "../study_set/mod.rs"]
+#[path = "../support/study_set/mod.rs"]
 mod study_set;
 
 mod figures;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
 use crate::server::{Server, request, tensor};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::program::{Place, waves_image};
+use crate::binary::{Place, waves_image};
 use crate::server::{Server, request, tensor};
 use crate::telemetry_rig::{Admin, everything, families, start};
 

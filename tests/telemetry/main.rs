@@ -1,16 +1,16 @@
 //! What the service tells of itself.
 
-#[path = "../authority/mod.rs"]
+#[path = "../support/authority/mod.rs"]
 mod authority;
-#[path = "../otlp_collector/mod.rs"]
+#[path = "../support/binary/mod.rs"]
+mod binary;
+#[path = "../support/otlp_collector/mod.rs"]
 mod otlp_collector;
-#[path = "../program/mod.rs"]
-mod program;
-#[path = "../server/mod.rs"]
+#[path = "../support/server/mod.rs"]
 mod server;
-#[path = "../telemetry_rig/mod.rs"]
+#[path = "../support/telemetry_rig/mod.rs"]
 mod telemetry_rig;
-#[path = "../tiny_model/mod.rs"]
+#[path = "../support/tiny_model/mod.rs"]
 mod tiny_model;
 
 mod admin;

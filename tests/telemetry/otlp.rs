@@ -13,8 +13,8 @@ use tonic::Code;
 use tonic::metadata::MetadataMap;
 
 use crate::authority::Authority;
+use crate::binary::{Place, finish, waves_image};
 use crate::otlp_collector::{Collector, attributes};
-use crate::program::{Place, finish, waves_image};
 use crate::server::{request, serve, serving, tensor};
 use crate::telemetry_rig::{decided, everything, families, model, phases, settings, start};
 

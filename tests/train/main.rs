@@ -1,6 +1,6 @@
 //! Training: its steps, its recipes, and that it learns.
 
-#[path = "../phantom/mod.rs"]
+#[path = "../support/phantom/mod.rs"]
 mod phantom;
 
 mod adam;

@@ -1,4 +1,4 @@
-//! Three steps of a training here and in PyTorch (`tests/peers/train.py`) from the same weights on the same images. If this fails,
+//! Three steps of a training here and in PyTorch (`tests/support/baselines/train.py`) from the same weights on the same images. If this fails,
 //! networks are not trained as the paper says, or not as they were yesterday.
 
 use std::collections::HashMap;
@@ -109,7 +109,7 @@ fn three_steps_are_those_of_pytorch() {
 
     let output = Command::new(python)
         .env_remove("LD_LIBRARY_PATH")
-        .arg(root.join("tests/peers/train.py"))
+        .arg(root.join("tests/support/baselines/train.py"))
         .arg("steps")
         .args(["start", "batches", "theirs"].map(|name| path(&format!("{name}.safetensors"))))
         .output()

@@ -2,9 +2,9 @@
 
 use super::error::Fault;
 
-/// The part of a [`super::Reference`] that holds no tensor.
+/// The part of a [`super::Prediction`] that holds no tensor.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Answer<'a> {
+pub(super) struct PredictionView<'a> {
     /// Object classes, K.
     pub classes: usize,
     /// The image's size `*S`, outermost dimension first.
@@ -15,7 +15,7 @@ pub(super) struct Answer<'a> {
     pub faults: &'a [Option<Fault>],
 }
 
-impl Answer<'_> {
+impl PredictionView<'_> {
     /// Images in the batch.
     pub fn batch(&self) -> usize {
         self.counts.len()

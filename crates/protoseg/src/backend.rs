@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::affine::{Affine, Thresholds};
 use super::error::ProtosegError;
-use super::reference::Reference;
+use super::reference::Prediction;
 
 /// Weighted sums of a feature, `[B, K + 1, C]`, background first: the numerators of the prototypes (eq. 6). NaN where the
 /// feature is not finite.
@@ -19,7 +19,7 @@ pub struct ClassSums {
 }
 
 /// A layer's SAM at the image's resolution.
-pub struct Maps {
+pub struct SamOutput {
     /// `[B, K, *S]` float32, the probability of each object class.
     pub probability: Tensor,
     /// `[B, *S]` uint8, 0 background or the class of the nearest prototype.
@@ -44,16 +44,21 @@ pub type UnitCounts = Vec<MapCounts>;
 /// channel and is the same for all backends.
 pub trait Backend {
     /// Sums of the feature over each class of the reference.
-    fn class_sums(&self, feature: &Tensor, reference: &Reference) -> Result<ClassSums, ProtosegError>;
+    fn class_sums(&self, feature: &Tensor, reference: &Prediction) -> Result<ClassSums, ProtosegError>;
 
     /// The SAM of the whole feature.
-    fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError>;
+    fn maps(
+        &self,
+        feature: &Tensor,
+        reference: &Prediction,
+        affine: &Affine,
+    ) -> Result<SamOutput, ProtosegError>;
 
     /// How the SAM of the whole feature meets the reference, `[B, K]`: the counts that [`Backend::maps`] gives.
     fn map_counts(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
         affine: &Affine,
     ) -> Result<Vec<MapCounts>, ProtosegError> {
         Ok(self.maps(feature, reference, affine)?.counts)
@@ -63,7 +68,7 @@ pub trait Backend {
     fn unit_counts(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
         thresholds: &Thresholds,
     ) -> Result<UnitCounts, ProtosegError>;
 }

@@ -8,9 +8,9 @@ use crate::error::ProtosegError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Plane after plane (contiguous).
-    Planes,
-    /// All channels of a cell together (channels-last).
-    Cells,
+    Nchw,
+    /// All channels of a grid position together (channels-last).
+    Nhwc,
 }
 
 /// A dense float32 tensor in one of the two layouts: the caller's own or, where it had neither, a copy.
@@ -44,12 +44,12 @@ impl Features {
             .chain([1])
             .collect();
         let layout = if tensor.is_contiguous() {
-            Layout::Planes
+            Layout::Nchw
         } else if tensor.f_permute(last.as_slice())?.is_contiguous() {
-            Layout::Cells
+            Layout::Nhwc
         } else {
             tensor = tensor.f_contiguous()?;
-            Layout::Planes
+            Layout::Nchw
         };
         Ok(Features { tensor, layout })
     }

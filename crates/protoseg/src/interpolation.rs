@@ -75,7 +75,7 @@ pub(super) fn upsample(x: &Tensor, axes: &[Axis]) -> Tensor {
 }
 
 /// Pulls `[.., *S]` down to `[.., *s]` by the adjoint: `U^T x`, so that `sum (U^T m) f = sum m (U f)`.
-pub(super) fn pull_down(x: &Tensor, axes: &[Axis]) -> Tensor {
+pub(super) fn upsample_adjoint(x: &Tensor, axes: &[Axis]) -> Tensor {
     contract(x, axes, |matrix| matrix)
 }
 

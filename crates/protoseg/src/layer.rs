@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Tensor};
 
 use super::affine::{Affine, Prototypes, Thresholds};
-use super::answer::Answer;
-use super::backend::{MapCounts, Maps};
+use super::answer::PredictionView;
+use super::backend::{MapCounts, SamOutput};
 use super::backend_kind::BackendKind;
 use super::cpu;
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};
-use super::reference::Reference;
+use super::reference::Prediction;
 use super::unit::{UnitMaps, UnitScores};
 
 /// How to score: the metric, and the backend that does the passes. The default is Dice, on the backend where the tensor lies.
@@ -39,7 +39,7 @@ pub struct LayerSam {
 
 impl ProtoSeg {
     /// The SAM of a feature map `[B, C, *s]` at the reference's resolution.
-    pub fn layer(&self, feature: &Tensor, reference: &Reference) -> Result<LayerSam, ProtosegError> {
+    pub fn layer(&self, feature: &Tensor, reference: &Prediction) -> Result<LayerSam, ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         reference.check_feature(feature)?;
         let backend = self.backend.on(feature.device());
@@ -55,7 +55,7 @@ impl ProtoSeg {
     pub fn layers(
         &self,
         features: &[(&Tensor, Option<&Prototypes>)],
-        reference: &Reference,
+        reference: &Prediction,
         ready: &(dyn Fn(usize, LayerSam) -> bool + Sync),
     ) -> Result<(), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
@@ -99,7 +99,7 @@ impl ProtoSeg {
     }
 
     /// The SA score of each unit's own scalar SAM.
-    pub fn units(&self, feature: &Tensor, reference: &Reference) -> Result<UnitScores, ProtosegError> {
+    pub fn units(&self, feature: &Tensor, reference: &Prediction) -> Result<UnitScores, ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         let prototypes = self.prototypes(feature, reference)?;
         self.units_of(feature, reference, &prototypes, &prototypes.thresholds())
@@ -109,7 +109,7 @@ impl ProtoSeg {
     pub fn units_and_maps<'a>(
         &self,
         feature: &'a Tensor,
-        reference: &'a Reference,
+        reference: &'a Prediction,
     ) -> Result<(UnitScores, UnitMaps<'a>), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         let prototypes = self.prototypes(feature, reference)?;
@@ -123,7 +123,7 @@ impl ProtoSeg {
     pub fn units_and_score(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
     ) -> Result<(UnitScores, Vec<f64>, Prototypes), ProtosegError> {
         let _no_grad = tch::no_grad_guard();
         let prototypes = self.prototypes(feature, reference)?;
@@ -135,7 +135,7 @@ impl ProtoSeg {
         Ok((units, scores, prototypes))
     }
 
-    fn prototypes(&self, feature: &Tensor, reference: &Reference) -> Result<Prototypes, ProtosegError> {
+    fn prototypes(&self, feature: &Tensor, reference: &Prediction) -> Result<Prototypes, ProtosegError> {
         reference.check_feature(feature)?;
         let backend = self.backend.on(feature.device());
         Ok(Prototypes::new(
@@ -147,9 +147,9 @@ impl ProtoSeg {
     /// A layer's SAM, given its prototypes and the pass that makes its maps.
     fn sam(
         &self,
-        answer: Answer,
+        answer: PredictionView,
         prototypes: &Prototypes,
-        maps: impl FnOnce(&Affine) -> Result<Maps, ProtosegError>,
+        maps: impl FnOnce(&Affine) -> Result<SamOutput, ProtosegError>,
     ) -> Result<LayerSam, ProtosegError> {
         let fault = faults(answer, prototypes);
         let maps = maps(&without_faulty(prototypes.affine(), &fault))?;
@@ -163,7 +163,7 @@ impl ProtoSeg {
     }
 
     /// The SA score of each image from its counts `[B, K]`.
-    fn scores_of(&self, answer: Answer, fault: &[Option<Fault>], counts: &[MapCounts]) -> Vec<f64> {
+    fn scores_of(&self, answer: PredictionView, fault: &[Option<Fault>], counts: &[MapCounts]) -> Vec<f64> {
         let score = |image: usize| match fault[image] {
             Some(_) => 0.0,
             None => mean_over_classes(&answer.counts[image], |class| {
@@ -177,7 +177,7 @@ impl ProtoSeg {
     fn units_of(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
         prototypes: &Prototypes,
         thresholds: &Thresholds,
     ) -> Result<UnitScores, ProtosegError> {
@@ -220,7 +220,7 @@ fn without_faulty(mut affine: Affine, fault: &[Option<Fault>]) -> Affine {
 }
 
 /// An image's own fault, or that its features are not finite.
-fn faults(answer: Answer, prototypes: &Prototypes) -> Vec<Option<Fault>> {
+fn faults(answer: PredictionView, prototypes: &Prototypes) -> Vec<Option<Fault>> {
     let of = |(&fault, &finite): (&Option<Fault>, &bool)| if finite { fault } else { Some(Fault::NotFinite) };
     answer.faults.iter().zip(&prototypes.finite).map(of).collect()
 }

@@ -6,7 +6,7 @@
 //! (eq. 12), tracks the true Dice of the output without ground truth.
 //!
 //! ```text
-//! Reference::new(probability, valid, mask)      what the network answered: the prototypes' mask, and what SAMs are held against
+//! Prediction::new(probability, valid, mask)      what the network answered: the prototypes' mask, and what SAMs are held against
 //! ProtoSeg::layer(feature, &reference)          the SAM of a layer, its probability map and SA score
 //! ProtoSeg::layers(features, &reference, ready) the same for several, each as it is ready
 //! ProtoSeg::units(feature, &reference)          the SA score of each unit's own scalar SAM
@@ -35,11 +35,11 @@ pub mod tensor;
 mod unit;
 
 pub use affine::{Affine, Prototypes, Thresholds};
-pub use backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
+pub use backend::{Backend, ClassSums, MapCounts, SamOutput, UnitCounts};
 pub use backend_kind::BackendKind;
 pub use error::{Fault, ProtosegError};
 pub use layer::{LayerSam, ProtoSeg};
 pub use metric::{Confusion, Metric};
 pub use online::{OnlineLoss, OnlineTargets, TapGradient, online_loss};
-pub use reference::{MaskKind, Reference};
+pub use reference::{MaskKind, Prediction};
 pub use unit::{MeanSa, UnitMaps, UnitScores, UnitSplit, mean_sa, split_units};

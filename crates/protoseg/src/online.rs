@@ -15,7 +15,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::interpolation::{Axis, axes, pull_down, upsample};
+use super::interpolation::{Axis, axes, upsample, upsample_adjoint};
 
 /// Keeps the soft Dice of an image without object defined; far below one pixel.
 const EPSILON: f64 = 1e-6;
@@ -158,7 +158,7 @@ struct Level {
 impl Level {
     fn new(cells: Vec<i64>, masks: &Masks<'_>) -> Result<Level, TchError> {
         let axes = axes(&cells, &masks.weights.size()[2..]);
-        let weights = pull_down(&masks.weights, &axes)
+        let weights = upsample_adjoint(&masks.weights, &axes)
             .f_flatten(2, -1)?
             .f_transpose(1, 2)?
             .f_contiguous()?;
@@ -228,7 +228,7 @@ fn of_tap(
         .f_mul(&sam)?
         .f_sum_dim_intlist([1].as_slice(), true, sam.kind())?;
     let by_score = sam.f_mul(&by_sam.f_sub(&expected)?)?;
-    let by_score = pull_down(&by_score, &level.axes).f_flatten(2, -1)?;
+    let by_score = upsample_adjoint(&by_score, &level.axes).f_flatten(2, -1)?;
 
     let moved = by_score.f_matmul(&feature)?.f_mul_scalar(2.0)?;
     let amount = by_score

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::affine::Thresholds;
 use super::error::{Fault, ProtosegError};
 use super::interpolation::{axes, upsample};
-use super::reference::Reference;
+use super::reference::Prediction;
 
 /// The SA score of each unit of a layer, for a batch of images.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,12 +99,16 @@ pub fn split_units(scores: &[f64]) -> UnitSplit {
 /// What single units see: each unit's own SAM, made when it is asked for.
 pub struct UnitMaps<'a> {
     feature: &'a Tensor,
-    reference: &'a Reference,
+    reference: &'a Prediction,
     thresholds: Thresholds,
 }
 
 impl<'a> UnitMaps<'a> {
-    pub(super) fn new(feature: &'a Tensor, reference: &'a Reference, thresholds: Thresholds) -> UnitMaps<'a> {
+    pub(super) fn new(
+        feature: &'a Tensor,
+        reference: &'a Prediction,
+        thresholds: Thresholds,
+    ) -> UnitMaps<'a> {
         UnitMaps {
             feature,
             reference,

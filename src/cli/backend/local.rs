@@ -12,7 +12,7 @@ use super::Seen;
 use crate::cli::inputs::Slice;
 use crate::cli::loading;
 use crate::cli::subject::Subject;
-use crate::client::{Answer, LayerSeen, Look};
+use crate::client::{Answer, InterpretOptions, LayerSeen};
 use crate::config::Settings;
 use crate::engine::UnitOrder;
 
@@ -45,7 +45,7 @@ impl Local {
     pub fn interpret(
         &self,
         slice: &Slice,
-        look: &Look,
+        look: &InterpretOptions,
         mut show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         let ready = self.pass.prepare(&slice.image);

@@ -15,7 +15,7 @@ use super::gate::GateArgs;
 use super::inputs::Slice;
 use super::server::WorkAt;
 use super::subject::Subject;
-use crate::client::{Answer, LayerSeen, Look, OnItsWay};
+use crate::client::{Answer, InterpretOptions, LayerSeen, PendingResponse};
 use crate::config::Settings;
 
 /// A model, ready for images.
@@ -31,7 +31,7 @@ pub enum Begun {
     /// It waits here.
     Here,
     /// It is on its way to a server.
-    There(OnItsWay),
+    There(PendingResponse),
 }
 
 /// All of an interpretation.
@@ -103,7 +103,7 @@ impl Backend {
     pub fn interpret(
         &self,
         slice: &Slice,
-        look: &Look,
+        look: &InterpretOptions,
         show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         match self {

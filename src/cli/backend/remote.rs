@@ -10,7 +10,8 @@ use crate::cli::inputs::Slice;
 use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{
-    Access, Answer, Ask, BlockingClient, ClientError, GateAsk, LayerSeen, Look, OnItsWay, Part, ServerUrl,
+    Access, Answer, BlockingClient, ClientError, GateAsk, InterpretOptions, LayerSeen, Part, PendingResponse,
+    SegmentOptions, ServerUrl,
 };
 use crate::config::Settings;
 use crate::engine::Priority;
@@ -22,7 +23,7 @@ pub const AT_ONCE: usize = 4;
 pub struct Remote {
     pub subject: Subject,
     client: BlockingClient,
-    ask: Ask,
+    ask: SegmentOptions,
 }
 
 impl Remote {
@@ -46,7 +47,7 @@ impl Remote {
         Ok(Remote {
             subject,
             client,
-            ask: Ask {
+            ask: SegmentOptions {
                 model: model.id,
                 gate,
                 priority,
@@ -54,22 +55,22 @@ impl Remote {
         })
     }
 
-    pub fn begin(&self, image: &Image) -> OnItsWay {
+    pub fn begin(&self, image: &Image) -> PendingResponse {
         self.client.start(image, &self.ask)
     }
 
-    pub fn finish(&self, image: OnItsWay) -> anyhow::Result<(Answer, Duration)> {
+    pub fn finish(&self, image: PendingResponse) -> anyhow::Result<(Answer, Duration)> {
         self.client.finish(image).map_err(usage)
     }
 
     pub fn interpret(
         &self,
         slice: &Slice,
-        look: &Look,
+        look: &InterpretOptions,
         mut show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         let count = self.subject.units.get(look.units_of - 1).copied().unwrap_or(0);
-        let look = Look {
+        let look = InterpretOptions {
             units: look.units.min(count),
             ..look.clone()
         };

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use protoseg::{MaskKind, Prediction, ProtoSeg, mean_sa};
 use sagate_core::nn::checkpoint::Weights;
 use sagate_core::nn::inference::InferenceNet;
 use sagate_core::nn::layers::LAYER_COUNT;
@@ -84,7 +84,7 @@ fn segment(inference: &InferenceNet, size: i64, taps: Taps) -> anyhow::Result<()
     let image = Tensor::f_randn([1, 1, size, size], (Kind::Float, Device::Cpu))?;
     let output = inference.forward(&image, if taps == Taps::Mu { &last } else { &[] })?;
     if taps == Taps::Mu {
-        let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
+        let reference = Prediction::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
         let units: Result<Vec<_>, _> = output
             .taps
             .values()

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use protoseg::{MaskKind, ProtoSeg, Reference, mean_sa};
+use protoseg::{MaskKind, Prediction, ProtoSeg, mean_sa};
 use sagate_core::gate::evaluation::median;
 use sagate_core::nn::checkpoint::Weights;
 use sagate_core::nn::inference::InferenceNet;
@@ -180,7 +180,7 @@ fn measure(args: &NetworkArgs, placement: Placement, settings: &Settings) -> any
                 Ok(())
             })?,
             time(&mut || {
-                let reference = Reference::new(&subject.probability, None, MaskKind::Hard)?;
+                let reference = Prediction::new(&subject.probability, None, MaskKind::Hard)?;
                 let units: Result<Vec<_>, _> = last
                     .iter()
                     .map(|layer| method.units(&taps[layer], &reference))
@@ -189,7 +189,7 @@ fn measure(args: &NetworkArgs, placement: Placement, settings: &Settings) -> any
                 Ok(())
             })?,
             time(&mut || {
-                let reference = Reference::new(&subject.probability, None, MaskKind::Hard)?;
+                let reference = Prediction::new(&subject.probability, None, MaskKind::Hard)?;
                 let taps: Vec<(&Tensor, _)> = taps.values().map(|tap| (tap, None)).collect();
                 Ok(method.layers(&taps, &reference, &|_, _| true)?)
             })?,

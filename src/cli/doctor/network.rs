@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::finding::Finding;
 use crate::client::{Access, BlockingClient, ClientError, ServerUrl, Serving};
 use crate::config::Settings;
-use crate::trust::Tls;
+use crate::security::Tls;
 
 /// How long somebody on this machine is given to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

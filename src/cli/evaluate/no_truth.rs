@@ -1,7 +1,7 @@
 //! What can be said of images whose truth is not known, and what cannot.
 
 use sagate_core::gate::evaluation::percentile;
-use sagate_core::gate::{Calibration, Policy, decide, kolmogorov_smirnov, usual_distance};
+use sagate_core::gate::{Calibration, Policy, decide, kolmogorov_smirnov, ks_critical_value};
 use sagate_lab::study::judge::COVERAGES;
 use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
@@ -192,7 +192,7 @@ impl Shift {
             images: group.len(),
             rejected_at_coverage: COVERAGES.map(rejected).into(),
             drift: kolmogorov_smirnov(&mu, &calibrated),
-            usual_drift: usual_distance(mu.iter().filter(|mu| mu.is_finite()).count(), calibrated.len()),
+            usual_drift: ks_critical_value(mu.iter().filter(|mu| mu.is_finite()).count(), calibrated.len()),
         }
     }
 }

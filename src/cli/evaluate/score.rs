@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use sagate_core::executor::{ModelExecutor, Segmentation};
-use sagate_core::gate::{Confidence, Evidence, Policy};
+use sagate_core::gate::{Confidence, Policy, QcInputs};
 use sagate_lab::data::damage::apply;
 use sagate_lab::data::{Damage, Example};
 
@@ -23,7 +23,7 @@ pub(super) struct Score {
     pub score: Option<f64>,
     pub dice: Option<f64>,
     /// On what the gate decides, to ask it at other coverages.
-    pub evidence: Evidence,
+    pub evidence: QcInputs,
     pub accept: bool,
     reasons: String,
 }

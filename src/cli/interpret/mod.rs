@@ -16,7 +16,7 @@ use super::gate::GateArgs;
 use super::inputs::{self, Stems, one_slice};
 use super::server::WorkAt;
 use super::{Exit, UsageError, out};
-use crate::client::{LayerSeen, Look};
+use crate::client::{InterpretOptions, LayerSeen};
 use crate::config::Settings;
 
 /// Arguments of `sagate interpret`.
@@ -78,7 +78,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     })?;
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(subject)?, args.slice, &args.image)?;
-    let look = Look {
+    let look = InterpretOptions {
         layers,
         units_of: args.units_of,
         class: args.class,

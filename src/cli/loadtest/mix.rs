@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use sagate_core::model::Reference;
+use sagate_core::model::ModelReference;
 use serde::Deserialize;
 
 use super::super::UsageError;
@@ -37,7 +37,7 @@ pub struct Kind {
     pub share: f64,
     pub call: Call,
     /// The model; `None`: the server's default.
-    pub model: Option<Reference>,
+    pub model: Option<ModelReference>,
     pub images: Images,
     /// Seconds after which an answer is worth nothing.
     pub deadline: Option<f64>,
@@ -138,7 +138,7 @@ impl Kind {
                 .or(threshold.map(GateAsk::Threshold)),
         };
         let model = written.model.as_deref().or(model);
-        let reference = model.map(str::parse::<Reference>).transpose();
+        let reference = model.map(str::parse::<ModelReference>).transpose();
         Ok(Kind {
             name: written
                 .name

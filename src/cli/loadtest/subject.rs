@@ -8,7 +8,9 @@ use sagate_core::nn::layers::LAYERS;
 use super::super::UsageError;
 use super::mix::{Call, Kind};
 use super::{Args, images};
-use crate::client::{Access, Ask, Client, ClientError, Look, Prepared, ServedModel, ServerStatus};
+use crate::client::{
+    Access, Client, ClientError, InterpretOptions, Prepared, SegmentOptions, ServedModel, ServerStatus,
+};
 use crate::config::Settings;
 
 /// Units whose SAMs an interpretation asks for.
@@ -46,7 +48,7 @@ impl Subject {
             let model = model.with_context(|| kind.name.clone())?;
             let images = images::images(&kind.images, &model, args.seed.wrapping_add(number), settings);
             let images = images.with_context(|| kind.name.clone())?;
-            let ask = Ask {
+            let ask = SegmentOptions {
                 model: model.id.clone(),
                 gate: kind.gate,
                 priority: kind.priority,
@@ -88,8 +90,8 @@ impl Subject {
 }
 
 /// Every layer, and a few units of the last one.
-fn look(model: &ServedModel) -> Look {
-    Look {
+fn look(model: &ServedModel) -> InterpretOptions {
+    InterpretOptions {
         layers: (1..=LAYERS.len()).collect(),
         units_of: LAYERS.len(),
         class: 1,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sagate_core::executor::ModelSpec;
-use sagate_core::model::{Located, Model, Reference, Repository};
+use sagate_core::model::{Located, Model, ModelReference, Repository};
 use serde_json::json;
 use setup::setup;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,8 +18,8 @@ use super::{Exit, loading, out};
 use crate::config::{ModelControl, Settings};
 use crate::engine::{Engine, EngineConfig, RepositoryWatcher};
 use crate::grpc::{Addresses, Ended, Parts, Serving};
+use crate::security::Security;
 use crate::telemetry::Telemetry;
-use crate::trust::Trust;
 
 /// The models' threads are waited for at most so long at the end: everything was answered by then.
 const STOP: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ pub struct Args {
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
     loading::find(&repository, settings)?;
-    let default: Reference = settings.models.default.parse()?;
+    let default: ModelReference = settings.models.default.parse()?;
     let setup = setup(settings, settings.device.placement()?);
     let models = models(&repository, &setup)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -94,14 +94,14 @@ async fn serve(
     settings: &Settings,
     repository: Repository,
     models: Vec<(Model, Arc<ModelSpec>)>,
-    default: Reference,
+    default: ModelReference,
     setup: EngineConfig,
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
     let serving = Serving::bind(&settings.server).await?;
     let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
-    let trust = Trust::open(settings, telemetry.trust().clone())?;
+    let trust = Security::open(settings, telemetry.trust().clone())?;
     telemetry.bounds(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
@@ -174,7 +174,7 @@ fn follow(
 }
 
 /// At SIGHUP, opens the audit log and the access log anew and reads tokens, certificates and keys again; models are left as they are.
-fn reopen(trust: Trust) -> anyhow::Result<impl Future<Output = ()> + Send> {
+fn reopen(trust: Security) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     Ok(async move {
         while hang_up.recv().await.is_some() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::Duration;
 
 use sagate_core::executor::{ModelId, ModelSpec};
-use sagate_core::model::{Located, Model, Reference};
+use sagate_core::model::{Located, Model, ModelReference};
 use sagate_core::nn::memory;
 use sagate_core::nn::placement::Placement;
 use tokio::sync::watch;
@@ -30,7 +30,7 @@ const MOST_INSTANCES: usize = 8;
 /// All models of one device.
 pub struct Engine {
     models: RwLock<BTreeMap<ModelId, Arc<ModelHandle>>>,
-    default: Reference,
+    default: ModelReference,
     config: EngineConfig,
     scheduler: Arc<Scheduler>,
     admission: Arc<AdmissionController>,
@@ -73,7 +73,7 @@ impl Engine {
     /// A default that is not among them, or no thread to be had.
     pub fn start(
         models: Vec<(Model, Arc<ModelSpec>)>,
-        default: Reference,
+        default: ModelReference,
         config: EngineConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<Engine, EngineError> {
@@ -101,7 +101,7 @@ impl Engine {
     }
 
     /// The model that is meant when a request names none, as the settings name it.
-    pub fn default_reference(&self) -> &Reference {
+    pub fn default_reference(&self) -> &ModelReference {
         &self.default
     }
 

@@ -66,7 +66,7 @@ pub fn run(
         host.scheduler.measured(host.queue, work, seconds);
     };
     if let (Task::Interpret(plan, events), [entry]) = (&batch[0].task, batch) {
-        let seen = pass.open(forwards.remove(0))?;
+        let seen = pass.interpret_forward(forwards.remove(0))?;
         let scored = Instant::now();
         observer.batch_ended(id, forwarded - begun, scored - forwarded);
         let first = TimedSegmentation {
@@ -82,7 +82,7 @@ pub fn run(
     }
     let mut results = Vec::with_capacity(batch.len());
     for forward in &forwards {
-        results.extend(pass.assess(forward)?);
+        results.extend(pass.score(forward)?);
     }
     let scored = Instant::now();
     observer.batch_ended(id, forwarded - begun, scored - forwarded);

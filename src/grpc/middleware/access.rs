@@ -10,13 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use crate::security::{AccessRecord, Peer, Security, need};
 use crate::telemetry::code_name;
-use crate::trust::{AccessRecord, Peer, Trust, need};
 
 /// Puts an [`AccessService`] around a service.
 #[derive(Clone)]
 pub(crate) struct AccessLayer {
-    pub trust: Trust,
+    pub trust: Security,
     pub front: Front,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Front {
 #[derive(Clone)]
 pub(crate) struct AccessService<S> {
     inner: S,
-    trust: Trust,
+    trust: Security,
     front: Front,
 }
 

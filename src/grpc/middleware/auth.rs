@@ -10,12 +10,12 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::grpc::error::ServiceError;
+use crate::security::{AccessRecord, Need, Peer, Security, need};
 use crate::telemetry::code_name;
-use crate::trust::{AccessRecord, Need, Peer, Trust, need};
 
 /// Puts a [`Guard`] around a service.
 #[derive(Clone)]
-pub(crate) struct Guarded(pub Trust);
+pub(crate) struct Guarded(pub Security);
 
 impl<S> Layer<S> for Guarded {
     type Service = Guard<S>;
@@ -32,7 +32,7 @@ impl<S> Layer<S> for Guarded {
 #[derive(Clone)]
 pub(crate) struct Guard<S> {
     inner: S,
-    trust: Trust,
+    trust: Security,
 }
 
 impl<S> Service<Request<Body>> for Guard<S>

@@ -12,7 +12,7 @@ use tower::Service;
 use crate::config::{Connections, Role};
 use crate::engine::EngineError;
 use crate::grpc::error::ServiceError;
-use crate::trust::{Need, need};
+use crate::security::{Need, need};
 
 /// Timers count milliseconds, and round up.
 const TICK: Duration = Duration::from_millis(2);

@@ -63,14 +63,16 @@ pub(crate) async fn arrive<T: Send + 'static>(
     queue: impl FnOnce(&ModelHandle, PreparedImage, QueuePermit) -> Result<T, EngineError> + Send + 'static,
 ) -> Result<Arrived<T>, ServiceError> {
     let hosted = &order.hosted;
-    let asker = &order.asker;
-    let place = hosted.admit(sent.bytes(), asker)?;
+    let request_context = &order.request_context;
+    let place = hosted.admit(sent.bytes(), request_context)?;
     let payload = DecodeSize {
         bytes: sent.bytes(),
         is_file: sent.values().is_none(),
     };
     let permits = &context.decode_permits;
-    let permit = permits.acquire(payload, asker.priority, asker.deadline).await?;
+    let permit = permits
+        .acquire(payload, request_context.priority, request_context.deadline)
+        .await?;
     let (hosted, held) = (hosted.clone(), place.clone());
     let (limits, imaging) = (context.limits, context.imaging);
     let shadow = order.shadow.clone();

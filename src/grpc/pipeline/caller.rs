@@ -8,7 +8,7 @@ use crate::engine;
 use crate::engine::RequestContext;
 use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::deadline::deadline;
-use crate::trust::{Client, ClientKey, Pace, Refusal, Trust};
+use crate::security::{Client, ClientKey, ClientLimit, Refusal, Security};
 
 /// Who sends a request.
 #[derive(Clone)]
@@ -16,21 +16,21 @@ pub(crate) struct Caller {
     /// Who was let in, with its roles.
     pub client: Client,
     /// What the engine is told of it; how urgent an image is, the image's own options say.
-    pub asker: RequestContext,
+    pub request_context: RequestContext,
     /// The rate limit that its images count against, where there is one.
-    pace: Option<Pace>,
+    pace: Option<ClientLimit>,
 }
 
 impl Caller {
     /// A client that was let in.
-    pub fn new(client: Client, pace: Option<Pace>, deadline: Option<Instant>) -> Caller {
+    pub fn new(client: Client, pace: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
         let name = match client.key() {
             ClientKey::Named(name) => format!("name {name}"),
             ClientKey::At(Some(address)) => address.to_string(),
             ClientKey::At(None) => "unknown".into(),
         };
         Caller {
-            asker: RequestContext {
+            request_context: RequestContext {
                 client: engine::ClientId::new(name),
                 deadline,
                 ..RequestContext::default()
@@ -58,20 +58,20 @@ impl Caller {
     ///
     /// # Errors
     /// The caller sends too often.
-    pub fn count_message(&self, trust: &Trust) -> Result<(), Refusal> {
-        self.refused(trust, self.pace.as_ref().map_or(Ok(()), Pace::take))
+    pub fn count_message(&self, trust: &Security) -> Result<(), Refusal> {
+        self.refused(trust, self.pace.as_ref().map_or(Ok(()), ClientLimit::take))
     }
 
     /// Counts the images of a request that was counted as one already. A refusal is counted.
     ///
     /// # Errors
     /// They are more than the caller may send now.
-    pub fn count_images(&self, trust: &Trust, images: usize) -> Result<(), Refusal> {
+    pub fn count_images(&self, trust: &Security, images: usize) -> Result<(), Refusal> {
         let pace = self.pace.as_ref();
         self.refused(trust, pace.map_or(Ok(()), |pace| pace.take_images(images)))
     }
 
-    fn refused(&self, trust: &Trust, taken: Result<(), std::time::Duration>) -> Result<(), Refusal> {
+    fn refused(&self, trust: &Security, taken: Result<(), std::time::Duration>) -> Result<(), Refusal> {
         taken.map_err(|wait| {
             let refusal = Refusal::TooOften { wait };
             trust.counts.refuse(refusal.reason());

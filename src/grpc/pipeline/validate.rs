@@ -48,7 +48,7 @@ pub(crate) struct Order {
     pub hosted: Arc<ModelHandle>,
     /// A version that looks on.
     pub shadow: Option<Arc<ModelHandle>>,
-    pub asker: RequestContext,
+    pub request_context: RequestContext,
     pub policy: Policy,
     pub form: Form,
 }
@@ -80,9 +80,9 @@ pub(crate) fn order(
         request_id,
         hosted,
         shadow,
-        asker: RequestContext {
+        request_context: RequestContext {
             priority,
-            ..caller.asker.clone()
+            ..caller.request_context.clone()
         },
         policy,
         form,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Connections;
-use crate::trust::ClientKey;
+use crate::security::ClientKey;
 
 /// The open connections of every port that answers calls.
 pub(crate) struct ConnectionLimit {

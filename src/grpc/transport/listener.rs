@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::connection_limit::{ConnectionLimit, ConnectionPermit, TooManyConnections};
-use crate::trust::{Counts, Handshake, Peer, Trust, name_of};
+use crate::security::{Counts, Handshake, Peer, Security, name_of};
 
 /// How long a client is given to come to terms.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ const HANDSHAKES: usize = 256;
 /// Connections that wait to be taken over.
 const WAITING: usize = 64;
 /// What is waited where none can be accepted, as all file descriptors are taken.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// How long a client that is refused is given to read why.
 const REFUSAL: Duration = Duration::from_secs(1);
 
@@ -47,7 +47,7 @@ enum Stream {
 /// Connections that are ready for gRPC, until the receiver is dropped.
 pub(crate) fn connections(
     listener: TcpListener,
-    trust: &Trust,
+    trust: &Security,
     limit: Arc<ConnectionLimit>,
 ) -> mpsc::Receiver<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -61,7 +61,7 @@ pub(crate) fn connections(
                     Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "the gRPC port cannot accept a connection");
-                        tokio::time::sleep(BREATH).await;
+                        tokio::time::sleep(ACCEPT_BACKOFF).await;
                         continue;
                     }
                 },

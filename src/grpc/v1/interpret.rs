@@ -110,7 +110,7 @@ pub(crate) async fn interpret_as(
     let mut phases = Phases::begin();
     call.request_id(&order.request_id);
     call.model(order.hosted.contract().id());
-    let deadline = order.asker.deadline;
+    let deadline = order.request_context.deadline;
     let work = run(context, order, asked, &mut call, &mut phases, sender, begun);
     match in_time(deadline, work).await {
         Ok(outcome) => {
@@ -142,8 +142,9 @@ async fn run(
     let kept = move |ready: &PreparedImage, classes| {
         segment_bytes(ready, classes, form) + plan_bytes(ready, classes, &planned)
     };
-    let asker = order.asker.clone();
-    let queue = move |hosted: &ModelHandle, ready, place| hosted.interpret(ready, plan, place, &asker);
+    let request_context = order.request_context.clone();
+    let queue =
+        move |hosted: &ModelHandle, ready, place| hosted.interpret(ready, plan, place, &request_context);
     let arrived = arrive(context, &order, sent, phases, call, kept, queue).await?;
     // Every part holds its place until it is written.
     let Arrived {

@@ -56,7 +56,7 @@ pub(crate) async fn segment_as(
     call.request_id(&order.request_id);
     call.model(order.hosted.contract().id());
     let work = run(context, order, image, &mut call, &mut phases);
-    match in_time(order.asker.deadline, work).await {
+    match in_time(order.request_context.deadline, work).await {
         Ok((answer, outcome, place)) => {
             call.decided(outcome.record(phases));
             Ok((answer, place))
@@ -78,8 +78,8 @@ async fn run(
     let sent = Sent::new(image)?;
     let form = order.form;
     let kept = move |ready: &PreparedImage, classes| segment_bytes(ready, classes, form);
-    let asker = order.asker.clone();
-    let queue = move |hosted: &ModelHandle, ready, place| hosted.segment(ready, place, &asker);
+    let request_context = order.request_context.clone();
+    let queue = move |hosted: &ModelHandle, ready, place| hosted.segment(ready, place, &request_context);
     let Arrived {
         pending,
         place,

@@ -17,11 +17,11 @@ use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::transport::decode_errors;
 use crate::grpc::transport::outgoing::{Outbound, Permit};
 use crate::proto::v1;
+use crate::security::Refusal;
 use crate::telemetry::Call;
-use crate::trust::Refusal;
 
 /// How long images that are out of time are given to say so.
-const FAREWELL: Duration = Duration::from_millis(100);
+const HEALTH_DRAIN_NOTICE: Duration = Duration::from_millis(100);
 
 type Sender = mpsc::Sender<Result<Outbound<v1::SegmentStreamResponse>, Status>>;
 
@@ -40,12 +40,12 @@ pub(crate) fn answers(
         let ended = tokio::select! {
             // Dropping the work gives up every image of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(caller.asker.deadline, read(&context, images, &caller, &call, &sender, &mut work)) => ended,
+            ended = in_time(caller.request_context.deadline, read(&context, images, &caller, &call, &sender, &mut work)) => ended,
         };
         if let Err(ServiceError::Engine(EngineError::DeadlineExceeded)) = ended {
             // Its images are out of time as well, and say so each where the caller still listens.
             let answered = async { while work.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(FAREWELL, answered).await;
+            let _ = tokio::time::timeout(HEALTH_DRAIN_NOTICE, answered).await;
         }
         work.shutdown().await;
         conclude(call, ended, &sender).await;

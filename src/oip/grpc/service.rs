@@ -26,8 +26,8 @@ use crate::proto::inference::{
     RepositoryModelUnloadResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest,
     ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
+use crate::security::Security;
 use crate::telemetry::{Call, Rpc};
-use crate::trust::Trust;
 
 /// The service.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Inference {
     }
 
     /// Whom the service trusts.
-    pub fn trust(&self) -> &Trust {
+    pub fn trust(&self) -> &Security {
         &self.0.trust
     }
 

@@ -19,8 +19,8 @@ use crate::proto::inference::infer_parameter::ParameterChoice;
 use crate::proto::inference::{
     InferParameter, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse,
 };
+use crate::security::Refusal;
 use crate::telemetry::{Call, Phases, code_name};
-use crate::trust::Refusal;
 
 /// An answer that will come, and its part of the window.
 type Promised = (oneshot::Receiver<Answer>, OwnedSemaphorePermit);
@@ -58,7 +58,7 @@ pub(crate) fn answers(
         let ended = tokio::select! {
             // Dropping the work gives up every request of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(caller.asker.deadline, both) => ended,
+            ended = in_time(caller.request_context.deadline, both) => ended,
         };
         work.shutdown().await;
         conclude(call, ended, &sender).await;

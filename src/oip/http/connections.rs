@@ -19,7 +19,7 @@ use super::routes;
 use crate::grpc::transport::connection_limit::{ConnectionLimit, TooManyConnections};
 use crate::grpc::transport::listener::{Connection, handshake};
 use crate::oip::Inference;
-use crate::trust::Trust;
+use crate::security::Security;
 
 /// Connections too many that are told so at once; more are just closed.
 const REFUSALS: usize = 64;
@@ -88,7 +88,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// A connection, encrypted where the settings say so; `None` where that fails.
-async fn connect(stream: TcpStream, address: SocketAddr, trust: Trust) -> Option<Connection> {
+async fn connect(stream: TcpStream, address: SocketAddr, trust: Security) -> Option<Connection> {
     match &trust.tls {
         None => Some(Connection::plain(stream, address)),
         Some(tls) => handshake(tls.http(), stream, address, &trust.counts).await,
@@ -96,7 +96,7 @@ async fn connect(stream: TcpStream, address: SocketAddr, trust: Trust) -> Option
 }
 
 /// Tells a client why it is not served.
-async fn refuse(stream: TcpStream, address: SocketAddr, trust: Trust, why: TooManyConnections) {
+async fn refuse(stream: TcpStream, address: SocketAddr, trust: Security, why: TooManyConnections) {
     let Some(mut connection) = connect(stream, address, trust).await else {
         return;
     };

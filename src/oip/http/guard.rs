@@ -16,8 +16,8 @@ use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::call_start::Begun;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
+use crate::security::{AccessRecord, Need, Peer, need};
 use crate::telemetry::{Rpc, code_name};
-use crate::trust::{AccessRecord, Need, Peer, need};
 
 /// What a path asks of its caller.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use super::sums;
 use super::{Native, cells_a_task, parts, runs_within};
-use crate::answer::Answer;
+use crate::answer::PredictionView;
 use crate::backend::ClassSums;
 use crate::feature_view::{FeatureView, Layout};
 use crate::platform::for_each;
@@ -10,7 +10,12 @@ use crate::reference::label_runs::LabelRuns;
 use crate::reference::weights::Weights;
 
 impl Native {
-    pub(super) fn sums_of_runs(&self, view: &FeatureView, answer: Answer, labels: &LabelRuns) -> ClassSums {
+    pub(super) fn sums_of_runs(
+        &self,
+        view: &FeatureView,
+        answer: PredictionView,
+        labels: &LabelRuns,
+    ) -> ClassSums {
         let classes = answer.classes;
         let rows = classes + 2;
         let runs = &labels.runs;
@@ -23,7 +28,7 @@ impl Native {
             }
         };
         match view.layout {
-            Layout::Cells => {
+            Layout::Nhwc => {
                 struct Task {
                     image: usize,
                     first: usize,
@@ -48,7 +53,7 @@ impl Native {
                     }
                 }
             }
-            Layout::Planes => {
+            Layout::Nchw => {
                 let mut planes: Vec<(usize, Vec<f64>)> = (0..view.batch * view.channels)
                     .map(|plane| (plane, vec![0.0; rows]))
                     .collect();
@@ -82,7 +87,7 @@ impl Native {
         let weights: Vec<&[f64]> = weights.values.chunks_exact(view.cells).collect();
         let mut values = vec![0.0; view.batch * rows * view.channels];
         match view.layout {
-            Layout::Cells => {
+            Layout::Nhwc => {
                 let step = cells_a_task(view.cells);
                 let mut tasks: Vec<(usize, usize, Vec<f64>)> = parts(view, step)
                     .map(|(image, first)| (image, first, vec![0.0; rows * view.channels]))
@@ -101,7 +106,7 @@ impl Native {
                     image.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum);
                 }
             }
-            Layout::Planes => {
+            Layout::Nchw => {
                 let mut tasks: Vec<(usize, Vec<f64>)> = (0..view.batch * view.channels)
                     .map(|plane| (plane, Vec::new()))
                     .collect();

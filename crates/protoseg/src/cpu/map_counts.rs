@@ -2,7 +2,7 @@
 
 use super::{Native, score};
 use crate::affine::Affine;
-use crate::answer::Answer;
+use crate::answer::PredictionView;
 use crate::backend::MapCounts;
 use crate::interpolation::Axis;
 use crate::platform::for_each;
@@ -15,7 +15,7 @@ impl Native {
         &self,
         scores: &[f64],
         axes: &[Axis],
-        answer: Answer,
+        answer: PredictionView,
         labels: &LabelRuns,
         affine: &Affine,
     ) -> Vec<MapCounts> {

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use super::{Native, cells_a_task, score};
 use crate::affine::Affine;
-use crate::answer::Answer;
-use crate::backend::{MapCounts, Maps};
+use crate::answer::PredictionView;
+use crate::backend::{MapCounts, SamOutput};
 use crate::error::ProtosegError;
 use crate::feature_view::{FeatureView, Layout};
 use crate::interpolation::Axis;
@@ -35,7 +35,7 @@ impl Native {
             if bias == f64::NEG_INFINITY {
                 // A class without prototype; its score is not interpolated, for which it would have to be finite.
                 scores.fill(-f64::MAX / 4.0);
-            } else if view.layout == Layout::Cells {
+            } else if view.layout == Layout::Nhwc {
                 let cells = &image[*first * channels..(*first + scores.len()) * channels];
                 score::score_cells(self.isa, cells, channels, direction, bias, scores);
             } else {
@@ -52,10 +52,10 @@ impl Native {
         &self,
         scores: &[f64],
         axes: &[Axis],
-        answer: Answer,
+        answer: PredictionView,
         labels: &LabelRuns,
         affine: &Affine,
-    ) -> Result<Maps, ProtosegError> {
+    ) -> Result<SamOutput, ProtosegError> {
         struct Task<'a> {
             image: usize,
             first: usize,
@@ -146,7 +146,7 @@ impl Native {
             }
         }
         drop(tasks);
-        Ok(Maps {
+        Ok(SamOutput {
             probability: all_probability.into_tensor(),
             sam: all_sam.into_tensor(),
             counts,

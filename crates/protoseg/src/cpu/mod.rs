@@ -17,10 +17,10 @@ use tch::Tensor;
 pub(super) use passes::each_feature;
 
 use super::affine::{Affine, Thresholds};
-use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
+use super::backend::{Backend, ClassSums, MapCounts, SamOutput, UnitCounts};
 use super::error::ProtosegError;
 use super::feature_view::{FeatureView, Features};
-use super::reference::Reference;
+use super::reference::Prediction;
 use super::reference::label_runs::{CUT, Run};
 use crate::platform::Isa;
 use passes::Passes;
@@ -49,12 +49,17 @@ impl Native {
 }
 
 impl Backend for Native {
-    fn class_sums(&self, feature: &Tensor, reference: &Reference) -> Result<ClassSums, ProtosegError> {
+    fn class_sums(&self, feature: &Tensor, reference: &Prediction) -> Result<ClassSums, ProtosegError> {
         let features = Features::new(feature)?;
         Ok(Passes::new(*self, &features, reference)?.class_sums())
     }
 
-    fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError> {
+    fn maps(
+        &self,
+        feature: &Tensor,
+        reference: &Prediction,
+        affine: &Affine,
+    ) -> Result<SamOutput, ProtosegError> {
         let features = Features::new(feature)?;
         Passes::new(*self, &features, reference)?.maps(affine)
     }
@@ -62,7 +67,7 @@ impl Backend for Native {
     fn map_counts(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
         affine: &Affine,
     ) -> Result<Vec<MapCounts>, ProtosegError> {
         let features = Features::new(feature)?;
@@ -72,7 +77,7 @@ impl Backend for Native {
     fn unit_counts(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
         thresholds: &Thresholds,
     ) -> Result<UnitCounts, ProtosegError> {
         let features = Features::new(feature)?;

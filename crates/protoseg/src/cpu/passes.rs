@@ -6,13 +6,13 @@ use tch::Tensor;
 
 use super::Native;
 use crate::affine::{Affine, Thresholds};
-use crate::answer::Answer;
-use crate::backend::{ClassSums, MapCounts, Maps, UnitCounts};
+use crate::answer::PredictionView;
+use crate::backend::{ClassSums, MapCounts, SamOutput, UnitCounts};
 use crate::error::ProtosegError;
 use crate::feature_view::{FeatureView, Features, Layout};
 use crate::interpolation::{Axis, axes};
 use crate::platform::in_turn;
-use crate::reference::Reference;
+use crate::reference::Prediction;
 use crate::reference::label_runs::LabelRuns;
 use crate::reference::weights::SharedWeights;
 use crate::reference::weights::Weights;
@@ -26,7 +26,7 @@ thread_local! {
 pub(crate) struct Passes<'a> {
     native: Native,
     view: FeatureView<'a>,
-    answer: Answer<'a>,
+    answer: PredictionView<'a>,
     labels: &'a LabelRuns,
     /// What makes the prototypes, where it is not the labels themselves; pulled down by the first pass that needs it.
     weights: Option<SharedWeights>,
@@ -37,7 +37,7 @@ impl<'a> Passes<'a> {
     pub(super) fn new(
         native: Native,
         features: &'a Features,
-        reference: &'a Reference,
+        reference: &'a Prediction,
     ) -> Result<Passes<'a>, ProtosegError> {
         let cells = features.size();
         let same_size = cells == reference.size();
@@ -70,7 +70,7 @@ impl<'a> Passes<'a> {
     }
 
     /// [`super::Backend::maps`].
-    pub fn maps(&self, affine: &Affine) -> Result<Maps, ProtosegError> {
+    pub fn maps(&self, affine: &Affine) -> Result<SamOutput, ProtosegError> {
         self.with_scores(affine, |scores| {
             self.native
                 .finish(scores, &self.axes, self.answer, self.labels, affine)
@@ -88,7 +88,7 @@ impl<'a> Passes<'a> {
         let (native, view, labels) = (&self.native, &self.view, self.labels);
         if !self.axes.iter().all(Axis::is_identity) {
             native.count_interpolated(view, labels, thresholds, &self.axes)
-        } else if view.layout == Layout::Cells {
+        } else if view.layout == Layout::Nhwc {
             native.count_cells(view, labels, thresholds)
         } else {
             native.count_planes(view, labels, thresholds)
@@ -111,7 +111,7 @@ impl<'a> Passes<'a> {
 /// thread waits for another between two passes.
 pub(crate) fn each_feature(
     features: &[&Tensor],
-    reference: &Reference,
+    reference: &Prediction,
     work: impl Fn(usize, &Passes<'_>) + Sync,
 ) -> Result<(), ProtosegError> {
     let native = Native::detected();

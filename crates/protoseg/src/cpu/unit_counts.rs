@@ -119,8 +119,8 @@ impl Native {
             let (image, channel) = (*unit / channels, *unit % channels);
             let values = view.image(image);
             let cells: Vec<f64> = match view.layout {
-                Layout::Planes => view.plane(*unit).iter().map(|&value| f64::from(value)).collect(),
-                Layout::Cells => values[channel..]
+                Layout::Nchw => view.plane(*unit).iter().map(|&value| f64::from(value)).collect(),
+                Layout::Nhwc => values[channel..]
                     .iter()
                     .step_by(channels)
                     .map(|&value| f64::from(value))

@@ -12,10 +12,10 @@ use label_runs::{INVALID, LabelRuns};
 use tch::{Device, Kind, Tensor};
 use weights::{SharedWeights, Weights};
 
-use crate::answer::Answer;
+use crate::answer::PredictionView;
 use crate::error::{Fault, ProtosegError};
 use crate::feature_view;
-use crate::interpolation::{axes, pull_down};
+use crate::interpolation::{axes, upsample_adjoint};
 
 /// Which mask makes the prototypes (eq. 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -29,7 +29,7 @@ pub enum MaskKind {
 }
 
 /// The network's answer for a batch, made once and used for every layer.
-pub struct Reference {
+pub struct Prediction {
     batch: usize,
     classes: usize,
     size: Vec<i64>,
@@ -46,7 +46,7 @@ pub struct Reference {
     runs: OnceCell<LabelRuns>,
 }
 
-impl Reference {
+impl Prediction {
     /// From the network's probability of each object class `[B, K, *S]` with 1 to 3 spatial dimensions and `K` in 1..=254,
     /// and an optional validity mask `[B, 1, *S]` of 0 and 1.
     ///
@@ -56,7 +56,7 @@ impl Reference {
         probability: &Tensor,
         valid: Option<&Tensor>,
         mask: MaskKind,
-    ) -> Result<Reference, ProtosegError> {
+    ) -> Result<Prediction, ProtosegError> {
         check_probability(probability)?;
         let _no_grad = tch::no_grad_guard();
         let finite = finite_images(probability)?;
@@ -65,7 +65,7 @@ impl Reference {
             MaskKind::Hard => None,
             MaskKind::Soft => Some(probability.f_to_kind(Kind::Double)?.f_nan_to_num(0.0, 0.0, 0.0)?),
         };
-        Reference::assemble(labels, probability.size()[1] as usize, valid, soft, &finite)
+        Prediction::assemble(labels, probability.size()[1] as usize, valid, soft, &finite)
     }
 
     /// From labels `[B, *S]` uint8 (0 background, k object class k): ground truth in the network's place, as for the
@@ -74,10 +74,10 @@ impl Reference {
         labels: &Tensor,
         classes: usize,
         valid: Option<&Tensor>,
-    ) -> Result<Reference, ProtosegError> {
+    ) -> Result<Prediction, ProtosegError> {
         check_labels(labels, classes)?;
         let finite = vec![true; labels.size()[0] as usize];
-        Reference::assemble(labels.f_clamp_max(classes as i64)?, classes, valid, None, &finite)
+        Prediction::assemble(labels.f_clamp_max(classes as i64)?, classes, valid, None, &finite)
     }
 
     fn assemble(
@@ -86,7 +86,7 @@ impl Reference {
         valid: Option<&Tensor>,
         mask: Option<Tensor>,
         finite: &[bool],
-    ) -> Result<Reference, ProtosegError> {
+    ) -> Result<Prediction, ProtosegError> {
         let (batch, size) = (labels.size()[0] as usize, labels.size()[1..].to_vec());
         let labels = match valid {
             Some(valid) => {
@@ -109,7 +109,7 @@ impl Reference {
             .zip(&counts)
             .map(|(&finite, counts)| fault(finite, counts))
             .collect();
-        Ok(Reference {
+        Ok(Prediction {
             batch,
             classes,
             size,
@@ -125,7 +125,7 @@ impl Reference {
 
     /// The same answer at a layer's own resolution `*s`: masks averaged over the area of each cell, a cell's label being the
     /// object that covers more than half of it.
-    pub fn at_resolution(&self, cells: &[i64]) -> Result<Reference, ProtosegError> {
+    pub fn at_resolution(&self, cells: &[i64]) -> Result<Prediction, ProtosegError> {
         check_cells(cells, &self.size)?;
         let _no_grad = tch::no_grad_guard();
         let hard = self.one_hot()?;
@@ -143,7 +143,7 @@ impl Reference {
             .iter()
             .map(|fault| *fault != Some(Fault::NotFinite))
             .collect();
-        Reference::assemble(
+        Prediction::assemble(
             output_labels(&objects)?,
             self.classes,
             Some(&valid),
@@ -188,8 +188,8 @@ impl Reference {
     }
 
     /// Its plain numbers.
-    pub(crate) fn answer(&self) -> Answer<'_> {
-        Answer {
+    pub(crate) fn answer(&self) -> PredictionView<'_> {
+        PredictionView {
             classes: self.classes,
             size: &self.size,
             counts: &self.counts,
@@ -230,7 +230,7 @@ impl Reference {
                 Tensor::f_cat(&[background, mask.shallow_clone()], 1)?.f_mul(&valid)?
             }
         };
-        let pulled = pull_down(&planes, &axes(cells, &self.size))
+        let pulled = upsample_adjoint(&planes, &axes(cells, &self.size))
             .f_reshape([self.batch as i64, self.classes as i64 + 1, -1])?
             .f_contiguous()?;
         self.weights
@@ -239,7 +239,7 @@ impl Reference {
         Ok(pulled)
     }
 
-    /// [`Reference::weights`] as the native kernels read them; where they are the labels', whoever needs them first pulls them down.
+    /// [`Prediction::weights`] as the native kernels read them; where they are the labels', whoever needs them first pulls them down.
     pub(crate) fn native_weights(&self, cells: &[i64]) -> Result<SharedWeights, ProtosegError> {
         if let Some((_, pulled)) = self
             .native_weights

@@ -7,10 +7,10 @@
 use tch::{Device, Kind, Tensor};
 
 use super::affine::{Affine, Thresholds};
-use super::backend::{Backend, ClassSums, MapCounts, Maps, UnitCounts};
+use super::backend::{Backend, ClassSums, MapCounts, SamOutput, UnitCounts};
 use super::error::ProtosegError;
 use super::interpolation::{axes, upsample};
-use super::reference::Reference;
+use super::reference::Prediction;
 use super::reference::label_runs::INVALID;
 
 /// Values widened at a time: 2 Mi doubles, 16 MiB.
@@ -21,7 +21,7 @@ const CHUNK: i64 = 1 << 21;
 pub struct TensorOps;
 
 impl Backend for TensorOps {
-    fn class_sums(&self, feature: &Tensor, reference: &Reference) -> Result<ClassSums, ProtosegError> {
+    fn class_sums(&self, feature: &Tensor, reference: &Prediction) -> Result<ClassSums, ProtosegError> {
         let weights = reference.weights(&feature.size()[2..])?;
         let mut sums = Vec::new();
         for part in channel_chunks(feature, &feature.size()[2..]) {
@@ -36,7 +36,12 @@ impl Backend for TensorOps {
         })
     }
 
-    fn maps(&self, feature: &Tensor, reference: &Reference, affine: &Affine) -> Result<Maps, ProtosegError> {
+    fn maps(
+        &self,
+        feature: &Tensor,
+        reference: &Prediction,
+        affine: &Affine,
+    ) -> Result<SamOutput, ProtosegError> {
         let (batch, classes) = (feature.size()[0], affine.classes as i64);
         let cells = feature.size()[2..].to_vec();
         let device = feature.device();
@@ -64,7 +69,7 @@ impl Backend for TensorOps {
         let meetings: Result<Vec<Tensor>, _> = (1..=classes)
             .map(|class| meet(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class))
             .collect();
-        Ok(Maps {
+        Ok(SamOutput {
             probability: probability.f_to_kind(Kind::Float)?,
             sam,
             counts: counts(&Tensor::f_cat(&meetings?, 2)?)?,
@@ -74,7 +79,7 @@ impl Backend for TensorOps {
     fn unit_counts(
         &self,
         feature: &Tensor,
-        reference: &Reference,
+        reference: &Prediction,
         thresholds: &Thresholds,
     ) -> Result<UnitCounts, ProtosegError> {
         let (batch, channels) = (feature.size()[0], thresholds.channels as i64);
@@ -126,7 +131,7 @@ fn widened(feature: &Tensor, (first, length): (i64, i64)) -> Result<Tensor, tch:
 }
 
 /// Brings a score to the image's size. Minus infinity, a class without prototype, stays what it is.
-fn upsample_score(score: &Tensor, cells: &[i64], reference: &Reference) -> Result<Tensor, tch::TchError> {
+fn upsample_score(score: &Tensor, cells: &[i64], reference: &Prediction) -> Result<Tensor, tch::TchError> {
     let none = score.f_isinf()?.f_flatten(2, -1)?.f_any_dim(2, false)?;
     let shape: Vec<i64> = none.size().into_iter().chain(vec![1; cells.len()]).collect();
     let score = score.f_nan_to_num(0.0, 0.0, 0.0)?;
@@ -135,7 +140,7 @@ fn upsample_score(score: &Tensor, cells: &[i64], reference: &Reference) -> Resul
 }
 
 /// How SAMs `[B, U, *S]` (bool) meet a class of the reference: `[2, B, U]`, the pixels of both and those of the SAM.
-fn meet(sams: &Tensor, reference: &Reference, class: i64) -> Result<Tensor, tch::TchError> {
+fn meet(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch::TchError> {
     let labels = reference.labels().f_unsqueeze(1)?;
     let sum = |of: Tensor| {
         of.f_flatten(2, -1)?

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, Array3, Axis};
-use protoseg::{LayerSam, ProtoSeg, Prototypes, Reference};
+use protoseg::{LayerSam, Prediction, ProtoSeg, Prototypes};
 use tch::Tensor;
 
 use super::error::ExecutorError;
@@ -19,7 +19,7 @@ pub struct Interpretation {
     /// The image's result, as [`super::ModelExecutor::segment`] gives it.
     pub segmentation: Arc<Segmentation>,
     output: Output,
-    reference: Reference,
+    reference: Prediction,
     /// Of the layers that were scored already.
     prototypes: BTreeMap<usize, Prototypes>,
     method: ProtoSeg,
@@ -63,7 +63,7 @@ impl Interpretation {
     pub(super) fn new(
         segmentation: Segmentation,
         output: Output,
-        reference: Reference,
+        reference: Prediction,
         prototypes: BTreeMap<usize, Prototypes>,
         method: ProtoSeg,
     ) -> Interpretation {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
-use protoseg::{Fault, MaskKind, MeanSa, ProtoSeg, Prototypes, Reference, mean_sa};
+use protoseg::{Fault, MaskKind, MeanSa, Prediction, ProtoSeg, Prototypes, mean_sa};
 use tch::Tensor;
 
 use super::contract::{ModelSpec, PreparedImage};
@@ -11,7 +11,7 @@ use super::error::ExecutorError;
 use super::interpretation::Interpretation;
 use super::segmentation::{LayerScore, Score, Segmentation, labels};
 use super::tensors;
-use crate::gate::{Calibration, Confidence, Decision, Policy, Reading, ScoreCalibration, Shape};
+use crate::gate::{Calibration, Confidence, Decision, FeatureVector, Policy, ScoreCalibration, Shape};
 use crate::imaging::Image;
 use crate::model::{Manifest, Model};
 use crate::nn::inference::{InferenceNet, Output};
@@ -108,7 +108,7 @@ impl ModelExecutor {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        self.assess(&self.forward(images, &[])?)
+        self.score(&self.forward(images, &[])?)
     }
 
     /// Segments one image and keeps every layer's feature map for a closer look.
@@ -121,7 +121,7 @@ impl ModelExecutor {
         layers: &[usize],
     ) -> Result<Interpretation, ExecutorError> {
         let forward = self.forward(&[image], layers)?;
-        self.open(forward)
+        self.interpret_forward(forward)
     }
 
     /// The network's part of [`ModelExecutor::segment`], with the taps of mu's layers and of `layers`.
@@ -193,19 +193,19 @@ impl ModelExecutor {
     ///
     /// # Errors
     /// libtorch failing.
-    pub fn assess(&self, forward: &Forward<'_>) -> Result<Vec<Segmentation>, ExecutorError> {
-        let assess = || Ok(self.assess_against(forward, &forward.reference()?)?.0);
-        assess().map_err(|error: ExecutorError| error.or_memory(forward.images.len(), forward.size()))
+    pub fn score(&self, forward: &Forward<'_>) -> Result<Vec<Segmentation>, ExecutorError> {
+        let score = || Ok(self.score_against(forward, &forward.reference()?)?.0);
+        score().map_err(|error: ExecutorError| error.or_memory(forward.images.len(), forward.size()))
     }
 
     /// The scores of a batch of one, and its taps for a closer look.
     ///
     /// # Errors
     /// libtorch failing.
-    pub fn open(&self, forward: Forward<'_>) -> Result<Interpretation, ExecutorError> {
+    pub fn interpret_forward(&self, forward: Forward<'_>) -> Result<Interpretation, ExecutorError> {
         let score = || {
             let reference = forward.reference()?;
-            Ok((self.assess_against(&forward, &reference)?, reference))
+            Ok((self.score_against(&forward, &reference)?, reference))
         };
         let ((mut segmentations, prototypes), reference) =
             score().map_err(|error: ExecutorError| error.or_memory(forward.images.len(), forward.size()))?;
@@ -227,10 +227,10 @@ impl ModelExecutor {
     }
 
     /// The results, and the prototypes of each of mu's layers.
-    fn assess_against(
+    fn score_against(
         &self,
         forward: &Forward<'_>,
-        reference: &Reference,
+        reference: &Prediction,
     ) -> Result<(Vec<Segmentation>, Vec<Prototypes>), ExecutorError> {
         let output = &forward.output;
         let numbers = &self.manifest().mu.layers;
@@ -301,7 +301,7 @@ fn rehearsed(
         Some(Fault::EmptyPrediction | Fault::FullPrediction) => return none(0.0),
         None => {}
     }
-    let value = score.fitted.of(&Reading {
+    let value = score.fitted.of(&FeatureVector {
         units: &mean_sa.units,
         confidence,
         shape: Shape::new(labels),
@@ -323,9 +323,9 @@ impl Forward<'_> {
         self.images[0].size()
     }
 
-    fn reference(&self) -> Result<Reference, ExecutorError> {
+    fn reference(&self) -> Result<Prediction, ExecutorError> {
         let output = &self.output;
-        Ok(Reference::new(
+        Ok(Prediction::new(
             &output.probability,
             output.valid.as_ref(),
             MaskKind::Hard,

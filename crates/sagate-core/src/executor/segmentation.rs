@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, Axis};
 use protoseg::{Fault, MeanSa};
 
-use crate::gate::{Confidence, Evidence, Expectation};
+use crate::gate::{Confidence, Expectation, QcInputs};
 
 /// What the model says of one image, on the image's own grid.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,9 +56,9 @@ impl Segmentation {
     }
 
     /// On what the gate decides.
-    pub fn evidence(&self) -> Evidence {
+    pub fn evidence(&self) -> QcInputs {
         let fault = self.mean_sa.fault;
-        Evidence {
+        QcInputs {
             // What is not finite has no score, and the gate must see that it has none.
             mu: if fault == Some(Fault::NotFinite) {
                 f64::NAN

@@ -8,7 +8,7 @@ use crate::model::Golden;
 /// How far mu may lie from the golden one: other processors and devices round in other ways.
 pub const MU_TOLERANCE: f64 = 0.005;
 /// The least Dice between the mask and the golden one.
-pub const LEAST_DICE: f64 = 0.995;
+pub const MIN_DICE: f64 = 0.995;
 
 /// Segments the golden image and compares mask and mu with what they were.
 ///
@@ -30,9 +30,9 @@ pub fn self_test(pass: &ModelExecutor, golden: &Golden) -> Result<(), ExecutorEr
         ));
     }
     let agreement = dice(&seen.labels, &golden.labels, pass.manifest().classes.len());
-    if agreement < LEAST_DICE {
+    if agreement < MIN_DICE {
         return failed(format!(
-            "Dice between its mask and the golden one is {agreement:.4}, at least {LEAST_DICE} would be right"
+            "Dice between its mask and the golden one is {agreement:.4}, at least {MIN_DICE} would be right"
         ));
     }
     let mu = seen.mean_sa.mu;

@@ -8,7 +8,7 @@ use super::{By, Calibration, Policy};
 
 /// What is known of one image after the network and the scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evidence {
+pub struct QcInputs {
     /// Mean SA score; 0 where the prediction is empty or full.
     pub mu: f64,
     /// The rehearsed score, where the model has one.
@@ -93,7 +93,7 @@ impl Decision {
 /// is finite and reaches a threshold that a calibration
 /// stands behind, the input is what the model is for, and the prediction is neither empty nor full; the policy may waive
 /// the calibration and the last, nothing else.
-pub fn decide(evidence: &Evidence, calibration: Option<&Calibration>, policy: &Policy) -> Decision {
+pub fn decide(evidence: &QcInputs, calibration: Option<&Calibration>, policy: &Policy) -> Decision {
     let (threshold, coverage) = match (policy.threshold, calibration) {
         (Some(threshold), _) => (Some(threshold), None),
         (None, Some(calibration)) => {

@@ -24,7 +24,7 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> Option<f64> {
 
 /// The distance that two samples of these sizes from one distribution stay below in 95 % of cases, at most 1 (Smirnov 1948):
 /// `1.358 sqrt((n + m) / (n m))`, which holds for large samples and is a little too wide for small ones.
-pub fn usual_distance(n: usize, m: usize) -> f64 {
+pub fn ks_critical_value(n: usize, m: usize) -> f64 {
     let (n, m) = (n as f64, m as f64);
     (1.358 * ((n + m) / (n * m)).sqrt()).min(1.0)
 }

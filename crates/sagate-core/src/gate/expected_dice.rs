@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evaluation::{Bootstrap, percentile};
 
 /// Fewer images with truth than this say too little.
-pub const LEAST_KNOWN: usize = 10;
+pub const MIN_LABELLED: usize = 10;
 
 /// Points that the map is kept at: twentieths of the scores.
 const KNOTS: usize = 20;
@@ -46,7 +46,7 @@ pub struct Expectation {
 
 /// An image whose truth is known, or a spoilt copy of one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Known {
+pub struct LabelledScore {
     /// Its score.
     pub score: f64,
     /// Its Dice against the truth, 0..=1.
@@ -56,13 +56,13 @@ pub struct Known {
 }
 
 impl ExpectedDice {
-    /// From images whose truth is known. `None` where they are fewer than [`LEAST_KNOWN`] (copies not counted), or something is not
+    /// From images whose truth is known. `None` where they are fewer than [`MIN_LABELLED`] (copies not counted), or something is not
     /// finite.
-    pub fn fit(known: &[Known], seed: u64) -> Option<ExpectedDice> {
+    pub fn fit(known: &[LabelledScore], seed: u64) -> Option<ExpectedDice> {
         let mut images: Vec<usize> = known.iter().map(|it| it.image).collect();
         images.sort_unstable();
         images.dedup();
-        if images.len() < LEAST_KNOWN || known.iter().any(|it| !(it.score + it.dice).is_finite()) {
+        if images.len() < MIN_LABELLED || known.iter().any(|it| !(it.score + it.dice).is_finite()) {
             return None;
         }
         let mut known = known.to_vec();
@@ -72,15 +72,15 @@ impl ExpectedDice {
             .map(|knot| percentile(&scores, knot as f64 / KNOTS as f64))
             .collect();
         at.dedup();
-        let once = Steps::fit(&known, &vec![1; known.len()])?;
+        let once = IsotonicFit::fit(&known, &vec![1; known.len()])?;
         let groups: Vec<usize> = known
             .iter()
             .map(|it| images.binary_search(&it.image).expect("every image is listed"))
             .collect();
         let bootstrap = Bootstrap::new(&groups, DRAWS, seed);
-        let drawn: Vec<Steps> = bootstrap
+        let drawn: Vec<IsotonicFit> = bootstrap
             .draws()
-            .filter_map(|times| Steps::fit(&known, times))
+            .filter_map(|times| IsotonicFit::fit(&known, times))
             .collect();
         let knot = |score: f64| {
             let mut values: Vec<f64> = drawn.iter().map(|steps| steps.at(score)).collect();
@@ -148,14 +148,14 @@ impl ExpectedDice {
 }
 
 /// The rising steps that are nearest to weighted values in the least squares.
-struct Steps {
+struct IsotonicFit {
     /// First score and value of each step.
     steps: Vec<(f64, f64)>,
 }
 
-impl Steps {
+impl IsotonicFit {
     /// From values by rising score, each so many times; equal scores are one. `None` where none comes.
-    fn fit(known: &[Known], times: &[u32]) -> Option<Steps> {
+    fn fit(known: &[LabelledScore], times: &[u32]) -> Option<IsotonicFit> {
         // Score, sum, weight.
         let mut blocks: Vec<(f64, f64, f64)> = Vec::new();
         let with_times = known.iter().zip(times).filter(|(_, times)| **times > 0);
@@ -184,7 +184,7 @@ impl Steps {
             .into_iter()
             .map(|(score, sum, weight)| (score, sum / weight))
             .collect();
-        (!steps.is_empty()).then_some(Steps { steps })
+        (!steps.is_empty()).then_some(IsotonicFit { steps })
     }
 
     fn at(&self, score: f64) -> f64 {

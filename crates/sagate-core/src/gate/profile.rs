@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 const RELIABLE: f64 = 0.8;
 
 /// Profiles of fewer calibration images are no distribution.
-pub const LEAST_IMAGES: usize = 5;
+pub const MIN_IMAGES: usize = 5;
 
 /// What the units' SA scores usually are: their mean and covariance over calibration images.
 #[derive(Debug, Clone)]
@@ -25,13 +25,13 @@ pub struct UnitProfile {
 
 impl UnitProfile {
     /// From the SA scores of calibration images `[images, units]`, each 0..=1. `None` where there are fewer than
-    /// [`LEAST_IMAGES`] images or no unit, or a score is not finite.
+    /// [`MIN_IMAGES`] images or no unit, or a score is not finite.
     ///
     /// With few images and many units the empirical covariance has no inverse: it is shrunk towards a multiple of the identity
     /// by the share that Ledoit and Wolf (2004) derive.
     pub fn fit(scores: &Array2<f64>) -> Option<UnitProfile> {
         let (images, units) = scores.dim();
-        if images < LEAST_IMAGES || units == 0 || scores.iter().any(|score| !score.is_finite()) {
+        if images < MIN_IMAGES || units == 0 || scores.iter().any(|score| !score.is_finite()) {
             return None;
         }
         let mean = scores.mean_axis(Axis(0))?;

@@ -9,14 +9,14 @@ use super::{Confidence, Shape};
 const PENALTY: f64 = 10.0;
 
 /// Readings beyond these quantiles of the rehearsal's count as those.
-const USUAL: [f64; 2] = [0.005, 0.995];
+const CLIP_QUANTILES: [f64; 2] = [0.005, 0.995];
 
 /// The fewest images that a score is fitted on.
-pub const LEAST_REHEARSED: usize = 40;
+pub const MIN_SAMPLES: usize = 40;
 
 /// What one forward pass says of an image, beside its mask.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading<'a> {
+pub struct FeatureVector<'a> {
     /// SA score of each unit of mu's layers (eq. 8), each 0..=1; of several classes the mean.
     pub units: &'a [f64],
     /// How sure the probabilities are.
@@ -25,7 +25,7 @@ pub struct Reading<'a> {
     pub shape: Shape,
 }
 
-impl Reading<'_> {
+impl FeatureVector<'_> {
     /// The numbers that a score is made of: the units, both confidences and their logits, the three numbers of the shape.
     fn numbers(&self) -> Vec<f64> {
         let Confidence { soft_dice, object } = self.confidence;
@@ -56,7 +56,7 @@ fn logit(p: f64) -> f64 {
 }
 
 /// A score fitted on a rehearsal: the Dice that the output is expected to have with the network's own output on the image
-/// unspoilt, by ridge regression on a [`Reading`], times the squared mean confidence inside the object, which knows what the
+/// unspoilt, by ridge regression on a [`FeatureVector`], times the squared mean confidence inside the object, which knows what the
 /// network doubts in an image that nobody spoilt.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RehearsedScore {
@@ -68,12 +68,12 @@ pub struct RehearsedScore {
 
 impl RehearsedScore {
     /// From readings of spoilt and unspoilt images with their Dice to the output on the image unspoilt (1 for those). `None` where
-    /// there are fewer than [`LEAST_REHEARSED`], where they differ in their number of units, or where one is not finite.
-    pub fn fit(readings: &[(Reading<'_>, f64)]) -> Option<RehearsedScore> {
+    /// there are fewer than [`MIN_SAMPLES`], where they differ in their number of units, or where one is not finite.
+    pub fn fit(readings: &[(FeatureVector<'_>, f64)]) -> Option<RehearsedScore> {
         let rows: Vec<Vec<f64>> = readings.iter().map(|(reading, _)| reading.numbers()).collect();
         let width = rows.first()?.len();
         let finite = |row: &Vec<f64>| row.len() == width && row.iter().all(|value| value.is_finite());
-        if rows.len() < LEAST_REHEARSED
+        if rows.len() < MIN_SAMPLES
             || !rows.iter().all(finite)
             || readings.iter().any(|(_, dice)| !dice.is_finite())
         {
@@ -91,7 +91,7 @@ impl RehearsedScore {
                 })
                 .collect()
         };
-        let [low, high] = USUAL.map(bound);
+        let [low, high] = CLIP_QUANTILES.map(bound);
         for row in table.rows_mut() {
             clip(row, &low, &high);
         }
@@ -129,7 +129,7 @@ impl RehearsedScore {
     ///
     /// # Panics
     /// Where the reading is not of the score's number of units.
-    pub fn of(&self, reading: &Reading<'_>) -> f64 {
+    pub fn of(&self, reading: &FeatureVector<'_>) -> f64 {
         self.steadiness(reading) * reading.confidence.object.powi(2)
     }
 
@@ -138,7 +138,7 @@ impl RehearsedScore {
     ///
     /// # Panics
     /// As [`RehearsedScore::of`].
-    pub fn steadiness(&self, reading: &Reading<'_>) -> f64 {
+    pub fn steadiness(&self, reading: &FeatureVector<'_>) -> f64 {
         let numbers = reading.numbers();
         assert_eq!(numbers.len(), self.weights.len(), "a score is of its units");
         if numbers.iter().any(|value| !value.is_finite()) {

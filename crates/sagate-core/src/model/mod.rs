@@ -28,7 +28,7 @@ pub use error::{Finding, ModelError, Severity};
 pub use folder::Model;
 pub use golden::Golden;
 pub use manifest::{Architecture, Class, FORMAT, Input, Kind, Manifest, Mu, Provenance, Score};
-pub use repository::{Located, Reference, Repository, Scan, Unreadable};
+pub use repository::{Located, ModelReference, Repository, Scan, Unreadable};
 pub use sums::content_hash;
 pub use verify::verify;
 pub use write::{refresh_sums, write_calibration, write_golden, write_model};

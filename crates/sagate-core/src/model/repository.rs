@@ -10,17 +10,17 @@ use super::manifest::name_complaint;
 
 /// How a model is asked for: `NAME`, its highest version, or `NAME@VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
+pub struct ModelReference {
     /// The model's name.
     pub name: String,
     /// Its version, at least 1; `None`: the highest there is.
     pub version: Option<u32>,
 }
 
-impl FromStr for Reference {
+impl FromStr for ModelReference {
     type Err = ModelError;
 
-    fn from_str(text: &str) -> Result<Reference, ModelError> {
+    fn from_str(text: &str) -> Result<ModelReference, ModelError> {
         let refuse = |message| ModelError::Reference {
             reference: text.to_string(),
             message,
@@ -40,14 +40,14 @@ impl FromStr for Reference {
                 ))
             })?),
         };
-        Ok(Reference {
+        Ok(ModelReference {
             name: name.to_string(),
             version,
         })
     }
 }
 
-impl fmt::Display for Reference {
+impl fmt::Display for ModelReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
             Some(version) => write!(f, "{}@{version}", self.name),
@@ -230,7 +230,7 @@ impl Repository {
     /// # Errors
     /// A reference that names no model, or one that is not there; then the message lists what is.
     pub fn resolve(&self, reference: &str) -> Result<Located, ModelError> {
-        let wanted: Reference = reference.parse()?;
+        let wanted: ModelReference = reference.parse()?;
         let (models, _) = self.list()?;
         let fits = |it: &&Located| {
             it.name == wanted.name && wanted.version.is_none_or(|version| version == it.version)

@@ -7,7 +7,7 @@ mod tones;
 use ndarray::Array2;
 use sagate_core::executor::ExecutorError;
 use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation, dice};
-use sagate_core::gate::{Confidence, Reading, Shape};
+use sagate_core::gate::{Confidence, FeatureVector, Shape};
 
 pub use spoil::spoil;
 
@@ -40,8 +40,8 @@ pub struct Rehearsed {
 
 impl Rehearsed {
     /// The reading that a score is made of.
-    pub fn reading(&self) -> Reading<'_> {
-        Reading {
+    pub fn reading(&self) -> FeatureVector<'_> {
+        FeatureVector {
             units: &self.units,
             confidence: self.confidence,
             shape: self.shape,

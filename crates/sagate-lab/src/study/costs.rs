@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use protoseg::{MaskKind, ProtoSeg, Reference};
+use protoseg::{MaskKind, Prediction, ProtoSeg};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sagate_core::gate::Confidence;
@@ -60,7 +60,7 @@ pub fn costs(
         let net = networks.own();
         let method = ProtoSeg::default();
         let output = net.forward(&input, &[10, 17, 18])?;
-        let reference = || Reference::new(&output.probability, None, MaskKind::Hard);
+        let reference = || Prediction::new(&output.probability, None, MaskKind::Hard);
         let mask = output.probability.f_gt(0.5)?;
         let labels = sample.labels.mapv(|_| 1);
         let probability = ndarray::Array3::from_elem((1, labels.nrows(), labels.ncols()), 0.7);

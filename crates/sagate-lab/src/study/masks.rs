@@ -1,6 +1,6 @@
 //! Which mask makes the prototypes, and at which resolution SAMs are held against it.
 
-use protoseg::{MaskKind, ProtoSeg, Reference};
+use protoseg::{MaskKind, Prediction, ProtoSeg};
 use sagate_core::nn::inference::InferenceNet;
 use sagate_core::nn::layers::LAYER_COUNT;
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ fn in_each_way(net: &InferenceNet, input: &Tensor) -> Result<Vec<[Vec<f64>; 3]>,
     let _no_grad = tch::no_grad_guard();
     let every: Vec<usize> = (1..=LAYER_COUNT).collect();
     let output = net.forward(input, &every)?;
-    let reference = |kind| Reference::new(&output.probability, output.valid.as_ref(), kind);
+    let reference = |kind| Prediction::new(&output.probability, output.valid.as_ref(), kind);
     let (hard, soft) = (reference(MaskKind::Hard)?, reference(MaskKind::Soft)?);
     let method = ProtoSeg::default();
     let mut images = vec![[const { Vec::new() }; 3]; input.size()[0] as usize];

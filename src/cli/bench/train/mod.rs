@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use ndarray::{Array2, Array3};
+use peer::Peer;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sagate_core::gate::evaluation::median;
@@ -15,8 +16,6 @@ use sagate_lab::train::stepper::Stepper;
 use sagate_lab::train::{Loss, Recipe, Sample};
 use serde::Serialize;
 use tch::Device;
-
-use peer::Peer;
 
 use super::memory;
 use super::refuse;

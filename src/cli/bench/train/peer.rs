@@ -11,7 +11,7 @@ use super::TrainArgs;
 use crate::cli::UsageError;
 
 /// The same training in PyTorch.
-const PEER: &str = include_str!("../../../../tests/peers/train.py");
+const PEER: &str = include_str!("../../../../tests/support/baselines/train.py");
 
 /// PyTorch in a process of its own, ended when this is dropped.
 pub(super) struct Peer {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::grpc::error::ServiceError;
-use crate::trust::ClientKey;
+use crate::security::ClientKey;
 
 /// How much may be received at once, in all and from one client, and for how long.
 pub(crate) struct ReceiveBudget {

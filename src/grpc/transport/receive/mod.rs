@@ -24,7 +24,7 @@ use tonic::codec::HEADER_SIZE;
 use tonic::{Code, Status};
 
 use crate::grpc::error::ServiceError;
-use crate::trust::{Client, ClientKey, Peer};
+use crate::security::{Client, ClientKey, Peer};
 
 /// Largest message of which tonic may reserve the announced length before it is here: what HTTP/2 lets any stream send at first.
 const RESERVED_AT_ONCE: usize = 64 << 10;

@@ -8,12 +8,11 @@ mod taps;
 
 use std::collections::BTreeMap;
 
-use tch::{Device, Kind, TchError, Tensor};
-
 use bucket::Extents;
 use convolution::{Convolution, Decoder};
 use fold::Fold;
 use taps::Taps;
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::checkpoint::{CheckpointError, Weights};
 use super::layers::{LAYER_COUNT, LAYERS, Layer};

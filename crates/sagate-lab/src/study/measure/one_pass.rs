@@ -1,7 +1,7 @@
 //! What one forward pass gives.
 
 use ndarray::{Array2, Array3, Axis};
-use protoseg::{Confusion, MaskKind, ProtoSeg, Reference, mean_sa};
+use protoseg::{Confusion, MaskKind, Prediction, ProtoSeg, mean_sa};
 use sagate_core::gate::{Confidence, Shape};
 use sagate_core::nn::inference::{InferenceNet, Output};
 use sagate_core::nn::layers::LAYER_COUNT;
@@ -72,8 +72,8 @@ pub fn one_pass(
     let output = net.forward(&input, &every)?;
     let method = ProtoSeg::default();
     let valid = output.valid.as_ref();
-    let reference = Reference::new(&output.probability, valid, MaskKind::Hard)?;
-    let soft = Reference::new(&output.probability, valid, MaskKind::Soft)?;
+    let reference = Prediction::new(&output.probability, valid, MaskKind::Hard)?;
+    let soft = Prediction::new(&output.probability, valid, MaskKind::Soft)?;
 
     let labels = output.crop(reference.labels());
     let mut layers = vec![Vec::with_capacity(LAYER_COUNT); samples.len()];
@@ -86,7 +86,7 @@ pub fn one_pass(
             layers.push(LayerCounts { output, truth });
         }
     }
-    let units = |reference: &Reference| -> Result<_, StudyError> {
+    let units = |reference: &Prediction| -> Result<_, StudyError> {
         let (mut units, mut prototypes) = (Vec::new(), Vec::new());
         for number in &MU_LAYERS {
             let (of_units, _, of_classes) = method.units_and_score(&output.taps[number], reference)?;
@@ -96,9 +96,9 @@ pub fn one_pass(
         Ok((mean_sa(&units), prototypes))
     };
     let ((hard_units, prototypes), (soft_units, _)) = (units(&reference)?, units(&soft)?);
-    let by_output = Reference::from_labels(&labels.f_contiguous()?, 1, None)?;
-    let by_truth = Reference::from_labels(&truth, 1, None)?;
-    let of_input = |reference: &Reference| -> Result<_, StudyError> {
+    let by_output = Prediction::from_labels(&labels.f_contiguous()?, 1, None)?;
+    let by_truth = Prediction::from_labels(&truth, 1, None)?;
+    let of_input = |reference: &Prediction| -> Result<_, StudyError> {
         Ok(confusions(&method.layer(&input, reference)?.sam, &truth)?)
     };
     let (input_counts, input_by_truth) = (of_input(&by_output)?, of_input(&by_truth)?);

@@ -7,7 +7,7 @@ mod fitted;
 
 use protoseg::Metric;
 use sagate_core::gate::evaluation::median;
-use sagate_core::gate::{LEAST_IMAGES, Reading, RehearsedScore, UnitProfile};
+use sagate_core::gate::{FeatureVector, MIN_IMAGES, RehearsedScore, UnitProfile};
 
 use super::measure::{ManyPasses, OnePass};
 use super::record::{Record, Records};
@@ -111,7 +111,7 @@ fn calibration(records: &Records) -> Option<ndarray::Array2<f64>> {
     let units = rows.first().map_or(0, |row| row.len());
     ndarray::Array2::from_shape_vec((rows.len(), units), rows.concat())
         .ok()
-        .filter(|rows| rows.nrows() >= LEAST_IMAGES)
+        .filter(|rows| rows.nrows() >= MIN_IMAGES)
 }
 
 /// Whether the output is neither empty nor full.
@@ -292,8 +292,8 @@ fn rehearsed(records: &Records) -> Vec<Score> {
     ]
 }
 
-fn reading(pass: &OnePass) -> Reading<'_> {
-    Reading {
+fn reading(pass: &OnePass) -> FeatureVector<'_> {
+    FeatureVector {
         units: &pass.units,
         confidence: pass.confidence,
         shape: pass.shape,
@@ -301,8 +301,8 @@ fn reading(pass: &OnePass) -> Reading<'_> {
 }
 
 fn certainty(records: &Records) -> Vec<Score> {
-    type Reading = fn(&OnePass) -> f64;
-    let readings: [(&'static str, &'static str, Reading); 9] = [
+    type FeatureVector = fn(&OnePass) -> f64;
+    let readings: [(&'static str, &'static str, FeatureVector); 9] = [
         ("soft-dice", "soft Dice confidence", |pass| {
             pass.confidence.soft_dice
         }),
@@ -329,7 +329,7 @@ fn certainty(records: &Records) -> Vec<Score> {
         }),
         ("foreground", "foreground size", |pass| pass.certainty.foreground),
     ];
-    let score = |(id, name, reading): (&'static str, &'static str, Reading)| Score {
+    let score = |(id, name, reading): (&'static str, &'static str, FeatureVector)| Score {
         id,
         name,
         family: Family::Certainty,
@@ -340,8 +340,8 @@ fn certainty(records: &Records) -> Vec<Score> {
 }
 
 fn many_passes(passes: &[ManyPasses]) -> Vec<Score> {
-    type Reading = fn(&ManyPasses) -> f64;
-    let readings: [(&'static str, &'static str, Cost, Reading); 4] = [
+    type FeatureVector = fn(&ManyPasses) -> f64;
+    let readings: [(&'static str, &'static str, Cost, FeatureVector); 4] = [
         ("ensemble", "ensemble, mean pairwise Dice", Cost::Ensemble, |it| {
             it.ensemble
         }),
@@ -358,7 +358,7 @@ fn many_passes(passes: &[ManyPasses]) -> Vec<Score> {
             1.0 - it.gradients
         }),
     ];
-    let score = |(id, name, cost, reading): (&'static str, &'static str, Cost, Reading)| Score {
+    let score = |(id, name, cost, reading): (&'static str, &'static str, Cost, FeatureVector)| Score {
         id,
         name,
         family: Family::ManyPasses,

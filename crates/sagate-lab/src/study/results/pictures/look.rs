@@ -1,7 +1,7 @@
 //! A network at work on one image: its output, its feature maps and what they see.
 
 use ndarray::Array2;
-use protoseg::{MaskKind, ProtoSeg, Reference};
+use protoseg::{MaskKind, Prediction, ProtoSeg};
 use sagate_core::nn::inference::{InferenceNet, Output};
 use tch::{TchError, Tensor};
 
@@ -13,7 +13,7 @@ use crate::train::Sample;
 pub(super) struct Look {
     input: Tensor,
     output: Output,
-    reference: Reference,
+    reference: Prediction,
 }
 
 /// One unit of a layer.
@@ -32,7 +32,7 @@ impl Look {
         let _no_grad = tch::no_grad_guard();
         let input = pixels(&[sample], net.device())?;
         let output = net.forward(&input, layers)?;
-        let reference = Reference::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
+        let reference = Prediction::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
         Ok(Look {
             input,
             output,

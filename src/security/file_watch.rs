@@ -1,0 +1,91 @@
+//! Files that are read again when they have changed.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::error::SecurityError;
+
+/// What some editors begin a text in UTF-8 with. It says nothing, and is no part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a text file that a setting names.
+///
+/// # Errors
+/// It is not there, may not be read, or has more than so many bytes.
+pub(crate) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<Vec<u8>, SecurityError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(largest + 1).read_to_end(&mut bytes));
+    read.map_err(|source| SecurityError::File {
+        setting,
+        path: path.to_path_buf(),
+        source,
+    })?;
+    if bytes.len() as u64 > largest {
+        return Err(SecurityError::Content {
+            setting,
+            path: path.to_path_buf(),
+            message: format!("it has more than {largest} bytes, far too many for what it should hold"),
+        });
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(bytes)
+}
+
+/// What some files held, so that a change is seen whatever their times say.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct ContentDigest([u8; 32]);
+
+impl ContentDigest {
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> ContentDigest {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        ContentDigest(hasher.finalize().into())
+    }
+}
+
+/// Calls `look` again and again, and whenever `now` changes, off the threads that serve. `look` says whether something was taken over; what is wrong is told once,
+/// and again only when it is something else.
+pub(super) async fn follow(
+    every: Duration,
+    mut now: watch::Receiver<()>,
+    what: &'static str,
+    look: impl Fn() -> Result<bool, SecurityError> + Clone + Send + 'static,
+    counted: impl Fn(bool),
+) {
+    let mut told = String::new();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            Ok(()) = now.changed() => {}
+        }
+        let look = look.clone();
+        match tokio::task::spawn_blocking(look).await {
+            Ok(Ok(true)) => {
+                counted(true);
+                told.clear();
+                tracing::info!("{what} changed: the new ones are in use");
+            }
+            Ok(Ok(false)) => told.clear(),
+            Ok(Err(error)) => {
+                let message = error.to_string();
+                if message != told {
+                    counted(false);
+                    tracing::error!("{what} changed and cannot be used, the old ones stay in use: {message}");
+                    told = message;
+                }
+            }
+            // It panicked, or the runtime ends.
+            Err(error) => tracing::error!("{what} cannot be looked at: {error}"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One request of HTTP/1.1 to a URL, over TLS where that says so. Redirects are not followed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::error::SecurityError;
+use super::pem::PemFile;
+use super::tls::provider;
+
+/// A URL, and how it is reached.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    uri: Uri,
+    tls: Option<TlsConnector>,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    /// HTTP's status.
+    pub status: StatusCode,
+    /// The body as it is.
+    pub body: Vec<u8>,
+}
+
+impl Endpoint {
+    /// An `http://` or `https://` URL. The certificate of the latter is believed where an authority of the PEM file `ca` gave it, which
+    /// `setting` names, or where that is empty one of the system's.
+    ///
+    /// # Errors
+    /// Authorities that cannot be read, or none.
+    pub fn new(uri: Uri, setting: &'static str, ca: &Path) -> Result<Endpoint, SecurityError> {
+        let tls = match uri.scheme_str() {
+            Some("https") => Some(connector(setting, ca)?),
+            _ => None,
+        };
+        Ok(Endpoint { uri, tls })
+    }
+
+    /// A request to a path of it, or to its own path.
+    pub fn request(&self, method: &str, path: Option<&str>) -> http::request::Builder {
+        let own = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let host = self.uri.authority().map_or("", |authority| authority.as_str());
+        Request::builder()
+            .method(method)
+            .uri(path.unwrap_or(own))
+            .header("host", host)
+    }
+
+    /// Sends it, and waits so long for an answer of at most so many bytes.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+        largest: usize,
+    ) -> Result<Answer, String> {
+        let asked = async {
+            let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+            let standard = if self.tls.is_some() { 443 } else { 80 };
+            let port = self.uri.port_u16().unwrap_or(standard);
+            let stream = TcpStream::connect((host, port)).await;
+            let stream = stream.map_err(|error| error.to_string())?;
+            match &self.tls {
+                None => exchange(request, stream, largest).await,
+                Some(tls) => {
+                    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+                    let encrypted = tls.connect(name, stream).await;
+                    exchange(request, encrypted.map_err(|error| error.to_string())?, largest).await
+                }
+            }
+        };
+        let late = |_| Err(format!("no answer within {} s", patience.as_secs()));
+        tokio::time::timeout(patience, asked).await.unwrap_or_else(late)
+    }
+}
+
+fn connector(setting: &'static str, ca: &Path) -> Result<TlsConnector, SecurityError> {
+    let roots = match ca.as_os_str().is_empty() {
+        false => PemFile::read(setting, ca)?.authorities()?,
+        true => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots
+        }
+    };
+    if roots.is_empty() {
+        return Err(SecurityError::Setting {
+            setting,
+            message: "is empty, and this system has no authorities of its own: name a PEM file of those that sign the URL's certificate"
+                .into(),
+        });
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| SecurityError::Setting {
+        setting,
+        message: format!("TLS cannot be spoken: {error}"),
+    })?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+async fn exchange(
+    request: Request<Full<Bytes>>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    largest: usize,
+) -> Result<Answer, String> {
+    let words = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(words)?;
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await.map_err(words)?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), largest).collect().await;
+    connection.abort();
+    let body =
+        body.map_err(|error| format!("the answer broke off, or has more than {largest} bytes: {error}"))?;
+    Ok(Answer {
+        status,
+        body: body.to_bytes().to_vec(),
+    })
+}

@@ -1,0 +1,263 @@
+//! Signed tokens (JWT, as OpenID Connect gives them out): who signed them, for whom, until when, and what they say of the caller.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+use super::auth::Unauthenticated;
+use super::certificate::is_loggable;
+use super::counts::Counts;
+use super::error::SecurityError;
+use super::file_watch::ContentDigest;
+use super::jwks::Source;
+use super::ring;
+use crate::config::{self, Role, Roles};
+
+/// Longest token in bytes: headers are bounded as well, and no issuer's are that long.
+const LONGEST: usize = 16 * 1024;
+/// A token of a key that is not known has the keys read again, but no more often than this.
+const SOONEST: Duration = Duration::from_secs(10);
+
+/// What signed tokens are judged by. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Jwt(Arc<Inner>);
+
+struct Inner {
+    settings: config::Auth,
+    source: Source,
+    keys: RwLock<Arc<Keys>>,
+    /// Told when a token names a key that is not there.
+    missed: Notify,
+}
+
+#[derive(Default)]
+struct Keys {
+    print: Option<ContentDigest>,
+    keys: Vec<Key>,
+}
+
+struct Key {
+    id: Option<String>,
+    /// The one algorithm that its owner says it is for.
+    algorithm: Option<Algorithm>,
+    key: DecodingKey,
+}
+
+type Claims = HashMap<String, Value>;
+
+impl Jwt {
+    /// Reads the keys of a file; those of a URL come with [`Jwt::follow`], as a service that starts should not hang on another.
+    ///
+    /// # Errors
+    /// A file that holds no set of keys, or what is no URL.
+    pub fn open(settings: &config::Auth) -> Result<Jwt, SecurityError> {
+        jwt_crypto::install();
+        let source = Source::new(&settings.jwks, &settings.jwks_ca)?;
+        let jwt = Jwt(Arc::new(Inner {
+            settings: settings.clone(),
+            keys: RwLock::default(),
+            missed: Notify::new(),
+            source,
+        }));
+        if jwt.0.source.is_file() {
+            let read = jwt.0.source.read_file().and_then(|bytes| jwt.take(&bytes));
+            read.map_err(|message| SecurityError::Setting {
+                setting: "auth.jwks",
+                message,
+            })?;
+        }
+        Ok(jwt)
+    }
+
+    /// Reads the keys again and again, when a token names one that is not there, and whenever `now` changes.
+    pub async fn follow(self, mut now: watch::Receiver<()>, counts: Arc<Counts>) {
+        let every = Duration::from_secs(self.0.settings.jwks_seconds);
+        let mut told = String::new();
+        loop {
+            let read = self.0.source.read().await.and_then(|bytes| self.take(&bytes));
+            let failed = read.is_err();
+            match read {
+                Ok(changed) => {
+                    if changed {
+                        counts.reloaded(true);
+                        tracing::info!("the keys of auth.jwks changed: the new ones are in use");
+                    }
+                    told.clear();
+                }
+                Err(message) if message != told => {
+                    counts.reloaded(false);
+                    tracing::error!(
+                        "the keys of auth.jwks cannot be read, those known so far stay in use: {message}"
+                    );
+                    told = message;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(SOONEST.min(every)).await;
+            if failed {
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every.saturating_sub(SOONEST)) => {}
+                () = self.0.missed.notified() => {}
+                Ok(()) = now.changed() => {}
+            }
+        }
+    }
+
+    /// Who sent it, and what they may do.
+    ///
+    /// # Errors
+    /// What is wrong with it. Nothing of the token is repeated.
+    pub fn judge(&self, token: &str) -> Result<(Arc<str>, Roles), Unauthenticated> {
+        if token.len() > LONGEST {
+            return Err(Unauthenticated::new(format!(
+                "the signed token has more than {LONGEST} bytes"
+            )));
+        }
+        let header = decode_header(token)
+            .map_err(|_| Unauthenticated::new("the token is neither known nor a signed one"))?;
+        if header.crit.is_some() {
+            return Err(Unauthenticated::new(
+                "the signed token has a header `crit`, of which nothing is understood",
+            ));
+        }
+        if !jwt_crypto::known(header.alg) {
+            return Err(Unauthenticated::new(
+                "the token is signed in a way that is not taken: RS, PS, ES256, ES384 and EdDSA are",
+            ));
+        }
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut fitting = keys
+            .keys
+            .iter()
+            .filter(|it| header.kid.is_none() || it.id == header.kid)
+            .filter(|it| it.key.family() == header.alg.family())
+            .filter(|it| it.algorithm.is_none_or(|only| only == header.alg))
+            .peekable();
+        if fitting.peek().is_none() {
+            self.0.missed.notify_one();
+            return Err(Unauthenticated::new(
+                "the token's key is not among those that its issuer publishes",
+            ));
+        }
+        let validation = self.validation(header.alg);
+        let mut wrong = None;
+        for key in fitting {
+            match decode::<Claims>(token, &key.key, &validation) {
+                Ok(right) => return self.claims(&right.claims),
+                Err(error) => wrong = Some(error),
+            }
+        }
+        // The library's own words name the claim and hold nothing of its value.
+        let why = wrong.map_or_else(String::new, |error| in_words(&error));
+        Err(Unauthenticated::new(format!(
+            "the signed token is not taken: {why}"
+        )))
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let settings = &self.0.settings;
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = settings.leeway_seconds;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&settings.issuer]);
+        validation.set_audience(&[&settings.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        validation
+    }
+
+    fn claims(&self, claims: &Claims) -> Result<(Arc<str>, Roles), Unauthenticated> {
+        let settings = &self.0.settings;
+        let name = find(claims, &settings.name_claim).and_then(Value::as_str);
+        let name = name.filter(|name| is_loggable(name)).ok_or_else(|| {
+            Unauthenticated::new(format!(
+                "the signed token has no name in its claim `{}`",
+                settings.name_claim
+            ))
+        })?;
+        let listed: Vec<&str> = match find(claims, &settings.role_claim) {
+            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(text)) => text.split([' ', ',']).collect(),
+            _ => Vec::new(),
+        };
+        let roles = listed
+            .into_iter()
+            .filter_map(|role| role.strip_prefix(&*settings.role_prefix))
+            // What other services call a role is none here.
+            .filter_map(|role| role.parse::<Role>().ok());
+        Ok((name.into(), roles.collect()))
+    }
+
+    /// Takes keys over; `false` where they are the ones that are in use.
+    fn take(&self, bytes: &[u8]) -> Result<bool, String> {
+        let print = Some(ContentDigest::of([bytes]));
+        if self.0.keys.read().unwrap_or_else(PoisonError::into_inner).print == print {
+            return Ok(false);
+        }
+        let set: JwkSet =
+            serde_json::from_slice(bytes).map_err(|error| format!("it is no JSON Web Key Set: {error}"))?;
+        let keys: Vec<Key> = set.keys.iter().filter_map(usable).collect();
+        if keys.is_empty() {
+            return Err(format!(
+                "none of its {} keys can check a signature (RSA, EC P-256 or P-384, Ed25519)",
+                set.keys.len()
+            ));
+        }
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { print, keys });
+        Ok(true)
+    }
+}
+
+/// A key that signatures can be checked with; others of the set are for something else.
+fn usable(jwk: &Jwk) -> Option<Key> {
+    let common = &jwk.common;
+    if !matches!(common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        return None;
+    }
+    let algorithm = match common.key_algorithm {
+        None => None,
+        Some(named) => Some(
+            named
+                .to_string()
+                .parse::<Algorithm>()
+                .ok()
+                .filter(|&it| jwt_crypto::known(it))?,
+        ),
+    };
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    (key.family() != jsonwebtoken::AlgorithmFamily::Hmac).then(|| Key {
+        id: common.key_id.clone(),
+        algorithm,
+        key,
+    })
+}
+
+/// A claim by its name, or by the way to it through objects.
+fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let mut parts = name.split('.');
+    let first = claims.get(parts.next()?)?;
+    parts.try_fold(first, |value, part| value.get(part))
+}
+
+fn in_words(error: &jsonwebtoken::errors::Error) -> String {
+    use jsonwebtoken::errors::ErrorKind;
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "it has expired".into(),
+        ErrorKind::ImmatureSignature => "it is not valid yet".into(),
+        ErrorKind::InvalidIssuer => "its claim `iss` is not auth.issuer".into(),
+        ErrorKind::InvalidAudience => "its claim `aud` is not auth.audience".into(),
+        ErrorKind::MissingRequiredClaim(claim) => format!("it has no claim `{claim}`"),
+        ErrorKind::InvalidClaimFormat(claim) => format!("its claim `{claim}` is not of the right kind"),
+        ErrorKind::InvalidSignature => "its signature is not its issuer's".into(),
+        _ => "it is damaged".into(),
+    }
+}

@@ -1,0 +1,178 @@
+//! The server's side of TLS: its certificate, and whose client certificates it believes.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+
+use super::certificate;
+use super::counts::Counts;
+use super::error::SecurityError;
+use super::file_watch::{self, ContentDigest};
+use super::pem::PemFile;
+use crate::config;
+
+/// The one provider of cryptography.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// What connections are encrypted with. Clones are the same, also after the files have changed.
+#[derive(Clone)]
+pub struct Tls {
+    settings: Arc<config::Tls>,
+    current: Arc<RwLock<Current>>,
+    counts: Arc<Counts>,
+}
+
+struct Current {
+    print: ContentDigest,
+    /// For gRPC: client certificates are asked for where the settings say so.
+    grpc: Arc<ServerConfig>,
+    /// The same for HTTP/JSON.
+    http: Arc<ServerConfig>,
+    /// For the admin port: none is asked for.
+    admin: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads the files; `None` where the settings name none.
+    ///
+    /// # Errors
+    /// A file that is not there, holds no certificate or key, or a key that is not the certificate's.
+    pub fn open(settings: &config::Tls, counts: &Arc<Counts>) -> Result<Option<Tls>, SecurityError> {
+        if !settings.on() {
+            return Ok(None);
+        }
+        let current = load(settings, None, counts)?.ok_or_else(|| SecurityError::Setting {
+            setting: "tls.cert",
+            message: "nothing was read".into(),
+        })?;
+        Ok(Some(Tls {
+            settings: Arc::new(settings.clone()),
+            current: Arc::new(RwLock::new(current)),
+            counts: counts.clone(),
+        }))
+    }
+
+    /// What a new gRPC connection is encrypted with.
+    pub fn grpc(&self) -> TlsAcceptor {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.grpc.clone().into()
+    }
+
+    /// What a new connection for HTTP/JSON is encrypted with.
+    pub fn http(&self) -> TlsAcceptor {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.http.clone().into()
+    }
+
+    /// What a new connection to the admin port is encrypted with, where it is.
+    pub fn admin(&self) -> Option<TlsAcceptor> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        self.settings.admin.then(|| current.admin.clone().into())
+    }
+
+    /// Looks at the files again and again, and whenever `now` changes.
+    pub(super) async fn follow(&self, every: Duration, now: watch::Receiver<()>) {
+        let tls = self.clone();
+        let counts = self.counts.clone();
+        let look = move || tls.look();
+        let counted = |fine| counts.reloaded(fine);
+        watched::follow(every, now, "the files of [tls]", look, counted).await;
+    }
+
+    /// Takes the files over where they have changed.
+    fn look(&self) -> Result<bool, SecurityError> {
+        let print = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .print
+            .clone();
+        let Some(new) = load(&self.settings, Some(&print), &self.counts)? else {
+            return Ok(false);
+        };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(true)
+    }
+}
+
+/// Reads the files; `None` where they still hold what they held.
+fn load(
+    settings: &config::Tls,
+    old: Option<&ContentDigest>,
+    counts: &Counts,
+) -> Result<Option<Current>, SecurityError> {
+    let cert = PemFile::read("tls.cert", &settings.cert)?;
+    let key = PemFile::read("tls.key", &settings.key)?;
+    let client_ca = match settings.client_ca.as_os_str().is_empty() {
+        true => None,
+        false => Some(PemFile::read("tls.client_ca", &settings.client_ca)?),
+    };
+    let print = ContentDigest::of(
+        [&cert, &key]
+            .into_iter()
+            .chain(&client_ca)
+            .map(|file| &file.bytes[..]),
+    );
+    if old == Some(&print) {
+        return Ok(None);
+    }
+    let builder = || {
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        builder.map_err(|error| cert.refuse(format!("TLS cannot be spoken: {error}")))
+    };
+    let (chain, secret) = (cert.own_certificates()?, key.key()?);
+    let not_a_pair = |error| {
+        match error {
+        rustls::Error::InconsistentKeys(_) => cert.refuse(format!(
+            "the key of tls.key, {}, is that of another certificate: `openssl x509 -in {} -noout -pubkey` and `openssl pkey -in {} \
+             -pubout` must print the same",
+            settings.key.display(),
+            settings.cert.display(),
+            settings.key.display()
+        )),
+        error => cert.refuse(format!("it cannot be used with the key of tls.key: {error}")),
+    }
+    };
+    let verified = match client_ca {
+        None => builder()?.with_no_client_auth(),
+        Some(file) => {
+            let roots = Arc::new(file.authorities()?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+            let verifier = match settings.client_required {
+                true => verifier,
+                false => verifier.allow_unauthenticated(),
+            };
+            let verifier = verifier
+                .build()
+                .map_err(|error| file.refuse(format!("its certificates cannot be used: {error}")))?;
+            builder()?.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut grpc = verified
+        .with_single_cert(chain.clone(), secret.clone_key())
+        .map_err(not_a_pair)?;
+    grpc.alpn_protocols = vec![b"h2".to_vec()];
+    let mut http = grpc.clone();
+    http.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut admin = builder()?
+        .with_no_client_auth()
+        .with_single_cert(chain.clone(), secret)
+        .map_err(not_a_pair)?;
+    admin.alpn_protocols.clone_from(&http.alpn_protocols);
+    let ends = certificate::ends(&chain[0]).ok_or_else(|| cert.refuse("its first certificate has no end"))?;
+    counts.certificate_ends(ends);
+    Ok(Some(Current {
+        print,
+        grpc: Arc::new(grpc),
+        http: Arc::new(http),
+        admin: Arc::new(admin),
+    }))
+}
