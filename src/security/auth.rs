@@ -142,7 +142,7 @@ impl Auth {
             let now = now.clone();
             following.spawn(async move {
                 let counted = |fine| counts.reloaded(fine);
-                watched::follow(every, now, "the file of auth.tokens", look, counted).await;
+                file_watch::follow(every, now, "the file of auth.tokens", look, counted).await;
             });
         }
     }
@@ -150,7 +150,7 @@ impl Auth {
 
 impl TokenFile {
     fn open(path: PathBuf) -> Result<TokenFile, SecurityError> {
-        let bytes = watched::read(SETTING, &path, LARGEST)?;
+        let bytes = file_watch::read(SETTING, &path, LARGEST)?;
         let tokens = TokenFile::parse(&path, &bytes)?;
         let current = RwLock::new((ContentDigest::of([&bytes[..]]), tokens));
         Ok(TokenFile { path, current })
@@ -158,7 +158,7 @@ impl TokenFile {
 
     /// Takes the file over where it has changed.
     fn look(&self) -> Result<bool, SecurityError> {
-        let bytes = watched::read(SETTING, &self.path, LARGEST)?;
+        let bytes = file_watch::read(SETTING, &self.path, LARGEST)?;
         let print = ContentDigest::of([&bytes[..]]);
         if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == print {
             return Ok(false);

@@ -8,7 +8,7 @@ use http_body_util::Full;
 
 use super::error::SecurityError;
 use super::http_client::Endpoint;
-use super::watched;
+use super::file_watch;
 
 const SETTING: &str = "auth.jwks";
 /// No set of keys is larger.
@@ -70,7 +70,7 @@ impl Source {
     pub fn read_file(&self) -> Result<Vec<u8>, String> {
         match self {
             Source::File(path) => {
-                watched::read(SETTING, path, LARGEST as u64).map_err(|error| error.to_string())
+                file_watch::read(SETTING, path, LARGEST as u64).map_err(|error| error.to_string())
             }
             Source::Url(_) => Err("it is no file".into()),
         }

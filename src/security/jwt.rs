@@ -15,7 +15,7 @@ use super::counts::Counts;
 use super::error::SecurityError;
 use super::file_watch::ContentDigest;
 use super::jwks::Source;
-use super::ring;
+use super::jwt_crypto;
 use crate::config::{self, Role, Roles};
 
 /// Longest token in bytes: headers are bounded as well, and no issuer's are that long.

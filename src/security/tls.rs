@@ -84,7 +84,7 @@ impl Tls {
         let counts = self.counts.clone();
         let look = move || tls.look();
         let counted = |fine| counts.reloaded(fine);
-        watched::follow(every, now, "the files of [tls]", look, counted).await;
+        file_watch::follow(every, now, "the files of [tls]", look, counted).await;
     }
 
     /// Takes the files over where they have changed.
