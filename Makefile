@@ -4,7 +4,7 @@
 SAGATE := target/release/sagate
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients pillow nibabel openssl peers build service demo test gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
+.PHONY: help libtorch libtorch-cuda mricron nilearn prometheus collector python-client oip-clients pillow nibabel openssl peers build service demo test check gpu-check gpu-bench fuzz soak overload cluster-demo lint deploy-test bench bench-peers bench-forward docs models clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,14 @@ test: libtorch mricron prometheus collector python-client oip-clients pillow nib
 	cargo test --release --locked --no-fail-fast
 	SAGATE=required .ci/helm-check settings living docs
 	.ci/docs-run
+
+check: libtorch ## Check formatting and lints, and run the tests that need no download: minutes on a built tree
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	.ci/layers-check
+	.ci/docs-check
+	cargo test --release --locked --test capacity --test engine --test engine_scheduling --test engine_threads --test fuzz_replay --test gate \
+	  --test golden --test nn --test nn_threads --test protoseg_properties
 
 gpu-check: libtorch ## Run the tests that need a CUDA GPU, besides `make test`; where there is none, say so
 	@.ci/gpu check
