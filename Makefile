@@ -59,7 +59,7 @@ demo: build ## Segment, score and gate real MRI slices with the bundled models; 
 	@.ci/demo
 
 test: libtorch mricron prometheus collector python-client oip-clients pillow nibabel openssl peers ## Run every test
-	cargo test --release --locked --no-fail-fast
+	cargo test --release --locked --workspace --no-fail-fast
 	SAGATE=required .ci/helm-check settings living docs
 	.ci/docs-run
 

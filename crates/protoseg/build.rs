@@ -24,6 +24,9 @@ fn main() {
         .file(SOURCE)
         .compile("protoseg_native");
     println!("cargo::rustc-link-lib=gomp");
+    // For the unit tests.
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    println!("cargo::metadata=libraries={}", libraries.display());
     println!("cargo::metadata=include={}", include.display());
     println!("cargo::metadata=abi={abi}");
     println!("cargo::rerun-if-changed={SOURCE}");

@@ -10,6 +10,9 @@ const SOURCES: [&str; 3] = ["src/nn/fused.cc", "src/nn/gradient.cc", "src/nn/str
 fn main() {
     compile();
     state_the_build();
+    // For the unit tests.
+    let libraries = env::var("DEP_PROTOSEG_LIBRARIES").expect("protoseg names libtorch's folder");
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
 }
 
 fn compile() {

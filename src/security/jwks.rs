@@ -7,8 +7,8 @@ use http::{StatusCode, Uri};
 use http_body_util::Full;
 
 use super::error::SecurityError;
-use super::http_client::Endpoint;
 use super::file_watch;
+use super::http_client::Endpoint;
 
 const SETTING: &str = "auth.jwks";
 /// No set of keys is larger.

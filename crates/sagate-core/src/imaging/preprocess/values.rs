@@ -124,6 +124,7 @@ kernel! {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use protoseg::platform::Isa;
 
     use super::*;
 

@@ -1,0 +1,7 @@
+//! Tells the unit tests where libtorch lies.
+
+fn main() {
+    let libraries = std::env::var("DEP_PROTOSEG_LIBRARIES").expect("protoseg names libtorch's folder");
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
+    println!("cargo::rerun-if-changed=build.rs");
+}
