@@ -96,6 +96,7 @@ demo: build ## Three replicas behind Envoy, restarted, killed and slowed down un
 lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, the Helm chart, and deploy/
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	cargo clippy --release --no-default-features --lib --bins --locked -- -D warnings
 	.ci/buf lint proto
 	.ci/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
 	.ci/advisories

@@ -105,10 +105,12 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let pace = check(&args)?;
     let kinds = Kind::all(&args.kind, args.mix.as_deref(), settings)?;
-    if let Some(out) = &args.out {
-        #[cfg(not(feature = "lab"))]
+    #[cfg(not(feature = "lab"))]
+    if args.out.is_some() {
         return Err(super::no_lab::needs_lab("--out, which draws plots,").into());
-        #[cfg(feature = "lab")]
+    }
+    #[cfg(feature = "lab")]
+    if let Some(out) = &args.out {
         out::folder(out)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
