@@ -87,10 +87,7 @@ soak: libtorch ## Let everything around a server break for SECONDS=3600 while it
 overload: build ## Put three times the load that it can do on a server for SECONDS=300, and say what still comes in time
 	@.ci/overload $(or $(SECONDS),300)
 
-cluster-service: libtorch ## Build the program that only serves, without the lab, target/service/release/sagate
-	cargo build --release --locked --no-default-features --target-dir target/service
-
-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
+cluster-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
 	@.ci/cluster-demo --seconds $(or $(SECONDS),10)
 
 lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licences, sources, doubles and advisories, the Helm chart, and deploy/
