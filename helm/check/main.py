@@ -63,7 +63,7 @@ def check_made():
 def check_versions():
     """Chart.yaml names the version of sagate that this repository holds."""
     meta = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     if meta["appVersion"] != cargo:
         raise Wrong(f"helm/sagate/Chart.yaml: appVersion is {meta['appVersion']}, and Cargo.toml has {cargo}")
     say(f"the chart is {meta['version']}, for sagate {cargo}")
