@@ -12,12 +12,13 @@
 //! | 2 | [`grpc`], [`oip`] | the service: `sagate.v1`, health, reflection; the Open Inference Protocol over gRPC and HTTP |
 //! | 3 | [`client`] | a client of the service, in the library's own types |
 //! | 4 | [`cli`] | the command line |
-//! | beside | [`config`], [`telemetry`], [`proto`], [`jitter`] | settings; logs, metrics, traces; messages of the protocols; random delays |
+//! | beside | [`config`], [`device`], [`telemetry`], [`proto`], [`jitter`] | settings; CPU or GPU; logs, metrics, traces; messages of the protocols; random delays |
 
 pub mod capacity;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod device;
 pub mod engine;
 pub mod grpc;
 pub mod jitter;

@@ -164,13 +164,13 @@ fn tensor_operations_agree_in_both_layouts() {
 #[test]
 #[ignore = "needs a CUDA GPU: make gpu-check"]
 fn tensor_operations_agree_on_a_gpu() {
-    let settings = sagate::config::Device {
+    let settings = sagate::config::DeviceSettings {
         kind: sagate::config::DeviceKind::Cuda,
         precision: sagate_core::nn::placement::Precision::default(),
         convolutions: sagate_core::nn::placement::Convolutions::default(),
         threads: 0,
     };
-    tensor_operations_agree_on(settings.open().unwrap());
+    tensor_operations_agree_on(sagate::device::open(&settings).unwrap());
 }
 
 /// A kernel that rounds differently on a wider instruction set would make a decision depend on the processor.

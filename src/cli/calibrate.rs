@@ -12,6 +12,7 @@ use sagate_lab::rehearsal::{Rehearsed, Rehearsing, rehearse};
 use super::dataset::{DataArgs, Dataset, SplitName, segment};
 use super::{Exit, UsageError, loading, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate calibrate`.
 #[derive(Debug, clap::Args)]
@@ -63,7 +64,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         .into());
     }
     let model = loading::model(settings)?;
-    let pass = ModelExecutor::load(&model, settings.device.placement()?)?;
+    let pass = ModelExecutor::load(&model, device::placement(&settings.device)?)?;
     let data = args.data.read(SplitName::Validation)?;
     let bar = out::progress(data.examples.len() as u64, "scoring");
     let (mut entries, mut units) = (Vec::new(), Vec::new());

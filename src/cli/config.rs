@@ -1,4 +1,4 @@
-//! `sagate config`: what is set, where each value came from, and whether a file is right.
+//! `sagate config`: what is set and where each value came from, whether a file is right, and the documents of the settings.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Exit, out};
-use crate::config::{Entry, Settings};
+use crate::config::{self, Entry, Origin, Settings};
 
 /// Arguments of `sagate config`.
 #[derive(Debug, clap::Args)]
@@ -24,11 +24,16 @@ enum Action {
         /// The file
         file: PathBuf,
     },
+    /// Print a settings file with every setting, its default and what it does
+    Example,
+    /// Print the reference page of the settings, in Markdown
+    Reference,
 }
 
 impl Args {
-    pub(super) fn is_check(&self) -> bool {
-        matches!(self.action, Action::Check { .. })
+    /// Whether it works without settings.
+    pub(super) fn needs_no_settings(&self) -> bool {
+        !matches!(self.action, Action::Print)
     }
 }
 
@@ -44,7 +49,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
             let set = checked
                 .entries()
                 .iter()
-                .filter(|it| it.origin != crate::config::Origin::Default)
+                .filter(|it| it.origin != Origin::Default)
                 .count();
             out::line(&format!(
                 "{}: fine, sets {set} of {} settings",
@@ -52,6 +57,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
                 checked.entries().len()
             ))?;
         }
+        Action::Example => out::line(config::example().trim_end())?,
+        Action::Reference => out::line(config::reference().trim_end())?,
     }
     Ok(Exit::Ok)
 }

@@ -10,6 +10,7 @@ use super::inputs::{self, Stems, one_slice};
 use super::subject::Subject;
 use super::{Exit, loading, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate model golden`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ pub struct Args {
 /// A model that cannot be used, an image that cannot be read or in which the model sees nothing, or a folder that cannot be written.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let model = loading::model(settings)?;
-    let pass = ModelExecutor::load(&model, settings.device.placement()?)?;
+    let pass = ModelExecutor::load(&model, device::placement(&settings.device)?)?;
     let subject = Subject::of_pass(&pass);
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(&subject)?, args.slice, &args.image)?;

@@ -5,6 +5,7 @@ use sagate_core::executor::ModelExecutor;
 use sagate_core::model::{Located, Model, Repository};
 
 use crate::config::Settings;
+use crate::device;
 
 /// What is right where the model of the settings is not there.
 pub const MUST_BE_THERE: &str = "models.default (--model) must name a model of the folder";
@@ -34,7 +35,7 @@ pub fn find(repository: &Repository, settings: &Settings) -> anyhow::Result<Loca
 /// As [`model`], or a device that is not there.
 pub fn pass(settings: &Settings) -> anyhow::Result<ModelExecutor> {
     let model = model(settings)?;
-    let placement = settings.device.placement()?;
+    let placement = device::placement(&settings.device)?;
     let pass = ModelExecutor::load(&model, placement)
         .with_context(|| format!("model {}", model.manifest().reference()))?;
     if pass.calibration().is_none() {

@@ -144,7 +144,7 @@ enum Command {
     Model(model::Args),
     /// Create data sets and corrupted images
     Data(data::Args),
-    /// Print or check settings
+    /// Print, check or document settings
     Config(config::Args),
     /// Print the version, how it was built and what it runs on
     Version(version::Args),
@@ -208,7 +208,7 @@ impl Command {
     fn needs_no_settings(&self) -> bool {
         match self {
             Command::Completions(_) | Command::Man(_) => true,
-            Command::Config(args) => args.is_check(),
+            Command::Config(args) => args.needs_no_settings(),
             _ => false,
         }
     }

@@ -12,6 +12,7 @@ use tch::{Kind, Tensor};
 
 use super::{Exit, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate protoseg`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let case = Case::parse(&bytes, args.mask).with_context(|| file.to_string())?;
     let device = match args.backend {
         BackendKind::Native => tch::Device::Cpu,
-        BackendKind::Auto | BackendKind::Tensor => settings.device.open()?,
+        BackendKind::Auto | BackendKind::Tensor => device::open(&settings.device)?,
     };
     let method = ProtoSeg {
         metric: args.metric,

@@ -12,6 +12,7 @@ use sagate_lab::study::{Cache, Progress, Size, Study};
 
 use super::{Exit, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate study`.
 #[derive(Debug, clap::Args)]
@@ -58,7 +59,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let study = Study::open(
         args.profile.profile().with(&args.settings)?,
         workers,
-        settings.device.open()?,
+        device::open(&settings.device)?,
         args.data_root.as_deref(),
         Cache::new(args.out.join("cache")),
     )?;

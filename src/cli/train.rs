@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Exit, UsageError, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate train`.
 #[derive(Debug, clap::Args)]
@@ -142,7 +143,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         );
         return Err(UsageError(message).into());
     }
-    let device = settings.device.open()?;
+    let device = device::open(&settings.device)?;
     let recipe = Recipe::load(args.recipe.as_deref(), args.overrides(settings.device.threads)?)?;
     let task = Task::open(&args.task)?;
     let samples = Samples::read(&task, &recipe.preprocessing)?;

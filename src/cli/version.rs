@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate version`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ struct Version {
 /// # Errors
 /// CUDA is demanded and not there, or stdout cannot be written.
 pub fn run(_args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let device = match settings.device.open()? {
+    let device = match device::open(&settings.device)? {
         tch::Device::Cpu => "cpu".to_string(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}"),

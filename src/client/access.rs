@@ -43,7 +43,7 @@ impl Access {
     ///
     /// # Errors
     /// The first that cannot be used.
-    pub fn open(settings: &config::Client) -> Result<Access, AccessError> {
+    pub fn open(settings: &config::ClientSettings) -> Result<Access, AccessError> {
         let named = |path: &Path| !path.as_os_str().is_empty();
         let mut access = Access::default();
         if named(&settings.ca) {

@@ -58,7 +58,7 @@ pub enum LogLevelError {
 /// What the server refuses, or a server that does not answer.
 pub async fn log_level(
     url: &ServerUrl,
-    settings: &config::Client,
+    settings: &config::ClientSettings,
     to: Option<LogLevel>,
 ) -> Result<String, LogLevelError> {
     let access = Access::open(settings)?;

@@ -1,6 +1,8 @@
 //! What to say of a key that sagate does not know: which key was probably meant.
 
-use super::{ConfigError, Origin, keys, right, serving, variable};
+use super::layers::Layer;
+use super::sections::serving::ServingSettings;
+use super::{ConfigError, Origin, description, descriptions, variable};
 
 /// Words that other programs use, and the settings that mean the same here. Dots are written as underscores.
 const ALIASES: &[(&str, &[&str])] = &[
@@ -257,8 +259,25 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("output.format", &["output_format", "json"]),
 ];
 
+/// Refuses a layer with a key that no setting has.
+pub(super) fn refuse(layer: &Layer) -> Result<(), ConfigError> {
+    match layer.values.keys().find(|key| description(key).is_none()) {
+        None => Ok(()),
+        Some(key) => Err(explain(key, &layer.origin)),
+    }
+}
+
+fn keys() -> impl Iterator<Item = &'static str> {
+    descriptions().map(|it| it.key)
+}
+
+/// What a right value of a key is.
+fn right(key: &str) -> String {
+    description(key).map(|it| (it.right)()).unwrap_or_default()
+}
+
 /// The error for a key that no setting has.
-pub(super) fn explain(key: &str, origin: &Origin) -> ConfigError {
+fn explain(key: &str, origin: &Origin) -> ConfigError {
     if let Some(example) = example_of_section(key) {
         return ConfigError::Section {
             key: key.to_owned(),
@@ -276,7 +295,7 @@ pub(super) fn explain(key: &str, origin: &Origin) -> ConfigError {
         return ConfigError::BadValue {
             value: format!("a section that holds `{inner}`"),
             origin: origin.name(key),
-            right: right(&setting).to_owned(),
+            right: right(&setting),
             key: setting,
         };
     }
@@ -301,16 +320,15 @@ fn example_of_section(key: &str) -> Option<String> {
         let name = parts.next().unwrap_or("NAME");
         return parts.next().is_none().then(|| format!("serving.{name}.weight"));
     }
-    let known = keys().find(|(known, _)| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
-    known.map(|(known, _)| known.to_owned())
+    let known = keys().find(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
+    known.map(str::to_owned)
 }
 
 /// A setting that `key` treats as a section, and what it looks for in it.
 fn inside_of_a_setting(key: &str) -> Option<(String, &str)> {
-    let setting = |key: &str| keys().any(|(known, _)| known == key) || serving::parts(key).is_some();
     key.match_indices('.')
         .map(|(at, _)| (&key[..at], &key[at + 1..]))
-        .find(|(outer, _)| setting(outer))
+        .find(|(outer, _)| description(outer).is_some())
         .map(|(outer, inner)| (outer.to_owned(), inner))
 }
 
@@ -321,18 +339,14 @@ fn meant(key: &str) -> Option<String> {
         .strip_prefix("serving.")
         .and_then(|rest| rest.rsplit_once('.'))
     {
-        let fields = serving::KEYS.iter().map(|(known, _)| *known);
+        let fields = ServingSettings::SETTINGS.iter().map(|known| known.key);
         return Some(format!("serving.{model}.{}", nearest(&in_ours(field), fields)?));
     }
     let key = &in_ours(key);
-    let elsewhere = || {
-        keys()
-            .map(|(known, _)| known)
-            .find(|known| last(known) == last(key))
-    };
+    let elsewhere = || keys().find(|known| last(known) == last(key));
     by_alias(key)
         .or_else(elsewhere)
-        .or_else(|| nearest(key, keys().map(|(known, _)| known)))
+        .or_else(|| nearest(key, keys()))
         .map(str::to_owned)
 }
 

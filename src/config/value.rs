@@ -6,14 +6,6 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use config::{Value, ValueKind};
-use ipnet::IpNet;
-use sagate_core::nn::placement::{Convolutions, Precision};
-
-use super::VersionsSetting;
-use super::proxies::network;
-
-/// How a file says that the calibration names the coverage.
-const CALIBRATED: &str = "calibrated";
 
 /// A type that a setting may have.
 pub(super) trait Setting: Sized {
@@ -85,19 +77,6 @@ impl Setting for f64 {
     }
 }
 
-/// A number, or the word `calibrated` for `None`.
-impl Setting for Option<f64> {
-    fn read(value: &Value) -> Option<Self> {
-        match &value.kind {
-            ValueKind::String(text) if text.trim() == CALIBRATED => Some(None),
-            _ => f64::read(value).map(Some),
-        }
-    }
-    fn shown(&self) -> toml::Value {
-        self.map_or(CALIBRATED.into(), toml::Value::from)
-    }
-}
-
 impl Setting for [f64; 2] {
     const IS_LIST: bool = true;
     fn read(value: &Value) -> Option<Self> {
@@ -115,24 +94,6 @@ impl Setting for Vec<usize> {
     }
     fn shown(&self) -> toml::Value {
         toml::Value::Array(self.iter().map(Setting::shown).collect())
-    }
-}
-
-impl Setting for VersionsSetting {
-    const IS_LIST: bool = true;
-    fn read(value: &Value) -> Option<Self> {
-        match String::read(value).as_deref().map(str::trim) {
-            Some("all") => Some(VersionsSetting::All),
-            Some("latest") => Some(VersionsSetting::Latest),
-            _ => Vec::read(value).map(VersionsSetting::Named),
-        }
-    }
-    fn shown(&self) -> toml::Value {
-        match self {
-            VersionsSetting::All => "all".into(),
-            VersionsSetting::Latest => "latest".into(),
-            VersionsSetting::Named(named) => named.shown(),
-        }
     }
 }
 
@@ -155,31 +116,6 @@ impl Setting for Vec<String> {
     }
     fn shown(&self) -> toml::Value {
         self.clone().into()
-    }
-}
-
-impl Setting for Vec<IpNet> {
-    const IS_LIST: bool = true;
-    fn read(value: &Value) -> Option<Self> {
-        let networks: Vec<String> = list(value)?;
-        networks.iter().map(|text| network(text.trim())).collect()
-    }
-    fn shown(&self) -> toml::Value {
-        self.iter().map(ToString::to_string).collect::<Vec<_>>().into()
-    }
-}
-
-impl Setting for super::Roles {
-    const IS_LIST: bool = true;
-    fn read(value: &Value) -> Option<Self> {
-        let names: Vec<String> = list(value)?;
-        names
-            .iter()
-            .map(|name| name.parse::<super::Role>().ok())
-            .collect()
-    }
-    fn shown(&self) -> toml::Value {
-        self.names().collect::<Vec<_>>().into()
     }
 }
 
@@ -215,7 +151,7 @@ impl Setting for Option<SocketAddr> {
 }
 
 /// Reads a list, each element as its own type.
-fn list<T: Setting>(value: &Value) -> Option<Vec<T>> {
+pub(super) fn list<T: Setting>(value: &Value) -> Option<Vec<T>> {
     let read = |elements: &[Value]| elements.iter().map(T::read).collect();
     match &value.kind {
         ValueKind::Array(elements) => read(elements),
@@ -258,11 +194,12 @@ pub(super) fn describe(value: &Value) -> String {
 }
 
 /// Reads an enumeration by the names that its flag has.
-fn by_name<T: ValueEnum>(value: &Value) -> Option<T> {
+pub(super) fn by_name<T: ValueEnum>(value: &Value) -> Option<T> {
     T::from_str(String::read(value)?.trim(), true).ok()
 }
 
-fn name<T: ValueEnum>(value: &T) -> toml::Value {
+/// The name of an enumeration's value.
+pub(super) fn name<T: ValueEnum>(value: &T) -> toml::Value {
     value
         .to_possible_value()
         .map_or_else(String::new, |it| it.get_name().to_string())
@@ -271,78 +208,15 @@ fn name<T: ValueEnum>(value: &T) -> toml::Value {
 
 /// Implements [`Setting`] for enumerations that are also flags.
 macro_rules! named_settings {
-    ($($kind:ty),*) => {$(
-        impl Setting for $kind {
-            fn read(value: &Value) -> Option<Self> {
-                by_name(value)
+    ($($kind:ty),+) => {$(
+        impl $crate::config::value::Setting for $kind {
+            fn read(value: &config::Value) -> Option<Self> {
+                $crate::config::value::by_name(value)
             }
             fn shown(&self) -> toml::Value {
-                name(self)
+                $crate::config::value::name(self)
             }
         }
-    )*};
+    )+};
 }
-
-named_settings!(
-    super::DeviceKind,
-    super::ModelControl,
-    Precision,
-    Convolutions,
-    super::By,
-    super::AccessFormat,
-    super::ForwardedHeader,
-    LogLevel,
-    LogFormat,
-    OutputFormat
-);
-
-/// The least severe level that is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// Nothing.
-    Off,
-    /// What failed.
-    Error,
-    /// What a person should look at.
-    Warn,
-    /// What was done.
-    Info,
-    /// How it was done.
-    Debug,
-    /// Every step.
-    Trace,
-}
-
-impl LogLevel {
-    /// Its name in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            LogLevel::Off => "off",
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
-}
-
-/// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Pretty where stderr is a terminal, JSON otherwise.
-    Auto,
-    /// For people.
-    Pretty,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Tables for people.
-    Table,
-    /// JSON for programs.
-    Json,
-}
+pub(super) use named_settings;

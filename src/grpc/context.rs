@@ -11,7 +11,7 @@ use tonic::Request;
 use super::error::ServiceError;
 use super::middleware::call_start::Begun;
 use super::transport::receive::ReceiveBudget;
-use crate::config::{Imaging, ModelControl, Server, Settings};
+use crate::config::{ImagingSettings, ModelControl, ServerSettings, Settings};
 use crate::engine::{DecodePermits, Engine, EngineError};
 use crate::security::Security;
 use crate::telemetry::{Call, Rpc, Telemetry};
@@ -41,8 +41,8 @@ pub(crate) struct Context {
     pub policy: Policy,
     pub limits: Limits,
     /// How an image is read.
-    pub imaging: Imaging,
-    pub settings: Server,
+    pub imaging: ImagingSettings,
+    pub settings: ServerSettings,
     /// How models come and go.
     pub control: ModelControl,
     /// What requests may take before they are admitted.

@@ -105,7 +105,7 @@ impl Serving {
     ///
     /// # Errors
     /// One of them is taken or not allowed.
-    pub async fn bind(settings: &crate::config::Server) -> Result<Serving, ServerError> {
+    pub async fn bind(settings: &crate::config::ServerSettings) -> Result<Serving, ServerError> {
         let bind = async |address: SocketAddr, setting| {
             TcpListener::bind(address)
                 .await

@@ -50,7 +50,7 @@ impl AccessLog {
     /// # Errors
     /// A file that cannot be written.
     pub fn open(
-        settings: &config::AccessLog,
+        settings: &config::AccessLogSettings,
         counts: &Arc<Counts>,
     ) -> Result<Option<AccessLog>, SecurityError> {
         if settings.file.as_os_str().is_empty() {

@@ -55,7 +55,7 @@ impl Auth {
     ///
     /// # Errors
     /// The first that is not there or not what it should be.
-    pub fn open(settings: &config::Auth, counts: &Arc<Counts>) -> Result<Auth, SecurityError> {
+    pub fn open(settings: &config::AuthSettings, counts: &Arc<Counts>) -> Result<Auth, SecurityError> {
         let certificates = settings
             .certificate_roles()
             .ok_or_else(|| SecurityError::Setting {

@@ -20,10 +20,10 @@ pub struct Proxies {
 
 impl Proxies {
     /// As the settings say.
-    pub fn new(settings: &config::Proxies) -> Proxies {
+    pub fn new(settings: &config::ProxySettings) -> Proxies {
         Proxies {
-            trusted: settings.trusted.clone(),
-            header: settings.header,
+            trusted: settings.trusted_proxies.clone(),
+            header: settings.forwarded_header,
         }
     }
 

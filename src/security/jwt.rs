@@ -28,7 +28,7 @@ const SOONEST: Duration = Duration::from_secs(10);
 pub(super) struct Jwt(Arc<Inner>);
 
 struct Inner {
-    settings: config::Auth,
+    settings: config::AuthSettings,
     source: Source,
     keys: RwLock<Arc<Keys>>,
     /// Told when a token names a key that is not there.
@@ -55,7 +55,7 @@ impl Jwt {
     ///
     /// # Errors
     /// A file that holds no set of keys, or what is no URL.
-    pub fn open(settings: &config::Auth) -> Result<Jwt, SecurityError> {
+    pub fn open(settings: &config::AuthSettings) -> Result<Jwt, SecurityError> {
         jwt_crypto::install();
         let source = Source::new(&settings.jwks, &settings.jwks_ca)?;
         let jwt = Jwt(Arc::new(Inner {

@@ -37,7 +37,7 @@ struct Side {
 
 impl RateLimiter {
     /// `None` where the settings set no limit.
-    pub fn new(settings: &config::Rate) -> Option<RateLimiter> {
+    pub fn new(settings: &config::RateSettings) -> Option<RateLimiter> {
         if settings.per_second <= 0.0 {
             return None;
         }

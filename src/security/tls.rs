@@ -25,7 +25,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 /// What connections are encrypted with. Clones are the same, also after the files have changed.
 #[derive(Clone)]
 pub struct Tls {
-    settings: Arc<config::Tls>,
+    settings: Arc<config::TlsSettings>,
     current: Arc<RwLock<Current>>,
     counts: Arc<Counts>,
 }
@@ -45,7 +45,7 @@ impl Tls {
     ///
     /// # Errors
     /// A file that is not there, holds no certificate or key, or a key that is not the certificate's.
-    pub fn open(settings: &config::Tls, counts: &Arc<Counts>) -> Result<Option<Tls>, SecurityError> {
+    pub fn open(settings: &config::TlsSettings, counts: &Arc<Counts>) -> Result<Option<Tls>, SecurityError> {
         if !settings.on() {
             return Ok(None);
         }
@@ -105,7 +105,7 @@ impl Tls {
 
 /// Reads the files; `None` where they still hold what they held.
 fn load(
-    settings: &config::Tls,
+    settings: &config::TlsSettings,
     old: Option<&ContentDigest>,
     counts: &Counts,
 ) -> Result<Option<Current>, SecurityError> {

@@ -8,7 +8,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, reload};
 
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{LogFormat, LogLevel, LogSettings};
 
 /// What was started, and the level that it has now.
 static STARTED: OnceLock<(reload::Handle<Targets, Registry>, Mutex<LogLevel>)> = OnceLock::new();
@@ -22,7 +22,7 @@ pub struct NotStarted;
 ///
 /// sagate's own events follow `log.level`; those of libraries are shown from `warn` upward, and never more of them than
 /// of its own.
-pub fn start(log: &Log) {
+pub fn start(log: &LogSettings) {
     let (filter, handle) = reload::Layer::new(filter(log.level));
     let terminal = stderr().is_terminal();
     let json = match log.format {

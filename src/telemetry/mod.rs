@@ -108,7 +108,7 @@ impl Telemetry {
     /// # Errors
     /// No runtime, or a collector's URL that cannot be one. That a collector does not answer is no error: exports are tried again.
     pub fn start(
-        settings: &config::Telemetry,
+        settings: &config::TelemetrySettings,
         models: &[Arc<ModelSpec>],
     ) -> Result<Telemetry, TelemetryError> {
         let runtime = Handle::try_current()?;

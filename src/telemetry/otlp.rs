@@ -21,7 +21,7 @@ const EXPORT: Duration = Duration::from_secs(3);
 
 /// Metrics for Prometheus, and for the collector where there is one.
 pub(super) fn meters(
-    settings: &config::Telemetry,
+    settings: &config::TelemetrySettings,
     prometheus: PrometheusExporter,
 ) -> Result<SdkMeterProvider, TelemetryError> {
     let mut builder = SdkMeterProvider::builder()
@@ -44,7 +44,9 @@ pub(super) fn meters(
 
 /// Spans for the collector, where there is one. A caller's wish that its call be traced or not is kept; what has no caller's wish is
 /// traced, unless OpenTelemetry's own variable `OTEL_TRACES_SAMPLER` says otherwise.
-pub(super) fn tracers(settings: &config::Telemetry) -> Result<Option<SdkTracerProvider>, TelemetryError> {
+pub(super) fn tracers(
+    settings: &config::TelemetrySettings,
+) -> Result<Option<SdkTracerProvider>, TelemetryError> {
     if settings.otlp.is_empty() {
         return Ok(None);
     }
@@ -61,7 +63,7 @@ pub(super) fn tracers(settings: &config::Telemetry) -> Result<Option<SdkTracerPr
 }
 
 /// Which collectors are believed, where the URL asks for TLS.
-fn tls(settings: &config::Telemetry) -> Result<Option<ClientTlsConfig>, TelemetryError> {
+fn tls(settings: &config::TelemetrySettings) -> Result<Option<ClientTlsConfig>, TelemetryError> {
     if !settings.otlp.starts_with("https://") {
         return Ok(None);
     }
@@ -82,7 +84,7 @@ fn resource() -> Resource {
         .build()
 }
 
-fn refused(settings: &config::Telemetry, source: ExporterBuildError) -> TelemetryError {
+fn refused(settings: &config::TelemetrySettings, source: ExporterBuildError) -> TelemetryError {
     TelemetryError::Collector {
         url: settings.otlp.clone(),
         source,

@@ -67,6 +67,26 @@ fn the_example_file_says_every_default() {
     );
 }
 
+/// The example file and the reference page are what the descriptions of the settings make.
+#[test]
+fn the_documents_are_those_of_the_descriptions() {
+    let folder = tempfile::tempdir().unwrap();
+    // They are printed where the settings are broken, too.
+    std::fs::write(folder.path().join("sagate.toml"), "nonsense = 1").unwrap();
+    for (what, path) in [
+        ("example", "sagate.example.toml"),
+        ("reference", "docs/reference/settings.md"),
+    ] {
+        let output = sagate(folder.path()).args(["config", what]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let committed = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        assert!(
+            stdout(&output) == committed,
+            "{path} is not what the settings are: `sagate config {what} > {path}`"
+        );
+    }
+}
+
 #[test]
 fn flags_beat_the_environment_beats_the_file_beats_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
@@ -563,6 +583,8 @@ fn completions_and_man_pages_cover_every_command() {
         "sagate.1",
         "sagate-config.1",
         "sagate-config-check.1",
+        "sagate-config-example.1",
+        "sagate-config-reference.1",
         "sagate-model.1",
         "sagate-version.1",
     ] {
@@ -579,6 +601,7 @@ fn a_reader_that_goes_away_is_no_panic() {
     for arguments in [
         &["completions", "zsh"][..],
         &["config", "print"],
+        &["config", "reference"],
         &["man"],
         &["--help"],
     ] {

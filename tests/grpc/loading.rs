@@ -138,7 +138,7 @@ async fn a_load_that_hangs_has_its_time() {
     let settings = [
         ("MODELS__LOAD_SECONDS", "15"),
         ("ENGINE__WARM_UP_SIDES", "[32]"),
-        ("ENGINE__NICENESS", "0"),
+        ("ENGINE__NICE", "0"),
     ];
     let server = with_hanging(&place, "model tiny@2 0", &settings);
     let models = place.path("models");

@@ -7,7 +7,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use sagate::config::Rate;
+use sagate::config::RateSettings;
 use sagate::proto::v1;
 use sagate::security::{ClientKey, RateLimiter};
 use tonic::Code;
@@ -17,7 +17,7 @@ use crate::grpc_calls::{retry, told, within};
 use crate::server::{request, serve, tensor};
 
 fn pacer(per_second: f64, burst: u64) -> RateLimiter {
-    RateLimiter::new(&Rate { per_second, burst }).unwrap()
+    RateLimiter::new(&RateSettings { per_second, burst }).unwrap()
 }
 
 fn at(number: u64) -> ClientKey {

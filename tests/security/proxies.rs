@@ -19,9 +19,9 @@ use crate::oip;
 use crate::server::{Server, request, serve, tensor};
 
 fn proxies(trusted: &[&str], header: ForwardedHeader) -> Proxies {
-    Proxies::new(&config::Proxies {
-        trusted: trusted.iter().map(|it| it.parse::<IpNet>().unwrap()).collect(),
-        header,
+    Proxies::new(&config::ProxySettings {
+        trusted_proxies: trusted.iter().map(|it| it.parse::<IpNet>().unwrap()).collect(),
+        forwarded_header: header,
     })
 }
 

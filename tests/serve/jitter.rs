@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sagate::client::{RETRY_JITTER, retry_delay};
-use sagate::config::{Connections, Settings};
+use sagate::config::{ConnectionSettings, Settings};
 use sagate::engine::EngineError;
 use sagate::grpc::{AGE_SPREAD, ConnectionAge, RETRY_SPREAD, ServiceError};
 use sagate::security::Refusal;
@@ -16,8 +16,8 @@ use tonic_types::StatusExt;
 /// A rounding of a nanosecond.
 const TICK: Duration = Duration::from_nanos(2);
 
-fn connections(age: u64, grace: u64) -> Connections {
-    Connections {
+fn connections(age: u64, grace: u64) -> ConnectionSettings {
+    ConnectionSettings {
         max_connection_age_seconds: age,
         max_connection_age_grace_seconds: grace,
         ..Settings::default().server.connections

@@ -258,7 +258,7 @@ async fn over_tls_to_a_collector_that_is_believed() {
         path
     };
     let believing = |ca: std::path::PathBuf| {
-        let settings = sagate::config::Telemetry {
+        let settings = sagate::config::TelemetrySettings {
             otlp_ca: ca,
             ..settings(&url)
         };

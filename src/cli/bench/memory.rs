@@ -14,6 +14,7 @@ use tch::{Device, Kind, Tensor, nn};
 use super::network::NetworkArgs;
 use crate::cli::{Exit, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate bench memory`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +51,7 @@ const AS_IT_IS: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never";
 
 /// Measures and prints the bytes.
 pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
-    let placement = settings.device.placement()?;
+    let placement = device::placement(&settings.device)?;
     let _no_grad = tch::no_grad_guard();
     let config = UNetConfig {
         in_channels: 1,

@@ -16,6 +16,7 @@ use super::memory::{self, Taps};
 use super::refuse;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
+use crate::device;
 
 /// Arguments of `sagate bench network`.
 #[derive(Debug, Clone, clap::Args)]
@@ -86,7 +87,7 @@ struct Subject {
 
 pub(super) fn run(args: &NetworkArgs, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let report = measure(args, settings.device.placement()?, settings)?;
+    let report = measure(args, device::placement(&settings.device)?, settings)?;
     if settings.json() {
         out::json(&report)?;
     } else {

@@ -14,6 +14,7 @@ use super::server::Server;
 use super::subject;
 use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
+use crate::device;
 use crate::proto::v1;
 
 /// Requests in flight at once.
@@ -83,7 +84,7 @@ struct Own {
 /// Measures and prints.
 pub(super) fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let placement = settings.device.placement()?;
+    let placement = device::placement(&settings.device)?;
     let folder = tempfile::tempdir()?;
     let model = subject::write(folder.path(), args.base, args.size)?;
     let server = Server::start(folder.path(), settings)?;

@@ -10,6 +10,7 @@ use tch::{Kind, Tensor};
 use super::super::version::cpu_features;
 use super::finding::Finding;
 use crate::config::{DeviceKind, Settings};
+use crate::device;
 
 /// What the process takes beside its queues: libtorch, a model, a batch's activations. Rather too little.
 const BESIDE_QUEUES: u64 = 512 << 20;
@@ -94,7 +95,7 @@ pub fn processor() -> Finding {
 
 /// The device of the settings and what computes on it, and whether it does; `None` where it does not.
 pub fn device(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Placement> {
-    let placement = match settings.device.placement() {
+    let placement = match device::placement(&settings.device) {
         Ok(placement) => placement,
         Err(error) => {
             let fix = "see the settings' section [device]";

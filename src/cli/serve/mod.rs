@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::exit::explain;
 use super::{Exit, loading, out};
 use crate::config::{ModelControl, Settings};
+use crate::device;
 use crate::engine::{Engine, EngineConfig, RepositoryWatcher};
 use crate::grpc::{Addresses, Ended, Parts, Serving};
 use crate::security::Security;
@@ -62,7 +63,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
     loading::find(&repository, settings)?;
     let default: ModelReference = settings.models.default.parse()?;
-    let setup = setup(settings, settings.device.placement()?);
+    let setup = setup(settings, device::placement(&settings.device)?);
     let models = models(&repository, &setup)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()

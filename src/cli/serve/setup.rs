@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sagate_core::nn::placement::Placement;
 
-use crate::config::{Serving as Section, Settings, VersionsSetting};
+use crate::config::{ServingSettings, Settings, VersionsSetting};
 use crate::engine::{
     AdmissionLimits, BatchingPolicy, Canary, EngineConfig, QueueLimits, ServingPolicies, ServingPolicy,
     Slots, Traffic, Versions,
@@ -36,7 +36,7 @@ pub(super) fn setup(settings: &Settings, placement: Placement) -> EngineConfig {
         memory: memory(settings, device),
         admission: AdmissionLimits { model, client, all },
         aging: Duration::from_secs(engine.priority_aging_seconds),
-        nice: engine.niceness as i32,
+        nice: engine.nice as i32,
         warm_up_sides: engine.warm_up_sides.clone(),
         serving: serving_plan(settings, device),
         load_timeout: Duration::from_secs(settings.models.load_seconds),
@@ -89,7 +89,7 @@ fn available() -> Option<u64> {
 }
 
 fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPolicies {
-    let common = Section::default();
+    let common = ServingSettings::default();
     ServingPolicies {
         common: serving(settings, &common, device),
         models: settings
@@ -100,7 +100,7 @@ fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPolicies {
     }
 }
 
-fn serving(settings: &Settings, section: &Section, device: tch::Device) -> ServingPolicy {
+fn serving(settings: &Settings, section: &ServingSettings, device: tch::Device) -> ServingPolicy {
     let engine = &settings.engine;
     let wait = section.batch_wait_ms.unwrap_or(engine.batch_wait_ms);
     let preferred = section.preferred_batches.as_ref();

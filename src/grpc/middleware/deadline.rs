@@ -9,7 +9,7 @@ use http::HeaderMap;
 use tonic::body::Body;
 use tower::Service;
 
-use crate::config::{Connections, Role};
+use crate::config::{ConnectionSettings, Role};
 use crate::engine::EngineError;
 use crate::grpc::error::ServiceError;
 use crate::security::{Need, need};
@@ -27,7 +27,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    pub fn new(settings: &Connections) -> Deadlines {
+    pub fn new(settings: &ConnectionSettings) -> Deadlines {
         let seconds = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
         Deadlines {
             default: seconds(settings.default_deadline_seconds),

@@ -6,7 +6,7 @@ use sagate_core::model::Manifest;
 use sha2::{Digest, Sha256};
 
 use super::validate::known;
-use crate::config::Imaging;
+use crate::config::ImagingSettings;
 use crate::grpc::error::ServiceError;
 use crate::proto::v1;
 
@@ -133,7 +133,7 @@ impl Sent {
         self,
         manifest: &Manifest,
         limits: &Limits,
-        settings: Imaging,
+        settings: ImagingSettings,
     ) -> Result<Image, ServiceError> {
         match self.reading {
             Reading::Tensor {

@@ -18,7 +18,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::Connected;
 
 use super::outgoing::Stalls;
-use crate::config::Connections;
+use crate::config::ConnectionSettings;
 use crate::jitter;
 
 /// The part of `server.max_connection_age_seconds` by which a connection's own age lies below or above at most, as in gRPC's proposal A9.
@@ -41,7 +41,7 @@ pub struct ConnectionAge {
 
 impl ConnectionAge {
     /// Draws one.
-    pub fn draw(settings: &Connections) -> ConnectionAge {
+    pub fn draw(settings: &ConnectionSettings) -> ConnectionAge {
         let seconds = Duration::from_secs;
         let age = settings.max_connection_age_seconds;
         let grace = settings.max_connection_age_grace_seconds;

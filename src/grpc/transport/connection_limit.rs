@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::Connections;
+use crate::config::ConnectionSettings;
 use crate::security::ClientKey;
 
 /// The open connections of every port that answers calls.
@@ -44,7 +44,7 @@ pub(crate) enum TooManyConnections {
 }
 
 impl ConnectionLimit {
-    pub fn new(settings: &Connections) -> Arc<ConnectionLimit> {
+    pub fn new(settings: &ConnectionSettings) -> Arc<ConnectionLimit> {
         Arc::new(ConnectionLimit {
             total: settings.max_connections,
             client: settings.max_client_connections,

@@ -21,7 +21,10 @@ impl Audit {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn open(settings: &config::Audit, counts: &Arc<Counts>) -> Result<Option<Audit>, SecurityError> {
+    pub fn open(
+        settings: &config::AuditSettings,
+        counts: &Arc<Counts>,
+    ) -> Result<Option<Audit>, SecurityError> {
         if settings.file.as_os_str().is_empty() {
             return Ok(None);
         }

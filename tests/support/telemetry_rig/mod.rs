@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use tonic::Code;
 use tonic::metadata::MetadataMap;
 
-pub fn settings(otlp: &str) -> config::Telemetry {
-    config::Telemetry {
+pub fn settings(otlp: &str) -> config::TelemetrySettings {
+    config::TelemetrySettings {
         otlp: otlp.into(),
         otlp_ca: "".into(),
         // Longer than any test: what arrives was sent at the end.

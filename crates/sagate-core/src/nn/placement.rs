@@ -82,8 +82,7 @@ impl Placement {
         }
     }
 
-    /// Whether Winograd's convolutions are asked for and can be had; where they can't, whoever asks is refused
-    /// ([`crate::config::Device::placement`]).
+    /// Whether Winograd's convolutions are asked for and can be had. Where they can't, the service refuses to start.
     pub(super) fn has_winograd(&self) -> bool {
         self.convolutions == Convolutions::Winograd && self.without_winograd().is_none()
     }
