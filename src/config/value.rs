@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use config::{Value, ValueKind};
 
 /// A type that a setting may have.
-pub(super) trait Setting: Sized {
+pub(super) trait Setting: Sized + 'static {
     /// Whether its value is a list, which a variable of the environment holds as one text.
     const IS_LIST: bool = false;
     /// Reads it; `None` when the value is something else.
