@@ -49,7 +49,7 @@ such a name). An unknown key is an error that suggests the closest one: `server.
 
 ## Limits
 
-Every number below that limits something has a default. A caller who exceeds a limit gets an error that names it ([errors.md](errors.md)).
+A caller who exceeds a limit gets an error that names it ([errors.md](errors.md)).
 
 **One client** is the name that it proved by token or certificate, or else its address. Of IPv6 that is a /64 network. Behind a proxy of
 `server.trusted_proxies` it is the address that the proxy states, but for `server.max_client_connections`, which counts connections by their

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 /// Why settings were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file that was asked for is not there or cannot be read.
+    /// The named file does not exist or cannot be read.
     #[error("cannot read the settings file {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not TOML, or a variable is not text.
@@ -22,10 +22,10 @@ pub enum ConfigError {
         /// What is wrong, with the line where there is one.
         message: String,
     },
-    /// A key that sagate does not know.
+    /// A key that no setting has.
     #[error("unknown setting `{key}` ({origin}); {hint}")]
     UnknownKey {
-        /// The key as it was found.
+        /// The key.
         key: String,
         /// Where it was found.
         origin: String,
@@ -54,7 +54,7 @@ pub enum ConfigError {
         /// What would be right.
         right: String,
     },
-    /// A port that anyone on the network could use and read along with.
+    /// A port beyond this machine without TLS.
     #[error(
         "setting `{key}` is {address}, which others can reach, and they would be answered without encryption: listen on 127.0.0.1, \
          or {right}, or set server.insecure = true (--insecure) where something in front of it encrypts"

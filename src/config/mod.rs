@@ -50,7 +50,7 @@ use layers::Layer;
 use reader::Reader;
 use sections::serving;
 
-/// The file that is read when no `--config` names another and it lies in the working directory.
+/// The file in the working directory that is read when no `--config` names another.
 pub const DEFAULT_FILE: &str = "sagate.toml";
 
 /// Makes [`Settings`] of its sections.
@@ -118,7 +118,7 @@ pub struct Entry {
     pub key: Cow<'static, str>,
     /// The value as a TOML file would hold it.
     pub value: toml::Value,
-    /// The layer that had the last word.
+    /// The layer that it came from.
     pub origin: Origin,
 }
 
@@ -155,10 +155,10 @@ pub fn variable(key: &str) -> String {
     format!("SAGATE__{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// The sources that are looked at, beside the defaults.
+/// The sources of settings besides the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// A settings file that must be there. `None`: [`DEFAULT_FILE`] where the working directory has one.
+    /// A settings file that must exist. `None`: [`DEFAULT_FILE`] if the working directory has one.
     pub file: Option<PathBuf>,
     /// The environment: names and values; those that do not begin with `SAGATE__` are ignored.
     pub environment: BTreeMap<String, String>,
@@ -205,7 +205,7 @@ impl Settings {
         &self.entries
     }
 
-    /// Whether someone said what a key is to be, in a file, the environment or a flag.
+    /// Whether a key is set in a file, the environment or a flag.
     pub fn named(&self, key: &str) -> bool {
         let origin = self
             .entries
@@ -215,18 +215,18 @@ impl Settings {
         origin.is_some_and(|origin| *origin != Origin::Default)
     }
 
-    /// How models come and go, `auto` resolved: by calls where calls are allowed and nothing is polled, by the folder otherwise.
+    /// What changes the loaded models, `auto` resolved: calls if they are allowed and nothing is polled, else the folder.
     pub fn model_control(&self) -> ModelControl {
         match self.models.control {
             ModelControl::Auto if self.server.model_admin && self.models.watch_seconds == 0 => {
                 ModelControl::Explicit
             }
             ModelControl::Auto => ModelControl::Poll,
-            said => said,
+            control => control,
         }
     }
 
-    /// Whether programs, not people, read what is printed.
+    /// Whether results are printed as JSON.
     pub fn json(&self) -> bool {
         self.output.format == OutputFormat::Json
     }

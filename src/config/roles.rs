@@ -1,4 +1,4 @@
-//! What a caller may do, as settings, tokens and claims name it.
+//! Roles of callers, by the names that settings, tokens and claims use.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,15 +8,15 @@ use clap::ValueEnum;
 /// A part of the service that a caller may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 pub enum Role {
-    /// Have images segmented and gated, ask for models and status.
+    /// Segment images, list models, read the status.
     Infer,
-    /// Look into an image: SAMs and unit scores.
+    /// Read the SAMs and unit scores of an image.
     Interpret,
-    /// Work on the list of images that a person must see.
+    /// Work on the list of rejected images.
     Review,
     /// Load and unload models.
     Admin,
-    /// Have images answered before all others (priority URGENT).
+    /// Send images with priority URGENT.
     Urgent,
 }
 
@@ -53,12 +53,12 @@ impl FromStr for Role {
     }
 }
 
-/// Some of the roles, or none.
+/// A set of roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Roles(u8);
 
 impl Roles {
-    /// Whether a role is among them.
+    /// Whether it holds a role.
     pub fn has(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
     }
@@ -76,7 +76,7 @@ impl FromIterator<Role> for Roles {
     }
 }
 
-/// Names with commas between them; nothing is no role.
+/// Names separated by commas; empty text is no role.
 impl FromStr for Roles {
     type Err = String;
 

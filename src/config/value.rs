@@ -1,5 +1,5 @@
-//! How a value is read strictly: no truth from numbers, no numbers from truth. Text from the environment or a flag is
-//! parsed as what the key wants.
+//! Types of settings. Values are read strictly: a number is no boolean, and a boolean no number. Text from the environment or a flag is
+//! parsed as the type of the key.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use config::{Value, ValueKind};
 
-/// A type that a setting may have.
+/// A type of settings.
 pub(super) trait Setting: Sized + 'static {
     /// Whether its value is a list, which a variable of the environment holds as one text.
     const IS_LIST: bool = false;

@@ -87,6 +87,27 @@ fn the_documents_are_those_of_the_descriptions() {
     }
 }
 
+/// Every flag that the documents name is one of the command line.
+#[test]
+fn every_flag_of_the_example_file_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = |command: &str| {
+        let output = sagate(folder.path()).args([command, "--help"]).output().unwrap();
+        stdout(&output)
+    };
+    let helps = help("serve") + &help("segment");
+    let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("sagate.example.toml"));
+    let example = example.unwrap();
+    let flags: Vec<&str> = example
+        .lines()
+        .filter_map(|line| line.split_once("Flag: ")?.1.strip_suffix('.'))
+        .collect();
+    assert!(flags.len() > 10, "{flags:?}");
+    for flag in flags {
+        assert!(helps.split_whitespace().any(|word| word == flag), "{flag}");
+    }
+}
+
 #[test]
 fn flags_beat_the_environment_beats_the_file_beats_the_defaults() {
     let folder = tempfile::tempdir().unwrap();

@@ -13,8 +13,8 @@ const CALIBRATED: &str = "calibrated";
 section! {
     /// The gate: which images are accepted, and what a request may change about it.
     pub struct GateSettings: "gate" {
-        /// The score that is compared with the threshold: `"mu"`, or `"score"`, the quality score. A model without a quality
-        /// score then accepts nothing.
+        /// The score that is compared with the threshold: mu, or the quality score. By the latter, a model that has none accepts
+        /// nothing.
         by: By = "mu", one_of();
         /// Coverage: the share of images like the calibration images that shall pass, from 0 (none) to 1 (all that can be
         /// scored), or `"calibrated"`: the coverage that the model was calibrated with.

@@ -21,9 +21,8 @@ section! {
         /// and `models.watch_seconds` is 0, else `"poll"`.
         control: ModelControl = "auto",
             one_of().with("; \"none\" and \"explicit\" need models.watch_seconds = 0");
-        /// Seconds between two scans of the folder: new and changed versions are loaded, missing ones unloaded. 0: it is
-        /// scanned on SIGUSR2 only.
-        watch_seconds: u64 = 0, zero_or("never", ..=A_DAY);
+        /// Seconds between two scans of the folder: new and changed versions are loaded, missing ones unloaded.
+        watch_seconds: u64 = 0, zero_or("scans on SIGUSR2 only", ..=A_DAY);
         /// Consecutive scans without a version before it is unloaded; scans are `models.watch_seconds` apart, or a second if
         /// that is 0. An unreadable folder, and a folder without any model, which is taken for a missing mount, unload
         /// nothing.
