@@ -88,6 +88,17 @@ fn available() -> Option<u64> {
     of_system().into_iter().chain(of_group()).min()
 }
 
+/// Maximum batch size on a device; 0 leaves it to the device. A core of a CPU is busy with one image and takes no less time for each of
+/// several; only below some 64 x 64 pixels do a few together save something (`sagate --threads 1 bench network --size 32 --batch 4`). A GPU
+/// is filled only by many.
+fn largest_batch(max_batch: usize, device: tch::Device) -> usize {
+    match (max_batch, device) {
+        (0, tch::Device::Cpu) => 1,
+        (0, _) => 16,
+        (most, _) => most,
+    }
+}
+
 fn serving_plan(settings: &Settings, device: tch::Device) -> ServingPolicies {
     let common = ServingSettings::default();
     ServingPolicies {
@@ -117,7 +128,7 @@ fn serving(settings: &Settings, section: &ServingSettings, device: tch::Device) 
             max_batch: match section.max_batch {
                 None | Some(0) => {
                     let largest = preferred.last().copied().unwrap_or(1);
-                    engine.largest_batch(device).max(largest)
+                    largest_batch(engine.max_batch, device).max(largest)
                 }
                 Some(most) => most,
             },

@@ -52,17 +52,6 @@ section! {
 }
 
 impl EngineSettings {
-    /// Most images that the network sees at once on a device. A core of a CPU is busy with one, and takes no less time for each of several;
-    /// only below some 64 x 64 pixels do a few together save something (`sagate --threads 1 bench network --size 32 --batch 4`). A GPU is
-    /// filled only by many.
-    pub fn largest_batch(&self, device: tch::Device) -> usize {
-        match (self.max_batch, device) {
-            (0, tch::Device::Cpu) => 1,
-            (0, _) => 16,
-            (most, _) => most,
-        }
-    }
-
     pub(in crate::config) fn relations(&self) -> [Relation; 1] {
         let fit = fit_batch(&self.preferred_batches, self.max_batch);
         [("engine.preferred_batches", fit)]
