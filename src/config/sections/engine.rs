@@ -34,8 +34,8 @@ section! {
         batch_wait_ms: f64 = 0.0, batch_wait();
         /// Batch sizes that run without waiting for more; `[]`: any size.
         preferred_batches: Vec<usize> = [], batch_sizes();
-        /// Worker threads per model. 0: on a CPU one per core, at most 8. Cores are never oversubscribed: a single image runs
-        /// on all of them, several images run side by side.
+        /// Worker threads per model. 0: one per core of a CPU, at most 8, and 2 on a GPU. Cores are never oversubscribed: a
+        /// single image runs on all of them, several images run side by side.
         instances: usize = 0, zero_or("as suits the device", ..=256);
         /// Lower scheduling priority (`nice`) of threads that compute on a CPU, so that a refusal or a read of the metrics
         /// does not wait for them. They also yield to other programs of the same control group: set 0 if such programs keep

@@ -76,11 +76,9 @@ impl ServerSettings {
         ];
         let local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
         for (key, address, encrypted, right) in ports {
-            match address {
-                Some(address) if !encrypted && !self.insecure && !local(address) => {
-                    return Err(ConfigError::Exposed { key, address, right });
-                }
-                _ => {}
+            let exposed = |&address: &SocketAddr| !encrypted && !self.insecure && !local(address);
+            if let Some(address) = address.filter(exposed) {
+                return Err(ConfigError::Exposed { key, address, right });
             }
         }
         Ok(())
