@@ -13,8 +13,9 @@ use super::middleware::call_start::Begun;
 use super::transport::receive::ReceiveBudget;
 use crate::config::{ImagingSettings, ModelControl, ServerSettings, Settings};
 use crate::engine::{DecodePermits, Engine, EngineError};
+use crate::proto::Rpc;
 use crate::security::Security;
-use crate::telemetry::{Call, Rpc, Telemetry};
+use crate::telemetry::{Call, Telemetry};
 
 /// What a server serves with.
 #[derive(Clone)]

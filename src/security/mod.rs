@@ -50,7 +50,7 @@ pub use forwarded::Proxies;
 pub(crate) use http_client::Endpoint;
 pub(crate) use pem::PemFile;
 pub use rate_limiter::{ClientLimit, RateLimiter};
-pub use rights::{Need, need};
+pub use rights::{Need, need, need_of};
 pub use tls::Tls;
 
 use crate::config::Settings;

@@ -1,6 +1,7 @@
-//! The table of methods: what a caller needs to be for each, and how it is counted.
+//! What a caller needs to be for each method, and how the call is counted.
 
 use crate::config::Role;
+use crate::proto::Rpc;
 
 /// What a method asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,68 +14,41 @@ pub enum Need {
     RoleForImages(Role),
 }
 
-use Need::{Open, Role as Call, RoleForImages as Images};
-use Role::{Admin, Infer, Interpret};
+/// What a method needs. A new method of `proto/` without a line here does not compile.
+pub const fn need_of(rpc: Rpc) -> Need {
+    match rpc {
+        Rpc::ServerLive | Rpc::ServerReady | Rpc::ModelReady => Need::Open,
+        Rpc::Segment
+        | Rpc::ListModels
+        | Rpc::GetModel
+        | Rpc::GetStatus
+        | Rpc::ServerMetadata
+        | Rpc::ModelMetadata
+        | Rpc::ModelConfig
+        | Rpc::ModelStatistics
+        | Rpc::ModelInfer
+        | Rpc::RepositoryIndex => Need::Role(Role::Infer),
+        Rpc::SegmentStream | Rpc::ModelStreamInfer => Need::RoleForImages(Role::Infer),
+        Rpc::Interpret => Need::Role(Role::Interpret),
+        Rpc::LoadModel
+        | Rpc::UnloadModel
+        | Rpc::ReloadModel
+        | Rpc::GetModelStatus
+        | Rpc::RepositoryModelLoad
+        | Rpc::RepositoryModelUnload => Need::Role(Role::Admin),
+    }
+}
 
-/// A service and its methods.
-type Service = (&'static str, &'static [(&'static str, Need)]);
-
-/// Everything that may be asked. What is not here is refused to everyone: a new method needs a line.
-const TABLE: &[Service] = &[
-    (
-        "sagate.v1.QualityControl",
-        &[
-            ("Segment", Call(Infer)),
-            ("SegmentStream", Images(Infer)),
-            ("Interpret", Call(Interpret)),
-            ("ListModels", Call(Infer)),
-            ("GetModel", Call(Infer)),
-            ("GetStatus", Call(Infer)),
-        ],
-    ),
-    (
-        "inference.GRPCInferenceService",
-        &[
-            ("ServerLive", Open),
-            ("ServerReady", Open),
-            ("ModelReady", Open),
-            ("ServerMetadata", Call(Infer)),
-            ("ModelMetadata", Call(Infer)),
-            ("ModelConfig", Call(Infer)),
-            ("ModelStatistics", Call(Infer)),
-            ("ModelInfer", Call(Infer)),
-            ("ModelStreamInfer", Images(Infer)),
-            ("RepositoryIndex", Call(Infer)),
-            ("RepositoryModelLoad", Call(Admin)),
-            ("RepositoryModelUnload", Call(Admin)),
-        ],
-    ),
-    (
-        "sagate.v1.ModelAdminControl",
-        &[
-            ("LoadModel", Call(Admin)),
-            ("UnloadModel", Call(Admin)),
-            ("ReloadModel", Call(Admin)),
-            ("GetModelStatus", Call(Admin)),
-        ],
-    ),
-    ("grpc.health.v1.Health", &[("Check", Open), ("Watch", Open)]),
-    (
-        "grpc.reflection.v1.ServerReflection",
-        &[("ServerReflectionInfo", Open)],
-    ),
-    (
-        "grpc.reflection.v1alpha.ServerReflection",
-        &[("ServerReflectionInfo", Open)],
-    ),
+/// Health and reflection, whose services come from the gRPC project.
+const OPEN: [&str; 4] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
 /// What `/SERVICE/METHOD` needs; `None`: nobody may ask it.
 pub fn need(path: &str) -> Option<Need> {
-    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-    let (_, methods) = TABLE.iter().find(|(name, _)| *name == service)?;
-    methods
-        .iter()
-        .find(|(name, _)| *name == method)
-        .map(|&(_, need)| need)
+    let open = OPEN.contains(&path).then_some(Need::Open);
+    open.or_else(|| Rpc::from_path(path).map(need_of))
 }

@@ -12,10 +12,11 @@ use tonic::Code;
 
 use super::models::Served;
 use super::phases::{Phase, Phases};
-use super::rpc::{Rpc, names};
+use super::status_code::names;
 use super::traces::{ImageFacts, Traces};
 use super::window::Judged;
 use super::{Inner, Telemetry};
+use crate::proto::Rpc;
 use crate::security::{AccessRecord, AuditRecord, Image};
 
 /// Calls in flight, by method.

@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 
 use super::call::InFlight;
 use super::models::{Limits, Models, Served};
-use super::rpc::Rpc;
 use super::window::MU_BINS;
+use crate::proto::Rpc;
 
 const REQUEST_SECONDS: [f64; 16] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,

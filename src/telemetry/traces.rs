@@ -17,7 +17,8 @@ use tonic::Code;
 use super::call::Decided;
 use super::phases::Phases;
 use super::request_id::is_request_id;
-use super::rpc::{Rpc, servers_fault};
+use super::status_code::servers_fault;
+use crate::proto::Rpc;
 
 const STATUS_CODE: &str = "rpc.grpc.status_code";
 
@@ -64,7 +65,7 @@ impl Traces {
         let parent = self
             .propagator
             .extract_with_context(&Context::new(), &Headers(headers));
-        let builder = SpanBuilder::from_name(rpc.span_name())
+        let builder = SpanBuilder::from_name(format!("{}/{}", rpc.service(), rpc.name()))
             .with_kind(SpanKind::Server)
             .with_attributes([
                 KeyValue::new("rpc.system", "grpc"),

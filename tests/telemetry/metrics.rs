@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sagate::engine::Observer;
-use sagate::telemetry::{Rpc, Telemetry};
+use sagate::proto::Rpc;
+use sagate::telemetry::Telemetry;
 use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::Reason;
 use sagate_core::model::Model;

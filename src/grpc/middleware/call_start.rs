@@ -14,7 +14,8 @@ use tower::{Layer, Service};
 
 use crate::engine::EngineError;
 use crate::grpc::error::ServiceError;
-use crate::telemetry::{Call, Rpc, Telemetry};
+use crate::proto::Rpc;
+use crate::telemetry::{Call, Telemetry};
 
 /// How long a message that is on its way when the server shuts down is waited for.
 const LAST_MESSAGES: Duration = Duration::from_millis(200);
@@ -81,7 +82,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Some(rpc) = Rpc::of_path(request.uri().path()) else {
+        let Some(rpc) = Rpc::from_path(request.uri().path()) else {
             return Box::pin(self.inner.call(request));
         };
         let call = self.begins.telemetry.call_with(rpc, request.headers());

@@ -14,9 +14,8 @@ use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
 use crate::grpc::pipeline::respond::concluded;
 use crate::grpc::pipeline::validate::named;
-use crate::proto::v1;
 use crate::proto::v1::model_admin_control_server::ModelAdminControl;
-use crate::telemetry::Rpc;
+use crate::proto::{Rpc, v1};
 
 /// The service.
 #[derive(Clone)]

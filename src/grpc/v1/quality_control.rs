@@ -11,9 +11,8 @@ use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::pipeline::respond::{Answers, concluded, holding, streaming};
 use crate::grpc::pipeline::validate;
 use crate::grpc::transport::outgoing::Permit;
-use crate::proto::v1;
 use crate::proto::v1::quality_control_server::QualityControl;
-use crate::telemetry::Rpc;
+use crate::proto::{Rpc, v1};
 
 /// The service.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ use crate::oip::infer::infer;
 use crate::oip::repository;
 use crate::oip::repository::{Change, index};
 use crate::oip::{model, statistics};
+use crate::proto::Rpc;
 use crate::proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::proto::inference::{
     ModelConfigRequest, ModelConfigResponse, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
@@ -27,7 +28,7 @@ use crate::proto::inference::{
     ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
 use crate::security::Security;
-use crate::telemetry::{Call, Rpc};
+use crate::telemetry::Call;
 
 /// The service.
 #[derive(Clone)]

@@ -16,8 +16,9 @@ use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::call_start::Begun;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
-use crate::security::{AccessRecord, Need, Peer, need};
-use crate::telemetry::{Rpc, code_name};
+use crate::proto::Rpc;
+use crate::security::{AccessRecord, Need, Peer, need_of};
+use crate::telemetry::code_name;
 
 /// What a path asks of its caller.
 #[derive(Clone)]
@@ -26,7 +27,7 @@ pub(crate) struct Guarded {
     /// The call that it stands for; `None`: there is no such path.
     rpc: Option<Rpc>,
     /// The same as a path of gRPC.
-    method: String,
+    method: &'static str,
     /// `None`: nobody may ask it.
     need: Option<Need>,
 }
@@ -34,12 +35,11 @@ pub(crate) struct Guarded {
 impl Guarded {
     /// A path that stands for a call.
     pub fn call(inference: &Inference, rpc: Rpc) -> Guarded {
-        let method = format!("/inference.GRPCInferenceService/{}", rpc.name());
         Guarded {
             inference: inference.clone(),
             rpc: Some(rpc),
-            need: need(&method),
-            method,
+            need: Some(need_of(rpc)),
+            method: rpc.path(),
         }
     }
 
@@ -49,7 +49,7 @@ impl Guarded {
             inference: inference.clone(),
             rpc: None,
             need: Some(Need::Role(Role::Infer)),
-            method: String::new(),
+            method: "",
         }
     }
 
@@ -72,13 +72,13 @@ pub(crate) async fn guard(
     if let Some(record) = request.extensions().get::<Arc<AccessRecord>>()
         && guarded.rpc.is_some()
     {
-        record.of_method(&guarded.method);
+        record.of_method(guarded.method);
     }
     if guarded.need == Some(Need::Open) {
         return answer(&guarded, request, next).await;
     }
     let peer = request.extensions().get::<Peer>().cloned();
-    let method = guarded.rpc.map(|_| &*guarded.method);
+    let method = guarded.rpc.map(|_| guarded.method);
     let asked = trust
         .audit
         .as_ref()

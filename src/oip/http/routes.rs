@@ -20,8 +20,8 @@ use crate::grpc::pipeline::admit::encoded;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
 use crate::oip::repository::Change;
+use crate::proto::Rpc;
 use crate::proto::inference::RepositoryIndexRequest;
-use crate::telemetry::Rpc;
 
 /// Most bytes of a body that is no inference.
 const SHORT_BODY: usize = 64 * 1024;

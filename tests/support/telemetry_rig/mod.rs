@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use sagate::config;
 use sagate::engine::{Comparison, Instances, Observer, QueueLimits};
+use sagate::proto::Rpc;
 use sagate::telemetry::phases::{Phase, Phases};
-use sagate::telemetry::{Decided, Rpc, Telemetry, admin};
+use sagate::telemetry::{Decided, Telemetry, admin};
 use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::{Confidence, Reason};
 use sagate_core::model::Model;

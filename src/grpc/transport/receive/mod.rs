@@ -24,18 +24,17 @@ use tonic::codec::HEADER_SIZE;
 use tonic::{Code, Status};
 
 use crate::grpc::error::ServiceError;
+use crate::proto::Rpc;
 use crate::security::{Client, ClientKey, Peer};
 
 /// Largest message of which tonic may reserve the announced length before it is here: what HTTP/2 lets any stream send at first.
 const RESERVED_AT_ONCE: usize = 64 << 10;
 
-/// Methods whose client may wait as long as it likes between two messages.
-const CLIENT_STREAMS: [&str; 4] = [
-    "/sagate.v1.QualityControl/SegmentStream",
-    "/inference.GRPCInferenceService/ModelStreamInfer",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
+/// Whether the method's client may wait as long as it likes between two messages.
+fn is_client_stream(path: &str) -> bool {
+    // Reflection's are streams too, in both versions.
+    path.ends_with("/ServerReflectionInfo") || Rpc::from_path(path).is_some_and(Rpc::is_client_streaming)
+}
 
 /// Puts a budget and a time limit on a request of gRPC.
 pub(crate) fn limited(
@@ -58,7 +57,7 @@ pub(crate) fn limited(
     } else {
         At::Header(BytesMut::new())
     };
-    let is_stream = CLIENT_STREAMS.contains(&request.uri().path());
+    let is_stream = is_client_stream(request.uri().path());
     request.map(|inner| {
         Body::new(Received {
             inner,
