@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar};
-use sagate_lab::study::judge::Area;
+use sagate_lab::study::evaluate::AurcVariant;
 use sagate_lab::study::plan::{Job, Kind};
 use sagate_lab::study::results::{PARTS, part, report};
 use sagate_lab::study::{Cache, Progress, Size, Study};
@@ -27,7 +27,7 @@ pub struct Args {
     only: Vec<&'static str>,
     /// Which area under the risk-coverage curve the tables show
     #[arg(long, default_value = "full")]
-    aurc: Area,
+    aurc: AurcVariant,
     /// Folder below which the paper's published data sets are looked for; those that are there take their phantoms' place
     #[arg(long, value_name = "DIR")]
     data_root: Option<PathBuf>,

@@ -67,7 +67,7 @@ impl Backend for TensorOps {
             .f_softmax(1, Kind::Double)?
             .f_narrow(1, 1, classes)?;
         let meetings: Result<Vec<Tensor>, _> = (1..=classes)
-            .map(|class| meet(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class))
+            .map(|class| intersect(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class))
             .collect();
         Ok(SamOutput {
             probability: probability.f_to_kind(Kind::Float)?,
@@ -103,7 +103,7 @@ impl Backend for TensorOps {
             let of_class = |class: i64| -> Result<Tensor, tch::TchError> {
                 let pick = |of: &Tensor| of.f_select(1, class)?.f_narrow(1, first, length);
                 let sams = part.f_mul(&pick(&sign)?)?.f_gt_tensor(&pick(&limit)?)?;
-                meet(&sams, reference, class + 1)
+                intersect(&sams, reference, class + 1)
             };
             let of_classes: Result<Vec<Tensor>, _> = (0..classes).map(of_class).collect();
             meetings.push(Tensor::f_stack(&of_classes?, 2)?);
@@ -139,8 +139,8 @@ fn upsample_score(score: &Tensor, cells: &[i64], reference: &Prediction) -> Resu
         .f_masked_fill(&none.f_view(shape.as_slice())?, f64::NEG_INFINITY)
 }
 
-/// How SAMs `[B, U, *S]` (bool) meet a class of the reference: `[2, B, U]`, the pixels of both and those of the SAM.
-fn meet(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch::TchError> {
+/// Pixel counts of SAMs `[B, U, *S]` (bool) against a class of the reference: `[2, B, U]`, the intersection and the SAM itself.
+fn intersect(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch::TchError> {
     let labels = reference.labels().f_unsqueeze(1)?;
     let sum = |of: Tensor| {
         of.f_flatten(2, -1)?
@@ -151,7 +151,7 @@ fn meet(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch
     Tensor::f_stack(&[both, sam], 0)
 }
 
-/// What [`meet`] found, `[2, ...]`, row-major.
+/// The counts of [`intersect`], `[2, ...]`, row-major.
 fn counts(meetings: &Tensor) -> Result<Vec<MapCounts>, tch::TchError> {
     let numbers = Vec::<i64>::try_from(meetings.f_flatten(0, -1)?.f_to_device(Device::Cpu)?)?;
     let (both, sam) = numbers.split_at(numbers.len() / 2);

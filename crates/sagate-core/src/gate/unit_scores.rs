@@ -1,4 +1,4 @@
-//! `calibration.safetensors`: what every unit said of each calibration image, one byte a unit.
+//! `calibration.safetensors`: the SA score of every unit on each calibration image, one byte a score.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub enum UnitScoresError {
         /// What is wrong and what would be right.
         message: String,
     },
-    /// A row that does not fit the others, or a score that is none.
+    /// A row of another length, or a score out of range.
     #[error("unit scores of image `{image}`: {message}")]
     Row {
         /// The image.
@@ -47,7 +47,7 @@ pub enum UnitScoresError {
 }
 
 impl UnitScores {
-    /// Takes the SA scores of every unit, each 0..=1, for each named image; a score is kept as `round(255 * score)`.
+    /// Stores the SA scores of every unit, each 0..=1, for each named image, as `round(255 * score)`.
     ///
     /// # Errors
     /// Rows of different length, or a score that is not within 0..=1.

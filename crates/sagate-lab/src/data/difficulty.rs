@@ -69,16 +69,19 @@ pub(super) fn read<'a>(
     let mut entries = BTreeMap::new();
     for (number, line) in (2..).zip(lines) {
         let mut fields = line.split(',');
-        let (name, told) = (
+        let (name, text) = (
             fields.next().unwrap_or_default(),
             fields.next().unwrap_or_default(),
         );
-        let difficulty = told.parse().ok().filter(|told| (0.0..=1.0).contains(told));
+        let difficulty = text
+            .parse()
+            .ok()
+            .filter(|difficulty| (0.0..=1.0).contains(difficulty));
         let Some(difficulty) = difficulty else {
             let field = format!("line {number}, difficulty");
             return Err(wrong(
                 field,
-                format!("'{told}'"),
+                format!("'{text}'"),
                 "a number from 0 to 1".to_owned(),
             ));
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sagate_core::atomic::WriteError;
 use sagate_core::imaging::ImagingError;
 
-/// Everything that reading, making or damaging a data set can fail with. Each message names the file and what is
+/// Everything that reading, making or corrupting a data set can fail with. Each message names the file and what is
 /// wrong with it, and says what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -225,15 +225,15 @@ pub enum DataError {
         /// The labels that make the object, in words.
         object: String,
     },
-    /// A damage grade outside 1 to 3.
-    #[error("the grade is '{was}'; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
-    Grade {
+    /// A severity outside 1 to 3.
+    #[error("the severity is '{was}'; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
+    Severity {
         /// What was given.
         was: String,
     },
-    /// A damage that mixes slices was asked of an image that has no neighbours.
+    /// Thick slices of an image that has no neighbours.
     #[error(
-        "image '{name}': damage thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices"
+        "image '{name}': corruption thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices"
     )]
     NoNeighbours {
         /// The image.
@@ -245,7 +245,7 @@ pub enum DataError {
     },
     /// Neighbouring slices of a stack differ in size.
     #[error(
-        "image '{name}': is {was:?} (channels, height, width), but its neighbour '{neighbour}' is {want:?}; damage thick-slices needs slices of one size"
+        "image '{name}': is {was:?} (channels, height, width), but its neighbour '{neighbour}' is {want:?}; corruption thick-slices needs slices of one size"
     )]
     StackSize {
         /// The image.
@@ -257,15 +257,15 @@ pub enum DataError {
         /// The neighbour's size.
         want: [usize; 3],
     },
-    /// The damage that shows another species has no image of one.
+    /// The corruption that shows another species has no image of one.
     #[error(
-        "image '{name}': damage other-species needs images of another species; give a folder of them (--other, or the task's other/)"
+        "image '{name}': corruption other-species needs images of another species; give a folder of them (--other, or the task's other/)"
     )]
     NoOther {
         /// The image.
         name: String,
     },
-    /// An image cannot be damaged as it is.
+    /// An image cannot be corrupted as it is.
     #[error("image '{name}': {what}")]
     Image {
         /// The image.

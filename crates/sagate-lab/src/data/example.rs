@@ -94,9 +94,9 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
             difficulty: difficulties.as_ref().map(|all| all[position]),
         });
     }
-    let told: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
-    if let Some(told) = told.filter(|told| told.iter().collect::<BTreeSet<_>>().len() == told.len()) {
-        for (example, position) in examples.iter_mut().zip(told) {
+    let positions: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
+    if let Some(positions) = positions.filter(|it| it.iter().collect::<BTreeSet<_>>().len() == it.len()) {
+        for (example, position) in examples.iter_mut().zip(positions) {
             example.position = position;
         }
         examples.sort_by_key(|example| example.position);

@@ -55,7 +55,7 @@ pub fn costs(
             &members[0].value.network,
             site.device,
         )?;
-        let sample = &images.damaged(None)?[0];
+        let sample = &images.corrupted(None)?[0];
         let input = pixels(&[sample], site.device)?;
         let net = networks.own();
         let method = ProtoSeg::default();

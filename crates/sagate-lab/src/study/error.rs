@@ -30,9 +30,9 @@ pub enum StudyError {
     /// A network in its training form cannot run.
     #[error(transparent)]
     UNet(#[from] UNetError),
-    /// An image cannot be spoilt for rehearsal.
-    #[error("an image of the rehearsal cannot be prepared: {0}")]
-    Rehearsal(#[source] ImagingError),
+    /// An image cannot be perturbed.
+    #[error("an image of the perturbation calibration cannot be prepared: {0}")]
+    Perturbation(#[source] ImagingError),
     /// A feature map cannot be scored.
     #[error(transparent)]
     Protoseg(#[from] ProtosegError),

@@ -61,7 +61,7 @@ pub fn heads(set: Set, images: &SetImages, cache: &Cache) -> Result<Vec<Head>, S
 
 /// What one pass says of every slice of every head, in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Met {
+pub struct HeadResults {
     /// The head's name and its slices.
     pub heads: Vec<(String, Vec<OnePass>)>,
 }
@@ -70,14 +70,14 @@ pub struct Met {
 ///
 /// # Errors
 /// As [`one_pass`].
-pub fn meet(
+pub fn measure_heads(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     heads: &[Head],
     network: &Kept<Trained>,
     temperature: f64,
-) -> Result<Kept<Met>, StudyError> {
+) -> Result<Kept<HeadResults>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let mut met = Vec::new();
@@ -90,6 +90,6 @@ pub fn meet(
             let passes = in_batches(&samples?, |batch| one_pass(&net, batch, temperature))?;
             met.push((head.name.to_owned(), passes));
         }
-        Ok(Met { heads: met })
+        Ok(HeadResults { heads: met })
     })
 }

@@ -36,7 +36,7 @@ impl Study {
                         network_key,
                         images.key,
                         self.versions(&network)?,
-                        self.profile.rehearsals
+                        self.profile.perturbations
                     ]),
                 )
             }

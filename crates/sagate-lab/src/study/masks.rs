@@ -36,7 +36,7 @@ pub fn masks(
 ) -> Result<Kept<Masks>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
-        let scores = in_batches(&images.damaged(None)?, |batch| {
+        let scores = in_batches(&images.corrupted(None)?, |batch| {
             in_each_way(&net, &pixels(batch, site.device)?)
         })?;
         let of = |way: usize| scores.iter().map(|image| image[way].clone()).collect();

@@ -42,7 +42,7 @@ pub fn noise(
 ) -> Result<Kept<Noise>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
-        let clean = images.damaged(None)?;
+        let clean = images.corrupted(None)?;
         let levels: Vec<f64> = std::iter::once(0.0).chain(levels.iter().copied()).collect();
         let (mut layers, mut output) = (Vec::new(), Vec::new());
         for (done, &level) in levels.iter().enumerate() {

@@ -30,10 +30,10 @@ pub struct Profile {
     pub members: usize,
     /// Weights kept along the training for the variance of gradients.
     pub snapshots: u32,
-    /// Grades of each kind of damage that test images are tried with.
-    pub grades: Vec<u8>,
-    /// Times that each validation image is spoilt in rehearsal.
-    pub rehearsals: usize,
+    /// Severities of each kind of corruption of the test images.
+    pub severities: Vec<u8>,
+    /// Perturbed copies of each validation image, for the quality score.
+    pub perturbations: usize,
     /// Passes with dropout.
     pub dropout_passes: usize,
     /// Sets on which losses and widths are varied.
@@ -105,11 +105,12 @@ impl Profile {
                 self.snapshots >= 2 && self.snapshots <= self.epochs,
                 "from 2 to epochs",
             ),
-            ("rehearsals", self.rehearsals >= 1, "at least 1"),
+            ("perturbations", self.perturbations >= 1, "at least 1"),
             ("dropout_passes", self.dropout_passes >= 2, "at least 2"),
             (
-                "grades",
-                !self.grades.is_empty() && self.grades.iter().all(|grade| (1..=3).contains(grade)),
+                "severities",
+                !self.severities.is_empty()
+                    && self.severities.iter().all(|severity| (1..=3).contains(severity)),
                 "some of 1, 2, 3",
             ),
             (
@@ -156,8 +157,8 @@ impl Size {
             batch_size: 10,
             members: 5,
             snapshots: 4,
-            grades: vec![2],
-            rehearsals: 8,
+            severities: vec![2],
+            perturbations: 8,
             dropout_passes: 5,
             variant_sets: vec![Set::IsicLike],
             widest: 16,
@@ -173,8 +174,8 @@ impl Size {
                 epochs: 24,
                 halve_every: 12,
                 snapshots: 4,
-                grades: vec![1, 2, 3],
-                rehearsals: 20,
+                severities: vec![1, 2, 3],
+                perturbations: 20,
                 dropout_passes: 10,
                 variant_sets: vec![Set::IsicLike, Set::PancreasLike],
                 widest: 32,
@@ -190,8 +191,8 @@ impl Size {
                 learning_rate: 1e-4,
                 halve_every: 20,
                 snapshots: 5,
-                grades: vec![1, 2, 3],
-                rehearsals: 20,
+                severities: vec![1, 2, 3],
+                perturbations: 20,
                 dropout_passes: 10,
                 variant_sets: Set::ALL[..5].to_vec(),
                 widest: 64,

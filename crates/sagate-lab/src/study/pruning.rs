@@ -54,7 +54,7 @@ pub fn prune(
         let whole = LastBlock::new(&weights, site.device)?;
         let pruned = whole.without(&kept, &whole.means(&net, &images.samples.validation)?)?;
         let (mut dice, mut seconds) = (Vec::new(), [Vec::new(), Vec::new()]);
-        let clean = images.damaged(None)?;
+        let clean = images.corrupted(None)?;
         dice.extend(in_batches(&clean, |batch| {
             let taps = net.forward(&pixels(batch, site.device)?, &[2, 16])?.taps;
             let timed = |block: &LastBlock| -> Result<(Tensor, f64), StudyError> {

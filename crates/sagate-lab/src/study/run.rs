@@ -12,7 +12,7 @@ use tch::Device;
 use super::cache::{Cache, Kept, Site};
 use super::costs::{Costs, costs};
 use super::error::StudyError;
-use super::heads::{Head, Met, heads, meet};
+use super::heads::{Head, HeadResults, heads, measure_heads};
 use super::masks::{Masks, masks};
 use super::measure::{ManyPasses, Sampling};
 use super::network::{Network, Variant};
@@ -20,12 +20,12 @@ use super::noise::{Noise, noise};
 use super::plan::{Job, stages};
 use super::pool::each;
 use super::profile::Profile;
-use super::progress::{Pace, Progress};
+use super::progress::{Progress, RemainingTime};
 use super::pruning::{Pruned, prune};
 use super::record::{Records, passes, records};
 use super::set::{Set, SetImages};
 use super::training::{Trained, snapshot_epochs, train};
-use crate::data::Damage;
+use crate::data::Corruption;
 use crate::train::{Observer, Row, Step};
 
 /// Probability that a channel is dropped in a pass with dropout.
@@ -127,7 +127,7 @@ impl Study {
     /// What a job fails with; [`StudyError::Stopped`] after [`Study::stop`].
     pub fn run(&self, progress: &dyn Progress) -> Result<(), StudyError> {
         let stages = stages(&self.profile, &self.sets);
-        let pace = Pace::new(self.workers);
+        let remaining = RemainingTime::new(self.workers);
         let (mut all, mut left) = (Vec::new(), BTreeMap::new());
         for job in stages.iter().flatten() {
             let kept = self.holds(job)?;
@@ -137,7 +137,7 @@ impl Study {
             }
         }
         let left = Mutex::new(left);
-        let seconds_left = || pace.seconds(left.lock().expect("no holder panics").values().copied());
+        let seconds_left = || remaining.seconds(left.lock().expect("no holder panics").values().copied());
         progress.plan(&all, seconds_left());
         for stage in &stages {
             each(stage, self.workers, |job| {
@@ -151,7 +151,7 @@ impl Study {
                 progress.begin(job);
                 self.perform(job, progress)?;
                 if let Some((kind, work)) = left.lock().expect("no holder panics").remove(job) {
-                    pace.measured(kind, work, since.elapsed().as_secs_f64());
+                    remaining.record(kind, work, since.elapsed().as_secs_f64());
                 }
                 progress.end(job, seconds_left());
                 Ok(())
@@ -169,7 +169,7 @@ impl Study {
             Job::Noise(network) => self.noise_with(network, advance).map(drop),
             Job::Prune(network) => self.pruned(network).map(drop),
             Job::Masks(network) => self.masks(network).map(drop),
-            Job::Heads(network) => self.met(network).map(drop),
+            Job::Heads(network) => self.head_results(network).map(drop),
             Job::Costs(network) => self.costs(network).map(drop),
         }
     }
@@ -242,11 +242,11 @@ impl Study {
     ///
     /// # Errors
     /// What measuring fails with.
-    pub fn met(&self, network: &Network) -> Result<Met, StudyError> {
+    pub fn head_results(&self, network: &Network) -> Result<HeadResults, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let temperature = self.records(network)?.temperature;
         let (step, heads) = (self.step(&Job::Heads(*network))?, self.heads(network.set));
-        Ok(meet(&self.site(), &step, images, heads, &trained, temperature)?.value)
+        Ok(measure_heads(&self.site(), &step, images, heads, &trained, temperature)?.value)
     }
 
     /// What each kind of score costs, measured on a network.
@@ -301,7 +301,7 @@ impl Study {
             images,
             &trained,
             &self.versions(network)?,
-            self.profile.rehearsals,
+            self.profile.perturbations,
             advance,
         )
     }
@@ -333,12 +333,12 @@ impl Study {
         }
     }
 
-    /// The ways in which a network's test images come: the networks that are studied see damage, variants of them do not.
-    pub(super) fn versions(&self, network: &Network) -> Result<Vec<Option<Damage>>, StudyError> {
+    /// The ways in which a network's test images come: the networks that are studied see corruption, variants of them do not.
+    pub(super) fn versions(&self, network: &Network) -> Result<Vec<Option<Corruption>>, StudyError> {
         match network.variant {
             Variant::Main => self
                 .images(network.set)
-                .versions(&self.profile.grades, self.profile.seed),
+                .versions(&self.profile.severities, self.profile.seed),
             _ => Ok(vec![None]),
         }
     }

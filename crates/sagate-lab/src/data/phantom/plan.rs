@@ -21,7 +21,7 @@ pub const SIDES: RangeInclusive<usize> = 32..=1024;
 /// The most images of a split.
 pub const MOST_IMAGES: usize = 100_000;
 
-/// How far apart the positions of two images are: they are different subjects, and no damage that mixes neighbouring
+/// How far apart the positions of two images are: they are different subjects, and no corruption that mixes neighbouring
 /// slices must find any.
 pub const SPACING: usize = 100;
 

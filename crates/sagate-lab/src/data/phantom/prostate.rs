@@ -11,7 +11,7 @@ use super::profile::{Drawn, Profile};
 use super::scanner::{Noise, Ranges};
 use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
 use super::shape::{Blob, Grown, Ragged, Tube};
-use crate::data::damage::blur::fold;
+use crate::data::corruption::blur::convolve_gaussian;
 
 /// T2, ADC.
 type Tissue = [f32; 2];
@@ -71,7 +71,7 @@ fn draw(side: usize, difficulty: f32, chance: &mut Chance) -> Drawn {
 fn diffusion(image: &mut Array3<f32>, rows: f32) {
     let mut adc = image.slice_axis(Axis(0), Slice::from(1..2)).to_owned();
     let (_, height, width) = adc.dim();
-    fold(&mut adc, f64::from(ADC_SPREAD * height as f32));
+    convolve_gaussian(&mut adc, f64::from(ADC_SPREAD * height as f32));
     for row in 0..height {
         let from = (row as f32 - rows).clamp(0.0, (height - 1) as f32);
         let (first, share) = (from.floor() as usize, from.fract());

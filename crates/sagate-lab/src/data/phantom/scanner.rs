@@ -4,9 +4,9 @@ use ndarray::Array3;
 
 use super::chance::Chance;
 use super::scene::graded;
-use crate::data::damage::blur::fold;
-use crate::data::damage::intensity::fade;
-use crate::data::damage::noise;
+use crate::data::corruption::blur::convolve_gaussian;
+use crate::data::corruption::intensity::fade;
+use crate::data::corruption::noise;
 
 /// Raw pixels are whole numbers from 0 to this, as a 12-bit scanner gives; the brightest tissue lies at
 /// [`SIGNAL`] of it, so that noise and gain seldom meet the end.
@@ -76,7 +76,7 @@ impl Acquisition {
     /// Turns signal (0 to 1) into raw pixels. `shape` is where the bias field comes from, `grain` where the noise does.
     pub fn apply(&self, pixels: &mut Array3<f32>, kind: Noise, shape: &mut Chance, grain: &mut Chance) {
         pixels.mapv_inplace(|v| v.max(0.0).powf(self.gamma));
-        fold(pixels, f64::from(self.blur * pixels.dim().1 as f32).max(1e-3));
+        convolve_gaussian(pixels, f64::from(self.blur * pixels.dim().1 as f32).max(1e-3));
         fade(pixels, f64::from(self.bias), shape.source());
         let random = grain.source();
         pixels.mapv_inplace(|v| {

@@ -94,8 +94,8 @@ struct Subject {
 /// The subjects of a year that sorts them into HGG and LGG, by name.
 fn graded(dir: &Path) -> Result<Vec<Subject>, DataError> {
     let mut all = Vec::new();
-    for grade in ["HGG", "LGG"] {
-        let dir = dir.join(grade);
+    for folder in ["HGG", "LGG"] {
+        let dir = dir.join(folder);
         if !dir.is_dir() {
             return Err(DataError::Incomplete {
                 path: dir,

@@ -1,4 +1,4 @@
-//! Scores of a probability map alone: the rivals that need one pass and nothing else.
+//! Scores of a probability map alone: the baselines that need one pass and nothing else.
 
 use ndarray::{Array2, ArrayView2, s};
 

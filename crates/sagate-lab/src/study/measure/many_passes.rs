@@ -1,4 +1,4 @@
-//! What more than one pass gives: the rivals that cost a multiple.
+//! What more than one pass gives: the baselines that cost a multiple.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -65,7 +65,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         Block::Paragraph(
             "Prototypes by the network's mask (hard) or by its probabilities (soft), and SAMs held against the output at the image's \
              resolution or, with the mask averaged down, at the layer's own. mu's layers 17 and 18 have the image's resolution, so only the \
-             mask matters to mu: mu with soft prototypes is among the rivals."
+             mask matters to mu: mu with soft prototypes is among the baselines."
                 .into(),
         ),
         Block::Figure {

@@ -30,7 +30,7 @@ pub struct Outcome {
     pub dice: Vec<f64>,
     /// The object's output weight less the background's, of each unit of layer 18.
     pub weights: Vec<f64>,
-    /// Draws of test images, each with all its damaged copies.
+    /// Draws of test images, each with all its corrupted copies.
     pub bootstrap: Bootstrap,
     /// Draws of clean test images.
     pub clean_bootstrap: Bootstrap,
@@ -98,12 +98,12 @@ impl Outcome {
 
     /// The clean test images.
     pub fn clean(&self) -> &[Record] {
-        let damaged = self
+        let corrupted = self
             .records
             .test
             .iter()
-            .position(|record| record.damage.is_some());
-        &self.records.test[..damaged.unwrap_or(self.records.test.len())]
+            .position(|record| record.corruption.is_some());
+        &self.records.test[..corrupted.unwrap_or(self.records.test.len())]
     }
 
     /// The values of a score; none where it could not be fitted.

@@ -61,7 +61,7 @@ impl<'a> Subject<'a> {
         };
         Ok(Subject {
             set,
-            samples: images.damaged(None)?,
+            samples: images.corrupted(None)?,
             pictures,
             networks: [network(LOSSES[0])?, network(LOSSES[1])?],
         })
