@@ -84,10 +84,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         class: args.class,
         units: args.units,
     };
-    let tell = args.at.server.is_some() && !settings.json();
+    let print_layers = args.at.server.is_some() && !settings.json();
     let seen = backend.interpret(&slice, &look, |layer| {
         draw_layer(&args.out, layer, &subject.classes)?;
-        if tell {
+        if print_layers {
             let (number, score) = (layer.layer.number, layer.score);
             out::error(&format!("layer {number:>2}: SA {score:.3}"));
         }

@@ -59,7 +59,7 @@ impl Certainty {
     }
 }
 
-/// Entropy of a coin that falls on its face with probability `p`.
+/// Entropy of a Bernoulli variable with probability `p`, in nats.
 fn entropy(p: f64) -> f64 {
     let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     part(p) + part(1.0 - p)
