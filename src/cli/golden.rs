@@ -35,7 +35,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let model = loading::model(settings)?;
     let pass = ModelExecutor::load(&model, settings.device.placement()?)?;
-    let subject = Subject::of_pass(&pass);
+    let subject = Subject::from_executor(&pass);
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(&subject)?, args.slice, &args.image)?;
     let image = slice.image.upright();

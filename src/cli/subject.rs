@@ -27,7 +27,7 @@ pub struct Subject {
 
 impl Subject {
     /// A model that was loaded here.
-    pub fn of_pass(pass: &ModelExecutor) -> Subject {
+    pub fn from_executor(pass: &ModelExecutor) -> Subject {
         let manifest = pass.manifest();
         let width = manifest.architecture.base_width;
         Subject {
@@ -44,7 +44,7 @@ impl Subject {
     }
 
     /// A model that a server has.
-    pub fn of_served(model: &ServedModel) -> Subject {
+    pub fn from_served(model: &ServedModel) -> Subject {
         Subject {
             reference: model.id.to_string(),
             hash: model.hash.clone(),

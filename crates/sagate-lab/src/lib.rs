@@ -1,6 +1,6 @@
 //! Research: data sets, training, perturbation calibration, and the study of the scores.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
 //! | [`data`] | data sets: published ones, phantoms, MRI heads, and their corruption |
 //! | [`train`] | the trainer |

@@ -1,4 +1,4 @@
-//! What kernels are built from: instruction sets, libtorch's threads, tensors that are not written yet.
+//! Building blocks of kernels: instruction sets, libtorch's thread pool, uninitialised tensors.
 
 mod isa;
 mod parallel;

@@ -10,13 +10,13 @@ use crate::nn::inference::InferenceError;
 /// Why a model could not be loaded or an image not be segmented.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutorError {
-    /// The model's folder is not what it should be.
+    /// The model's folder is invalid.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The image cannot be brought into the form that the model takes.
+    /// The image cannot be preprocessed.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
     /// The image has another number of channels than the model takes.
@@ -53,7 +53,7 @@ pub enum ExecutorError {
         /// Height and width of one that differs.
         other: [usize; 2],
     },
-    /// libtorch could not get the memory that a batch takes.
+    /// libtorch ran out of memory on a batch.
     #[error(
         "{images} image(s) of {} x {} pixels need more memory than there is: use a smaller image, or fewer at once",
         size[0],

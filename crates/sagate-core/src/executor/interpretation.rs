@@ -165,7 +165,7 @@ impl Interpretation {
     ) -> Result<UnitView, ExecutorError> {
         let (_, tap) = self.tap(number)?;
         let (scores, maps) = self.method.units_and_maps(tap, &self.reference)?;
-        let scores = scores.of(0).to_vec();
+        let scores = scores.image(0).to_vec();
         let average = if average {
             let map = self.output.crop(&maps.average(0, class)?).f_unsqueeze(0)?;
             Some(tensors::to_array(&map)?.index_axis_move(Axis(0), 0))

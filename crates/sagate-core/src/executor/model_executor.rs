@@ -269,7 +269,7 @@ impl ModelExecutor {
                 (numbers.iter().zip(&units).zip(&layers)).map(|((&layer, units), scores)| LayerScore {
                     layer,
                     sa_score: scores[index],
-                    mean_unit_sa_score: units.of(index).iter().sum::<f64>() / units.channels as f64,
+                    mean_unit_sa_score: units.image(index).iter().sum::<f64>() / units.channels as f64,
                 });
             results.push(Segmentation {
                 probability,

@@ -75,7 +75,7 @@ pub enum CalibrationError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is not JSON of this form.
@@ -93,9 +93,9 @@ pub enum CalibrationError {
         name: String,
         /// The field, like `entries[3].mu`.
         field: String,
-        /// What it was.
+        /// The value found.
         value: String,
-        /// What would be right.
+        /// The expected value.
         right: &'static str,
     },
 }
@@ -227,13 +227,12 @@ impl Calibration {
 
     /// The threshold on mu at which the share `coverage` of the calibration images passes: the (1 - coverage) quantile.
     ///
-    /// With the N scores of the entries in descending order `m_1 >= m_2 >= ... >= m_N` and `k` the least whole number
-    /// with `k / N >= coverage`, it is `m_k`: the largest threshold that lets at least that share pass (an image passes
-    /// when its mu is at least the threshold, so ties pass). No interpolation: the threshold is the score of a
-    /// calibration image, the first that is let through.
+    /// With the N scores of the entries in descending order `m_1 >= m_2 >= ... >= m_N` and the smallest integer `k` with
+    /// `k / N >= coverage`, it is `m_k`: the largest threshold that lets at least that share pass (an image passes when its mu is at least
+    /// the threshold, so ties pass). It is not interpolated.
     ///
-    /// Coverage 1 gives minus infinity (all that is finite passes, also what is worse than anything in the calibration);
-    /// coverage 0, and whatever is no coverage, gives plus infinity (nothing passes).
+    /// Coverage 1 gives minus infinity (every finite score passes, even one below all calibration scores). Coverage 0, and any value
+    /// outside 0..=1, gives plus infinity (nothing passes).
     pub fn threshold(&self, coverage: f64) -> f64 {
         threshold_at(self.entries.iter().map(|entry| entry.mu).collect(), coverage)
     }

@@ -25,15 +25,15 @@ pub enum UnitScoresError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The file is not what it should be.
+    /// The file's content is invalid.
     #[error("{name}: {message}")]
     Form {
         /// The file.
         name: String,
-        /// What is wrong and what would be right.
+        /// The error and the expected value.
         message: String,
     },
     /// A row of another length, or a score out of range.
@@ -41,7 +41,7 @@ pub enum UnitScoresError {
     Row {
         /// The image.
         image: String,
-        /// What is wrong and what would be right.
+        /// The error and the expected value.
         message: String,
     },
 }
@@ -86,7 +86,7 @@ impl UnitScores {
         &self.names
     }
 
-    /// The scores as they are kept: `[images, units]`, each 255 times the SA score.
+    /// The scores as stored: `[images, units]`, each 255 times the SA score.
     pub fn bytes(&self) -> &Array2<u8> {
         &self.scores
     }

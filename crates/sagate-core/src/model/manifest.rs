@@ -1,4 +1,4 @@
-//! `manifest.toml`: what a model is, what it takes and where it came from.
+//! `manifest.toml`: a model's architecture, input, preprocessing and provenance.
 
 use std::collections::BTreeSet;
 use std::path::Path;

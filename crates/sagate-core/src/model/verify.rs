@@ -1,11 +1,11 @@
-//! Everything that is wrong with a model, at once.
+//! Verification of a model: every problem at once.
 
 use super::error::Finding;
 use super::files;
 use super::folder::{Inspection, Model, inspect};
 use super::repository::Located;
 
-/// Looks at a model's sums, manifest, weights, calibration and unit scores, and lists every finding; none: all is well.
+/// Verifies a model's checksums, manifest, weights, calibration and unit scores, and lists every finding; empty where it is valid.
 pub fn verify(located: &Located) -> Vec<Finding> {
     let Inspection { model, mut findings } = inspect(&located.folder);
     if let Some(model) = model {

@@ -1,14 +1,14 @@
-//! How much memory a pass through the network takes while it runs, counted from its layers: what is alive at once, tensor by tensor, as
-//! [`super::inference::InferenceNet::forward`] makes and drops them.
+//! Peak memory of a forward pass, computed from the layers: the tensors that [`super::inference::InferenceNet::forward`] keeps alive at
+//! once.
 
 use super::layers::{LAYER_COUNT, LAYERS};
 use super::unet::{UNetConfig, padded_side};
 
 /// Bytes of a value.
 const VALUE: u64 = 4;
-/// Values a pixel that the scores hold at once, for each object class: probability, reference, labels, and what is copied of them.
+/// Values that scoring holds at once for each pixel and object class: probability, reference, labels and their copies.
 const SCORES: u64 = 8;
-/// Bytes that oneDNN's scratch space and the allocator's pages take beside the maps, whatever the image: measured (`sagate bench memory`).
+/// Bytes of oneDNN's scratch space and of the allocator's overhead, for any image size: measured (`sagate bench memory`).
 const SCRATCH: u64 = 8 << 20;
 
 fn pixels(size: [usize; 2]) -> u64 {
@@ -16,7 +16,7 @@ fn pixels(size: [usize; 2]) -> u64 {
     side(size[0]).saturating_mul(side(size[1]))
 }
 
-/// What is alive, and the most that was.
+/// Current and peak memory.
 #[derive(Default)]
 struct Alive {
     now: u64,
@@ -34,8 +34,8 @@ impl Alive {
     }
 }
 
-/// Bytes that segmenting an image of `[height, width]` takes at most at once with these layers as taps, weights left out; the image alone
-/// in its batch. A batch of several takes as many times as much.
+/// Peak memory in bytes of segmenting an image of `[height, width]` with these layers as taps, without the weights. A batch takes as many
+/// times as much as it has images.
 pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
     let pixels = pixels(size);
     let map = |number: usize| {
@@ -46,7 +46,7 @@ pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u
     let kept = |number: usize| taps.contains(&number);
     let input = (network.in_channels as u64).saturating_mul(pixels);
     let mut alive = Alive::default();
-    // The image as it came, padded, and with its channels last.
+    // The image, its padded copy and its channels-last copy.
     alive.make(input.saturating_mul(3));
     let mut current = input;
     // Down: the input is dropped when the first convolution is done, the second map stays as a skip.

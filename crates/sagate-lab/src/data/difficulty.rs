@@ -1,4 +1,4 @@
-//! `difficulty.csv`: how hard each image of a folder was made.
+//! `difficulty.csv`: the difficulty of each image of a folder.
 //!
 //! The first line names the columns, `name` and `difficulty` first; what follows them describes the acquisition and is
 //! not read back. The file lies beside `images/`, and where it is there, every image has one entry and every entry an image.

@@ -1,4 +1,4 @@
-//! What each score costs, as a multiple of one forward pass.
+//! Computational cost of each score, as a multiple of one forward pass.
 
 use std::time::Instant;
 
@@ -16,12 +16,12 @@ use super::score::Cost;
 use super::set::SetImages;
 use super::training::Trained;
 
-/// Times of one image, in seconds: medians over rounds in which everything takes its turn.
+/// Times for one image, in seconds: medians over interleaved rounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// One forward pass of the network in its inference form.
     pub forward: f64,
-    /// What each cost adds to it.
+    /// The additional time of each kind of score.
     pub extra: Vec<(Cost, f64)>,
 }
 

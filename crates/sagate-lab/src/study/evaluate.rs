@@ -38,11 +38,11 @@ pub struct Measure {
 /// Metrics of how well a score ranks images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreMetrics {
-    /// AurcVariant under the risk-coverage curve, risk `1 - Dice`.
+    /// Area under the risk-coverage curve, risk `1 - Dice`.
     pub aurc: Measure,
     /// Normalised AURC: 0 optimal, 1 random.
     pub normalised_aurc: Measure,
-    /// AurcVariant under the generalised risk-coverage curve.
+    /// Area under the generalised risk-coverage curve.
     pub augrc: Measure,
     /// Rank correlation with the Dice.
     pub spearman: Measure,

@@ -1,4 +1,4 @@
-//! Heads that no network of the study was trained on: another human's and another species'.
+//! Heads outside the training data: another human's and another species'.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ const MNI152: &str = ".tools/nilearn";
 /// A head's slices, all with truth.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
     /// Its slices.
     pub slices: Vec<Example>,
@@ -59,14 +59,14 @@ pub fn heads(set: Set, images: &SetImages, cache: &Cache) -> Result<Vec<Head>, S
     Ok(heads)
 }
 
-/// What one pass says of every slice of every head, in their order.
+/// The measurements of one pass on every slice of every head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeadResults {
     /// The head's name and its slices.
     pub heads: Vec<(String, Vec<OnePass>)>,
 }
 
-/// Tries a network on other heads. `temperature` is what its logits are divided by for temperature scaling.
+/// Measures a network on other heads. `temperature` divides the logits for temperature scaling.
 ///
 /// # Errors
 /// As [`one_pass`].

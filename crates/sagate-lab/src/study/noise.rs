@@ -1,4 +1,4 @@
-//! How layers feel noise (Fig. 16).
+//! Effect of noise on layers (Fig. 16).
 
 use protoseg::Metric;
 use rand::{Rng, SeedableRng};

@@ -1,16 +1,16 @@
-//! How large a study is.
+//! The sizes of a study.
 
 use serde::{Deserialize, Serialize};
 
 use super::error::StudyError;
 use super::set::Set;
 
-/// A study's sizes. Everything that a step's outcome depends on goes into that step's key, so a changed size redoes only what
+/// A study's sizes. A step's key contains every size that its result depends on, so a changed size repeats only what
 /// depends on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// What it is called: `quick`, `standard` or `paper`.
+    /// Its name: `quick`, `standard` or `paper`.
     pub name: String,
     /// Height and width of the phantoms, in pixels; the T1 slices are brought to about as many pixels.
     pub side: usize,
@@ -20,7 +20,7 @@ pub struct Profile {
     pub base_width: i64,
     /// Passes over the training images.
     pub epochs: u32,
-    /// Adam's.
+    /// Adam's learning rate.
     pub learning_rate: f64,
     /// Epochs after which the learning rate is halved.
     pub halve_every: u32,
@@ -38,13 +38,13 @@ pub struct Profile {
     pub dropout_passes: usize,
     /// Sets on which losses and widths are varied.
     pub variant_sets: Vec<Set>,
-    /// The greatest base width that is tried.
+    /// The largest base width.
     pub widest: i64,
     /// Greatest values of the noise of Fig. 16, as shares of the image's range.
     pub noise: Vec<f64>,
     /// Bootstrap samples for each interval.
     pub draws: usize,
-    /// Source of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -75,7 +75,7 @@ impl Profile {
         Ok(profile)
     }
 
-    /// What is wrong with the sizes, if anything is.
+    /// The first invalid size.
     fn check(&self) -> Result<(), String> {
         let checks = [
             (
@@ -137,7 +137,7 @@ impl Profile {
 pub enum Size {
     /// Every table and figure from small networks, in a quarter of an hour on two cores.
     Quick,
-    /// Numbers worth reading, in two hours on two cores.
+    /// The published numbers, in two hours on two cores.
     Standard,
     /// The paper's widths, epochs and image sizes; for a GPU.
     Paper,

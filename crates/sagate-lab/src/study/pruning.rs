@@ -1,4 +1,4 @@
-//! What is lost when the inertia units of the last two layers are removed (section 4.5: they give a constant, eq. 11).
+//! Pruning of the inertia units of the last two layers (section 4.5: they contribute a constant, eq. 11).
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::train::Sample;
 /// A unit is kept where its mean SA score over the validation images is at least this share of its layer's best.
 const ACTIVE: f64 = 0.5;
 
-/// A network before and after.
+/// A network before and after pruning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pruned {
     /// Units of layers 17 and 18.
@@ -147,7 +147,7 @@ impl LastBlock {
         Ok([first, second])
     }
 
-    /// Where the network sees the object, `[B, H, W]` of booleans.
+    /// The network's mask, `[B, H, W]` of booleans.
     fn object(&self, below: &Tensor, skip: &Tensor) -> Result<Tensor, TchError> {
         let [_, last] = self.layers(below, skip)?;
         let logits = last.f_conv2d(&self.head[0], Some(&self.head[1]), [1, 1], [0, 0], [1, 1], 1)?;
@@ -172,7 +172,7 @@ impl LastBlock {
         Ok([sums[0].f_div_scalar(count)?, sums[1].f_div_scalar(count)?])
     }
 
-    /// The block with the kept units only; what the others give on average goes into the biases of what follows.
+    /// The block with the kept units only; the mean contribution of the others is folded into the following biases.
     fn without(&self, kept: &[Vec<i64>; 2], means: &[Tensor; 2]) -> Result<LastBlock, TchError> {
         let device = self.head[0].device();
         let [first, second] = [0, 1].map(|layer| Tensor::from_slice(&kept[layer]).to_device(device));

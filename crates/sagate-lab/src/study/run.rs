@@ -1,4 +1,4 @@
-//! A study under way: its jobs are done, or taken from the cache.
+//! Execution of a study: jobs are run or taken from the cache.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -46,11 +46,11 @@ pub struct Study {
 }
 
 impl Study {
-    /// A study whose outcomes lie in a cache, so many jobs side by side, networks on a device; makes or reads the images of every set. Published sets below
-    /// `data_root` take the place of their phantoms.
+    /// A study with its cache, number of parallel jobs and device; makes or reads the images of every set. Published sets below
+    /// `data_root` replace their phantoms.
     ///
     /// # Errors
-    /// As [`Set::of_study`] and [`Set::images`].
+    /// As [`Set::for_study`] and [`Set::images`].
     pub fn open(
         profile: Profile,
         workers: usize,
@@ -58,7 +58,7 @@ impl Study {
         data_root: Option<&Path>,
         cache: Cache,
     ) -> Result<Study, StudyError> {
-        let (sets, missing) = Set::of_study(data_root)?;
+        let (sets, missing) = Set::for_study(data_root)?;
         let images = each(&sets, workers, |set| set.images(&cache, &profile, data_root))?;
         let images: BTreeMap<Set, SetImages> =
             images.into_iter().map(|images| (images.set, images)).collect();
@@ -79,12 +79,12 @@ impl Study {
         })
     }
 
-    /// Ends the run at the next step of a training or after the present job.
+    /// Stops the run at the next training step or after the current job.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Jobs side by side.
+    /// The number of parallel jobs.
     pub fn workers(&self) -> usize {
         self.workers
     }
@@ -106,12 +106,12 @@ impl Study {
         self.sets.iter().copied().filter(|set| set.paper().is_some())
     }
 
-    /// What was looked for below the data root and is not there: what is missing, where to get it, its terms.
+    /// Data sets that were not found below the data root: missing parts, source and terms.
     pub fn missing(&self) -> &[String] {
         &self.missing
     }
 
-    /// Where networks run.
+    /// The networks' device.
     pub fn device(&self) -> Device {
         self.device
     }
@@ -121,10 +121,10 @@ impl Study {
         &self.images[&set]
     }
 
-    /// Does every job of the profile that is not kept already.
+    /// Runs every job of the profile that is not cached.
     ///
     /// # Errors
-    /// What a job fails with; [`StudyError::Stopped`] after [`Study::stop`].
+    /// An error of a job; [`StudyError::Stopped`] after [`Study::stop`].
     pub fn run(&self, progress: &dyn Progress) -> Result<(), StudyError> {
         let stages = stages(&self.profile, &self.sets);
         let remaining = RemainingTime::new(self.workers);
@@ -177,31 +177,31 @@ impl Study {
     /// A network, trained.
     ///
     /// # Errors
-    /// What its training fails with.
+    /// An error of the training.
     pub fn trained(&self, network: &Network) -> Result<Kept<Trained>, StudyError> {
         self.trained_with(network, &mut |_| ())
     }
 
-    /// What one pass gives for each image of a network's set.
+    /// The one-pass records of a network's set.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn records(&self, network: &Network) -> Result<Records, StudyError> {
         Ok(self.records_with(network, &mut |_| ())?.value)
     }
 
-    /// What many passes give for each image of [`Records::test`].
+    /// The measurements of several passes for [`Records::test`].
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn passes(&self, network: &Network) -> Result<Vec<ManyPasses>, StudyError> {
         Ok(self.passes_with(network, &mut |_| ())?.value)
     }
 
-    /// What noise does to a network's layers.
+    /// The effect of noise on a network's layers.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn noise(&self, network: &Network) -> Result<Noise, StudyError> {
         Ok(self.noise_with(network, &mut |_| ())?.value)
     }
@@ -209,7 +209,7 @@ impl Study {
     /// A network without its inertia units.
     ///
     /// # Errors
-    /// What pruning fails with.
+    /// An error of the pruning.
     pub fn pruned(&self, network: &Network) -> Result<Pruned, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let records = self.records(network)?;
@@ -226,22 +226,22 @@ impl Study {
     /// SA scores of a network's layers with other masks.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn masks(&self, network: &Network) -> Result<Masks, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let step = self.step(&Job::Masks(*network))?;
         Ok(masks(&self.site(), &step, images, &trained)?.value)
     }
 
-    /// The heads that a set's networks are tried on besides their own.
+    /// The other heads for a set's networks.
     pub fn heads(&self, set: Set) -> &[Head] {
         self.heads.get(&set).map_or(&[], Vec::as_slice)
     }
 
-    /// What a network says of other heads.
+    /// A network's results on other heads.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn head_results(&self, network: &Network) -> Result<HeadResults, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let temperature = self.records(network)?.temperature;
@@ -249,10 +249,10 @@ impl Study {
         Ok(measure_heads(&self.site(), &step, images, heads, &trained, temperature)?.value)
     }
 
-    /// What each kind of score costs, measured on a network.
+    /// The cost of each kind of score, measured on a network.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn costs(&self, network: &Network) -> Result<Costs, StudyError> {
         let (images, members) = (self.images(network.set), self.members(network)?);
         let step = self.step(&Job::Costs(*network))?;
@@ -333,7 +333,7 @@ impl Study {
         }
     }
 
-    /// The ways in which a network's test images come: the networks that are studied see corruption, variants of them do not.
+    /// The versions of a network's test images: corrupted for the studied networks, clean only for their variants.
     pub(super) fn versions(&self, network: &Network) -> Result<Vec<Option<Corruption>>, StudyError> {
         match network.variant {
             Variant::Main => self
@@ -352,7 +352,7 @@ impl Study {
     }
 }
 
-/// Ends a training when the study is to stop, and passes on how far it is.
+/// Stops a training when the study stops, and forwards its progress.
 struct Watcher<'a> {
     stop: &'a AtomicBool,
     advance: &'a mut dyn FnMut(f64),

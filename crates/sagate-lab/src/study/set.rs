@@ -54,18 +54,18 @@ pub struct SetImages {
     pub set: Set,
     /// The prepared images of training and validation.
     pub samples: Arc<Samples>,
-    /// The test images as they are.
+    /// The unprepared test images.
     pub test: Vec<Example>,
     /// Images of another species, where the set has any.
     pub other: Vec<Example>,
-    /// How an image becomes the network's input.
+    /// The preprocessing steps.
     pub steps: Vec<Step>,
     /// The hash of all of it.
     pub key: String,
 }
 
 impl Set {
-    /// The sets that are there on every machine: the phantoms in the paper's order, then the real slices.
+    /// The sets that every machine has: the phantoms in the paper's order, then the real slices.
     pub const ALL: [Set; 7] = [
         Set::BratsLike,
         Set::IsicLike,
@@ -135,7 +135,7 @@ impl Set {
     ///
     /// # Errors
     /// A root that is no folder.
-    pub fn of_study(data_root: Option<&Path>) -> Result<(Vec<Set>, Vec<String>), StudyError> {
+    pub fn for_study(data_root: Option<&Path>) -> Result<(Vec<Set>, Vec<String>), StudyError> {
         let (mut sets, mut missing) = (Vec::new(), Vec::new());
         for set in Set::ALL {
             let real = data_root.zip(set.real());
@@ -179,7 +179,7 @@ impl Set {
         }
     }
 
-    /// How an image becomes the network's input.
+    /// The preprocessing steps.
     fn steps(self, side: usize) -> Vec<Step> {
         let size = self.size(side);
         let clip = Step::ClipPercentiles { low: 0.5, high: 99.5 };
@@ -263,7 +263,7 @@ fn published(set: Published, root: &Path, cache: &Cache, side: usize) -> Result<
     Ok(Task::open(&made.folder.join(set.name()))?)
 }
 
-/// The paths and sizes of all files below a part of a data set: what tells that it was changed without reading gigabytes.
+/// The paths and sizes of all files below a part of a data set, to detect changes without reading gigabytes.
 fn sizes(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<(), StudyError> {
     let about = path.metadata().map_err(StudyError::io("read", path))?;
     if !about.is_dir() {
@@ -301,7 +301,7 @@ fn key(fingerprint: &str, test: &[Example], other: &[Example], steps: &[Step]) -
 }
 
 impl SetImages {
-    /// The kinds of corruption that its images can have.
+    /// The kinds of corruption that apply to its images.
     pub fn kinds(&self) -> Vec<CorruptionKind> {
         let possible = |kind: &CorruptionKind| match kind {
             CorruptionKind::OtherSpecies => !self.other.is_empty(),
@@ -315,7 +315,7 @@ impl SetImages {
         CorruptionKind::ALL.into_iter().filter(possible).collect()
     }
 
-    /// Pixels of an image as the networks see it.
+    /// Pixels of a prepared image.
     pub fn pixels(&self) -> usize {
         self.samples.train.first().map_or(0, |sample| sample.labels.len())
     }

@@ -121,7 +121,7 @@ fn picture(header: &Header<'_>, layout: &Layout, stored: Vec<u8>) -> Result<Pict
     let stored = stored.permuted_axes([0, 3, 2, 1]);
     require_finite(name, &stored)?;
 
-    let geometry = Geometry::of(header, layout.extent)?;
+    let geometry = Geometry::from_header(header, layout.extent)?;
     let voxels = geometry.to_ras(stored.view()).as_standard_layout().into_owned();
     let volume = Volume {
         voxels,

@@ -51,7 +51,7 @@ pub enum CorruptionKind {
     WrongOrientation,
     /// Thick slices: the mean over neighbouring slices of the stack.
     ThickSlices,
-    /// The same place in another species' head, with that species' truth.
+    /// The same position in another species' head, with that species' truth.
     OtherSpecies,
 }
 

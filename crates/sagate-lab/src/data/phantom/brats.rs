@@ -64,7 +64,7 @@ fn draw(side: usize, difficulty: f32, chance: &mut Chance) -> Drawn {
     let swelling = Blob::new(centre, [radius, radius * chance.between(0.65, 1.0)], angle).wavy(chance, 0.12);
     let swelling = Ragged(&swelling, &frayed, 0.16 * radius);
     let swelling = Within(&swelling, &brain, 0.035);
-    // Most lesions stand out; the hardest few hardly do.
+    // Most lesions have high contrast; the hardest few have hardly any.
     let contrast = graded(1.0, 0.03, difficulty.powi(2)) * chance.around(0.93, 0.07);
     let mottle = Field::new(chance, 0.12);
     scene.paint(&swelling, graded(0.03, 0.10, difficulty), |spot| {
@@ -144,7 +144,7 @@ fn brain(scene: &mut Scene<4>, grain: &Field, chance: &mut Chance) -> Blob {
     outline
 }
 
-/// Small bright spots of the white matter, as age brings, that are no lesion.
+/// Small bright white-matter spots that are no lesion.
 fn look_alikes(scene: &mut Scene<4>, brain: &impl Shape, difficulty: f32, chance: &mut Chance) {
     for _ in 0..chance.count(0, 2 + (4.0 * difficulty) as usize) {
         let centre = [chance.around(0.0, 0.42), chance.around(0.0, 0.5)];

@@ -15,7 +15,7 @@ use crate::data::Split;
 pub(super) struct Chance(ChaCha8Rng);
 
 impl Chance {
-    /// The numbers of one part (anatomy, acquisition, noise) of one image: from its own place in the plan alone, so that
+    /// The random numbers of one part (anatomy, acquisition, noise) of one image: they depend on its index in the plan alone, so that
     /// no other image and no other part changes them.
     pub fn new(family: Family, seed: u64, split: Split, index: usize, part: &str) -> Self {
         let mut hash = Sha256::new();

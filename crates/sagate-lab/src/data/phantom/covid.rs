@@ -143,7 +143,7 @@ fn lesion(number: usize, lung: &Blob, difficulty: f32, chance: &mut Chance) -> B
     let (middle, _) = lung.reach();
     let out = middle[0].signum() * chance.between(-0.10, 0.26);
     let centre = [middle[0] + out, chance.between(-0.45, 0.60)];
-    // The first one is never small, so that every image has a lesion worth the name.
+    // The first one is never small, so that every image has a sizeable lesion.
     let least = if number == 0 { 0.30 } else { 0.12 };
     let radius = chance.between(least, graded(0.50, 0.42, difficulty));
     let radii = [radius, radius * chance.between(0.55, 1.0)];
@@ -171,7 +171,7 @@ fn annotate(
     scene.mark(&Within(&outline, lung, 0.0));
 }
 
-/// A lesion as it was outlined.
+/// A lesion as annotated.
 struct Drawing<'a> {
     lesion: &'a Blob,
     shift: Point,

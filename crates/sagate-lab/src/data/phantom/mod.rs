@@ -1,4 +1,4 @@
-//! Phantoms: five seeded families of drawn images that stand in for the paper's data sets where those cannot be had.
+//! Phantoms: five seeded families of synthetic images, for use where the paper's data sets are not available.
 //!
 //! | family | stands for | what holds in it |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | `prostate-like` | Decathlon's prostate | two modalities; one round organ among look-alikes |
 //! | `pancreas-like` | Decathlon's pancreas | small, irregular, as bright as its neighbours |
 //!
-//! Every image is a subject of its own, drawn from its place in the plan (family, seed, split, index) alone: anatomy that
+//! Every image is a subject of its own, drawn from its family, seed, split and index alone: anatomy that
 //! differs in position, size, rotation and a smooth deformation, textures, partial volume, and an acquisition with noise,
 //! blur, bias field, gain and contrast. A difficulty from 0 to 1, uniform over the images, scales what makes the family
 //! hard, and is kept with the image. They are phantoms: no number from them says anything about patients.
@@ -37,9 +37,9 @@ use self::scanner::Acquisition;
 use super::{Example, Split};
 
 pub use family::Family;
-pub use plan::{MOST_IMAGES, PhantomPlan, SIDES, SPACING, build};
+pub use plan::{MAX_IMAGES, PhantomPlan, SIDES, SPACING, build};
 
-/// Draws one image with its truth and difficulty: the same one in any order and any company.
+/// Draws one image with its truth and difficulty, independent of other images.
 ///
 /// `side` is its height and width in pixels; the same subject is drawn for every side, with noise of its own.
 ///
@@ -56,7 +56,7 @@ pub fn image(family: Family, side: usize, seed: u64, split: Split, index: usize)
     }
 }
 
-/// One image, and all that is known of it.
+/// One image with its parameters.
 struct Subject {
     name: String,
     position: usize,

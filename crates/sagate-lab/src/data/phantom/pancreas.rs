@@ -60,7 +60,7 @@ fn draw(side: usize, difficulty: f32, chance: &mut Chance) -> Drawn {
         let mottle = &mottle;
         move |spot: &Spot<1>| [brightness + 0.012 * mottle.at(spot.at)]
     };
-    // All soft tissue draws nearer to the pancreas' own signal the harder the image is.
+    // The harder the image, the closer the signal of all soft tissue is to that of the pancreas.
     let same = graded(0.9, 0.15, difficulty);
     let signal =
         |usual: f32, chance: &mut Chance| PANCREAS + (usual - PANCREAS) * same + chance.around(0.0, 0.02);

@@ -1,4 +1,4 @@
-//! What makes a family.
+//! The interface of a family.
 
 use ndarray::{Array2, Array3};
 use sagate_core::imaging::Plane;

@@ -1,4 +1,4 @@
-//! From tissue to raw pixels: what an acquisition does to the signal.
+//! The acquisition: from tissue signal to raw pixels.
 
 use ndarray::Array3;
 
@@ -8,8 +8,8 @@ use crate::data::corruption::blur::convolve_gaussian;
 use crate::data::corruption::intensity::fade;
 use crate::data::corruption::noise;
 
-/// Raw pixels are whole numbers from 0 to this, as a 12-bit scanner gives; the brightest tissue lies at
-/// [`SIGNAL`] of it, so that noise and gain seldom meet the end.
+/// Raw pixels are integers from 0 to this, as from a 12-bit scanner; the brightest tissue lies at
+/// [`SIGNAL`] of it, so that noise and gain seldom saturate.
 const TOP: f32 = 4095.0;
 const SIGNAL: f32 = 0.75;
 
@@ -22,14 +22,14 @@ pub(super) enum Noise {
     Gaussian,
 }
 
-/// What one family's acquisitions vary by, each at difficulty 0 and at difficulty 1.
+/// Ranges of a family's acquisition parameters at difficulty 0 and at difficulty 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranges {
     /// Largest logarithm of the gain, either way.
     pub gain: [f32; 2],
     /// Largest logarithm of the exponent of the signal, either way.
     pub gamma: [f32; 2],
-    /// Logarithm of the bias field's ratio between its brightest and its darkest place.
+    /// Logarithm of the ratio of the bias field's maximum to its minimum.
     pub bias: [f32; 2],
     /// Standard deviation of the point spread, as a share of the image's side.
     pub blur: [f32; 2],
@@ -44,7 +44,7 @@ pub(super) struct Acquisition {
     pub gain: f32,
     /// Exponent of the signal: above 1 dark tissues come out darker.
     pub gamma: f32,
-    /// How many times brighter the bias field's brightest place is than its darkest.
+    /// Ratio of the bias field's maximum to its minimum.
     pub bias: f32,
     /// Standard deviation of the point spread, as a share of the side.
     pub blur: f32,

@@ -1,4 +1,4 @@
-//! A picture that tissues are painted into, at twice the image's resolution.
+//! A canvas for tissues, at twice the image's resolution.
 
 use ndarray::{Array2, Array3};
 
@@ -10,7 +10,7 @@ use super::shape::Shape;
 /// Points along each side of a pixel: partial volume is their mean.
 const FINE: usize = 2;
 
-/// How the body lies in the image.
+/// Pose of the body in the image.
 pub(super) struct Pose {
     shift: Point,
     scale: f32,
@@ -20,7 +20,7 @@ pub(super) struct Pose {
     strength: f32,
 }
 
-/// How far bodies differ: the reach of each part of a [`Pose`].
+/// Ranges of a [`Pose`].
 pub(super) struct Freedom {
     /// Of the position, along both axes; the image is 2 wide.
     pub shift: f32,
@@ -63,13 +63,13 @@ impl Pose {
     }
 }
 
-/// What a tissue is painted onto.
+/// A point that a tissue is painted onto.
 pub(super) struct Spot<const C: usize> {
-    /// Where it is in the body.
+    /// Its position in the body.
     pub at: Point,
     /// How deep in the shape.
     pub depth: f32,
-    /// The signal that is there.
+    /// The present signal.
     pub under: [f32; C],
 }
 
@@ -99,7 +99,7 @@ impl<const C: usize> Scene<C> {
         }
     }
 
-    /// Lays what `tissue` says over the inside of a shape. From outside to inside it comes in over a width of `edge`.
+    /// Paints `tissue` over the inside of a shape, with a transition of width `edge` at its border.
     pub fn paint(&mut self, shape: &impl Shape, edge: f32, tissue: impl Fn(&Spot<C>) -> [f32; C]) {
         let edge = self.least(edge);
         for (place, depth) in self.inside(shape, edge) {
@@ -123,7 +123,7 @@ impl<const C: usize> Scene<C> {
         }
     }
 
-    /// The places in or near a shape, with their depth.
+    /// The pixels in or near a shape, with their depth.
     fn inside(&self, shape: &impl Shape, edge: f32) -> Vec<(usize, f32)> {
         let ([x, y], radius) = shape.reach();
         let (centre, seen) = self.pose.seen(([x, y], radius + edge));

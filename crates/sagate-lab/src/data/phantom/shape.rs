@@ -1,10 +1,10 @@
-//! Outlines of organs: how deep a point lies inside.
+//! Shapes of organs as signed distance functions.
 
 use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
 
-/// Something with an inside.
+/// A shape.
 pub(super) trait Shape {
     /// The distance to the border, positive inside; exact at the border and good to a fraction near it.
     fn depth(&self, at: Point) -> f32;
@@ -174,7 +174,7 @@ impl<S: Shape> Shape for Ragged<'_, S> {
     }
 }
 
-/// What of the first shape lies inside the second, and at least so deep.
+/// The part of the first shape that lies inside the second, at least at the given depth.
 pub(super) struct Within<'a, A, B>(pub &'a A, pub &'a B, pub f32);
 
 impl<A: Shape, B: Shape> Shape for Within<'_, A, B> {

@@ -43,7 +43,7 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
             "it says which subjects of BraTS 2020 were in earlier years".to_owned()
         })?;
         let mapping = Mapping::read(&path)?;
-        files.push(SourceFile::of(&path)?);
+        files.push(SourceFile::read(&path)?);
         for subject in subjects(&dir)? {
             let [in_18, in_19] = mapping.earlier(&subject.name)?;
             let seen = |name: &String| known.contains(&identity(name)) || new.contains(&identity(name));
@@ -116,7 +116,7 @@ fn subjects(dir: &Path) -> Result<Vec<Subject>, DataError> {
     Ok(folders(dir)?.into_iter().map(subject).collect())
 }
 
-/// What stays of a subject's name from year to year: all after the year, as in `CBICA_AAB_1` of `Brats18_CBICA_AAB_1`.
+/// The part of a subject's name that is the same in every year: all after the year, as in `CBICA_AAB_1` of `Brats18_CBICA_AAB_1`.
 fn identity(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     match lower.strip_prefix("brats").and_then(|rest| rest.split_once('_')) {
@@ -154,7 +154,7 @@ fn case(Subject { name, dir }: Subject) -> Result<Case, DataError> {
     })
 }
 
-/// The mask under the name it had where it was drawn: in BraTS 2020 one subject's has stayed `W39_1998.09.19_Segm`.
+/// The mask under another name: in BraTS 2020 one subject's is `W39_1998.09.19_Segm`.
 fn renamed_mask(dir: &Path) -> Result<Option<PathBuf>, DataError> {
     let mut masks = files_ending(dir, "_Segm.nii")?;
     masks.append(&mut files_ending(dir, "_Segm.nii.gz")?);

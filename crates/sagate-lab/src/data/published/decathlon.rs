@@ -171,7 +171,7 @@ impl Set {
                 about.name,
                 terms(&about.licence)
             ),
-            files: vec![SourceFile::of(&self.path)?],
+            files: vec![SourceFile::read(&self.path)?],
             class: class(&about.labels),
             object: Object::new(options, None),
             train: Part {

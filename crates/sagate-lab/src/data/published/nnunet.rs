@@ -93,7 +93,7 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
         plane: (!pictures).then_some(Plane::Axial),
         channels,
         values: ways.join(", "),
-        files: vec![SourceFile::of(&path)?],
+        files: vec![SourceFile::read(&path)?],
         class,
         object: Object::new(options, ignored),
         train: Part {

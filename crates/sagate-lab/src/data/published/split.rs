@@ -1,4 +1,4 @@
-//! Dealing subjects to splits by chance.
+//! Random assignment of subjects to splits.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(super) fn test_share(options: &Options) -> f64 {
     options.test.unwrap_or(TEST)
 }
 
-/// Refuses shares where the data set, or the paper, has settled the split.
+/// Refuses shares where the data set, or the paper, defines the split.
 pub(super) fn settled(flag: &'static str, share: Option<f64>) -> Result<(), DataError> {
     match share {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! From a plan to a task folder, one case after the other.
+//! Writing of a plan as a task folder, one case after the other.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::data::{
     Class, DataError, Source, Split, Splits, Task, TaskFile, image_extension, write_image, write_mask,
 };
 
-/// How many positions lie free between two volumes: more than any corruption reaches.
+/// Unused positions between two volumes: more than the reach of any corruption.
 pub const GAP: usize = 16;
 
 /// The colour of the object in pictures.
@@ -83,7 +83,7 @@ impl Folders {
     }
 }
 
-/// What became of a split's slices.
+/// Counts of a split's slices.
 #[derive(Debug, Clone, Copy, Default)]
 struct SplitCounts {
     written: usize,
@@ -93,7 +93,7 @@ struct SplitCounts {
 struct Writer<'a> {
     plan: &'a Plan,
     options: &'a Options,
-    /// The first position that is free for a case that has nothing to do with those before.
+    /// The first free position for an unrelated case.
     next: usize,
     /// The position at which the last case began.
     last: usize,

@@ -158,7 +158,7 @@ impl Bars {
         let mut legend = Legend::default();
         let mut left_out = LeftOut::default();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            legend.add(&series.name, Sample::Bar(Style::of(slot(&series.name))));
+            legend.add(&series.name, Sample::Bar(Style::from_index(slot(&series.name))));
             for (group, bar) in series.bars.iter().enumerate() {
                 left_out.place([&x, &y], [group as f64, bar.value]);
             }
@@ -201,7 +201,7 @@ impl Bars {
                         middle: group as f64 - FILLED / 2.0
                             + FILLED * (slot as f64 + 0.5) / names.len() as f64,
                         width: place.width / groups * FILLED / names.len() as f64,
-                        style: Style::of(slot),
+                        style: Style::from_index(slot),
                         digits: self.digits,
                     };
                     drawn(&self.title, stand.draw(bar, &frame, &plot, &y))?;

@@ -1,4 +1,4 @@
-//! Where everything around the data of a chart goes, found out before anything is drawn.
+//! Layout of everything around the data of a chart.
 
 use super::axis::Span;
 use super::legend::Legend;
@@ -23,7 +23,7 @@ pub(super) const AWAY: f64 = 4.0;
 /// The longest name of a category that is not cut.
 pub(super) const CATEGORY: f64 = 150.0;
 
-/// What a chart wants around its data.
+/// The parts of a chart around its data.
 pub(super) struct Plan<'a> {
     pub title: &'a str,
     pub notes: Vec<String>,
@@ -65,7 +65,7 @@ impl Names {
     fn new(ticks: &[Tick], categories: bool, pitch: f64) -> Self {
         let widest = widest(ticks);
         let flat = TICK + AWAY + Font::TICK.line();
-        // Numbers may be thinned out: who reads 1, 3, 5 knows where 2 is.
+        // Numeric labels may be thinned out; category names may not.
         let numbers = ticks.iter().all(|tick| tick.label.parse::<f64>().is_ok());
         let every = ((widest + 8.0) / pitch.max(1.0)).ceil().max(1.0) as usize;
         if every == 1 || numbers || !categories {
@@ -154,7 +154,7 @@ impl Panels {
     }
 }
 
-/// Where everything goes.
+/// The layout.
 pub(super) struct Layout {
     pub width: f64,
     pub height: f64,

@@ -169,7 +169,8 @@ impl Lines {
         self.check()?;
         let [x, y] = self.spans()?;
         let names = self.names();
-        let style = |name: &str| Style::of(names.iter().position(|&other| other == name).unwrap_or_default());
+        let style =
+            |name: &str| Style::from_index(names.iter().position(|&other| other == name).unwrap_or_default());
         let mut left_out = LeftOut::default();
         let mut legend = Legend::default();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {

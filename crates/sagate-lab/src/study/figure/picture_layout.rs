@@ -1,4 +1,4 @@
-//! Where everything of a table of pictures goes, found out before anything is drawn.
+//! Layout of a table of pictures.
 
 use super::pictures::{PictureRow, Pictures, Tile};
 use super::text::Font;
@@ -17,7 +17,7 @@ pub(super) const BAR: f64 = 260.0;
 pub(super) const BAR_GAP: f64 = 8.0;
 pub(super) const NOTE_GAP: f64 = 8.0;
 
-/// Where everything goes.
+/// The layout.
 pub(super) struct Layout {
     pub width: f64,
     pub height: f64,

@@ -140,7 +140,8 @@ impl Scatter {
             .y
             .span(&check, "y", groups().flat_map(|group| group.y.iter().copied()))?;
         let names = self.names();
-        let style = |name: &str| Style::of(names.iter().position(|&other| other == name).unwrap_or_default());
+        let style =
+            |name: &str| Style::from_index(names.iter().position(|&other| other == name).unwrap_or_default());
         let mut legend = Legend::default();
         for group in groups() {
             legend.add(&group.name, Sample::Point(style(&group.name)));

@@ -21,7 +21,7 @@ pub(super) struct EvaluatedScores {
     area: AurcVariant,
 }
 
-/// NetworkResult score over all studied networks.
+/// One score over all studied networks.
 pub(super) struct ScoreResults {
     pub id: &'static str,
     pub name: &'static str,

@@ -36,7 +36,7 @@ fn figure(outcomes: &Outcomes, score: &str, axis: &str) -> Scatter {
     let panels = outcomes
         .sets()
         .iter()
-        .map(|&set| panel(outcomes.of(set, Loss::Online), score));
+        .map(|&set| panel(outcomes.get(set, Loss::Online), score));
     Scatter {
         title: format!("{axis} against Dice"),
         x: Axis::new(axis),

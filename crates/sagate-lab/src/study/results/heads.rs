@@ -33,7 +33,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
             left_out.push(set.name());
         }
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             for (name, passes) in study.head_results(&outcome.network)?.heads {
                 let dice: Vec<f64> = passes
                     .iter()

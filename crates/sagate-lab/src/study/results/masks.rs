@@ -28,7 +28,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
     let mut panels = Vec::new();
     for &set in study.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let masks = study.masks(&outcome.network)?;
             let ways = [&masks.hard, &masks.soft, &masks.layer];
             for (name, way) in WAYS.into_iter().zip(ways) {

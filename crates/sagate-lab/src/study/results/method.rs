@@ -126,7 +126,7 @@ fn command(profile: &Profile) -> String {
     command + " --out DIR"
 }
 
-/// What the machine calls its processor, and its cores.
+/// The processor's name and its number of cores.
 fn processor() -> String {
     let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = about

@@ -1,4 +1,4 @@
-//! Everything that was measured, read once.
+//! The measurements of a study, read once.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Reads what the study's jobs kept.
+    /// Reads the results of the study's jobs.
     ///
     /// # Errors
     /// Outcomes that cannot be read.
@@ -68,7 +68,7 @@ impl Outcomes {
     }
 
     /// The outcome of a set and a loss.
-    pub fn of(&self, set: Set, loss: Loss) -> &Outcome {
+    pub fn get(&self, set: Set, loss: Loss) -> &Outcome {
         &self.of[&Network::main(set, loss)]
     }
 

@@ -27,7 +27,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         outcomes
             .sets()
             .iter()
-            .map(|&set| Block::Table(corruption_table(outcomes.of(set, Loss::Online)))),
+            .map(|&set| Block::Table(corruption_table(outcomes.get(set, Loss::Online)))),
     );
     blocks.push(Block::Table(half_rejected(outcomes)));
     blocks.push(Block::Table(false_accepts(outcomes)));
@@ -113,7 +113,7 @@ fn half_rejected(outcomes: &Outcomes) -> Table {
         .sets()
         .iter()
         .map(|&set| {
-            let outcome = outcomes.of(set, Loss::Online);
+            let outcome = outcomes.get(set, Loss::Online);
             (versions(outcome), thresholds(outcome, COVERAGE))
         })
         .collect();
@@ -161,7 +161,7 @@ fn false_accepts(outcomes: &Outcomes) -> Table {
     );
     for &set in outcomes.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let by_coverage: Vec<_> = COVERAGES
                 .iter()
                 .map(|&coverage| thresholds(outcome, coverage))

@@ -42,7 +42,7 @@ fn table(outcomes: &Outcomes, metric: Metric, id: String, name: &str, clean: boo
     );
     for &set in outcomes.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let (records, bootstrap) = match clean {
                 true => (outcome.clean(), &outcome.clean_bootstrap),
                 false => (outcome.records.test.as_slice(), &outcome.bootstrap),

@@ -1,4 +1,4 @@
-//! A network at work on one image: its output, its feature maps and what they see.
+//! One pass of a network on one image: output, feature maps and SAMs.
 
 use ndarray::Array2;
 use protoseg::{MaskKind, Prediction, ProtoSeg};

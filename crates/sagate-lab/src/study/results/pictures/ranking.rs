@@ -1,4 +1,4 @@
-//! Fig. 12 and 13: the images with the lowest and the highest mu, and what the units see of them.
+//! Fig. 12 and 13: the images with the lowest and the highest mu, with heat maps of the units.
 
 use super::average::LAYER;
 use super::block;

@@ -1,4 +1,4 @@
-//! Fig. 8: what the best, the middle and the worst unit of the last layer see.
+//! Fig. 8: SAMs of the best, the middle and the worst unit of the last layer.
 
 use super::block;
 use super::drawing::{TRUTH_OUTLINED, colours, mask, outlined, response, tile};

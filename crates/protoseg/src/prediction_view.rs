@@ -1,4 +1,4 @@
-//! What the network answered, as the plain numbers that several threads may read at once.
+//! A prediction without its tensors, so that several threads may read it at once.
 
 use super::error::Fault;
 
