@@ -11,7 +11,7 @@ use crate::proto::v1;
 use crate::proto::v1::quality_control_client::QualityControlClient;
 
 /// More than any answer of a benchmark.
-const MOST: usize = 1 << 30;
+const MAX_MESSAGE_BYTES: usize = 1 << 30;
 
 /// One answered request.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +40,8 @@ impl Seen {
     pub fn quantile_ms(&self, share: f64) -> f64 {
         let mut seconds: Vec<f64> = self.answers.iter().map(|it| it.seconds).collect();
         seconds.sort_by(f64::total_cmp);
-        let place = ((seconds.len() as f64 * share).ceil() as usize).clamp(1, seconds.len());
-        seconds[place - 1] * 1e3
+        let rank = ((seconds.len() as f64 * share).ceil() as usize).clamp(1, seconds.len());
+        seconds[rank - 1] * 1e3
     }
 }
 
@@ -70,8 +70,8 @@ pub(super) fn tensor(image: &Image) -> v1::Image {
 pub(super) async fn connect(url: &str) -> anyhow::Result<QualityControlClient<Channel>> {
     let channel = Channel::from_shared(url.to_owned())?.connect().await?;
     Ok(QualityControlClient::new(channel)
-        .max_decoding_message_size(MOST)
-        .max_encoding_message_size(MOST))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
 
 /// Sends each image again and again, so many at a time, for a while.

@@ -173,15 +173,15 @@ fn own_rates(
     placement: Placement,
     span: Duration,
 ) -> anyhow::Result<Vec<f64>> {
-    let pass = ModelExecutor::load(model, placement)?;
-    let ready = pass.prepare(&subject::image(args.size, 0))?;
+    let executor = ModelExecutor::load(model, placement)?;
+    let ready = executor.prepare(&subject::image(args.size, 0))?;
     let mut rates = Vec::with_capacity(BATCHES.len());
     for batch in BATCHES {
         let images = vec![&ready; batch];
-        pass.segment(&images)?;
+        executor.segment(&images)?;
         let (begun, mut done) = (Instant::now(), 0);
         while begun.elapsed() < span {
-            pass.segment(&images)?;
+            executor.segment(&images)?;
             done += batch;
         }
         rates.push(done as f64 / begun.elapsed().as_secs_f64());
