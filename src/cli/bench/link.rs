@@ -174,7 +174,7 @@ async fn one_stream(url: &str, image: &v1::SegmentRequest, span: Duration) -> an
     while let Some(answer) = answers.message().await? {
         let failure = match answer.outcome {
             Some(v1::segment_stream_response::Outcome::Failure(failure)) => failure,
-            _ => anyhow::bail!("an answer of a model that is not there"),
+            _ => anyhow::bail!("an answer from a model that does not exist"),
         };
         ensure!(
             failure.reason == "UNKNOWN_MODEL",

@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, Array3};
 
-use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
+use super::rng::PhantomRng;
 use super::shape::Shape;
 
 /// Points along each side of a pixel: partial volume is their mean.
@@ -34,14 +34,14 @@ pub(super) struct Freedom {
 
 impl Pose {
     /// Draws position, size, rotation and deformation.
-    pub fn draw(chance: &mut Chance, freedom: &Freedom) -> Self {
-        let (sin, cos) = chance.around(0.0, freedom.turn).sin_cos();
+    pub fn draw(rng: &mut PhantomRng, freedom: &Freedom) -> Self {
+        let (sin, cos) = rng.uniform_around(0.0, freedom.turn).sin_cos();
         Self {
-            shift: chance.near([0.0; 2], freedom.shift),
-            scale: chance.around(1.0, freedom.scale),
+            shift: rng.uniform_point([0.0; 2], freedom.shift),
+            scale: rng.uniform_around(1.0, freedom.scale),
             sin,
             cos,
-            bend: [(); 2].map(|()| Field::new(chance, 0.8)),
+            bend: [(); 2].map(|()| Field::new(rng, 0.8)),
             strength: freedom.bend,
         }
     }

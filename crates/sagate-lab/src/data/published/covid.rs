@@ -65,7 +65,7 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
         train: Part {
             cases: train,
             words: format!(
-                "scans that neither test nor validate, and {}, the patients of whose slices are not told",
+                "scans that neither test nor validate, and {}, whose slices have no patient identity",
                 COVID_SLICES[0]
             ),
         },

@@ -106,8 +106,8 @@ pub(super) struct Panels {
 impl Panels {
     fn new(plan: &Plan<'_>) -> Self {
         let count = plan.panels.len();
-        let usual = plan.columns.unwrap_or_else(|| usual_columns(count));
-        let mut columns = usual.clamp(1, count);
+        let preferred = plan.columns.unwrap_or_else(|| default_columns(count));
+        let mut columns = preferred.clamp(1, count);
         // How many numbers there are depends on the panels' size, and that on the numbers' width: room for few and many.
         let numbers = widest(&plan.y.ticks(FEW)).max(widest(&plan.y.ticks(MANY)));
         let mut left = MARGIN + Font::LABEL.line() + 6.0 + numbers + AWAY + TICK;
@@ -225,7 +225,7 @@ impl Layout {
     }
 }
 
-fn usual_columns(panels: usize) -> usize {
+fn default_columns(panels: usize) -> usize {
     match panels {
         0..=3 => panels.max(1),
         4 => 2,
