@@ -24,14 +24,14 @@ pub(super) struct Answered {
     pub forward_seconds: f64,
 }
 
-/// What a number of clients saw.
-pub(super) struct Seen {
+/// Answers and duration of a closed-loop run.
+pub(super) struct LoadResult {
     pub answers: Vec<Answered>,
     /// From the first request to the last answer.
     pub took: Duration,
 }
 
-impl Seen {
+impl LoadResult {
     pub fn images_per_second(&self) -> f64 {
         self.answers.len() as f64 / self.took.as_secs_f64()
     }
@@ -80,7 +80,7 @@ pub(super) async fn closed_loop(
     images: &[v1::Image],
     in_flight: usize,
     span: Duration,
-) -> anyhow::Result<Seen> {
+) -> anyhow::Result<LoadResult> {
     let begun = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..in_flight {
@@ -101,7 +101,7 @@ pub(super) async fn closed_loop(
     while let Some(client) = clients.join_next().await {
         answers.extend(client??);
     }
-    Ok(Seen {
+    Ok(LoadResult {
         answers,
         took: begun.elapsed(),
     })

@@ -7,8 +7,8 @@ use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
-use super::shape::{Blob, Ragged, Shape, Tube, Within};
+use super::scene::{Pose, PoseRanges, Scene, Spot, graded, mix, scaled, step};
+use super::shape::{Blob, Irregular, Shape, Tube, Within};
 
 /// T1, T1ce, T2, FLAIR.
 type Tissue = [f32; 4];
@@ -21,7 +21,7 @@ const OEDEMA: Tissue = [0.36, 0.38, 0.86, 1.00];
 const RIM: Tissue = [0.40, 0.95, 0.76, 0.90];
 const NECROSIS: Tissue = [0.22, 0.24, 0.95, 0.66];
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.06,
     scale: 0.08,
     turn: 0.15,
@@ -48,18 +48,18 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
-    let pose = Pose::draw(rng, &FREEDOM);
+    let pose = Pose::draw(rng, &POSE_RANGES);
     let mut scene = Scene::new(side, pose, AIR);
     let grain = Field::new(rng, 0.05);
     let brain = brain(&mut scene, &grain, rng);
     let (size, angle) = (graded(1.0, 0.4, difficulty.powi(2)), rng.angle());
     let radius = size * rng.uniform(0.27, 0.42);
     let centre = [rng.sign() * rng.uniform(0.14, 0.38), rng.uniform(-0.48, 0.48)];
-    look_alikes(&mut scene, &brain, difficulty, rng);
+    distractors(&mut scene, &brain, difficulty, rng);
 
     let frayed = Field::new(rng, 0.16);
     let swelling = Blob::new(centre, [radius, radius * rng.uniform(0.65, 1.0)], angle).wavy(rng, 0.12);
-    let swelling = Ragged(&swelling, &frayed, 0.16 * radius);
+    let swelling = Irregular(&swelling, &frayed, 0.16 * radius);
     let swelling = Within(&swelling, &brain, 0.035);
     // Most lesions have high contrast; the hardest few have hardly any.
     let contrast = graded(1.0, 0.03, difficulty.powi(2)) * rng.uniform_around(0.93, 0.07);
@@ -135,7 +135,7 @@ fn brain(scene: &mut Scene<4>, grain: &Field, rng: &mut PhantomRng) -> Blob {
 }
 
 /// Small bright white-matter spots that are no lesion.
-fn look_alikes(scene: &mut Scene<4>, brain: &impl Shape, difficulty: f32, rng: &mut PhantomRng) {
+fn distractors(scene: &mut Scene<4>, brain: &impl Shape, difficulty: f32, rng: &mut PhantomRng) {
     for _ in 0..rng.count(0, 2 + (4.0 * difficulty) as usize) {
         let centre = [rng.uniform_around(0.0, 0.42), rng.uniform_around(0.0, 0.5)];
         let spot = Blob::disc(centre, rng.uniform(0.02, graded(0.05, 0.08, difficulty))).wavy(rng, 0.2);

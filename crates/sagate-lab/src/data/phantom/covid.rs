@@ -8,8 +8,8 @@ use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, graded, mix, step};
-use super::shape::{Blob, Ragged, Shape, Tube, Within};
+use super::scene::{Pose, PoseRanges, Scene, graded, mix, step};
+use super::shape::{Blob, Irregular, Shape, Tube, Within};
 
 /// Signal in a window from -1000 to 200 HU.
 const AIR: f32 = 0.0;
@@ -20,7 +20,7 @@ const HEART: f32 = 0.88;
 const BONE: f32 = 1.05;
 const GLASS: f32 = 0.48;
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.05,
     scale: 0.06,
     turn: 0.08,
@@ -47,7 +47,7 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
-    let pose = Pose::draw(rng, &FREEDOM);
+    let pose = Pose::draw(rng, &POSE_RANGES);
     let mut scene = Scene::new(side, pose, [AIR]);
     chest_wall(&mut scene, rng);
     let lungs = lungs(rng);
@@ -67,7 +67,7 @@ fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
     for number in 0..count {
         let lung = &lungs[if rng.bernoulli(0.5) { 0 } else { 1 }];
         let lesion = lesion(number, lung, difficulty, rng);
-        let whole = Ragged(&lesion, &frayed, 0.04);
+        let whole = Irregular(&lesion, &frayed, 0.04);
         let whole = Within(&whole, lung, 0.0);
         let strength = glass * rng.uniform(0.7, 1.0);
         scene.paint(&whole, graded(0.08, 0.20, difficulty), |spot| {

@@ -5,8 +5,8 @@ use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, graded, mix, scaled, step};
-use super::shape::{Blob, Grown, Ragged, Tube};
+use super::scene::{Pose, PoseRanges, Scene, graded, mix, scaled, step};
+use super::shape::{Blob, Dilated, Irregular, Tube};
 
 /// Red, green, blue.
 type Colour = [f32; 3];
@@ -20,7 +20,7 @@ const BLUE_GREY: Colour = [0.36, 0.37, 0.44];
 const HAIR: Colour = [0.16, 0.11, 0.09];
 const INK: Colour = [0.36, 0.22, 0.62];
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.18,
     scale: 0.15,
     turn: 3.1,
@@ -47,7 +47,7 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
-    let pose = Pose::draw(rng, &FREEDOM);
+    let pose = Pose::draw(rng, &POSE_RANGES);
     let tone = rng.uniform(0.0, 1.0);
     let skin = mix(FAIR, TAN, tone);
     let mut scene = Scene::new(side, pose, skin);
@@ -60,7 +60,7 @@ fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
         let [red, green, blue] = scaled(spot.under, 1.0 - 0.05 * furrow);
         [red, green * (1.0 - patch), blue * (1.0 - patch)]
     });
-    look_alikes(&mut scene, skin, difficulty, rng);
+    distractors(&mut scene, skin, difficulty, rng);
     lesion(&mut scene, skin, difficulty, rng);
     if rng.bernoulli(0.15) {
         ink(&mut scene, rng);
@@ -74,7 +74,7 @@ fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
 }
 
 /// Freckles, and a flush of the skin around where the lesion is.
-fn look_alikes(scene: &mut Scene<3>, skin: Colour, difficulty: f32, rng: &mut PhantomRng) {
+fn distractors(scene: &mut Scene<3>, skin: Colour, difficulty: f32, rng: &mut PhantomRng) {
     let flush = Blob::disc(rng.uniform_point([0.0; 2], 0.3), rng.uniform(0.5, 0.9)).wavy(rng, 0.15);
     let strength = graded(0.05, 0.35, difficulty) * rng.uniform(0.3, 1.0);
     scene.paint(&flush, 0.5, |spot| mix(spot.under, RED, strength));
@@ -91,7 +91,7 @@ fn lesion(scene: &mut Scene<3>, skin: Colour, difficulty: f32, rng: &mut Phantom
     let shape = Blob::new([0.0; 2], [radius, radius * rng.uniform(0.6, 1.0)], 0.0)
         .wavy(rng, graded(0.06, 0.12, difficulty));
     let frayed = Field::new(rng, 0.20);
-    let shape = Ragged(&shape, &frayed, 0.07 * radius);
+    let shape = Irregular(&shape, &frayed, 0.07 * radius);
     let [dark, odd] = [(); 2].map(|()| Field::new(rng, 0.35));
     let network = Field::new(rng, 0.045);
     let other = if rng.bernoulli(0.5) { RED } else { BLUE_GREY };
@@ -115,7 +115,7 @@ fn lesion(scene: &mut Scene<3>, skin: Colour, difficulty: f32, rng: &mut Phantom
     });
     // Where a border fades, annotators differ on where it is.
     let apart = graded(0.01, 0.15, difficulty);
-    scene.mark(&Grown(&shape, rng.uniform_around(0.0, apart)));
+    scene.mark(&Dilated(&shape, rng.uniform_around(0.0, apart)));
 }
 
 /// A point far out in some direction.

@@ -9,8 +9,8 @@ use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, step};
-use super::shape::{Blob, Grown, Ragged, Tube, Within};
+use super::scene::{Pose, PoseRanges, Scene, Spot, graded, mix, step};
+use super::shape::{Blob, Dilated, Irregular, Tube, Within};
 
 /// Signal in a window from -160 to 240 HU.
 const AIR: f32 = 0.0;
@@ -24,7 +24,7 @@ const BOWEL: f32 = 0.58;
 const VESSEL: f32 = 0.70;
 const BONE: f32 = 1.0;
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.05,
     scale: 0.08,
     turn: 0.08,
@@ -51,7 +51,7 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
-    let pose = Pose::draw(rng, &FREEDOM);
+    let pose = Pose::draw(rng, &POSE_RANGES);
     let mut scene = Scene::new(side, pose, [AIR]);
     let mottle = Field::new(rng, 0.10);
     let cavity = wall(&mut scene, rng);
@@ -188,7 +188,7 @@ fn bowel(scene: &mut Scene<1>, cavity: &Blob, mottle: &Field, same: f32, rng: &m
             (rng.uniform_point(turn, 0.25), 0.045),
         ]);
         let brightness = PANCREAS + rng.uniform_around(0.0, 0.03);
-        scene.paint(&Grown(&jejunum, 0.03), 0.03, |spot| mix(spot.under, [FAT], 0.6));
+        scene.paint(&Dilated(&jejunum, 0.03), 0.03, |spot| mix(spot.under, [FAT], 0.6));
         scene.paint(&jejunum, 0.02, |spot| [brightness + 0.02 * mottle.at(spot.at)]);
     }
     let duodenum = Tube::through(&[
@@ -208,7 +208,7 @@ fn vessels(scene: &mut Scene<1>, signal: f32) {
         ([-0.05, 0.10], 0.035),
     ] {
         let vessel = Blob::disc(centre, radius);
-        scene.paint(&Grown(&vessel, 0.02), 0.02, |spot| mix(spot.under, [FAT], 0.5));
+        scene.paint(&Dilated(&vessel, 0.02), 0.02, |spot| mix(spot.under, [FAT], 0.5));
         scene.paint(&vessel, 0.02, |_| [signal]);
     }
 }
@@ -240,9 +240,9 @@ fn pancreas(scene: &mut Scene<1>, mottle: &Field, difficulty: f32, rng: &mut Pha
     };
     let course = Tube::through(&stops[shown]);
     let lobes = Field::new(rng, 0.09);
-    let organ = Ragged(&course, &lobes, 0.014);
+    let organ = Irregular(&course, &lobes, 0.014);
     let gap = graded(0.85, 0.0, difficulty);
-    scene.paint(&Grown(&organ, 0.035), 0.03, |spot| mix(spot.under, [FAT], gap));
+    scene.paint(&Dilated(&organ, 0.035), 0.03, |spot| mix(spot.under, [FAT], gap));
     scene.paint(&organ, graded(0.02, 0.05, difficulty), |spot| {
         // Fat between the lobules.
         let cleft = 0.25 * step(0.4, 0.0, lobes.at(spot.at).abs()) * step(0.05, 0.0, spot.depth);

@@ -9,8 +9,8 @@ use super::point::Point;
 use super::profile::{Drawn, Profile};
 use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
-use super::shape::{Blob, Grown, Ragged, Tube};
+use super::scene::{Pose, PoseRanges, Scene, Spot, graded, mix, scaled, step};
+use super::shape::{Blob, Dilated, Irregular, Tube};
 use crate::data::corruption::blur::convolve_gaussian;
 
 /// T2, ADC.
@@ -31,7 +31,7 @@ const ADC_SPREAD: f32 = 0.010;
 /// How far it may be off at difficulty 1, as a share of the side.
 const DISTORTION: f32 = 0.03;
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.14,
     scale: 0.10,
     turn: 0.10,
@@ -58,7 +58,7 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
-    let pose = Pose::draw(rng, &FREEDOM);
+    let pose = Pose::draw(rng, &POSE_RANGES);
     let off = graded(0.0, DISTORTION, difficulty) * rng.uniform_around(0.0, 1.0);
     let mut scene = Scene::new(side, pose, OUTSIDE);
     anatomy(&mut scene, difficulty, rng);
@@ -102,10 +102,12 @@ fn anatomy(scene: &mut Scene<2>, difficulty: f32, rng: &mut PhantomRng) {
     let centre = rng.uniform_point([0.0, 0.06], graded(0.06, 0.16, difficulty));
     let size = graded(0.29, 0.20, difficulty) * rng.uniform_around(1.0, 0.25);
     let gland = Blob::new(centre, [size, size * rng.uniform(0.72, 0.98)], 0.0).wavy(rng, 0.05);
-    let gland = Ragged(&gland, &frayed, 0.012);
+    let gland = Irregular(&gland, &frayed, 0.012);
     let capsule = graded(0.6, 0.0, difficulty);
     let bright = graded(0.9, 0.1, difficulty) * rng.uniform_around(0.9, 0.1);
-    scene.paint(&Grown(&gland, 0.02), 0.02, |spot| mix(spot.under, WALL, capsule));
+    scene.paint(&Dilated(&gland, 0.02), 0.02, |spot| {
+        mix(spot.under, WALL, capsule)
+    });
     scene.paint(&gland, graded(0.02, 0.10, difficulty), |spot| {
         // The peripheral zone is the brighter crescent behind.
         let behind = step(

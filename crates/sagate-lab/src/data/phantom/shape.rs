@@ -161,9 +161,9 @@ impl Shape for Tube {
 }
 
 /// A shape whose border a field moves in and out.
-pub(super) struct Ragged<'a, S>(pub &'a S, pub &'a Field, pub f32);
+pub(super) struct Irregular<'a, S>(pub &'a S, pub &'a Field, pub f32);
 
-impl<S: Shape> Shape for Ragged<'_, S> {
+impl<S: Shape> Shape for Irregular<'_, S> {
     fn depth(&self, at: Point) -> f32 {
         self.0.depth(at) + self.2 * self.1.at(at)
     }
@@ -188,9 +188,9 @@ impl<A: Shape, B: Shape> Shape for Within<'_, A, B> {
 }
 
 /// A shape that is wider all around.
-pub(super) struct Grown<'a, S>(pub &'a S, pub f32);
+pub(super) struct Dilated<'a, S>(pub &'a S, pub f32);
 
-impl<S: Shape> Shape for Grown<'_, S> {
+impl<S: Shape> Shape for Dilated<'_, S> {
     fn depth(&self, at: Point) -> f32 {
         self.0.depth(at) + self.1
     }
