@@ -276,7 +276,7 @@ proptest! {
             for image in 0..case.batch {
                 for unit in 0..case.channels {
                     let tied = algorithm_1(&case, image, unit..unit + 1).contains(&None);
-                    prop_assert!(tied || before.of(image)[unit] == after.of(image)[unit]);
+                    prop_assert!(tied || before.image(image)[unit] == after.image(image)[unit]);
                 }
             }
         }
@@ -289,9 +289,9 @@ proptest! {
             let before = method(backend).units(&case.feature(), &reference).unwrap();
             let after = method(backend).units(&case.feature().flip([1]), &reference).unwrap();
             for image in 0..case.batch {
-                let mut reversed = after.of(image).to_vec();
+                let mut reversed = after.image(image).to_vec();
                 reversed.reverse();
-                prop_assert_eq!(before.of(image), &reversed[..]);
+                prop_assert_eq!(before.image(image), &reversed[..]);
             }
         }
     }
@@ -321,7 +321,7 @@ proptest! {
                 let valid = case.validity().map(|valid| alone(&valid));
                 let reference = Prediction::new(&alone(&case.probability()), valid.as_ref(), MaskKind::Hard).unwrap();
                 let units = method(backend).units(&alone(&case.feature()), &reference).unwrap();
-                prop_assert_eq!(together.of(image as usize), units.of(0));
+                prop_assert_eq!(together.image(image as usize), units.image(0));
                 let map = method(backend).layer(&alone(&case.feature()), &reference).unwrap();
                 prop_assert_eq!(values(&alone(&maps.sam)), values(&map.sam));
                 prop_assert_eq!(maps.score[image as usize], map.score[0]);
@@ -370,12 +370,12 @@ proptest! {
             let layer = method(backend).layer(&feature, &reference).unwrap();
             prop_assert_eq!(units.fault[image], Some(Fault::NotFinite));
             prop_assert_eq!(layer.fault[image], Some(Fault::NotFinite));
-            prop_assert!(units.of(image).iter().all(|&score| score == 0.0));
+            prop_assert!(units.image(image).iter().all(|&score| score == 0.0));
             prop_assert!(values(&layer.probability.get(image as i64)).iter().all(|&p| p == 0.0));
             let mu = &mean_sa(std::slice::from_ref(&units))[image];
             prop_assert_eq!((mu.mu, mu.fault), (0.0, Some(Fault::NotFinite)));
             for other in (0..case.batch).filter(|&other| other != image) {
-                prop_assert_eq!(units.of(other), clean.of(other));
+                prop_assert_eq!(units.image(other), clean.image(other));
             }
         }
     }

@@ -223,7 +223,7 @@ impl Subject {
         };
         let changed: Vec<String> = manifest.lines().map(of_line).collect();
         std::fs::write(staged.join("manifest.toml"), changed.join("\n") + "\n").unwrap();
-        sagate_core::model::refresh_sums(&staged).unwrap();
+        sagate_core::model::refresh_checksums(&staged).unwrap();
         let wanted = sagate_core::model::content_hash(&std::fs::read(staged.join("SHA256SUMS")).unwrap());
         std::fs::remove_dir_all(&version).unwrap();
         tokio::time::sleep(PAUSE).await;

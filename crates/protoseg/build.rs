@@ -1,4 +1,4 @@
-//! Compiles the call to libtorch's thread pool, and tells dependants with C++ of their own where libtorch's headers lie.
+//! Compiles the call to libtorch's thread pool, and exports the path of libtorch's headers to dependants that compile C++.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const SOURCE: &str = "src/platform/parallel.cc";
 
 fn main() {
-    // torch-sys says where it found libtorch, whatever the caller's way to point at it was.
+    // torch-sys exports where it found libtorch, however that was configured.
     let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its libtorch"));
     let include = env::var("LIBTORCH_INCLUDE").map_or_else(
         |_| libraries.join("../include"),

@@ -1,5 +1,5 @@
-//! Compiles the small pieces of C++ that reach what tch does not (oneDNN's fused convolution, hooks on gradients, streams of a GPU), and
-//! states how the program was built ([`build`](src/build.rs)).
+//! Compiles the C++ shims for libtorch features that tch does not bind (oneDNN's fused convolution, gradient hooks, GPU streams), and
+//! records build information ([`build`](src/build.rs)).
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Tells the unit tests where libtorch lies.
+//! Sets libtorch's library path for the unit tests.
 
 fn main() {
     let libraries = std::env::var("DEP_PROTOSEG_LIBRARIES").expect("protoseg names libtorch's folder");

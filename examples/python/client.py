@@ -41,7 +41,7 @@ def main(server, paths):
         ask.image.file.data = pathlib.Path(path).read_bytes()
         return ask
 
-    def tell(name, answer):
+    def print_result(name, answer):
         # Whatever is not ACCEPT is to be seen by a human.
         verdict = "ACCEPT" if answer.decision == segmentation.DECISION_ACCEPT else "REJECT"
         reasons = [segmentation.Reason.Name(reason).removeprefix("REASON_") for reason in answer.reasons]
@@ -51,7 +51,7 @@ def main(server, paths):
     unlimited = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     with grpc.insecure_channel(server, options=unlimited) as channel:
         client = services.QualityControlStub(channel)
-        tell("one:", client.Segment(request(paths[0]), timeout=60).segmentation)
+        print_result("one:", client.Segment(request(paths[0]), timeout=60).segmentation)
 
         # Answers come as each is done: their id says whose they are. One that failed does not end the stream.
         stream = (messages.SegmentStreamRequest(request=request(path)) for path in paths)
@@ -59,7 +59,7 @@ def main(server, paths):
             if answer.WhichOneof("outcome") == "failure":
                 print(answer.request_id, "failed:", answer.failure.message)
             else:
-                tell(answer.request_id, answer.segmentation)
+                print_result(answer.request_id, answer.segmentation)
 
 
 if __name__ == "__main__":

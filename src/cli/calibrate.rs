@@ -1,13 +1,13 @@
-//! `sagate calibrate`: the distribution of mu that thresholds come from.
+//! `sagate calibrate`: the distribution of mu that thresholds come from, and the quality score.
 
 use anyhow::bail;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::{
-    By, Calibration, Entry, ExpectedDice, FORMAT, LabelledScore, MIN_SAMPLES, RehearsedScore,
+    By, Calibration, DiceEstimator, Entry, FORMAT, LabelledScore, MIN_SAMPLES, QualityScore,
     ScoreCalibration, UnitScores,
 };
 use sagate_core::model::{Score, today, write_calibration};
-use sagate_lab::rehearsal::{Rehearsed, Rehearsing, rehearse};
+use sagate_lab::perturbation::{self, CalibrationImage, PerturbationSample};
 
 use super::dataset::{DataArgs, Dataset, SplitName, segment};
 use super::{Exit, UsageError, loading, out};
@@ -17,18 +17,19 @@ use crate::device;
 /// Arguments of `sagate calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Writes calibration.json (mu of every image, Dice where the truth is there) and calibration.safetensors (every unit's SA score, a
-byte each) into the model's folder. The threshold of any coverage c is the (1 - c) quantile of mu: the largest threshold that lets
+Writes calibration.json (mu of every image, and Dice where there is ground truth) and calibration.safetensors (every unit's SA score,
+one byte each) into the model's folder. The threshold of any coverage c is the (1 - c) quantile of mu: the largest threshold that lets
 at least the share c of these images pass; ties pass.
 
-Besides, each image is spoilt at random some times (--rehearsals), and a score beside mu learns from the copies how far the model's
-answers hold: no truth is needed for that. Where the truth is there, calibration.json also says what Dice a score promises.
+Perturbation calibration: each image is perturbed at random several times (--perturbations), and the quality score is fitted to how
+the model's output changes; that needs no ground truth. Where there is ground truth, a map from quality score to estimated Dice is
+fitted too.
 
 Try it:  sagate calibrate --model t1-brain --data tasks/t1-brain")]
 pub struct Args {
     #[command(flatten)]
     data: DataArgs,
-    /// Coverage that is meant where neither settings nor request name one, 0 to 1
+    /// Default coverage where neither settings nor request set one, 0 to 1
     #[arg(
         long,
         value_name = "SHARE",
@@ -36,10 +37,10 @@ pub struct Args {
         allow_negative_numbers = true
     )]
     coverage: f64,
-    /// Corrupted copies of each image from which the quality score is learned; 0: no quality score [default: the manifest's, else 20]
+    /// Perturbed copies of each image that the quality score is fitted on; 0: no quality score [default: the manifest's, else 20]
     #[arg(long, value_name = "N")]
-    rehearsals: Option<u32>,
-    /// What the images are, in words [default: the task and split, or the folder]
+    perturbations: Option<u32>,
+    /// Description of the images [default: the task and split, or the folder]
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }
@@ -50,30 +51,23 @@ pub struct Args {
 /// A model or images that cannot be read, an image whose score is not finite, or a folder that cannot be written.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     if !(0.0..=1.0).contains(&args.coverage) {
-        return Err(UsageError(format!(
-            "--coverage is {}; a share from 0 to 1 would do",
-            args.coverage
-        ))
-        .into());
+        return Err(UsageError(format!("--coverage is {}; it must be from 0 to 1", args.coverage)).into());
     }
-    if let Some(wanted) = args.rehearsals.filter(|&wanted| wanted > Score::MOST) {
-        let most = Score::MOST;
-        return Err(UsageError(format!(
-            "--rehearsals is {wanted}; a number from 0 to {most} would do"
-        ))
-        .into());
+    let max = Score::MAX_PERTURBATIONS;
+    if let Some(given) = args.perturbations.filter(|&given| given > max) {
+        return Err(UsageError(format!("--perturbations is {given}; it must be from 0 to {max}")).into());
     }
     let model = loading::model(settings)?;
-    let pass = ModelExecutor::load(&model, device::placement(&settings.device)?)?;
+    let executor = ModelExecutor::load(&model, device::placement(&settings.device)?)?;
     let data = args.data.read(SplitName::Validation)?;
     let bar = out::progress(data.examples.len() as u64, "scoring");
     let (mut entries, mut units) = (Vec::new(), Vec::new());
     for examples in data.examples.chunks(32) {
-        for (example, result) in examples.iter().zip(segment(&pass, examples)?) {
-            let mu = result.evidence().mu;
+        for (example, result) in examples.iter().zip(segment(&executor, examples)?) {
+            let mu = result.qc_inputs().mu;
             if !mu.is_finite() {
                 bail!(
-                    "image {}: the network's answer is not finite; a model that gives NaN cannot be calibrated",
+                    "image {}: the network's output is not finite; a model that gives NaN cannot be calibrated",
                     example.name
                 );
             }
@@ -90,8 +84,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     }
     bar.finish_and_clear();
     let manifest = model.manifest();
-    let rehearsals = args.rehearsals.unwrap_or(manifest.score.rehearsals);
-    let score = learn(&pass, &data, rehearsals, &mut entries)?;
+    let perturbations = args.perturbations.unwrap_or(manifest.score.perturbations);
+    let score = fit_quality_score(&executor, &data, perturbations, &mut entries)?;
     let calibration = Calibration {
         format: FORMAT,
         model: manifest.name.clone(),
@@ -111,52 +105,59 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
 /// The source of the bootstrap's draws.
 const SEED: u64 = 1;
 
-/// Spoils the images, and learns the score beside mu from what the model then says; each entry gets its own. `None` where no copy is
-/// wanted or there are too few.
-fn learn(
-    pass: &ModelExecutor,
+/// Fits the quality score by perturbation calibration and sets each entry's score. `None` where no copies are wanted or there are too
+/// few samples.
+fn fit_quality_score(
+    executor: &ModelExecutor,
     data: &Dataset,
-    rehearsals: u32,
+    perturbations: u32,
     entries: &mut [Entry],
 ) -> anyhow::Result<Option<ScoreCalibration>> {
-    if rehearsals == 0 {
+    if perturbations == 0 {
         return Ok(None);
     }
-    let images: Vec<Rehearsing<'_>> = data
+    let images: Vec<CalibrationImage<'_>> = data
         .examples
         .iter()
-        .map(|example| Ok((pass.prepare(&example.image)?, example.truth.as_ref())))
+        .map(|example| Ok((executor.prepare(&example.image)?, example.truth.as_ref())))
         .collect::<anyhow::Result<_>>()?;
-    let bar = out::progress(images.len() as u64, "rehearsing");
-    let rehearsed = rehearse(pass, &images, rehearsals, &mut || bar.inc(1))?;
+    let bar = out::progress(images.len() as u64, "perturbing");
+    let samples = perturbation::sample(executor, &images, perturbations, &mut || bar.inc(1))?;
     bar.finish_and_clear();
-    let readings: Vec<_> = rehearsed.iter().map(|it| (it.reading(), it.own_dice)).collect();
-    let Some(fitted) = RehearsedScore::fit(&readings) else {
+    let features: Vec<_> = samples.iter().map(|it| (it.features(), it.self_dice)).collect();
+    let Some(fitted) = QualityScore::fit(&features) else {
         out::error(&format!(
-            "no score beside mu: {} images, spoilt copies counted, are too few or not finite; it takes {MIN_SAMPLES} (--rehearsals)",
-            readings.len()
+            "no quality score: {} samples, perturbed copies included, are too few or not finite; {MIN_SAMPLES} are needed \
+             (--perturbations)",
+            features.len()
         ));
         return Ok(None);
     };
-    let value = |it: &Rehearsed| if it.fault { 0.0 } else { fitted.of(&it.reading()) };
-    for clean in rehearsed.iter().filter(|it| !it.spoilt) {
-        entries[clean.image].score = Some(value(clean));
+    let value = |it: &PerturbationSample| {
+        if it.fault {
+            0.0
+        } else {
+            fitted.score(&it.features())
+        }
+    };
+    for original in samples.iter().filter(|it| !it.perturbed) {
+        entries[original.image].score = Some(value(original));
     }
-    let known = |it: &Rehearsed| {
+    let labelled = |it: &PerturbationSample| {
         Some(LabelledScore {
             score: value(it),
             dice: it.true_dice?,
             image: it.image,
         })
     };
-    let known: Vec<LabelledScore> = rehearsed
+    let labelled: Vec<LabelledScore> = samples
         .iter()
         .filter(|it| !it.fault)
-        .filter_map(known)
+        .filter_map(labelled)
         .collect();
     Ok(Some(ScoreCalibration {
-        rehearsals,
-        expected_dice: ExpectedDice::fit(&known, SEED),
+        perturbations,
+        estimated_dice: DiceEstimator::fit(&labelled, SEED),
         fitted,
     }))
 }
@@ -182,7 +183,7 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
             "model": calibration.model, "version": calibration.model_version, "data": calibration.data,
             "images": calibration.entries.len(), "coverage": calibration.coverage, "thresholds": thresholds,
             "score": calibration.score.as_ref().map(|score| serde_json::json!({
-                "rehearsals": score.rehearsals, "expected_dice": score.expected_dice.is_some(),
+                "perturbations": score.perturbations, "estimated_dice": score.estimated_dice.is_some(),
             })),
         }));
     }
@@ -195,7 +196,7 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
         calibration.coverage
     ))?;
     let mut table = match calibration.score {
-        Some(_) => out::table(&["coverage", "threshold on mu", "on the score"]),
+        Some(_) => out::table(&["coverage", "threshold on mu", "on the quality score"]),
         None => out::table(&["coverage", "threshold on mu"]),
     };
     for (coverage, threshold) in thresholds {
@@ -212,13 +213,13 @@ fn report(calibration: &Calibration, settings: &Settings) -> anyhow::Result<()> 
     }
     out::print(&table)?;
     Ok(out::line(&match &calibration.score {
-        None => "no score beside mu".to_owned(),
+        None => "no quality score".to_owned(),
         Some(score) => format!(
-            "a score beside mu, from {} spoilt copies of each image; the Dice that it promises is {}",
-            score.rehearsals,
-            match &score.expected_dice {
-                Some(_) => "known",
-                None => "not known: too few images with truth",
+            "quality score from {} perturbed copies of each image; {}",
+            score.perturbations,
+            match &score.estimated_dice {
+                Some(_) => "with estimated Dice",
+                None => "no estimated Dice: too few images with ground truth",
             }
         ),
     })?)

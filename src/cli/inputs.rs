@@ -59,7 +59,7 @@ pub struct Stems {
 
 impl Stems {
     /// The file's name without its ending; with a number behind it where an output of an earlier file has that name.
-    pub fn of(&mut self, path: &Path, picture: &Picture) -> String {
+    pub fn unique(&mut self, path: &Path, picture: &Picture) -> String {
         let plain = stem(path);
         let volume = matches!(picture, Picture::Volume(_));
         let numbered = (2..).map(|count| format!("{plain}-{count}"));
@@ -108,7 +108,7 @@ pub fn read(path: &Path, stems: &mut Stems, settings: &Settings) -> anyhow::Resu
     warn_unoriented(path, &picture);
     Ok(Input {
         path: path.to_owned(),
-        stem: stems.of(path, &picture),
+        stem: stems.unique(path, &picture),
         picture,
         grey_from_rgb: settings.imaging.grey_from_rgb,
     })

@@ -1,6 +1,6 @@
 //! What the gate says, as people read it.
 
-use sagate_core::gate::{Decision, Expectation};
+use sagate_core::gate::{Decision, EstimatedDice};
 
 /// A threshold.
 pub fn threshold(threshold: Option<f64>) -> String {
@@ -22,10 +22,10 @@ pub fn score(score: f64) -> String {
 }
 
 /// The Dice that a score promises, `-` where it promises none.
-pub fn expectation(dice: Option<Expectation>) -> String {
+pub fn estimated_dice(dice: Option<EstimatedDice>) -> String {
     dice.map_or_else(
         || "-".into(),
-        |Expectation { value, low, high }| format!("{value:.2} ({low:.2} to {high:.2})"),
+        |EstimatedDice { value, low, high }| format!("{value:.2} ({low:.2} to {high:.2})"),
     )
 }
 

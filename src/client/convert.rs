@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use protoseg::Fault;
 use sagate_core::executor::{ModelId, Score, UnitView};
-use sagate_core::gate::{By, Confidence, Decision, Expectation, Reason};
+use sagate_core::gate::{By, Confidence, Decision, EstimatedDice, Reason};
 use sagate_core::imaging::{Image, Orientation, Plane, mask};
 use sagate_core::model::{Class, ModelReference};
 use sagate_core::nn::layers::Layer;
@@ -190,9 +190,9 @@ pub(super) fn answer(segmentation: Option<v1::Segmentation>, grid: Grid) -> Resu
         },
         score: segmentation.score.map(|value| Score {
             value,
-            expected_dice: segmentation
-                .expected_dice
-                .map(|v1::ExpectedDice { value, low, high }| Expectation { value, low, high }),
+            estimated_dice: segmentation
+                .estimated_dice
+                .map(|v1::EstimatedDice { value, low, high }| EstimatedDice { value, low, high }),
         }),
         labels: grid
             .orientation

@@ -243,9 +243,9 @@ fn evaluations_that_cannot_be() {
     place.picture("good/a.png", 1, 32, 32);
     for (arguments, code, words) in [
         (
-            ["--damage", "other-species"],
+            ["--corruptions", "other-species"],
             2,
-            ["--damage other-species", "folder `other`"],
+            ["--corruptions other-species", "folder `other`"],
         ),
         (
             ["--csv", "nowhere/scores.csv"],
@@ -256,7 +256,11 @@ fn evaluations_that_cannot_be() {
         let ended = place.run(&[&["evaluate", "--data", "good"][..], &arguments].concat());
         ended.assert_refused(code, &words);
     }
-    for arguments in [["--damage", "rust"], ["--grades", "4"], ["--damage", ""]] {
+    for arguments in [
+        ["--corruptions", "rust"],
+        ["--severities", "4"],
+        ["--corruptions", ""],
+    ] {
         let ended = place.run(&[&["evaluate", "--data", "good"][..], &arguments].concat());
         assert_eq!(ended.code, 2, "{ended:?}");
         assert!(ended.stderr.contains(arguments[0]), "{ended:?}");

@@ -97,8 +97,8 @@ fn a_calibration_is_kept_with_the_model() {
     );
     assert_eq!(kept.data, "the folder data");
     let score = kept.score.as_ref().unwrap();
-    assert_eq!(score.rehearsals, 20, "the manifest's default");
-    assert_eq!(score.expected_dice, None, "no truth, no promise");
+    assert_eq!(score.perturbations, 20, "the manifest's default");
+    assert_eq!(score.estimated_dice, None, "no truth, no estimate");
     let scores = fs::read(place.path("models/tiny/1/calibration.safetensors")).unwrap();
     let scores = SafeTensors::deserialize(&scores).unwrap();
     let units = scores.tensor("unit_sa").unwrap();
@@ -112,7 +112,7 @@ fn a_calibration_is_kept_with_the_model() {
         assert_eq!(
             json["images"][0]["score"].as_f64(),
             entry.score,
-            "served as it was rehearsed"
+            "served as it was calibrated"
         );
         let bytes: Vec<u8> = expected
             .units
@@ -203,23 +203,23 @@ fn truth_is_kept_as_dice_and_a_second_calibration_replaces_the_first() {
     );
 }
 
-/// The score beside mu: none where nobody wants one or there are too few images, and what a file says of it is checked.
+/// The quality score: none where it is switched off or there are too few images; a file's values are checked.
 #[test]
 fn the_score_can_be_left_out_and_is_checked() {
     let (place, files) = place(true);
     let run = |more: &[&str]| place.run(&[&["calibrate", "--data", "data"], more].concat());
-    let ended = run(&["--rehearsals", "0"]);
+    let ended = run(&["--perturbations", "0"]);
     assert!(
-        ended.code == 0 && ended.stdout.contains("no score beside mu"),
+        ended.code == 0 && ended.stdout.contains("no quality score"),
         "{ended:?}"
     );
     assert_eq!(calibration(&place).score, None);
     let (json, _) = place.json(&["segment", &files[0]]);
     assert!(json["images"][0].get("score").is_none(), "{json}");
-    let ended = run(&["--rehearsals", "2"]);
+    let ended = run(&["--perturbations", "2"]);
     assert!(ended.code == 0 && ended.stderr.contains("too few"), "{ended:?}");
     assert_eq!(calibration(&place).score, None);
-    run(&["--rehearsals", "1001"]).assert_refused(2, &["--rehearsals", "1001", "1000"]);
+    run(&["--perturbations", "1001"]).assert_refused(2, &["--perturbations", "1001", "1000"]);
 
     assert_eq!(run(&[]).code, 0);
     let first = calibration(&place);
@@ -250,18 +250,19 @@ fn a_calibration_that_was_tampered_with_is_found() {
     fs::write(&path, text.replace("\"coverage\": 0.9", "\"coverage\": 1.0")).unwrap();
     let verified = verify(&place);
     assert_eq!(verified.code, 1);
-    let told = verified.stdout + &verified.stderr;
-    assert!(told.contains("calibration.json"), "{told}");
+    let reported = verified.stdout + &verified.stderr;
+    assert!(reported.contains("calibration.json"), "{reported}");
     place
         .run(&["segment", &files[0]])
         .assert_refused(1, &["calibration.json", "models/tiny/1"]);
 }
 
-/// One image's line of the CSV: name, damage, grade, mu, dice, accept.
+/// One image's line of the CSV: name, corruption, severity, mu, dice, accept.
 fn lines(place: &Place, name: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(place.path(name)).unwrap();
     let mut lines = text.lines();
-    let headings = "image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence,score";
+    let headings =
+        "image,corruption,severity,mu,dice,accept,reasons,soft_dice_confidence,object_confidence,score";
     assert_eq!(lines.next().unwrap(), headings);
     lines
         .map(|line| line.split(',').map(str::to_owned).collect())
@@ -273,9 +274,9 @@ fn evaluate<'a>(more: &[&'a str]) -> Vec<&'a str> {
         "evaluate",
         "--data",
         "data",
-        "--damage",
+        "--corruptions",
         "gaussian-noise,blur",
-        "--grades",
+        "--severities",
         "1,3",
     ];
     [&flags[..], more].concat()
@@ -296,8 +297,8 @@ fn an_evaluation_tells_the_same_in_every_form() {
         .iter()
         .map(|group| {
             (
-                group["damage"].as_str().unwrap(),
-                group["grade"].as_u64().unwrap(),
+                group["corruption"].as_str().unwrap(),
+                group["severity"].as_u64().unwrap(),
             )
         })
         .collect();
@@ -332,7 +333,7 @@ fn an_evaluation_tells_the_same_in_every_form() {
         assert!(
             lines
                 .iter()
-                .all(|line| line[1] == group["damage"].as_str().unwrap())
+                .all(|line| line[1] == group["corruption"].as_str().unwrap())
         );
     }
     let all = &json["all"];
@@ -361,18 +362,18 @@ fn an_evaluation_tells_the_same_in_every_form() {
     assert!(
         markdown
             .stdout
-            .contains("| damage | grade | images | mean Dice | mean mu | rejected |\n|---|---|---|")
+            .contains("| corruption | severity | images | mean Dice | mean mu | rejected |\n|---|---|---|")
     );
     for group in groups {
-        let (damage, mu) = (
-            group["damage"].as_str().unwrap(),
+        let (corruption, mu) = (
+            group["corruption"].as_str().unwrap(),
             group["mean_mu"].as_f64().unwrap(),
         );
         for printed in [&table.stdout, &markdown.stdout] {
             let row = printed
                 .lines()
-                .find(|line| line.contains(damage) && line.contains(&format!("{mu:.3}")));
-            assert!(row.is_some(), "{damage} {mu} in {printed}");
+                .find(|line| line.contains(corruption) && line.contains(&format!("{mu:.3}")));
+            assert!(row.is_some(), "{corruption} {mu} in {printed}");
         }
     }
     assert!(table.stdout.contains("Spearman") && table.stdout.contains("all 35 images with truth"));
@@ -387,9 +388,9 @@ fn an_evaluation_is_the_same_each_time_and_needs_no_truth() {
         "evaluate",
         "--data",
         "data",
-        "--damage",
+        "--corruptions",
         "rician-noise",
-        "--grades",
+        "--severities",
         "2",
         "--coverage",
         "0",

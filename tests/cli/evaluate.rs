@@ -1,6 +1,6 @@
-//! `sagate evaluate` through the binary: scores judged against the truth, its report, and what it says without truth.
+//! `sagate evaluate` through the binary: scores evaluated against the truth, its report, and what it says without truth.
 //!
-//! What would break: an interval that takes damaged copies of an image for independent evidence, a metric that is not what its
+//! What would break: an interval that takes corrupted copies of an image for independent evidence, a metric that is not what its
 //! name says, forms that tell different things, or a verdict on quality where no truth is known.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::fs;
 use sagate_core::gate::evaluation::{Bootstrap, Scored, aurc_zenk};
 use sagate_core::gate::{Calibration, kolmogorov_smirnov, ks_critical_value};
 use sagate_core::imaging;
-use sagate_lab::study::judge::{Area, Judgement, Measure, judge};
+use sagate_lab::study::evaluate::{AurcVariant, Measure, ScoreMetrics, evaluate_score};
 use serde_json::Value;
 
 use crate::binary::Place;
@@ -38,7 +38,13 @@ fn place(masks: bool) -> Place {
 
 fn evaluate<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let flags = [
-        "evaluate", "--data", "data", "--damage", "blur", "--grades", "1,3",
+        "evaluate",
+        "--data",
+        "data",
+        "--corruptions",
+        "blur",
+        "--severities",
+        "1,3",
     ];
     [&flags[..], more].concat()
 }
@@ -50,44 +56,44 @@ fn column(csv: &str, name: &str) -> Vec<f64> {
     csv.lines().skip(1).map(number).collect()
 }
 
-fn near(told: &Value, expected: Option<f64>, what: &str) {
+fn near(reported: &Value, expected: Option<f64>, what: &str) {
     match expected {
         // The CSV has six digits.
         Some(expected) => assert!(
-            (told.as_f64().unwrap() - expected).abs() < 1e-4,
-            "{what}: {told}, expected {expected}"
+            (reported.as_f64().unwrap() - expected).abs() < 1e-4,
+            "{what}: {reported}, expected {expected}"
         ),
-        None => assert!(told.is_null(), "{what}: {told}"),
+        None => assert!(reported.is_null(), "{what}: {reported}"),
     }
 }
 
-fn same(told: &Value, expected: &Measure, what: &str) {
-    near(&told["value"], expected.value, what);
+fn same(reported: &Value, expected: &Measure, what: &str) {
+    near(&reported["value"], expected.value, what);
     match expected.interval {
         Some(interval) => {
-            near(&told["interval"]["low"], Some(interval.low), what);
-            near(&told["interval"]["high"], Some(interval.high), what);
+            near(&reported["interval"]["low"], Some(interval.low), what);
+            near(&reported["interval"]["high"], Some(interval.high), what);
         }
-        None => assert!(told["interval"].is_null(), "{what}: {told}"),
+        None => assert!(reported["interval"].is_null(), "{what}: {reported}"),
     }
 }
 
-fn measures(judgement: &Judgement) -> [(&'static str, &Measure); 8] {
+fn measures(metrics: &ScoreMetrics) -> [(&'static str, &Measure); 8] {
     [
-        ("aurc", &judgement.aurc),
-        ("place", &judgement.place),
-        ("augrc", &judgement.augrc),
-        ("spearman", &judgement.spearman),
-        ("pearson", &judgement.pearson),
-        ("auroc_failed", &judgement.auroc_failed),
-        ("auroc_tenth", &judgement.auroc_tenth),
-        ("coverage_at_risk", &judgement.coverage_at_risk),
+        ("aurc", &metrics.aurc),
+        ("normalised_aurc", &metrics.normalised_aurc),
+        ("augrc", &metrics.augrc),
+        ("spearman", &metrics.spearman),
+        ("pearson", &metrics.pearson),
+        ("auroc_failed", &metrics.auroc_failed),
+        ("auroc_tenth", &metrics.auroc_tenth),
+        ("coverage_at_risk", &metrics.coverage_at_risk),
     ]
 }
 
-/// From the CSV alone, with an image and its damaged copies drawn together.
+/// From the CSV alone, with an image and its corrupted copies drawn together.
 #[test]
-fn scores_are_judged_with_copies_as_one() {
+fn scores_are_evaluated_with_copies_as_one() {
     let place = place(true);
     let (json, code) = place.json(&evaluate(&["--csv", "scores.csv"]));
     assert_eq!(code, 0);
@@ -103,34 +109,45 @@ fn scores_are_judged_with_copies_as_one() {
         Bootstrap::new(&sources, DRAWS, 1),
         Bootstrap::new(&(0..dice.len()).collect::<Vec<_>>(), DRAWS, 1),
     );
-    let told = json["scores"].as_array().unwrap();
-    assert_eq!(told.len(), KINDS.len());
+    let reported = json["scores"].as_array().unwrap();
+    assert_eq!(reported.len(), KINDS.len());
     assert!(json["no_truth"].is_null());
-    for (told, kind) in told.iter().zip(KINDS) {
-        assert_eq!(told["score"], kind);
+    for (reported, kind) in reported.iter().zip(KINDS) {
+        assert_eq!(reported["score"], kind);
         let scored = Scored::new(&column(&csv, kind), &dice);
-        let expected = judge(&scored, &grouped, Area::Full);
+        let expected = evaluate_score(&scored, &grouped, AurcVariant::Full);
         for (name, measure) in measures(&expected) {
             assert!(measure.interval.is_some(), "{kind} {name}");
-            same(&told[name], measure, &format!("{kind} {name}"));
+            same(&reported[name], measure, &format!("{kind} {name}"));
         }
-        let alone = judge(&scored, &single, Area::Full).augrc.interval.unwrap();
+        let alone = evaluate_score(&scored, &single, AurcVariant::Full)
+            .augrc
+            .interval
+            .unwrap();
         assert!(
-            (told["augrc"]["interval"]["low"].as_f64().unwrap() - alone.low).abs() > 1e-3,
+            (reported["augrc"]["interval"]["low"].as_f64().unwrap() - alone.low).abs() > 1e-3,
             "copies are no independent evidence"
         );
-        for (told, expected) in told["dice_at"].as_array().unwrap().iter().zip(&expected.dice_at) {
-            same(told, expected, kind);
+        for (reported, expected) in reported["dice_at"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(&expected.dice_at)
+        {
+            same(reported, expected, kind);
         }
     }
 
     let (zenk, _) = place.json(&evaluate(&["--aurc", "zenk"]));
-    for (zenk, full) in zenk["scores"].as_array().unwrap().iter().zip(told) {
+    for (zenk, full) in zenk["scores"].as_array().unwrap().iter().zip(reported) {
         let kind = full["score"].as_str().unwrap();
         let scored = Scored::new(&column(&csv, kind), &dice);
         near(&zenk["aurc"]["value"], aurc_zenk(&scored), kind);
         assert!(zenk["aurc"]["interval"].is_null());
-        assert_eq!(zenk["place"], full["place"], "only the area is theirs");
+        assert_eq!(
+            zenk["normalised_aurc"], full["normalised_aurc"],
+            "only the area is theirs"
+        );
     }
 }
 
@@ -144,7 +161,7 @@ fn every_form_tells_the_same() {
     let markdown = place.run(&evaluate(&["--markdown"])).stdout;
     assert!(
         markdown
-            .contains("| metric | mu | soft Dice confidence | object confidence | rehearsed score |\n|---|"),
+            .contains("| metric | mu | soft Dice confidence | object confidence | quality score |\n|---|"),
         "{markdown}"
     );
     let report = fs::read_to_string(place.path("first/report.md")).unwrap();
@@ -168,7 +185,7 @@ fn every_form_tells_the_same() {
             assert!(place.path(&format!("first/figures/{figure}.{end}")).is_file());
         }
     }
-    for table in ["scores", "gate", "damage"] {
+    for table in ["scores", "gate", "corruption"] {
         assert!(place.path(&format!("first/tables/{table}.csv")).is_file());
     }
     for file in ["report.html", "report.md", "tables/scores.json"] {
@@ -186,8 +203,8 @@ fn without_truth() {
     assert_eq!(code, 0);
     assert_eq!(json["scores"].as_array().unwrap().len(), 0);
     let csv = fs::read_to_string(place.path("scores.csv")).unwrap();
-    let (told, mu) = (&json["no_truth"], column(&csv, "mu"));
-    for (distribution, kind) in told["distributions"].as_array().unwrap().iter().zip(KINDS) {
+    let (reported, mu) = (&json["no_truth"], column(&csv, "mu"));
+    for (distribution, kind) in reported["distributions"].as_array().unwrap().iter().zip(KINDS) {
         assert_eq!(
             (&distribution["score"], &distribution["images"]),
             (&kind.into(), &(3 * COUNT).into())
@@ -213,11 +230,11 @@ fn without_truth() {
     }
     let calibration = Calibration::read(&place.path("models/tiny/1/calibration.json")).unwrap();
     let calibrated: Vec<f64> = calibration.entries.iter().map(|entry| entry.mu).collect();
-    let shifts = told["shifts"].as_array().unwrap();
+    let shifts = reported["shifts"].as_array().unwrap();
     assert_eq!(shifts.len(), 3);
     for (shift, mu) in shifts.iter().zip(mu.chunks(COUNT)) {
         assert_eq!(shift["images"], COUNT);
-        assert_eq!(shift["usual_drift"], ks_critical_value(COUNT, COUNT));
+        assert_eq!(shift["ks_critical_value"], ks_critical_value(COUNT, COUNT));
         for rejected in shift["rejected_at_coverage"].as_array().unwrap() {
             let threshold = calibration.threshold(rejected[0].as_f64().unwrap());
             let below = mu.iter().filter(|&&mu| mu < threshold - 1e-6).count();
@@ -232,14 +249,14 @@ fn without_truth() {
     assert!(drift > 0.2, "heavy blur moves mu by {drift}");
     near(&shifts[2]["drift"], Some(drift), "drift");
 
-    let printed = place.run(&evaluate(&["--report", "told"]));
+    let printed = place.run(&evaluate(&["--report", "reported"]));
     assert_eq!(printed.code, 0, "{printed:?}");
     for words in ["drift of mu", "rejected at 90 %", "cannot be said", "true masks"] {
         assert!(printed.stdout.contains(words), "{words} in {}", printed.stdout);
     }
     let metric = |line: &str| line.trim_start().starts_with("AURC");
     assert!(!printed.stdout.lines().any(metric), "no metric that needs truth");
-    let report = fs::read_to_string(place.path("told/report.md")).unwrap();
+    let report = fs::read_to_string(place.path("reported/report.md")).unwrap();
     for words in ["What cannot be said", "distribution-of-mu", "drift of mu"] {
         assert!(report.contains(words), "{words} in {report}");
     }
@@ -251,16 +268,16 @@ fn without_truth_and_calibration() {
     place.picture("data/one.png", 1, 40, 52);
     let (json, code) = place.json(&["evaluate", "--data", "data"]);
     assert_eq!(code, 0);
-    let told = &json["no_truth"];
-    assert_eq!(told["shifts"].as_array().unwrap().len(), 0);
-    let missing = told["cannot_say"].as_array().unwrap();
+    let reported = &json["no_truth"];
+    assert_eq!(reported["shifts"].as_array().unwrap().len(), 0);
+    let missing = reported["cannot_say"].as_array().unwrap();
     assert!(
         missing
             .iter()
             .any(|words| words.as_str().unwrap().contains("sagate calibrate")),
         "{missing:?}"
     );
-    let printed = place.run(&["evaluate", "--data", "data", "--report", "told"]);
+    let printed = place.run(&["evaluate", "--data", "data", "--report", "reported"]);
     assert_eq!(printed.code, 0, "{printed:?}");
     assert!(printed.stdout.contains("sagate calibrate"), "{}", printed.stdout);
 }

@@ -68,15 +68,15 @@ fn every_layer_is_drawn_and_told() {
         assert!(ended.stdout.contains(words), "{}", ended.stdout);
     }
 
-    let told = report(&place, "seen/here");
+    let reported = report(&place, "seen/here");
     let expected = place.expected(&file);
-    assert_eq!(told["image"], "image.png");
-    assert_eq!(told["model"], "tiny@1");
-    assert_eq!(told["model_hash"], place.pass().hash());
-    assert_eq!(told["verdict"], "ACCEPT");
-    assert_eq!(told["decision"]["mu"].as_f64().unwrap(), expected.mean_sa.mu);
+    assert_eq!(reported["image"], "image.png");
+    assert_eq!(reported["model"], "tiny@1");
+    assert_eq!(reported["model_hash"], place.pass().hash());
+    assert_eq!(reported["verdict"], "ACCEPT");
+    assert_eq!(reported["decision"]["mu"].as_f64().unwrap(), expected.mean_sa.mu);
     assert_eq!(
-        told["object_fraction"].as_f64().unwrap(),
+        reported["object_fraction"].as_f64().unwrap(),
         expected.object_fraction()
     );
     let confidence = expected.confidence;
@@ -84,15 +84,15 @@ fn every_layer_is_drawn_and_told() {
         ("soft_dice_confidence", confidence.soft_dice),
         ("object_confidence", confidence.object),
     ] {
-        assert_eq!(told[field].as_f64().unwrap(), score, "{field}");
+        assert_eq!(reported[field].as_f64().unwrap(), score, "{field}");
         assert!(ended.stdout.contains(&format!("{score:.3}")), "{}", ended.stdout);
     }
     assert_eq!(
-        (&told["units_of_layer"], &told["class"]),
+        (&reported["units_of_layer"], &reported["class"]),
         (&18.into(), &"class 1".into())
     );
 
-    let layers = told["layers"].as_array().unwrap();
+    let layers = reported["layers"].as_array().unwrap();
     assert_eq!(layers.len(), 18);
     for (layer, known) in layers.iter().zip(LAYERS) {
         assert_eq!(layer["layer"], known.number);
@@ -106,14 +106,14 @@ fn every_layer_is_drawn_and_told() {
         assert!((0.0..=1.0).contains(&score) && score > 0.0, "{layer}");
     }
     // The last layer's units are the last of the units that mu runs over.
-    let units = numbers(&told["unit_scores"]);
+    let units = numbers(&reported["unit_scores"]);
     assert_eq!(
         units,
         expected.mean_sa.units[expected.mean_sa.units.len() - units.len()..]
     );
     assert!(units.iter().all(|score| (0.0..=1.0).contains(score)));
-    let threshold = told["active_threshold"].as_f64().unwrap();
-    let active: Vec<usize> = told["active_units"]
+    let threshold = reported["active_threshold"].as_f64().unwrap();
+    let active: Vec<usize> = reported["active_units"]
         .as_array()
         .unwrap()
         .iter()
@@ -128,7 +128,7 @@ fn every_layer_is_drawn_and_told() {
     }
 
     let (json, code) = place.json(&["interpret", &file, "--out", "again", "--coverage", "1.0"]);
-    assert_eq!((code, &json), (0, &told), "--json prints the report");
+    assert_eq!((code, &json), (0, &reported), "--json prints the report");
     for name in FILES.iter().filter(|name| name.contains('.')) {
         let read = |folder: &str| fs::read(place.path(&format!("{folder}/{name}"))).unwrap();
         assert_eq!(read("seen/here"), read("again"), "{name} differs from run to run");
@@ -155,13 +155,13 @@ fn layers_units_and_classes_can_be_chosen() {
     let some = report(&place, "some");
     assert_eq!(place.names("some"), FILES);
     assert_eq!(place.names("some/layers"), ["03.png", "09.png", "18.png"]);
-    let told = some["layers"].as_array().unwrap();
-    let numbers: Vec<u64> = told
+    let reported = some["layers"].as_array().unwrap();
+    let numbers: Vec<u64> = reported
         .iter()
         .map(|layer| layer["layer"].as_u64().unwrap())
         .collect();
     assert_eq!(numbers, [3, 9, 18], "in order, each once");
-    for layer in told {
+    for layer in reported {
         assert_eq!(
             *layer,
             all["layers"][layer["layer"].as_u64().unwrap() as usize - 1]

@@ -39,9 +39,9 @@ fn masks_of_images_read_back() {
                 place.json(&["segment", &file, "--out", form, "--mask", form, "--coverage", "1"]);
             assert_eq!(code, 0);
             assert_eq!(place.names(form), names, "{form}");
-            let told: Vec<String> = names.iter().map(|name| format!("{form}/{name}")).collect();
-            assert_eq!(rows(&json)[0]["mask"], serde_json::json!(told), "{form}");
-            for (class, path) in classes.clone().zip(told.iter().map(|name| place.path(name))) {
+            let reported: Vec<String> = names.iter().map(|name| format!("{form}/{name}")).collect();
+            assert_eq!(rows(&json)[0]["mask"], serde_json::json!(reported), "{form}");
+            for (class, path) in classes.clone().zip(reported.iter().map(|name| place.path(name))) {
                 match form {
                     "rle" => {
                         let runs: Vec<Rle> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();

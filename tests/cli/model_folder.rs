@@ -7,7 +7,7 @@ use sagate_core::gate::{Calibration, Entry, UnitScores};
 use sagate_core::imaging::Image;
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::model::{
-    Architecture, Class, Input, Manifest, Model, Mu, Provenance, Repository, refresh_sums, today,
+    Architecture, Class, Input, Manifest, Model, Mu, Provenance, Repository, refresh_checksums, today,
     write_calibration, write_model,
 };
 use sagate_core::nn::checkpoint::Weights;
@@ -222,19 +222,19 @@ fn the_command_lists_shows_and_verifies() {
 
 #[test]
 fn every_defect_names_file_and_field() {
-    type Damage = fn(&Path);
-    let truncate: Damage = |folder| {
+    type Corrupt = fn(&Path);
+    let truncate: Corrupt = |folder| {
         let path = folder.join("weights.safetensors");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     };
-    let truncate_and_sum: Damage = |folder| {
+    let truncate_and_sum: Corrupt = |folder| {
         let path = folder.join("weights.safetensors");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        refresh_sums(folder).unwrap();
+        refresh_checksums(folder).unwrap();
     };
-    let cases: &[(&str, Damage, &[&str])] = &[
+    let cases: &[(&str, Corrupt, &[&str])] = &[
         (
             "truncated weights",
             truncate,
@@ -294,9 +294,9 @@ fn every_defect_names_file_and_field() {
             &["calibration.json", "does not list it"],
         ),
     ];
-    for (what, damage, says) in cases {
+    for (what, corrupt, says) in cases {
         let (dir, folder) = repository();
-        damage(&folder);
+        corrupt(&folder);
         let (code, found, error) = sagate(dir.path(), &["verify", "tiny"]);
         assert_eq!(code, Some(1), "{what}: {found}{error}");
         assert!(says.iter().all(|part| found.contains(part)), "{what}: {found}");
@@ -354,7 +354,7 @@ fn a_wrong_manifest_names_its_field() {
     ] {
         let (dir, folder) = repository();
         replace(&folder.join("manifest.toml"), from, to);
-        refresh_sums(&folder).unwrap();
+        refresh_checksums(&folder).unwrap();
         let (code, found, _) = sagate(dir.path(), &["verify", "tiny"]);
         assert_eq!(code, Some(1), "{from} -> {to}: {found}");
         assert!(
@@ -377,7 +377,7 @@ fn a_wrong_manifest_names_its_field() {
 fn weights_of_another_architecture_are_told_tensor_by_tensor() {
     let (dir, folder) = repository();
     replace(&folder.join("manifest.toml"), "base_width = 1", "base_width = 2");
-    refresh_sums(&folder).unwrap();
+    refresh_checksums(&folder).unwrap();
     let (code, found, _) = sagate(dir.path(), &["verify", "tiny"]);
     assert_eq!(code, Some(1));
     assert!(
@@ -392,7 +392,7 @@ fn calibrations_are_checked_against_their_model() {
     for file in ["calibration.json", "calibration.safetensors"] {
         std::fs::remove_file(folder.join(file)).unwrap();
     }
-    refresh_sums(&folder).unwrap();
+    refresh_checksums(&folder).unwrap();
     let (code, found, _) = sagate(dir.path(), &["verify", "tiny"]);
     assert_eq!(code, Some(0), "an absent calibration is a warning");
     assert!(

@@ -191,10 +191,10 @@ fn equal_colours_are_one_channel() {
     let place = Place::new(1, &[0.1]);
     let grey = GrayImage::from_fn(48, 40, |x, y| Luma([(x * 5 + y * 3) as u8 ^ (y as u8)]));
     grey.save(place.path("grey.png")).unwrap();
-    let of = |spoil: u8| {
+    let of = |flip: u8| {
         RgbImage::from_fn(48, 40, |x, y| {
             let value = grey[(x, y)][0];
-            let blue = if (x, y) == (47, 39) { value ^ spoil } else { value };
+            let blue = if (x, y) == (47, 39) { value ^ flip } else { value };
             image::Rgb([value, value, blue])
         })
     };

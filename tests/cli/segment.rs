@@ -154,10 +154,10 @@ fn without_calibration_nothing_passes_unless_configured() {
             serde_json::json!(["NOT_CALIBRATED"]),
             "{more:?}"
         );
-        let told = place.run(&arguments).stderr;
+        let reported = place.run(&arguments).stderr;
         assert!(
-            told.contains("calibration.json") && told.contains("sagate calibrate"),
-            "{told}"
+            reported.contains("calibration.json") && reported.contains("sagate calibrate"),
+            "{reported}"
         );
     }
     let mut waived = place.command(&segment(&files, &["--threshold", "0", "--json"]));
@@ -327,10 +327,18 @@ fn readers_that_go_away() {
         .unwrap();
     drop(child.stdout.take());
     let code = wait(&mut child);
-    let mut told = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert_eq!(code, 141, "{told}");
-    assert!(!told.contains("panicked") && !told.contains("error"), "{told}");
+    let mut reported = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut reported)
+        .unwrap();
+    assert_eq!(code, 141, "{reported}");
+    assert!(
+        !reported.contains("panicked") && !reported.contains("error"),
+        "{reported}"
+    );
     assert_eq!(place.names("masks"), ["image.mask.png"]);
 
     let mut child = place.command(&["segment", &file, "nowhere.png"]).spawn().unwrap();

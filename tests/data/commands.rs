@@ -40,16 +40,16 @@ fn some_of_the_four_files_are_not_enough() {
 }
 
 #[test]
-fn the_committed_samples_can_be_damaged() {
+fn the_committed_samples_can_be_corrupted() {
     let place = tempfile::tempdir().unwrap();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/t1-brain");
     let samples = samples.to_str().unwrap();
     let arguments = [
-        "damage",
+        "corruption",
         samples,
         "--kind",
         "bias-field",
-        "--grade",
+        "--severity",
         "2",
         "--seed",
         "7",
@@ -59,14 +59,14 @@ fn the_committed_samples_can_be_damaged() {
     ];
     let output = sagate(&arguments, place.path());
     assert!(output.status.success(), "{}", stderr(&output));
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reported: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let images = std::fs::read_dir(place.path().join("out/images"))
         .unwrap()
         .count();
-    assert_eq!(told["images"], images);
+    assert_eq!(reported["images"], images);
     assert_eq!(
-        told["damage"],
-        serde_json::json!({"kind": "bias-field", "grade": 2, "seed": 7})
+        reported["corruption"],
+        serde_json::json!({"kind": "bias-field", "severity": 2, "seed": 7})
     );
     assert_eq!(
         std::fs::read_dir(place.path().join("out/masks")).unwrap().count(),
@@ -79,18 +79,18 @@ fn the_committed_samples_can_be_damaged() {
 }
 
 #[test]
-fn wrong_grades_and_volumes_are_refused_in_a_sentence() {
+fn wrong_severities_and_volumes_are_refused_in_a_sentence() {
     let place = tempfile::tempdir().unwrap();
     write_u8(&place.path().join("head.nii.gz"), [4, 5, 6], |_| 1);
-    let with = |grade| {
+    let with = |severity| {
         sagate(
             &[
-                "damage",
+                "corruption",
                 "head.nii.gz",
                 "--kind",
                 "blur",
-                "--grade",
-                grade,
+                "--severity",
+                severity,
                 "--out",
                 "out",
             ],
@@ -133,8 +133,8 @@ fn phantoms_are_drawn_by_family_with_a_picture_of_them() {
     ];
     let output = sagate(&arguments, place.path());
     assert!(output.status.success(), "{}", stderr(&output));
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let families: Vec<&str> = told
+    let reported: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let families: Vec<&str> = reported
         .as_array()
         .unwrap()
         .iter()

@@ -6,7 +6,8 @@ use std::path::Path;
 use ndarray::{Array2, Array3};
 use sagate_core::imaging::Image;
 use sagate_lab::data::{
-    Damage, Grade, Kind, Split, Task, damage, file, folder, image_extension, samples, write_image, write_mask,
+    Corruption, CorruptionKind, Severity, Split, Task, corruption, file, folder, image_extension, samples,
+    write_image, write_mask,
 };
 
 use crate::published_tree::nifti_file::NiftiFile;
@@ -257,34 +258,34 @@ fn wrong_tasks_are_refused_by_file_and_field() {
 }
 
 #[test]
-fn damaged_copies_are_a_folder_again() {
+fn corrupted_copies_are_a_folder_again() {
     let place = tempfile::tempdir().unwrap();
     task(place.path());
-    let (split, out) = (place.path().join("test"), place.path().join("damaged"));
+    let (split, out) = (place.path().join("test"), place.path().join("corrupted"));
     let stack = folder(&split).unwrap();
-    let damage = Damage {
-        kind: Kind::WrongOrientation,
-        grade: Grade::Moderate,
+    let corruption = Corruption {
+        kind: CorruptionKind::WrongOrientation,
+        severity: Severity::Moderate,
         seed: 1,
     };
     let mut count = 0;
-    damage::write_copies(&damage, &stack, &[], &out, false, || count += 1).unwrap();
+    corruption::write_copies(&corruption, &stack, &[], &out, false, || count += 1).unwrap();
     assert_eq!(count, 10);
     let copies = folder(&out).unwrap();
     assert_eq!(copies.len(), 10);
     assert_eq!(copies[0].image.pixels.dim(), (1, 9, 12));
     assert_eq!(copies[0].truth.as_ref().unwrap().dim(), (9, 12));
 
-    let again = damage::write_copies(&damage, &stack, &[], &out, false, || ());
+    let again = corruption::write_copies(&corruption, &stack, &[], &out, false, || ());
     assert!(again.unwrap_err().to_string().contains("--force"));
     // One that fails leaves what was there.
-    let species = Damage {
-        kind: Kind::OtherSpecies,
-        ..damage
+    let species = Corruption {
+        kind: CorruptionKind::OtherSpecies,
+        ..corruption
     };
-    assert!(damage::write_copies(&species, &stack, &[], &out, true, || ()).is_err());
+    assert!(corruption::write_copies(&species, &stack, &[], &out, true, || ()).is_err());
     assert_eq!(folder(&out).unwrap().len(), 10);
-    damage::write_copies(&damage, &stack, &[], &out, true, || ()).unwrap();
+    corruption::write_copies(&corruption, &stack, &[], &out, true, || ()).unwrap();
 }
 
 #[test]
@@ -302,7 +303,10 @@ fn samples_are_listed_with_what_was_done_to_them() {
     assert_eq!(written.len(), 4 * samples::SLICES);
     assert_eq!(samples::read(&out).unwrap(), written);
     assert_eq!(
-        written.iter().filter(|sample| sample.damage.is_some()).count(),
+        written
+            .iter()
+            .filter(|sample| sample.corruption.is_some())
+            .count(),
         2 * samples::SLICES
     );
     assert_eq!(folder(&out.join("t1-nuclei")).unwrap().len(), 2 * samples::SLICES);

@@ -300,10 +300,10 @@ fn the_commands_import_and_list() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reported: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let written: u64 = ["train", "validation", "test"]
         .iter()
-        .map(|split| told[split].as_u64().unwrap())
+        .map(|split| reported[split].as_u64().unwrap())
         .sum();
     assert_eq!(written, 6 * crate::published_tree::SHOWN.len() as u64);
     assert!(place.path().join("task/task.toml").is_file());
@@ -321,9 +321,9 @@ fn the_commands_import_and_list() {
 
     fs::rename(place.path().join("heart"), place.path().join("Task07_Pancreas")).unwrap();
     let output = sagate(&["sets", "--root", ".", "--json"], place.path());
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reported: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = |name: &str| {
-        let rows = told.as_array().unwrap();
+        let rows = reported.as_array().unwrap();
         rows.iter().find(|row| row["name"] == name).unwrap()["found"].clone()
     };
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Data sets: made, read, damaged, and told wrong.
+//! Data sets: made, read, corrupted, and told wrong.
 
 #[path = "../support/jpeg_file/mod.rs"]
 mod jpeg_file;
@@ -8,7 +8,7 @@ mod published_tree;
 mod t1_volume;
 
 mod commands;
-mod damage;
+mod corruption;
 mod folders;
 mod layouts;
 mod mni152;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use ndarray::Axis;
 use protoseg::{Prediction, ProtoSeg};
-use sagate_lab::data::damage::{apply, write_copies};
+use sagate_lab::data::corruption::{apply, write_copies};
 use sagate_lab::data::phantom::{Family, PhantomPlan, SPACING, build, image};
-use sagate_lab::data::{Damage, DataError, Example, Grade, Kind, Split, folder};
+use sagate_lab::data::{Corruption, CorruptionKind, DataError, Example, Severity, Split, folder};
 use tch::Tensor;
 
 fn plan(family: Family) -> PhantomPlan {
@@ -220,23 +220,25 @@ fn difficult_images_are_less_separable_where_intensity_separates_at_all() {
 }
 
 #[test]
-fn every_damage_that_applies_works_on_every_family() {
+fn every_corruption_that_applies_works_on_every_family() {
     for family in Family::ALL {
         let stack = images(family, 32, 3);
-        for kind in Kind::ALL {
-            let damage = Damage {
+        for kind in CorruptionKind::ALL {
+            let corruption = Corruption {
                 kind,
-                grade: Grade::Severe,
+                severity: Severity::Severe,
                 seed: 1,
             };
-            let damaged = apply(&damage, &stack, 1, &[]);
+            let corrupted = apply(&corruption, &stack, 1, &[]);
             match kind {
-                Kind::ThickSlices => assert!(matches!(damaged, Err(DataError::NoNeighbours { .. }))),
-                Kind::OtherSpecies => assert!(matches!(damaged, Err(DataError::NoOther { .. }))),
+                CorruptionKind::ThickSlices => {
+                    assert!(matches!(corrupted, Err(DataError::NoNeighbours { .. })))
+                }
+                CorruptionKind::OtherSpecies => assert!(matches!(corrupted, Err(DataError::NoOther { .. }))),
                 _ => {
-                    let damaged = damaged.unwrap();
-                    assert_eq!(damaged.difficulty, stack[1].difficulty);
-                    let pairs = damaged
+                    let corrupted = corrupted.unwrap();
+                    assert_eq!(corrupted.difficulty, stack[1].difficulty);
+                    let pairs = corrupted
                         .image
                         .pixels
                         .outer_iter()
@@ -254,11 +256,11 @@ fn every_damage_that_applies_works_on_every_family() {
 }
 
 #[test]
-fn damaged_copies_keep_channels_and_difficulty() {
+fn corrupted_copies_keep_channels_and_difficulty() {
     let place = tempfile::tempdir().unwrap();
-    let damage = Damage {
-        kind: Kind::Blur,
-        grade: Grade::Mild,
+    let corruption = Corruption {
+        kind: CorruptionKind::Blur,
+        severity: Severity::Mild,
         seed: 1,
     };
     for (family, extension) in [
@@ -268,8 +270,8 @@ fn damaged_copies_keep_channels_and_difficulty() {
     ] {
         let task = build(&plan(family), place.path(), false).unwrap();
         let stack = task.split(Split::Test).unwrap();
-        let out = place.path().join("damaged").join(family.name());
-        write_copies(&damage, &stack, &[], &out, false, || ()).unwrap();
+        let out = place.path().join("corrupted").join(family.name());
+        write_copies(&corruption, &stack, &[], &out, false, || ()).unwrap();
         for (copy, example) in folder(&out).unwrap().iter().zip(&stack) {
             assert!(
                 out.join("images")
@@ -394,8 +396,8 @@ fn wrong_difficulties_are_refused_by_file_and_line() {
         );
     }
     fs::write(&path, format!("name,difficulty,x\n{second},1,9\n{first},0.25,\n")).unwrap();
-    let told = |example: &Example| example.difficulty.unwrap();
-    let read: Vec<f32> = task.split(Split::Test).unwrap().iter().map(told).collect();
+    let reported = |example: &Example| example.difficulty.unwrap();
+    let read: Vec<f32> = task.split(Split::Test).unwrap().iter().map(reported).collect();
     assert_eq!(read, [0.25, 1.0]);
     fs::remove_file(&path).unwrap();
     let without = task.split(Split::Test).unwrap();

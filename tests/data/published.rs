@@ -414,7 +414,7 @@ fn a_study_takes_what_lies_below_its_data_root() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("data");
     decathlon(&root.join("Task05_Prostate"), &["T2", "ADC"], 10);
-    let (sets, missing) = Set::of_study(Some(&root)).unwrap();
+    let (sets, missing) = Set::for_study(Some(&root)).unwrap();
     assert_eq!(sets.len(), Set::ALL.len());
     assert!(sets.contains(&Set::Prostate) && !sets.contains(&Set::ProstateLike));
     assert_eq!(missing.len(), 4);
@@ -423,8 +423,8 @@ fn a_study_takes_what_lies_below_its_data_root() {
         pancreas.contains("medicaldecathlon") && pancreas.contains("CC BY-SA"),
         "{pancreas}"
     );
-    assert_eq!(Set::of_study(None).unwrap(), (Set::ALL.to_vec(), Vec::new()));
-    assert!(Set::of_study(Some(&root.join("none"))).is_err());
+    assert_eq!(Set::for_study(None).unwrap(), (Set::ALL.to_vec(), Vec::new()));
+    assert!(Set::for_study(Some(&root.join("none"))).is_err());
 
     let profile = Size::Quick.profile().with(&["side=32".to_owned()]).unwrap();
     let cache = Cache::new(place.path().join("cache"));

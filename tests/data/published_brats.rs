@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use sagate_lab::data::published::{Layout, Options};
-use sagate_lab::data::{Damage, Grade, Kind, damage};
+use sagate_lab::data::{Corruption, CorruptionKind, Severity, corruption};
 
 use crate::published_tree::{EXTENT, SHOWN, flipped, imported, label, refused, splits, subjects, volume};
 
@@ -34,18 +34,18 @@ fn brats(root: &Path) {
         "TCIA02_1_1",
     ];
     let mut mapping =
-        "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID,BraTS_2020_subject_ID\n"
+        "Severity,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID,BraTS_2020_subject_ID\n"
             .to_owned();
     let latest = root.join("BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData");
     for (number, name) in old.iter().enumerate() {
-        let grade = if number < 4 { "HGG" } else { "LGG" };
+        let severity = if number < 4 { "HGG" } else { "LGG" };
         for (year, place) in [
             ("Brats18", "MICCAI_BraTS_2018_Data_Training"),
             ("BraTS19", "MICCAI_BraTS_2019_Data_Training"),
         ] {
-            brats_subject(&root.join(place).join(grade), &format!("{year}_{name}"));
+            brats_subject(&root.join(place).join(severity), &format!("{year}_{name}"));
         }
-        mapping += &format!("{grade},NA,Brats18_{name},NA,BraTS19_{name},BraTS20_Training_00{number}\n");
+        mapping += &format!("{severity},NA,Brats18_{name},NA,BraTS19_{name},BraTS20_Training_00{number}\n");
         brats_subject(&latest, &format!("BraTS20_Training_00{number}"));
     }
     brats_subject(
@@ -117,15 +117,15 @@ fn thick_slices_never_mix_subjects() {
             .unwrap();
         example.image.pixels.fill(values[own]);
     }
-    let thick = Damage {
-        kind: Kind::ThickSlices,
-        grade: Grade::Severe,
+    let thick = Corruption {
+        kind: CorruptionKind::ThickSlices,
+        severity: Severity::Severe,
         seed: 1,
     };
     for index in 0..test.len() {
-        let damaged = damage::apply(&thick, &test, index, &[]).unwrap();
+        let corrupted = corruption::apply(&thick, &test, index, &[]).unwrap();
         assert_eq!(
-            damaged.image, test[index].image,
+            corrupted.image, test[index].image,
             "the mean over one subject's equal slices"
         );
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sagate::engine::{EngineError, Load, RepositoryWatcher, RequestContext, ServingPolicy, Versions};
 use sagate_core::executor::ExecutorError;
 use sagate_core::executor::ModelId;
-use sagate_core::model::{ModelError, Repository, content_hash, refresh_sums};
+use sagate_core::model::{ModelError, Repository, content_hash, refresh_checksums};
 use tokio::sync::Notify;
 
 use crate::engine_rig::{Rig, ask, image};
@@ -68,7 +68,7 @@ async fn answers(rig: &Rig) {
 /// Changes what a version says of itself.
 fn reword(folder: &Path) {
     tiny_model::change(folder, "manifest.toml", "random weights for tests", "other words");
-    refresh_sums(folder).unwrap();
+    refresh_checksums(folder).unwrap();
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {
@@ -94,7 +94,7 @@ async fn a_folder_is_followed() {
     assert_ne!(after, before, "what changed was loaded anew");
     // Damaged: it is not loaded, and what answered before goes on.
     std::fs::write(second.join("weights.safetensors"), b"nonsense").unwrap();
-    refresh_sums(&second).unwrap();
+    refresh_checksums(&second).unwrap();
     folder.reconcile(true).await.unwrap();
     assert_eq!(hash(&rig, 2), after);
     std::fs::remove_dir_all(&second).unwrap();

@@ -14,7 +14,7 @@ use sagate::engine::{
 };
 use sagate_core::executor::ModelId;
 use sagate_core::gate::Policy;
-use sagate_core::model::{Golden, Model, refresh_sums, write_golden};
+use sagate_core::model::{Golden, Model, refresh_checksums, write_golden};
 
 use crate::engine_rig::{Rig, ask, image, open};
 
@@ -111,7 +111,7 @@ async fn a_golden_file_that_is_damaged_is_told_of() {
         Some(golden(&rig, 0.0))
     );
     std::fs::write(folder.join("golden.safetensors"), b"nonsense").unwrap();
-    refresh_sums(&folder).unwrap();
+    refresh_checksums(&folder).unwrap();
     let error = Model::open(&folder).unwrap().golden().unwrap_err().to_string();
     assert!(
         error.contains("golden.safetensors") && error.contains("image"),

@@ -56,10 +56,10 @@ proptest! {
         let calibration = calibration(&scores);
         let threshold = calibration.threshold(coverage);
         prop_assert!(scores.contains(&threshold), "the threshold is a score of the calibration");
-        prop_assert!(calibration.share_passing(threshold) >= coverage);
+        prop_assert!(calibration.acceptance_rate(threshold) >= coverage);
         let above = scores.iter().copied().filter(|&it| it > threshold).count() as f64 / scores.len() as f64;
         prop_assert!(above < coverage, "a higher threshold would let {above} pass");
-        prop_assert_eq!(accepted(&calibration, coverage) as f64 / scores.len() as f64, calibration.share_passing(threshold));
+        prop_assert_eq!(accepted(&calibration, coverage) as f64 / scores.len() as f64, calibration.acceptance_rate(threshold));
     }
 
     #[test]
@@ -231,14 +231,14 @@ fn a_missing_calibration_rejects_unless_waived() {
     );
 }
 
-/// Where the rehearsed score is judged, mu decides nothing, and what has no such score never passes.
+/// Where the gate compares the quality score, mu decides nothing, and what has no such score never passes.
 #[test]
 fn the_gate_can_judge_the_score_beside_mu() {
     let mut calibration = calibration(&[0.9, 0.8, 0.7, 0.6]);
     for (entry, score) in calibration.entries.iter_mut().zip([0.1, 0.2, 0.3, 0.4]) {
         entry.score = Some(score);
     }
-    let judge = |score: Option<f64>, policy: &Policy| {
+    let check = |score: Option<f64>, policy: &Policy| {
         let evidence = QcInputs {
             score,
             ..evidence(0.0)
@@ -249,13 +249,13 @@ fn the_gate_can_judge_the_score_beside_mu() {
         by: By::Score,
         ..at(0.5)
     };
-    let decision = judge(Some(0.3), &by_score);
+    let decision = check(Some(0.3), &by_score);
     assert!(decision.accept, "{decision:?}");
     assert_eq!((decision.by, decision.threshold), (By::Score, Some(0.3)));
-    assert_eq!(judge(Some(0.29), &by_score).reasons, [Reason::BelowThreshold]);
-    assert_eq!(judge(Some(f64::NAN), &by_score).reasons, [Reason::NotFinite]);
+    assert_eq!(check(Some(0.29), &by_score).reasons, [Reason::BelowThreshold]);
+    assert_eq!(check(Some(f64::NAN), &by_score).reasons, [Reason::NotFinite]);
     assert_eq!(
-        judge(Some(0.9), &at(0.5)).reasons,
+        check(Some(0.9), &at(0.5)).reasons,
         [Reason::BelowThreshold],
         "mu by default"
     );
@@ -272,7 +272,7 @@ fn the_gate_can_judge_the_score_beside_mu() {
         },
     ] {
         assert!(
-            judge(None, &policy).reasons.contains(&Reason::NotCalibrated),
+            check(None, &policy).reasons.contains(&Reason::NotCalibrated),
             "{policy:?}"
         );
     }

@@ -16,8 +16,8 @@ fn metrics(scores: &[f64], dice: &[f64]) -> Vec<(&'static str, Option<f64>)> {
     let tenth = lowest_share(&draw, 0.1).unwrap();
     vec![
         ("aurc", aurc(&draw)),
-        ("oracle", oracle_aurc(&draw)),
-        ("place", place(&draw)),
+        ("optimal", optimal_aurc(&draw)),
+        ("normalised_aurc", normalised_aurc(&draw)),
         ("zenk", aurc_zenk(&scored)),
         ("augrc", augrc(&draw)),
         ("spearman", spearman(&draw)),
@@ -87,13 +87,15 @@ fn metrics_agree_with_brute_force() {
 fn what_has_no_answer_gives_none() {
     let empty = Scored::new(&[], &[]);
     let draw = empty.all();
-    assert!(aurc(&draw).is_none() && augrc(&draw).is_none() && place(&draw).is_none());
+    assert!(aurc(&draw).is_none() && augrc(&draw).is_none() && normalised_aurc(&draw).is_none());
     assert!(aurc_zenk(&empty).is_none() && spearman(&draw).is_none() && pearson(&draw).is_none());
     assert!(dice_at_coverage(&draw, 1.0).is_none() && coverage_at_risk(&draw, 0.5).is_none());
     assert!(lowest_share(&draw, 0.1).is_none() && auroc(&draw, |_| true).is_none());
     let same = Scored::new(&[0.1, 0.2, 0.3], &[0.7; 3]);
     assert!(
-        place(&same.all()).is_none() && spearman(&same.all()).is_none() && pearson(&same.all()).is_none()
+        normalised_aurc(&same.all()).is_none()
+            && spearman(&same.all()).is_none()
+            && pearson(&same.all()).is_none()
     );
     assert!(auroc(&same.all(), |dice| dice < 0.5).is_none());
 }
@@ -101,7 +103,7 @@ fn what_has_no_answer_gives_none() {
 #[test]
 fn a_score_that_is_no_number_ranks_last() {
     let scored = Scored::new(&[0.1, f64::NAN, 0.9], &[0.5, 0.0, 1.0]);
-    assert_eq!(place(&scored.all()), Some(0.0));
+    assert_eq!(normalised_aurc(&scored.all()), Some(0.0));
     assert_eq!(spearman(&scored.all()), Some(1.0));
     assert_eq!(dice_at_coverage(&scored.all(), 0.6), Some(0.75));
 }
@@ -164,8 +166,8 @@ proptest! {
         type Metric = fn(&Draw<'_>) -> Option<f64>;
         let metrics: [Metric; 8] = [
             aurc,
-            oracle_aurc,
-            place,
+            optimal_aurc,
+            normalised_aurc,
             augrc,
             spearman,
             pearson,
@@ -198,7 +200,7 @@ proptest! {
         let (one, other) = (Scored::new(&scores, &dice), Scored::new(&other_scores, &other_dice));
         let (a, b) = (aurc(&one.all()).unwrap(), aurc(&other.all()).unwrap());
         prop_assert!((a - b).abs() < 1e-12);
-        prop_assert!(oracle_aurc(&one.all()).unwrap() <= a + 1e-12);
+        prop_assert!(optimal_aurc(&one.all()).unwrap() <= a + 1e-12);
         prop_assert!(augrc(&one.all()).unwrap() >= 0.0);
     }
 }

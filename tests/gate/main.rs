@@ -3,6 +3,6 @@
 mod confidence;
 mod decision;
 mod drift;
+mod estimated_dice;
 mod evaluation;
-mod expected_dice;
 mod profile;

@@ -69,7 +69,7 @@ enum Outcome {
 }
 
 /// What came of a case, or what is wrong with that.
-fn judge(folder: &Path, case: &Case) -> Result<Outcome, String> {
+fn check(folder: &Path, case: &Case) -> Result<Outcome, String> {
     let bytes = fs::read(folder.join(&case.file)).expect("the file of a case");
     let format = if case.file.ends_with(".png") {
         Format::Png
@@ -119,7 +119,7 @@ fn jpeg_and_png_are_read_as_pillow_reads_them_or_refused() {
     let mut failures = Vec::new();
     let mut outcomes = Vec::new();
     for case in &cases {
-        match judge(folder.path(), case) {
+        match check(folder.path(), case) {
             Ok(outcome) => outcomes.push((case.kind, outcome)),
             Err(wrong) => failures.push(format!("{}: {wrong}", case.file)),
         }

@@ -140,7 +140,7 @@ fn accepted() -> v1::Segmentation {
         soft_dice_confidence: 0.7,
         object_confidence: 0.8,
         score: Some(0.6),
-        expected_dice: Some(v1::ExpectedDice {
+        estimated_dice: Some(v1::EstimatedDice {
             value: 0.9,
             low: 0.8,
             high: 0.95,
@@ -195,7 +195,7 @@ async fn it_asks_again_where_the_server_says_so() {
         let confidence = answer.confidence;
         assert_eq!((confidence.soft_dice, confidence.object), (0.7, 0.8));
         let score = answer.score.unwrap();
-        let promised = score.expected_dice.unwrap();
+        let promised = score.estimated_dice.unwrap();
         assert_eq!((score.value, promised.value), (0.6, 0.9));
         assert_eq!((promised.low, promised.high), (0.8, 0.95));
         assert_eq!(script.asked.load(Ordering::Relaxed), 4);

@@ -281,12 +281,12 @@ fn the_page_is_whole_accessible_and_fetches_nothing() {
             }
         }
         if node.has_tag_name("figure") {
-            let told = node.descendants().any(|inner| {
+            let reported = node.descendants().any(|inner| {
                 let words = inner.attribute("alt").or(inner.attribute("aria-label"));
                 let picture = inner.has_tag_name("img") || inner.attribute("role") == Some("img");
                 picture && words.is_some_and(|words| words.len() > 20)
             });
-            assert!(told, "{:?} has no alternative text", node.attribute("id"));
+            assert!(reported, "{:?} has no alternative text", node.attribute("id"));
             assert!(node.children().any(|inner| inner.has_tag_name("figcaption")));
         }
         if node.has_tag_name("table") {
@@ -408,7 +408,7 @@ fn any_words() -> impl Strategy<Value = String> {
 }
 
 /// What an escaped text says: the sign for unknown letters in place of what XML cannot hold.
-fn told(words: &str) -> String {
+fn reported(words: &str) -> String {
     words
         .chars()
         .map(|letter| match letter {
@@ -488,10 +488,10 @@ proptest! {
             node.descendants().filter_map(|inner| if inner.is_text() { inner.text() } else { None }).collect::<String>()
         };
         for name in ["title", "h1", "h2", "p", "pre"] {
-            let told = if name == "pre" { told(&words.replace('\r', "")) } else { told(&words) };
-            prop_assert_eq!(text(name), told, "{}", name);
+            let reported = if name == "pre" { reported(&words.replace('\r', "")) } else { reported(&words) };
+            prop_assert_eq!(text(name), reported, "{}", name);
         }
-        prop_assert_eq!(text("tbody"), format!("\n{0}\n({0})\n", told(&words)));
+        prop_assert_eq!(text("tbody"), format!("\n{0}\n({0})\n", reported(&words)));
         let scripts = document.descendants().filter(|node| node.has_tag_name("script")).count();
         prop_assert_eq!(scripts, 0, "the report's own is taken out");
     }

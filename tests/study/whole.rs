@@ -141,7 +141,7 @@ fn sizes_that_cannot_be_are_refused() {
         ("images=[1, 1, 1]", "images"),
         ("epochs", "key=value"),
         ("breadth=3", "breadth"),
-        ("grades=[4]", "grades"),
+        ("severities=[4]", "severities"),
         ("members=one", "members"),
     ] {
         let out = folder.path().join("out");
@@ -174,7 +174,10 @@ fn parts_go_by_the_papers_numbers_too() {
         .args(["--only", "table2,fig99"])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let reported = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success());
-    assert!(told.contains("fig99") && told.contains("correlation"), "{told}");
+    assert!(
+        reported.contains("fig99") && reported.contains("correlation"),
+        "{reported}"
+    );
 }

@@ -71,7 +71,7 @@ fn ours(case: &Case, through_masks: bool) -> Outcome {
     };
     let loss = online_loss(&taps, targets, through_masks).unwrap();
     for (tap, gradient) in taps.iter().zip(&loss.taps) {
-        add_to_gradient(tap, &gradient.cells, &gradient.channels).unwrap();
+        add_to_gradient(tap, &gradient.positions, &gradient.channels).unwrap();
     }
     // Something else depends on each tap, as the network's output does.
     let mut root = taps

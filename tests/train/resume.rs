@@ -200,15 +200,15 @@ fn another_training_is_not_gone_on_with() {
 #[test]
 fn a_loss_that_is_no_number_stops_it_and_keeps_the_last_good_state() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spoilt = samples(8, 2, 32, 1);
-    spoilt.train[0].pixels[[0, 16, 16]] = f32::NAN;
-    let spoilt = Arc::new(spoilt);
+    let mut corrupted = samples(8, 2, 32, 1);
+    corrupted.train[0].pixels[[0, 16, 16]] = f32::NAN;
+    let corrupted = Arc::new(corrupted);
     let recipe = Recipe {
         batch_size: 1,
         checkpoint_every: 1,
         ..recipe(Loss::Offline)
     };
-    let job = job(recipe, &spoilt, 1, folder.path(), Start::Resume);
+    let job = job(recipe, &corrupted, 1, folder.path(), Start::Resume);
     let mut messages = Vec::new();
     for _ in 0..2 {
         let error = run(&job, &mut never()).unwrap_err();

@@ -1,8 +1,8 @@
-//! From the sums over a feature to its prototypes, and from the prototypes to the affine score that is its SAM.
+//! Prototypes from the class sums of a feature map, and the affine score of the SAM from the prototypes.
 
 use super::backend::ClassSums;
 
-/// Two prototypes closer than this share of their size are one: the difference is rounding in the sums.
+/// Prototypes whose relative difference is below this count as equal: the difference is rounding error of the sums.
 const SAME_PROTOTYPE: f64 = 1e-12;
 
 /// Mean feature of each class (eq. 6).
@@ -38,7 +38,7 @@ pub struct Affine {
 /// prototypes. A unit whose prototypes are equal has an infinite limit: its SAM is empty.
 #[derive(Debug, Clone)]
 pub struct Thresholds {
-    /// 1 where the object responds more than the rest, -1 where it responds less.
+    /// 1 where the unit responds more inside the class than outside, -1 where it responds less.
     pub sign: Vec<f64>,
     /// The midpoint times the sign.
     pub limit: Vec<f64>,
@@ -49,7 +49,7 @@ pub struct Thresholds {
 }
 
 impl Prototypes {
-    /// From the sums over each of so many object classes and the background.
+    /// From the sums over the background and each of `classes` object classes.
     pub fn new(sums: ClassSums, classes: usize) -> Prototypes {
         let channels = sums.channels;
         let per_image = (classes + 1) * channels;
@@ -75,7 +75,7 @@ impl Prototypes {
     }
 
     /// The prototype `[C]` of a class (0 background) of one image.
-    pub fn of(&self, image: usize, class: usize) -> &[f64] {
+    pub fn prototype(&self, image: usize, class: usize) -> &[f64] {
         let start = (image * (self.classes + 1) + class) * self.channels;
         &self.values[start..start + self.channels]
     }
@@ -94,7 +94,7 @@ impl Prototypes {
             channels: self.channels,
         };
         for image in 0..batch {
-            let background = self.of(image, 0);
+            let background = self.prototype(image, 0);
             for class in 1..=self.classes {
                 if !self.exists(image, 0) || !self.exists(image, class) {
                     affine.direction.extend(std::iter::repeat_n(0.0, self.channels));
@@ -102,7 +102,7 @@ impl Prototypes {
                     continue;
                 }
                 let mut bias = 0.0;
-                for (&object, &background) in self.of(image, class).iter().zip(background) {
+                for (&object, &background) in self.prototype(image, class).iter().zip(background) {
                     let direction = 2.0 * difference(object, background);
                     bias -= direction * 0.5 * (object + background);
                     affine.direction.push(direction);

@@ -1,4 +1,4 @@
-//! The passes over a feature map.
+//! The interface of a backend: the passes over a feature map.
 
 use tch::Tensor;
 
@@ -28,7 +28,7 @@ pub struct SamOutput {
     pub counts: Vec<MapCounts>,
 }
 
-/// How one class of a map meets the reference, over valid pixels.
+/// Pixel counts of one class of a SAM against the reference, over valid pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MapCounts {
     /// Pixels of the class in both.
@@ -40,8 +40,8 @@ pub struct MapCounts {
 /// The same for each unit's own SAM, `[B, K, C]` row-major.
 pub type UnitCounts = Vec<MapCounts>;
 
-/// The passes over a feature map `[B, C, *s]` that the method is made of. Everything between them is a few numbers a
-/// channel and is the same for all backends.
+/// The passes over a feature map `[B, C, *s]`. The computations between them handle a few numbers for each channel and are shared by all
+/// backends.
 pub trait Backend {
     /// Sums of the feature over each class of the reference.
     fn class_sums(&self, feature: &Tensor, reference: &Prediction) -> Result<ClassSums, ProtosegError>;
@@ -54,7 +54,7 @@ pub trait Backend {
         affine: &Affine,
     ) -> Result<SamOutput, ProtosegError>;
 
-    /// How the SAM of the whole feature meets the reference, `[B, K]`: the counts that [`Backend::maps`] gives.
+    /// The counts `[B, K]` of [`Backend::maps`], without the maps.
     fn map_counts(
         &self,
         feature: &Tensor,

@@ -1,4 +1,4 @@
-//! Which backend does the passes over a feature map.
+//! Selection of the backend.
 
 use tch::Device;
 
@@ -6,7 +6,7 @@ use super::backend::Backend;
 use super::cpu::Native;
 use super::tensor::TensorOps;
 
-/// Which backend works.
+/// Which backend is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum BackendKind {

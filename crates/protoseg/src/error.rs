@@ -1,4 +1,4 @@
-//! What can be wrong with the tensors handed to the method.
+//! Errors of the method's inputs.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum ProtosegError {
         tensor: &'static str,
         /// Its shape.
         found: Vec<i64>,
-        /// What would be right.
+        /// The expected value.
         expected: String,
     },
     /// A tensor has values of an unusable type.
@@ -22,7 +22,7 @@ pub enum ProtosegError {
         tensor: &'static str,
         /// Its element type.
         found: tch::Kind,
-        /// What would be right.
+        /// The expected value.
         expected: &'static str,
     },
     /// A value is NaN, infinite or out of its range.
@@ -32,17 +32,17 @@ pub enum ProtosegError {
         tensor: &'static str,
         /// Index of the image in the batch.
         image: usize,
-        /// What was there.
+        /// The value found.
         found: &'static str,
-        /// What would be right.
+        /// The expected value.
         expected: &'static str,
     },
-    /// The native kernels were asked for a tensor that does not lie on the CPU.
+    /// The native kernels were selected for a tensor that is not on the CPU.
     #[error("the native backend works on CPU tensors, `{tensor}` lies on {device:?}: use the tensor backend")]
     Device {
         /// The tensor's name.
         tensor: &'static str,
-        /// Where it lies.
+        /// Its device.
         device: tch::Device,
     },
     /// libtorch refused an operation.

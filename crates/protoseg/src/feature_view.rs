@@ -1,10 +1,10 @@
-//! A feature tensor as the memory it is.
+//! Access to a feature tensor's memory.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::error::ProtosegError;
 
-/// How a feature map `[B, C, *s]` lies in memory.
+/// Memory layout of a feature map `[B, C, *s]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Plane after plane (contiguous).
@@ -13,7 +13,7 @@ pub(crate) enum Layout {
     Nhwc,
 }
 
-/// A dense float32 tensor in one of the two layouts: the caller's own or, where it had neither, a copy.
+/// A dense float32 tensor in one of the two layouts: the caller's, or a copy where it has neither.
 pub(crate) struct Features {
     tensor: Tensor,
     layout: Layout,
@@ -25,7 +25,7 @@ pub(crate) struct FeatureView<'a> {
     values: &'a [f32],
     pub batch: usize,
     pub channels: usize,
-    pub cells: usize,
+    pub positions: usize,
     pub layout: Layout,
 }
 
@@ -66,27 +66,27 @@ impl Features {
         let values =
             unsafe { std::slice::from_raw_parts(self.tensor.data_ptr().cast::<f32>(), self.tensor.numel()) };
         let (batch, channels) = (size[0] as usize, size[1] as usize);
-        let cells = size[2..].iter().product::<i64>() as usize;
+        let positions = size[2..].iter().product::<i64>() as usize;
         FeatureView {
             values,
             batch,
             channels,
-            cells,
+            positions,
             layout: self.layout,
         }
     }
 }
 
 impl<'a> FeatureView<'a> {
-    /// All values of one image: `[C, cells]` or `[cells, C]` as [`Layout`] says.
+    /// All values of one image: `[C, positions]` or `[positions, C]` as [`Layout`] says.
     pub fn image(&self, image: usize) -> &'a [f32] {
-        let length = self.channels * self.cells;
+        let length = self.channels * self.positions;
         &self.values[image * length..(image + 1) * length]
     }
 
-    /// The values of plane `image * C + channel` where planes lie in one piece.
+    /// The values of plane `image * C + channel`, for the NCHW layout.
     pub fn plane(&self, plane: usize) -> &'a [f32] {
-        &self.values[plane * self.cells..(plane + 1) * self.cells]
+        &self.values[plane * self.positions..(plane + 1) * self.positions]
     }
 }
 

@@ -1,27 +1,27 @@
 //! Linear interpolation between a layer's resolution and the image's, and its adjoint.
 //!
-//! The convention is that of bilinear resizing with `align_corners = false`: cell `j` of `s` is centred at `(j + 0.5) S / s`
+//! The convention is that of bilinear resizing with `align_corners = false`: position `j` of `s` is centred at `(j + 0.5) S / s`
 //! in pixels, and values beyond the outermost centres are held constant. Weights of a pixel sum to 1.
 
 use tch::{Device, Kind, Tensor};
 
-/// For each pixel along one axis, the two cells that it is made of and the second one's weight.
+/// For each pixel along one axis, the two positions that it is made of and the second one's weight.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
-    pub cells: usize,
+    pub positions: usize,
     pub first: Vec<u32>,
     pub second: Vec<u32>,
-    /// Weight of the second cell in [0, 1]; the first has the rest.
+    /// Weight of the second position in [0, 1]; the first has the rest.
     pub weight: Vec<f64>,
 }
 
 impl Axis {
-    /// From `cells` (s) to `pixels` (S >= s).
-    pub fn new(cells: usize, pixels: usize) -> Axis {
-        let scale = cells as f64 / pixels as f64;
-        let last = cells - 1;
+    /// From `positions` (s) to `pixels` (S >= s).
+    pub fn new(positions: usize, pixels: usize) -> Axis {
+        let scale = positions as f64 / pixels as f64;
+        let last = positions - 1;
         let mut axis = Axis {
-            cells,
+            positions,
             first: Vec::with_capacity(pixels),
             second: Vec::with_capacity(pixels),
             weight: Vec::with_capacity(pixels),
@@ -41,28 +41,28 @@ impl Axis {
     }
 
     pub fn is_identity(&self) -> bool {
-        self.cells == self.pixels()
+        self.positions == self.pixels()
     }
 
     /// The interpolation as a matrix `[S, s]`.
     fn matrix(&self, kind: Kind, device: Device) -> Tensor {
-        let (pixels, cells) = (self.pixels(), self.cells);
-        let mut values = vec![0.0f64; pixels * cells];
+        let (pixels, positions) = (self.pixels(), self.positions);
+        let mut values = vec![0.0f64; pixels * positions];
         for pixel in 0..pixels {
-            let row = &mut values[pixel * cells..(pixel + 1) * cells];
+            let row = &mut values[pixel * positions..(pixel + 1) * positions];
             row[self.first[pixel] as usize] += 1.0 - self.weight[pixel];
             row[self.second[pixel] as usize] += self.weight[pixel];
         }
         Tensor::from_slice(&values)
-            .view([pixels as i64, cells as i64])
+            .view([pixels as i64, positions as i64])
             .to_kind(kind)
             .to_device(device)
     }
 }
 
 /// The axes from a layer's size `*s` to the image's `*S`, outermost first.
-pub(super) fn axes(cells: &[i64], pixels: &[i64]) -> Vec<Axis> {
-    cells
+pub(super) fn axes(positions: &[i64], pixels: &[i64]) -> Vec<Axis> {
+    positions
         .iter()
         .zip(pixels)
         .map(|(&s, &size)| Axis::new(s as usize, size as usize))

@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Tensor};
 
 use super::affine::{Affine, Prototypes, Thresholds};
-use super::answer::PredictionView;
 use super::backend::{MapCounts, SamOutput};
 use super::backend_kind::BackendKind;
 use super::cpu;
 use super::error::{Fault, ProtosegError};
 use super::metric::{Confusion, Metric};
+use super::prediction_view::PredictionView;
 use super::reference::Prediction;
 use super::unit::{UnitMaps, UnitScores};
 
-/// How to score: the metric, and the backend that does the passes. The default is Dice, on the backend where the tensor lies.
+/// The method with its parameters: metric and backend. The default is Dice, on the backend of the tensor's device.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProtoSeg {
-    /// The agreement that is the SA score.
+    /// The metric of the SA score.
     pub metric: Metric,
-    /// Which backend works.
+    /// Which backend is used.
     pub backend: BackendKind,
 }
 
@@ -44,14 +44,14 @@ impl ProtoSeg {
         reference.check_feature(feature)?;
         let backend = self.backend.on(feature.device());
         let prototypes = self.prototypes(feature, reference)?;
-        self.sam(reference.answer(), &prototypes, |affine| {
+        self.sam(reference.view(), &prototypes, |affine| {
             backend.maps(feature, reference, affine)
         })
     }
 
-    /// [`ProtoSeg::layer`] of several feature maps, whose prototypes may be known already. Each is handed to `ready`, with its place among them, as soon as it is there,
-    /// and nothing more is begun once that says `false`. With the native kernels every thread works on a feature map of its own:
-    /// `ready` is called by any of them, in any order.
+    /// [`ProtoSeg::layer`] of several feature maps, each optionally with its prototypes. `ready` is called with the index and the SAM of
+    /// each feature map as soon as it is computed; no further work starts once it returns `false`. With the native kernels every thread
+    /// works on its own feature map, so `ready` is called from several threads in any order.
     pub fn layers(
         &self,
         features: &[(&Tensor, Option<&Prototypes>)],
@@ -74,7 +74,7 @@ impl ProtoSeg {
             reference.check_feature(feature)?;
         }
         let (features, known): (Vec<_>, Vec<_>) = features.iter().copied().unzip();
-        let (answer, over, failed) = (reference.answer(), AtomicBool::new(false), Mutex::new(None));
+        let (answer, over, failed) = (reference.view(), AtomicBool::new(false), Mutex::new(None));
         cpu::each_feature(&features, reference, |place, passes| {
             if over.load(Ordering::Relaxed) {
                 return;
@@ -118,8 +118,8 @@ impl ProtoSeg {
         Ok((scores, UnitMaps::new(feature, reference, thresholds)))
     }
 
-    /// [`ProtoSeg::units`] and the scores `[B]` of [`ProtoSeg::layer`] of one feature: its prototypes are taken once, and no map is made.
-    /// They are given as well.
+    /// [`ProtoSeg::units`] and the scores `[B]` of [`ProtoSeg::layer`] of one feature map, with its prototypes. Computes the prototypes
+    /// once and no maps.
     pub fn units_and_score(
         &self,
         feature: &Tensor,
@@ -131,7 +131,7 @@ impl ProtoSeg {
         let affine = without_faulty(prototypes.affine(), &units.fault);
         let backend = self.backend.on(feature.device());
         let counts = backend.map_counts(feature, reference, &affine)?;
-        let scores = self.scores_of(reference.answer(), &units.fault, &counts);
+        let scores = self.scores_of(reference.view(), &units.fault, &counts);
         Ok((units, scores, prototypes))
     }
 
@@ -181,7 +181,7 @@ impl ProtoSeg {
         prototypes: &Prototypes,
         thresholds: &Thresholds,
     ) -> Result<UnitScores, ProtosegError> {
-        let fault = faults(reference.answer(), prototypes);
+        let fault = faults(reference.view(), prototypes);
         let backend = self.backend.on(feature.device());
         let counts = backend.unit_counts(feature, reference, thresholds)?;
         let (classes, channels) = (thresholds.classes, thresholds.channels);
@@ -209,7 +209,7 @@ impl ProtoSeg {
     }
 }
 
-/// The affine scores with no class left to the images that have a fault.
+/// The affine scores, with every class disabled for the images that have a fault.
 fn without_faulty(mut affine: Affine, fault: &[Option<Fault>]) -> Affine {
     let (classes, channels) = (affine.classes, affine.channels);
     for (image, _) in fault.iter().enumerate().filter(|(_, fault)| fault.is_some()) {
@@ -225,7 +225,7 @@ fn faults(answer: PredictionView, prototypes: &Prototypes) -> Vec<Option<Fault>>
     answer.faults.iter().zip(&prototypes.finite).map(of).collect()
 }
 
-/// How a class (0-based) meets the output, of whose labels there are so many pixels each.
+/// The confusion of a class (0-based) with the output; `labels` has the output's pixel count of each label.
 fn confusion(labels: &[u64], class: usize, counts: MapCounts) -> Confusion {
     Confusion {
         both: counts.both,

@@ -6,9 +6,9 @@
 //! (eq. 12), tracks the true Dice of the output without ground truth.
 //!
 //! ```text
-//! Prediction::new(probability, valid, mask)      what the network answered: the prototypes' mask, and what SAMs are held against
+//! Prediction::new(probability, valid, mask)      the network's prediction: the prototypes' mask, and the reference of the SAMs
 //! ProtoSeg::layer(feature, &reference)          the SAM of a layer, its probability map and SA score
-//! ProtoSeg::layers(features, &reference, ready) the same for several, each as it is ready
+//! ProtoSeg::layers(features, &reference, ready) the same for several layers, each as soon as it is computed
 //! ProtoSeg::units(feature, &reference)          the SA score of each unit's own scalar SAM
 //! mean_sa(&[units of layer 17, units of layer 18])   mu
 //! ```
@@ -19,7 +19,6 @@
 //! [`tensor`] operations (any device). [`online_loss`] is what training minimises, with its gradient.
 
 mod affine;
-mod answer;
 mod backend;
 mod backend_kind;
 pub mod cpu;
@@ -30,6 +29,7 @@ mod layer;
 mod metric;
 mod online;
 pub mod platform;
+mod prediction_view;
 mod reference;
 pub mod tensor;
 mod unit;

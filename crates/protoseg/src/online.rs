@@ -1,8 +1,8 @@
-//! The loss of online ProtoSeg (section 4.2) with its gradient: every feature map is asked to segment the object.
+//! The loss of online ProtoSeg (section 4.2) with its gradient: every feature map is trained to segment the object.
 //!
-//! The gradient is written out rather than recorded. With the prototypes' weights pulled down to a layer's cells (`w`, mass `m`), a
+//! The gradient is computed analytically, not recorded by autograd. With the prototypes' weights downsampled to a layer's positions (`w`, mass `m`), a
 //! SAM's score is `s_k = a_k . f - b_k` with `a_k = 2 (c_k - c_0)` and `b_k = |c_k|^2 - |c_0|^2`, brought to the image's pixels by the
-//! interpolation `U`. Backwards, `ds = U^T dz` reaches the cells, and from there
+//! interpolation `U`. Backwards, `ds = U^T dz` reaches the positions, and from there
 //!
 //! ```text
 //! dc_k = 2 sum ds_k f - 2 c_k sum ds_k         dc_0 = -sum_k (2 sum ds_k f - 2 c_0 sum ds_k)
@@ -10,24 +10,24 @@
 //! dw_j = (dc_j . f - dc_j . c_j) / m_j
 //! ```
 //!
-//! so that nothing of a feature's size is made but the gradient itself, and that only when the backward pass arrives there
-//! ([`TapGradient`]); nothing is ever upsampled but scores of one channel a class.
+//! so that the only tensor of a feature map's size is the gradient itself, and it is computed only when the backward pass arrives there
+//! ([`TapGradient`]). Only scores, with one channel for each class, are upsampled.
 
 use tch::{Kind, TchError, Tensor};
 
 use super::interpolation::{Axis, axes, upsample, upsample_adjoint};
 
-/// Keeps the soft Dice of an image without object defined; far below one pixel.
+/// Smoothing constant that keeps the soft Dice of an image without object defined; far below one pixel.
 const EPSILON: f64 = 1e-6;
 
-/// What the online loss is held against, `[B, K, *S]` each but for `valid`.
+/// The targets of the online loss, `[B, K, *S]` each but for `valid`.
 #[derive(Debug, Clone, Copy)]
 pub struct OnlineTargets<'a> {
     /// The network's probability of each object class: the soft prototype masks (Algorithm 1).
     pub probability: &'a Tensor,
     /// 0 or 1: the ground truth.
     pub truth: &'a Tensor,
-    /// `[B, 1, *S]`: 0 where a pixel is to be left out, 1 else.
+    /// `[B, 1, *S]`: 0 where a pixel is ignored, 1 elsewhere.
     pub valid: Option<&'a Tensor>,
 }
 
@@ -38,15 +38,15 @@ pub struct OnlineLoss {
     pub value: Tensor,
     /// Its gradient by each tap.
     pub taps: Vec<TapGradient>,
-    /// Its gradient by the probability through the prototypes' masks, `[B, K, *S]`; None where that is cut.
+    /// Its gradient by the probability through the prototypes' masks, `[B, K, *S]`; `None` where it is not propagated.
     pub probability: Option<Tensor>,
 }
 
-/// A gradient by a feature map `[B, C, *s]` as the product of two thin matrices.
+/// A gradient by a feature map `[B, C, *s]` as a low-rank product.
 #[derive(Debug)]
 pub struct TapGradient {
-    /// `[B, cells, 2 K + 1]`, cells row by row.
-    pub cells: Tensor,
+    /// `[B, positions, 2 K + 1]`, positions row by row.
+    pub positions: Tensor,
     /// `[B, 2 K + 1, C]`.
     pub channels: Tensor,
 }
@@ -71,15 +71,15 @@ pub fn online_loss(
     let mut gradients = Vec::with_capacity(taps.len());
     let share = 1.0 / taps.len() as f64;
     for tap in taps {
-        let cells = tap.size()[2..].to_vec();
-        let level = match levels.iter().position(|level| level.cells == cells) {
+        let positions = tap.size()[2..].to_vec();
+        let level = match levels.iter().position(|level| level.positions == positions) {
             Some(known) => &mut levels[known],
             None => {
-                levels.push(Level::new(cells, &masks)?);
+                levels.push(Level::new(positions, &masks)?);
                 levels.last_mut().expect("one was just pushed")
             }
         };
-        let (loss, gradient) = of_tap(tap, level, &masks, share, through_masks)?;
+        let (loss, gradient) = tap_loss(tap, level, &masks, share, through_masks)?;
         losses.push(loss);
         gradients.push(gradient);
     }
@@ -94,7 +94,7 @@ pub fn online_loss(
     })
 }
 
-/// What all layers are held against, at the image's pixels.
+/// The targets of all layers at the image's resolution.
 struct Masks<'a> {
     /// `[B, K + 1, *S]`: the background's weight first.
     weights: Tensor,
@@ -117,8 +117,8 @@ impl<'a> Masks<'a> {
             .f_sum_dim_intlist([1].as_slice(), true, kind)?
             .f_neg()?
             .f_add_scalar(1.0)?;
-        let weights = kept(Tensor::f_cat(&[&background, probability], 1)?, valid)?;
-        let truth = kept(truth.f_to_kind(kind)?, valid)?;
+        let weights = masked(Tensor::f_cat(&[&background, probability], 1)?, valid)?;
+        let truth = masked(truth.f_to_kind(kind)?, valid)?;
         Ok(Masks {
             weights,
             truth_size: pixel_sums(&truth)?,
@@ -131,33 +131,33 @@ impl<'a> Masks<'a> {
     fn gradient(&self, levels: &[Level]) -> Result<Tensor, TchError> {
         let mut total = self.weights.f_zeros_like()?;
         for level in levels {
-            let shape = [&self.weights.size()[..2], &level.cells].concat();
-            let at_cells = level.gradient.f_transpose(1, 2)?.f_reshape(&shape)?;
-            total = total.f_add(&upsample(&at_cells, &level.axes))?;
+            let shape = [&self.weights.size()[..2], &level.positions].concat();
+            let at_positions = level.gradient.f_transpose(1, 2)?.f_reshape(&shape)?;
+            total = total.f_add(&upsample(&at_positions, &level.axes))?;
         }
-        let total = kept(total, self.valid)?;
+        let total = masked(total, self.valid)?;
         let classes = total.size()[1] - 1;
         total.f_narrow(1, 1, classes)?.f_sub(&total.f_narrow(1, 0, 1)?)
     }
 }
 
-/// What the taps of one resolution share.
+/// Data shared by the taps of one resolution.
 struct Level {
     /// `*s`.
-    cells: Vec<i64>,
-    /// From the cells to the pixels.
+    positions: Vec<i64>,
+    /// From the positions to the pixels.
     axes: Vec<Axis>,
-    /// `[B, cells, K + 1]`: the weights, pulled down.
+    /// `[B, positions, K + 1]`: the weights, downsampled.
     weights: Tensor,
     /// `[B, K + 1, 1]`: their sums.
     mass: Tensor,
-    /// `[B, cells, K + 1]`: the gradient by the weights so far.
+    /// `[B, positions, K + 1]`: the gradient by the weights so far.
     gradient: Tensor,
 }
 
 impl Level {
-    fn new(cells: Vec<i64>, masks: &Masks<'_>) -> Result<Level, TchError> {
-        let axes = axes(&cells, &masks.weights.size()[2..]);
+    fn new(positions: Vec<i64>, masks: &Masks<'_>) -> Result<Level, TchError> {
+        let axes = axes(&positions, &masks.weights.size()[2..]);
         let weights = upsample_adjoint(&masks.weights, &axes)
             .f_flatten(2, -1)?
             .f_transpose(1, 2)?
@@ -167,7 +167,7 @@ impl Level {
             .f_unsqueeze(2)?;
         Ok(Level {
             gradient: weights.f_zeros_like()?,
-            cells,
+            positions,
             axes,
             weights,
             mass,
@@ -176,7 +176,7 @@ impl Level {
 }
 
 /// One layer's `1 - softDice` and the gradient of `share` times it.
-fn of_tap(
+fn tap_loss(
     tap: &Tensor,
     level: &mut Level,
     masks: &Masks<'_>,
@@ -185,7 +185,7 @@ fn of_tap(
 ) -> Result<(Tensor, TapGradient), TchError> {
     let (batch, channels) = (tap.size()[0], tap.size()[1]);
     let classes = masks.truth.size()[1];
-    // `[B, cells, C]`, without a copy where the channels lie last in memory.
+    // `[B, positions, C]`, without a copy where the channels lie last in memory.
     let order: Vec<i64> = [0].into_iter().chain(2..tap.dim() as i64).chain([1]).collect();
     let feature = tap
         .f_detach()?
@@ -203,11 +203,11 @@ fn of_tap(
     let middle = objects.f_add(&background)?.f_mul_scalar(0.5)?;
     let bias = channel_dots(&direction, &middle)?;
     let score = direction.f_matmul(&feature.f_transpose(1, 2)?)?.f_sub(&bias)?;
-    let shape = [&[batch, classes], level.cells.as_slice()].concat();
+    let shape = [&[batch, classes], level.positions.as_slice()].concat();
     let score = upsample(&score.f_reshape(&shape)?, &level.axes);
 
     let sam = probability(&score)?;
-    let kept_sam = kept(sam.shallow_clone(), masks.valid)?;
+    let kept_sam = masked(sam.shallow_clone(), masks.valid)?;
     let both = pixel_sums(&kept_sam.f_mul(&masks.truth)?)?
         .f_mul_scalar(2.0)?
         .f_add_scalar(EPSILON)?;
@@ -219,11 +219,11 @@ fn of_tap(
 
     // By P: -(2 G either - both) / either^2, of the mean over images and classes.
     let scale = share / (batch * classes) as f64;
-    let each = [vec![batch, classes], vec![1; level.cells.len()]].concat();
+    let each = [vec![batch, classes], vec![1; level.positions.len()]].concat();
     let per_class = |values: Tensor| values.f_view(each.as_slice());
     let of_truth = per_class(either.f_reciprocal()?.f_mul_scalar(-2.0 * scale)?)?;
     let of_all = per_class(dice.f_div(&either)?.f_mul_scalar(scale)?)?;
-    let by_sam = kept(masks.truth.f_mul(&of_truth)?.f_add(&of_all)?, masks.valid)?;
+    let by_sam = masked(masks.truth.f_mul(&of_truth)?.f_add(&of_all)?, masks.valid)?;
     let expected = by_sam
         .f_mul(&sam)?
         .f_sum_dim_intlist([1].as_slice(), true, sam.kind())?;
@@ -242,7 +242,7 @@ fn of_tap(
             .f_sum_dim_intlist([1].as_slice(), true, moved.kind())?;
     let by_prototypes = Tensor::f_cat(&[by_background, by_objects], 1)?.f_div(&mass)?;
     if through_masks {
-        // A mass that was raised to the least there may be does not change with the weights.
+        // A mass that was clamped to EPSILON does not depend on the weights.
         let free = level.mass.f_gt(EPSILON)?;
         let own = channel_dots(&by_prototypes, &prototypes)?.f_mul(&free)?;
         let by_weights = feature.f_matmul(&by_prototypes.f_transpose(1, 2)?)?;
@@ -251,7 +251,7 @@ fn of_tap(
             .f_add(&by_weights.f_sub(&own.f_transpose(1, 2)?)?)?;
     }
     let gradient = TapGradient {
-        cells: Tensor::f_cat(&[&by_score.f_transpose(1, 2)?, &level.weights], 2)?,
+        positions: Tensor::f_cat(&[&by_score.f_transpose(1, 2)?, &level.weights], 2)?,
         channels: Tensor::f_cat(&[direction, by_prototypes], 1)?,
     };
     Ok((loss, gradient))
@@ -268,8 +268,8 @@ fn probability(score: &Tensor) -> Result<Tensor, TchError> {
         .f_narrow(1, 1, score.size()[1])
 }
 
-/// Leaves pixels out.
-fn kept(map: Tensor, valid: Option<&Tensor>) -> Result<Tensor, TchError> {
+/// Sets ignored pixels to 0.
+fn masked(map: Tensor, valid: Option<&Tensor>) -> Result<Tensor, TchError> {
     match valid {
         Some(valid) => map.f_mul(&valid.f_to_kind(map.kind())?),
         None => Ok(map),

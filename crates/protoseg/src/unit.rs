@@ -1,4 +1,4 @@
-//! Single units: their scores, their mean mu, which of them are active, and what they see.
+//! Single units: their SA scores, their mean mu, the split into active and inertia units, and their SAMs.
 
 use tch::{Kind, Tensor};
 
@@ -10,7 +10,7 @@ use super::reference::Prediction;
 /// The SA score of each unit of a layer, for a batch of images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitScores {
-    /// `[B, C]` row-major, each in [0, 1], averaged over the classes that the output holds. 0 for a unit that does not tell
+    /// `[B, C]` row-major, each in [0, 1], averaged over the classes that the output holds. 0 for a unit that does not separate
     /// object from background (its two prototypes are equal) and for an image with a fault.
     pub scores: Vec<f64>,
     /// Units of the layer, C.
@@ -21,7 +21,7 @@ pub struct UnitScores {
 
 impl UnitScores {
     /// The scores `[C]` of one image.
-    pub fn of(&self, image: usize) -> &[f64] {
+    pub fn image(&self, image: usize) -> &[f64] {
         &self.scores[image * self.channels..(image + 1) * self.channels]
     }
 }
@@ -42,7 +42,11 @@ pub fn mean_sa(layers: &[UnitScores]) -> Vec<MeanSa> {
     let batch = layers.first().map_or(0, |layer| layer.fault.len());
     (0..batch)
         .map(|image| {
-            let units: Vec<f64> = layers.iter().flat_map(|layer| layer.of(image)).copied().collect();
+            let units: Vec<f64> = layers
+                .iter()
+                .flat_map(|layer| layer.image(image))
+                .copied()
+                .collect();
             let fault = layers.iter().find_map(|layer| layer.fault[image]);
             let mu = if fault.is_some() {
                 0.0
@@ -54,7 +58,7 @@ pub fn mean_sa(layers: &[UnitScores]) -> Vec<MeanSa> {
         .collect()
 }
 
-/// Units split in those that carry the output and those that give it a constant (eq. 10).
+/// Units split into active units and inertia units, which contribute a constant to the output (eq. 10).
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitSplit {
     /// A unit is active iff its score is above this.
@@ -65,8 +69,8 @@ pub struct UnitSplit {
     pub inertia: Vec<usize>,
 }
 
-/// Splits units by their SA scores (Fig. 7 shows two groups): at the cut of the sorted scores that leaves the least variance
-/// within both groups (Otsu 1979). Units of one score are all inertia.
+/// Splits units by their SA scores (Fig. 7 shows two groups) at the cut that minimises the variance within both groups (Otsu 1979). Units
+/// that all have one score are all inertia.
 pub fn split_units(scores: &[f64]) -> UnitSplit {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -96,7 +100,7 @@ pub fn split_units(scores: &[f64]) -> UnitSplit {
     }
 }
 
-/// What single units see: each unit's own SAM, made when it is asked for.
+/// Each unit's own SAM, computed on request.
 pub struct UnitMaps<'a> {
     feature: &'a Tensor,
     reference: &'a Prediction,

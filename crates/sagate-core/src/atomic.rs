@@ -1,20 +1,20 @@
-//! Files that are either wholly there or not at all: written beside their place, then renamed into it.
+//! Atomic file writes: a temporary file in the same folder, then a rename.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// A file could not be written. What stood in its place before still stands.
+/// A file could not be written; an existing file is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: cannot be written: {source}; check that the folder exists and that you may write there", path = path.display())]
 pub struct WriteError {
     /// The file that was to be written.
     pub path: PathBuf,
-    /// What the operating system, or the writer of the contents, said.
+    /// The error of the operating system or of the writer of the contents.
     pub source: io::Error,
 }
 
-/// Puts `bytes` at `path`, replacing what was there.
+/// Writes `bytes` to `path`, replacing an existing file.
 ///
 /// # Errors
 /// [`WriteError`]; then nothing has changed at `path` and no partial file is left.
@@ -22,8 +22,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// Puts at `path` what `contents` writes, replacing what was there. A process that is killed at any moment leaves the
-/// old file or the new one; the disk is not waited for, so a machine that loses power may keep neither.
+/// Writes the output of `contents` to `path`, replacing an existing file. A process that is killed leaves either the old or the new file.
+/// There is no fsync, so after a power failure there may be neither.
 ///
 /// # Errors
 /// [`WriteError`], also where `contents` fails; then nothing has changed at `path` and no partial file is left.
@@ -68,7 +68,7 @@ fn replace(path: &Path, contents: impl FnOnce(&mut BufWriter<&File>) -> io::Resu
     Ok(())
 }
 
-/// What a new file usually gets (the umask takes its share), not a temporary file's privacy.
+/// The default mode of a new file (less the umask), instead of a temporary file's private mode.
 #[cfg(unix)]
 fn permissions() -> Option<Permissions> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! How the program was built, for whoever reports a fault.
+//! Build information, for bug reports.
 
 /// The release of sagate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,16 +1,16 @@
-//! One image from file to decision, in process: what the service runs for each request, and a program without a service too.
+//! One image from file to decision, in process. The service runs it for each request; programs can use it as a library.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
 //! | [`imaging`] | readers, geometry, preprocessing, masks, overlays |
 //! | [`nn`] | the U-Net in its training and inference forms, checkpoints |
 //! | [`gate`] | calibration, thresholds, the decision |
-//! | [`model`] | a model as a folder, and the repository of them |
+//! | [`model`] | the model folder and the model repository |
 //! | [`executor`] | a loaded model: preprocess, forward, score, decide; interpretation |
-//! | [`atomic`] | files that are either wholly there or not at all |
-//! | [`build`] | how the program was built |
+//! | [`atomic`] | atomic file writes |
+//! | [`build`] | build information |
 //!
-//! `imaging`, `nn` and `gate` know nothing of each other; `model` stands on them, and `executor` on all.
+//! `imaging`, `nn` and `gate` do not depend on each other; `model` depends on them, and `executor` on all.
 
 pub mod atomic;
 pub mod build;

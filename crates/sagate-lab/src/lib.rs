@@ -1,13 +1,13 @@
-//! Research: what networks learn, and how far their scores can be trusted.
+//! Research: data sets, training, perturbation calibration, and the study of the scores.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
-//! | [`data`] | data sets: published ones, phantoms, MRI heads, and damage done to them |
+//! | [`data`] | data sets: published ones, phantoms, MRI heads, and their corruption |
 //! | [`train`] | the trainer |
-//! | [`rehearsal`] | calibration images spoilt at random, from which a score beside mu is learned |
-//! | [`study`] | the paper's experiments, and what it did not ask |
+//! | [`perturbation`] | perturbation calibration, from which the quality score is learned |
+//! | [`study`] | the paper's experiments, and further ones |
 
 pub mod data;
-pub mod rehearsal;
+pub mod perturbation;
 pub mod study;
 pub mod train;

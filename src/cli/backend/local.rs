@@ -27,7 +27,7 @@ impl Local {
     pub fn open(policy: Policy, settings: &Settings) -> anyhow::Result<Local> {
         let pass = loading::pass(settings)?;
         Ok(Local {
-            subject: Subject::of_pass(&pass),
+            subject: Subject::from_executor(&pass),
             pass,
             policy,
         })

@@ -39,7 +39,7 @@ impl Remote {
         };
         let client = BlockingClient::connect(url, &Access::open(&settings.client)?, AT_ONCE)?;
         let model = client.model(wanted.as_ref())?;
-        let subject = Subject::of_served(&model);
+        let subject = Subject::from_served(&model);
         if !model.calibrated {
             loading::warn_of_no_calibration(&subject.reference);
         }

@@ -1,4 +1,4 @@
-//! `sagate data`: making data sets, damaging images, picking samples.
+//! `sagate data`: making data sets, corrupting images, picking samples.
 
 mod import;
 mod mni152;
@@ -8,9 +8,9 @@ mod sets;
 
 use std::path::{Path, PathBuf};
 
-use sagate_lab::data::damage::write_copies;
+use sagate_lab::data::corruption::write_copies;
 use sagate_lab::data::t1::{self, Templates};
-use sagate_lab::data::{self, Damage, Grade, Kind, samples};
+use sagate_lab::data::{self, Corruption, CorruptionKind, Severity, samples};
 use serde::Serialize;
 
 use super::{Exit, out};
@@ -35,9 +35,9 @@ enum What {
     Import(import::Args),
     /// List the paper's data sets: which are there, where to get the others
     Sets(sets::Args),
-    /// Write damaged copies of images
-    Damage(DamageImages),
-    /// Pick the handful of clean and damaged slices that the demo segments
+    /// Write corrupted copies of images
+    Corrupt(Corrupt),
+    /// Pick the handful of clean and corrupted slices that the demo segments
     Samples(Samples),
 }
 
@@ -75,22 +75,22 @@ struct T1 {
     force: bool,
 }
 
-/// Arguments of `sagate data damage`.
+/// Arguments of `sagate data corrupt`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Try it:  sagate data damage tasks/t1-brain/test --kind motion --grade 2 --out damaged"
+    after_help = "Try it:  sagate data corrupt tasks/t1-brain/test --kind motion --severity 2 --out corrupted"
 )]
-struct DamageImages {
+struct Corrupt {
     /// An image, or a folder of images with or without masks (DIR/images and DIR/masks, or DIR and DIR/masks)
     #[arg(value_name = "DIR_OR_FILE")]
     input: PathBuf,
-    /// What to do to them
+    /// Kind of corruption
     #[arg(long)]
-    kind: Kind,
-    /// How badly: 1, 2 or 3
+    kind: CorruptionKind,
+    /// Severity: 1 (mild), 2 (moderate) or 3 (severe)
     #[arg(long, value_name = "1|2|3")]
-    grade: Grade,
-    /// Which of the many ways it can happen
+    severity: Severity,
+    /// Seed of the corruption's random parameters
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Images of another species, for other-species [default: the folder `other` beside a task's split]
@@ -129,7 +129,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         What::Mni152(args) => mni152::run(&args, settings),
         What::Import(args) => import::run(args, settings),
         What::Sets(args) => sets::run(&args, settings),
-        What::Damage(args) => damage_images(&args, settings),
+        What::Corrupt(args) => corrupt(&args, settings),
         What::Samples(args) => pick_samples(&args, settings),
     }
 }
@@ -216,43 +216,45 @@ fn installed() -> anyhow::Result<Templates> {
 }
 
 #[derive(Serialize)]
-struct Damaged<'a> {
+struct Corrupted<'a> {
     out: &'a Path,
-    damage: Damage,
+    corruption: Corruption,
     images: usize,
 }
 
-fn damage_images(args: &DamageImages, settings: &Settings) -> anyhow::Result<Exit> {
+fn corrupt(args: &Corrupt, settings: &Settings) -> anyhow::Result<Exit> {
     let stack = if args.input.is_dir() {
         data::folder(&args.input)?
     } else {
         vec![data::file(&args.input)?]
     };
-    let damage = Damage {
+    let corruption = Corruption {
         kind: args.kind,
-        grade: args.grade,
+        severity: args.severity,
         seed: args.seed,
     };
     let other = match (args.kind, &args.other) {
-        (Kind::OtherSpecies, Some(dir)) => data::folder(dir)?,
-        (Kind::OtherSpecies, None) => beside(&args.input).map_or(Ok(Vec::new()), |dir| data::folder(&dir))?,
+        (CorruptionKind::OtherSpecies, Some(dir)) => data::folder(dir)?,
+        (CorruptionKind::OtherSpecies, None) => {
+            beside(&args.input).map_or(Ok(Vec::new()), |dir| data::folder(&dir))?
+        }
         _ => Vec::new(),
     };
-    let bar = out::progress(stack.len() as u64, "damaging");
-    let written = write_copies(&damage, &stack, &other, &args.out, args.force, || bar.inc(1));
+    let bar = out::progress(stack.len() as u64, "corrupting");
+    let written = write_copies(&corruption, &stack, &other, &args.out, args.force, || bar.inc(1));
     bar.finish_and_clear();
     written?;
     if settings.json() {
-        out::json(&Damaged {
+        out::json(&Corrupted {
             out: &args.out,
-            damage,
+            corruption,
             images: stack.len(),
         })?;
     } else {
-        let Damage { kind, grade, seed } = damage;
+        let Corruption { kind, severity, seed } = corruption;
         let out = args.out.display();
         out::line(&format!(
-            "{} images with {kind} of grade {grade} (seed {seed}) are in {out}",
+            "{} images with {kind} of severity {severity} (seed {seed}) are in {out}",
             stack.len()
         ))?;
     }

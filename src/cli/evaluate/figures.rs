@@ -7,10 +7,10 @@ use sagate_lab::study::figure::{
 };
 
 use super::group::{chunks, mean};
-use super::score::{Kind, Score, kinds};
+use super::score::{Score, ScoreKind, kinds};
 use super::truth::scored;
 
-/// Each score against Dice, a panel a score.
+/// Each score against Dice, one panel for each score.
 pub(super) fn against_dice(images: &[Score]) -> Scatter {
     Scatter {
         title: "Scores against Dice".into(),
@@ -21,11 +21,13 @@ pub(super) fn against_dice(images: &[Score]) -> Scatter {
     }
 }
 
-fn panel(images: &[Score], kind: &Kind) -> ScatterPanel {
-    let group = |name: &str, damaged: bool| {
-        let chosen = images.iter().filter(|score| score.damage.is_some() == damaged);
+fn panel(images: &[Score], kind: &ScoreKind) -> ScatterPanel {
+    let group = |name: &str, corrupted: bool| {
+        let chosen = images
+            .iter()
+            .filter(|score| score.corruption.is_some() == corrupted);
         let (x, y) = chosen
-            .filter_map(|score| Some(((kind.of)(score), score.dice?)))
+            .filter_map(|score| Some(((kind.value)(score), score.dice?)))
             .unzip();
         Group {
             name: name.into(),
@@ -34,12 +36,12 @@ fn panel(images: &[Score], kind: &Kind) -> ScatterPanel {
             labels: Vec::new(),
         }
     };
-    let groups = [group("damaged", true), group("clean", false)];
+    let groups = [group("corrupted", true), group("clean", false)];
     let scored = scored(images, kind);
-    let words = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.2}"));
+    let label = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.2}"));
     let corner = [
-        words("Pearson", pearson(&scored.all())),
-        words("Spearman", spearman(&scored.all())),
+        label("Pearson", pearson(&scored.all())),
+        label("Spearman", spearman(&scored.all())),
     ];
     ScatterPanel {
         title: kind.name.into(),
@@ -49,7 +51,7 @@ fn panel(images: &[Score], kind: &Kind) -> ScatterPanel {
     }
 }
 
-/// The selective risk of each score, of the oracle and of a coin.
+/// Selective risk against coverage for each score, with the optimal and the random curve.
 pub(super) fn risk_coverage(images: &[Score]) -> Lines {
     let series = |name: &str, scored: &Scored, dashed| {
         let (x, y) = selective_risks(&scored.all()).unzip();
@@ -66,10 +68,10 @@ pub(super) fn risk_coverage(images: &[Score]) -> Lines {
         .iter()
         .map(|kind| series(kind.name, &scored(images, kind), false))
         .collect();
-    curves.push(series("oracle", &Scored::new(&dice, &dice), true));
-    let coin = mean(dice.iter().map(|dice| 1.0 - dice)).map(|at| Mark::Y {
+    curves.push(series("optimal", &Scored::new(&dice, &dice), true));
+    let random = mean(dice.iter().map(|dice| 1.0 - dice)).map(|at| Mark::Y {
         at,
-        label: "coin".into(),
+        label: "random".into(),
     });
     Lines {
         title: "Risk at each coverage".into(),
@@ -77,22 +79,22 @@ pub(super) fn risk_coverage(images: &[Score]) -> Lines {
         y: Axis::new("mean 1 - Dice of the images that remain"),
         panels: vec![LinePanel {
             series: curves,
-            marks: coin.into_iter().collect(),
+            marks: random.into_iter().collect(),
             ..LinePanel::default()
         }],
         ..Lines::default()
     }
 }
 
-/// Dice, where it is known, and the share that the gate rejects, by damage.
-pub(super) fn by_damage(images: &[Score]) -> Bars {
-    let name = |group: &[Score]| match group[0].damage {
-        None => group[0].damage_name().to_owned(),
-        Some(_) => format!("{} {}", group[0].damage_name(), group[0].grade()),
+/// Dice, where it is known, and the share that the gate rejects, by corruption.
+pub(super) fn by_corruption(images: &[Score]) -> Bars {
+    let name = |group: &[Score]| match group[0].corruption {
+        None => group[0].corruption_name().to_owned(),
+        Some(_) => format!("{} {}", group[0].corruption_name(), group[0].severity()),
     };
-    let series = |name: &str, of: &dyn Fn(&[Score]) -> f64| BarSeries {
+    let series = |name: &str, statistic: &dyn Fn(&[Score]) -> f64| BarSeries {
         name: name.into(),
-        bars: chunks(images).map(|group| Bar::new(of(group))).collect(),
+        bars: chunks(images).map(|group| Bar::new(statistic(group))).collect(),
     };
     let dice = |group: &[Score]| mean(group.iter().filter_map(|score| score.dice)).unwrap_or(f64::NAN);
     let rejected = |group: &[Score]| {
@@ -105,8 +107,8 @@ pub(super) fn by_damage(images: &[Score]) -> Bars {
     }
     all.push(series("share rejected", &rejected));
     Bars {
-        title: "What damage does".into(),
-        x: Axis::new("damage and grade").categories(chunks(images).map(name)),
+        title: "Effect of corruption".into(),
+        x: Axis::new("corruption and severity").categories(chunks(images).map(name)),
         y: Axis::new("mean or share").range(0.0, 1.0),
         panels: vec![BarPanel {
             title: String::new(),
@@ -116,12 +118,12 @@ pub(super) fn by_damage(images: &[Score]) -> Bars {
     }
 }
 
-/// The shares of images at or below each mu: the calibration's, the clean images', the damaged ones'.
+/// The shares of images at or below each mu: of the calibration, the clean and the corrupted images.
 pub(super) fn distribution(images: &[Score], calibration: Option<&Calibration>) -> Lines {
-    let of_images = |damaged: bool| {
+    let mu_of = |corrupted: bool| {
         let chosen = images
             .iter()
-            .filter(move |score| score.damage.is_some() == damaged);
+            .filter(move |score| score.corruption.is_some() == corrupted);
         chosen.map(|score| score.mu).collect::<Vec<f64>>()
     };
     let calibrated = calibration
@@ -129,14 +131,14 @@ pub(super) fn distribution(images: &[Score], calibration: Option<&Calibration>) 
         .unwrap_or_default();
     let samples = [
         ("calibration", calibrated, true),
-        ("clean", of_images(false), false),
-        ("damaged", of_images(true), false),
+        ("clean", mu_of(false), false),
+        ("corrupted", mu_of(true), false),
     ];
     let series = samples
         .into_iter()
         .filter_map(|(name, values, dashed)| steps(name, values, dashed));
     Lines {
-        title: "How mu is distributed".into(),
+        title: "Distribution of mu".into(),
         x: Axis::new("mu").range(0.0, 1.0),
         y: Axis::new("share of images at or below").range(0.0, 1.0),
         panels: vec![LinePanel {
@@ -147,7 +149,7 @@ pub(super) fn distribution(images: &[Score], calibration: Option<&Calibration>) 
     }
 }
 
-/// The distribution function of finite values as a staircase from 0 to 1; `None` without values.
+/// The empirical distribution function of the finite values on 0..=1; `None` without values.
 fn steps(name: &str, mut values: Vec<f64>, dashed: bool) -> Option<Series> {
     values.retain(|value| value.is_finite());
     values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Images by the kind and grade of their damage.
+//! Images by the kind and severity of their corruption.
 
 use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
@@ -8,12 +8,12 @@ use super::score::Score;
 /// Digits of shares and scores in tables.
 pub(super) const DIGITS: usize = 3;
 
-/// One row of the table: a kind and grade of damage.
+/// One row of the table: one kind and severity of corruption.
 #[derive(Debug, Serialize)]
 pub(super) struct Group {
-    pub damage: &'static str,
+    pub corruption: &'static str,
     /// 0 where the images are clean.
-    pub grade: u8,
+    pub severity: u8,
     pub images: usize,
     pub mean_dice: Option<f64>,
     pub mean_mu: f64,
@@ -21,15 +21,15 @@ pub(super) struct Group {
     pub rejected: f64,
 }
 
-/// The images of each kind and grade of damage, in the order in which they were made.
+/// The images of each kind and severity of corruption, in their order.
 pub(super) fn chunks(scores: &[Score]) -> impl Iterator<Item = &[Score]> {
-    scores.chunk_by(|a, b| a.damage == b.damage)
+    scores.chunk_by(|a, b| a.corruption == b.corruption)
 }
 
 pub(super) fn groups(scores: &[Score]) -> Vec<Group> {
     let group = |group: &[Score]| Group {
-        damage: group[0].damage_name(),
-        grade: group[0].grade(),
+        corruption: group[0].corruption_name(),
+        severity: group[0].severity(),
         images: group.len(),
         mean_dice: mean(group.iter().filter_map(|score| score.dice)),
         mean_mu: mean(group.iter().map(|score| score.mu)).unwrap_or(f64::NAN),
@@ -48,17 +48,28 @@ pub(super) fn number(value: Option<f64>, else_why: &str) -> Cell {
     value.map_or_else(|| Cell::missing(else_why), |value| Cell::number(value, DIGITS))
 }
 
-/// The first two cells of a row that is about a kind and grade of damage.
-pub(super) fn head(damage: &str, grade: u8) -> [Cell; 2] {
-    let grade = if grade == 0 { "-".into() } else { grade.to_string() };
-    [Cell::text(damage), Cell::text(grade)]
+/// The first two cells of a row that is about a kind and severity of corruption.
+pub(super) fn head(corruption: &str, severity: u8) -> [Cell; 2] {
+    let severity = if severity == 0 {
+        "-".into()
+    } else {
+        severity.to_string()
+    };
+    [Cell::text(corruption), Cell::text(severity)]
 }
 
 pub(super) fn table(groups: &[Group]) -> Table {
-    let columns = ["damage", "grade", "images", "mean Dice", "mean mu", "rejected"];
+    let columns = [
+        "corruption",
+        "severity",
+        "images",
+        "mean Dice",
+        "mean mu",
+        "rejected",
+    ];
     let mut table = Table::new(
-        "damage",
-        "Dice, mu and the share that the gate rejects, by damage and grade",
+        "corruption",
+        "Dice, mu and the share that the gate rejects, by corruption and severity",
         columns.map(Column::new),
     );
     for group in groups {
@@ -68,7 +79,7 @@ pub(super) fn table(groups: &[Group]) -> Table {
             Cell::number(group.mean_mu, DIGITS),
             Cell::percent(group.rejected, 0),
         ];
-        table.push(head(group.damage, group.grade).into_iter().chain(cells));
+        table.push(head(group.corruption, group.severity).into_iter().chain(cells));
     }
     table
 }

@@ -1,5 +1,5 @@
-//! `sagate evaluate`: what the gate does on clean and damaged images, how well mu and the confidences rank them where their truth
-//! is known, and what can be said where it is not.
+//! `sagate evaluate`: the gate on clean and corrupted images. With ground truth: how well the scores rank the images; without: the
+//! distribution of the scores and the drift of mu.
 
 mod figures;
 mod group;
@@ -16,11 +16,11 @@ use no_truth::NoTruth;
 use sagate_core::atomic;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::gate::Policy;
-use sagate_lab::data::{Damage, Grade, Kind};
-use sagate_lab::study::judge::Area;
+use sagate_lab::data::{Corruption, CorruptionKind, Severity};
+use sagate_lab::study::evaluate::AurcVariant;
 use score::Score;
 use serde::Serialize;
-use truth::{Judged, Ranking};
+use truth::{EvaluatedScore, Ranking};
 
 use super::dataset::{DataArgs, Dataset, SplitName};
 use super::gate::GateArgs;
@@ -30,26 +30,26 @@ use crate::config::Settings;
 /// Arguments of `sagate evaluate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Where the true masks are there, mu and the two confidences that cost nothing beside it are judged by how they rank the images by
-Dice, each metric with a 95 % bootstrap interval. Where they are not, it tells how the scores are distributed, how many images each
-coverage would reject, how far mu lies from the calibration's, and what cannot be said.
+With ground truth, mu, the two confidences and the quality score are evaluated by how they rank the images by Dice, each metric with
+a 95 % bootstrap interval. Without, the report gives the distribution of the scores, the share of images that each coverage would
+reject, the drift of mu from the calibration, and what cannot be said.
 
-Try it:  sagate evaluate --model t1-brain --data tasks/t1-brain --damage all --report evaluation")]
+Try it:  sagate evaluate --model t1-brain --data tasks/t1-brain --corruptions all --report evaluation")]
 pub struct Args {
     #[command(flatten)]
     data: DataArgs,
-    /// Kinds of damage to try besides the clean images: `all`, or some of them
+    /// Kinds of corruption to evaluate besides the clean images: `all`, or a list
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    damage: Vec<DamageChoice>,
-    /// Grades of each kind
+    corruptions: Vec<CorruptionChoice>,
+    /// Severities of each kind
     #[arg(long, value_name = "1|2|3", value_delimiter = ',', default_value = "1,2,3")]
-    grades: Vec<Grade>,
-    /// Which of the many ways a damage can happen, and which images the bootstrap draws
+    severities: Vec<Severity>,
+    /// Seed of the corruptions and of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Which area under the risk-coverage curve is told
+    /// Which variant of the area under the risk-coverage curve is reported
     #[arg(long, default_value = "full")]
-    aurc: Area,
+    aurc: AurcVariant,
     /// File to write every image's scores to (CSV)
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -63,40 +63,40 @@ pub struct Args {
     gate: GateArgs,
 }
 
-/// `all`, or one kind of damage.
+/// `all`, or one kind of corruption.
 #[derive(Debug, Clone, Copy)]
-enum DamageChoice {
+enum CorruptionChoice {
     All,
-    One(Kind),
+    One(CorruptionKind),
 }
 
-impl std::str::FromStr for DamageChoice {
+impl std::str::FromStr for CorruptionChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "all" {
-            return Ok(DamageChoice::All);
+            return Ok(CorruptionChoice::All);
         }
-        let found = Kind::ALL.into_iter().find(|kind| kind.name() == text);
-        found.map(DamageChoice::One).ok_or_else(|| {
-            let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            format!("no such damage; `all` or one of {}", names.join(", "))
+        let found = CorruptionKind::ALL.into_iter().find(|kind| kind.name() == text);
+        found.map(CorruptionChoice::One).ok_or_else(|| {
+            let names: Vec<_> = CorruptionKind::ALL.iter().map(|kind| kind.name()).collect();
+            format!("no such corruption; use `all` or one of {}", names.join(", "))
         })
     }
 }
 
-/// What a run found: `--json` prints it.
+/// The result, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct Evaluation {
     model: String,
     model_hash: String,
     data: String,
     groups: Vec<Group>,
-    /// How mu ranks the images, and what the gate makes of it.
+    /// Rank correlation of mu, and mean Dice by decision.
     all: Ranking,
-    /// How well each score ranks the images whose truth is known; empty where no image has one.
-    scores: Vec<Judged>,
-    /// What can be said where no image has a truth; `null` where one has.
+    /// Metrics of each score over the images with ground truth; empty where no image has one.
+    scores: Vec<EvaluatedScore>,
+    /// Statistics without ground truth; `null` where an image has one.
     no_truth: Option<NoTruth>,
     /// Every image's scores, for files and figures.
     #[serde(skip)]
@@ -106,17 +106,17 @@ struct Evaluation {
 /// Runs `sagate evaluate`.
 ///
 /// # Errors
-/// A model or images that cannot be read, a damage that these images cannot have, or a file that cannot be written.
+/// A model or images that cannot be read, a corruption that does not apply to these images, or a file that cannot be written.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let policy = args.gate.policy(settings)?;
-    let pass = loading::pass(settings)?;
+    let executor = loading::pass(settings)?;
     let data = args.data.read(SplitName::Test)?;
-    let evaluation = evaluate(&args, &pass, &policy, data)?;
+    let evaluation = evaluate(&args, &executor, &policy, data)?;
     if let Some(path) = &args.csv {
         atomic::write(path, score::csv(&evaluation.images).as_bytes())?;
     }
     if let Some(folder) = &args.report {
-        report::new(&evaluation, &args, pass.calibration(), &policy).write(folder)?;
+        report::new(&evaluation, &args, executor.calibration(), &policy).write(folder)?;
     }
     if settings.json() {
         out::json(&evaluation)?;
@@ -129,62 +129,68 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn evaluate(args: &Args, pass: &ModelExecutor, policy: &Policy, data: Dataset) -> anyhow::Result<Evaluation> {
-    let rounds = rounds(args, &data)?;
-    let bar = out::progress(rounds.len() as u64, "evaluating");
+fn evaluate(
+    args: &Args,
+    executor: &ModelExecutor,
+    policy: &Policy,
+    data: Dataset,
+) -> anyhow::Result<Evaluation> {
+    let versions = versions(args, &data)?;
+    let bar = out::progress(versions.len() as u64, "evaluating");
     let mut images = Vec::new();
-    for damage in rounds {
-        images.extend(score::round(pass, policy, &data, damage)?);
+    for corruption in versions {
+        images.extend(score::score_images(executor, policy, &data, corruption)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
     let with_truth = images.iter().any(|score| score.dice.is_some());
     Ok(Evaluation {
-        model: pass.manifest().reference(),
-        model_hash: pass.hash().into(),
+        model: executor.manifest().reference(),
+        model_hash: executor.hash().into(),
         data: data.description,
         groups: group::groups(&images),
         all: truth::ranking(&images),
         scores: match with_truth {
-            true => truth::judge_all(&images, args.seed, args.aurc),
+            true => truth::evaluate_all(&images, args.seed, args.aurc),
             false => Vec::new(),
         },
-        no_truth: (!with_truth).then(|| NoTruth::new(&images, pass.calibration(), policy)),
+        no_truth: (!with_truth).then(|| NoTruth::new(&images, executor.calibration(), policy)),
         images,
     })
 }
 
-/// The clean images, then each kind and grade of damage.
-fn rounds(args: &Args, data: &Dataset) -> anyhow::Result<Vec<Option<Damage>>> {
-    let mut kinds: Vec<Kind> = Vec::new();
-    for choice in &args.damage {
+/// The clean images, then each kind and severity of corruption.
+fn versions(args: &Args, data: &Dataset) -> anyhow::Result<Vec<Option<Corruption>>> {
+    let mut kinds: Vec<CorruptionKind> = Vec::new();
+    for choice in &args.corruptions {
         match choice {
-            DamageChoice::One(kind) => kinds.push(*kind),
-            // Without images of another species, all kinds are all the others.
-            DamageChoice::All => {
+            CorruptionChoice::One(kind) => kinds.push(*kind),
+            // `all` leaves out other-species where there are no images of one.
+            CorruptionChoice::All => {
                 kinds.extend(
-                    Kind::ALL
+                    CorruptionKind::ALL
                         .iter()
-                        .filter(|&&kind| kind != Kind::OtherSpecies || !data.other.is_empty()),
+                        .filter(|&&kind| kind != CorruptionKind::OtherSpecies || !data.other.is_empty()),
                 );
             }
         }
     }
-    if kinds.contains(&Kind::OtherSpecies) && data.other.is_empty() {
+    if kinds.contains(&CorruptionKind::OtherSpecies) && data.other.is_empty() {
         return Err(UsageError(
-            "--damage other-species needs a task with images of another species (its folder `other`)".into(),
+            "--corruptions other-species needs a task with images of another species (its folder `other`)"
+                .into(),
         )
         .into());
     }
-    let mut rounds = vec![None];
+    let mut versions = vec![None];
     for kind in kinds {
-        rounds.extend(args.grades.iter().map(|&grade| {
-            Some(Damage {
+        versions.extend(args.severities.iter().map(|&severity| {
+            Some(Corruption {
                 kind,
-                grade,
+                severity,
                 seed: args.seed,
             })
         }));
     }
-    Ok(rounds)
+    Ok(versions)
 }

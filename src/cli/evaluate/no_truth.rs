@@ -1,61 +1,61 @@
-//! What can be said of images whose truth is not known, and what cannot.
+//! Statistics that need no ground truth, and what cannot be said without it.
 
 use sagate_core::gate::evaluation::percentile;
 use sagate_core::gate::{Calibration, Policy, decide, kolmogorov_smirnov, ks_critical_value};
-use sagate_lab::study::judge::COVERAGES;
+use sagate_lab::study::evaluate::COVERAGES;
 use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
 
 use super::group::{DIGITS, chunks, head, mean, number};
-use super::score::{Kind, Score, kinds};
+use super::score::{Score, ScoreKind, kinds};
 
-/// Percentiles that are told of each score.
+/// Reported percentiles of each score.
 const PERCENTILES: [f64; 5] = [5.0, 25.0, 50.0, 75.0, 95.0];
 
-/// What can be said without truth.
+/// Statistics that need no ground truth.
 #[derive(Debug, Serialize)]
 pub(super) struct NoTruth {
     pub distributions: Vec<Distribution>,
-    /// A row for each kind and grade of damage, the clean images first; empty without a calibration.
+    /// One row for each kind and severity of corruption, the clean images first; empty without a calibration.
     pub shifts: Vec<Shift>,
     pub cannot_say: Vec<&'static str>,
 }
 
-/// How a score is distributed over all images.
+/// Distribution of a score over all images.
 #[derive(Debug, Serialize)]
 pub(super) struct Distribution {
-    /// Its name in files.
+    /// Its id in files.
     score: &'static str,
-    /// In words.
+    /// Its name in tables.
     #[serde(skip)]
     name: &'static str,
-    /// Images whose score is finite; the rest is of them.
+    /// Images whose score is finite; the statistics are over these.
     images: usize,
     mean: Option<f64>,
     /// Percentage and value there, ascending; empty without images.
     percentiles: Vec<(f64, f64)>,
 }
 
-/// What the calibration says of the images of one kind and grade of damage.
+/// Rejection and drift of the images of one kind and severity of corruption.
 #[derive(Debug, Serialize)]
 pub(super) struct Shift {
-    damage: &'static str,
-    grade: u8,
+    corruption: &'static str,
+    severity: u8,
     images: usize,
     /// Coverage, and the share of the images that the gate would reject at it.
     rejected_at_coverage: Vec<(f64, f64)>,
     /// Kolmogorov-Smirnov distance of mu from the calibration's, in [0, 1]; `None` where no mu is finite.
     drift: Option<f64>,
-    /// What 95 % of samples of this size stay below that are distributed like the calibration.
-    usual_drift: f64,
+    /// Critical value of the drift at the 5 % level for samples of this size.
+    ks_critical_value: f64,
 }
 
 impl NoTruth {
     pub fn new(images: &[Score], calibration: Option<&Calibration>, policy: &Policy) -> NoTruth {
         let mut cannot_say = vec![
-            "Dice, and so whether the masks are right: that needs true masks.",
-            "How well mu or the confidences rank these images (AURC, AUGRC, AUROC, correlations): that needs true masks.",
-            "How good the accepted images are, and how many of the rejected were good: that needs true masks.",
+            "Dice, and so whether the masks are right: that needs ground truth.",
+            "How well mu or the confidences rank these images (AURC, AUGRC, AUROC, correlations): that needs ground truth.",
+            "How good the accepted images are, and how many of the rejected were good: that needs ground truth.",
         ];
         if calibration.is_none() {
             cannot_say.push(
@@ -94,7 +94,7 @@ impl NoTruth {
         let columns = ["score", "finite", "mean"].map(str::to_owned);
         let mut table = Table::new(
             "distribution",
-            "How the scores are distributed over all images",
+            "Distribution of the scores over all images",
             columns.into_iter().chain(percentiles).map(Column::new),
         );
         for distribution in &self.distributions {
@@ -103,8 +103,8 @@ impl NoTruth {
                 Cell::count(distribution.images as u64),
                 number(distribution.mean, "none"),
             ];
-            let percentile = |place: usize| {
-                let value = distribution.percentiles.get(place).map(|&(_, value)| value);
+            let percentile = |index: usize| {
+                let value = distribution.percentiles.get(index).map(|&(_, value)| value);
                 number(value, "none")
             };
             let percentiles = (0..PERCENTILES.len()).map(percentile);
@@ -115,11 +115,11 @@ impl NoTruth {
 
     fn shift_table(&self) -> Table {
         let coverages = COVERAGES.map(|coverage| format!("rejected at {:.0} %", coverage * 100.0));
-        let columns = ["damage", "grade"]
+        let columns = ["corruption", "severity"]
             .map(str::to_owned)
             .into_iter()
             .chain(coverages);
-        let columns = columns.chain(["drift of mu".to_owned(), "usual drift".to_owned()]);
+        let columns = columns.chain(["drift of mu".to_owned(), "critical value (5 %)".to_owned()]);
         let mut table = Table::new(
             "shift",
             "Share that each coverage would reject, and drift of mu from the calibration",
@@ -132,18 +132,18 @@ impl NoTruth {
                 .map(|&(_, share)| Cell::percent(share, 0));
             let drift = [
                 number(shift.drift, "no mu"),
-                Cell::number(shift.usual_drift, DIGITS),
+                Cell::number(shift.ks_critical_value, DIGITS),
             ];
             table.push(
-                head(shift.damage, shift.grade)
+                head(shift.corruption, shift.severity)
                     .into_iter()
                     .chain(rejected)
                     .chain(drift),
             );
         }
         table.note = Some(
-            "Drift: two-sample Kolmogorov-Smirnov distance, 0 (alike) to 1 (apart). Usual: what 95 % of samples of this size stay below \
-             that are distributed like the calibration."
+            "Drift: two-sample Kolmogorov-Smirnov distance, 0 (alike) to 1 (apart). Critical value: exceeded by 5 % of samples of this \
+             size from the calibration's distribution."
                 .into(),
         );
         table
@@ -151,8 +151,12 @@ impl NoTruth {
 }
 
 impl Distribution {
-    fn new(images: &[Score], kind: &Kind) -> Distribution {
-        let mut values: Vec<f64> = images.iter().map(kind.of).filter(|it| it.is_finite()).collect();
+    fn new(images: &[Score], kind: &ScoreKind) -> Distribution {
+        let mut values: Vec<f64> = images
+            .iter()
+            .map(kind.value)
+            .filter(|it| it.is_finite())
+            .collect();
         values.sort_by(f64::total_cmp);
         let at = |&percent: &f64| (percent, percentile(&values, percent / 100.0));
         let percentiles = if values.is_empty() {
@@ -178,7 +182,7 @@ impl Shift {
                 threshold: None,
                 ..*policy
             };
-            let rejects = |score: &&Score| !decide(&score.evidence, Some(calibration), &policy).accept;
+            let rejects = |score: &&Score| !decide(&score.inputs, Some(calibration), &policy).accept;
             (
                 coverage,
                 group.iter().filter(rejects).count() as f64 / group.len() as f64,
@@ -187,12 +191,15 @@ impl Shift {
         let mu: Vec<f64> = group.iter().map(|score| score.mu).collect();
         let calibrated: Vec<f64> = calibration.entries.iter().map(|entry| entry.mu).collect();
         Shift {
-            damage: group[0].damage_name(),
-            grade: group[0].grade(),
+            corruption: group[0].corruption_name(),
+            severity: group[0].severity(),
             images: group.len(),
             rejected_at_coverage: COVERAGES.map(rejected).into(),
             drift: kolmogorov_smirnov(&mu, &calibrated),
-            usual_drift: ks_critical_value(mu.iter().filter(|mu| mu.is_finite()).count(), calibrated.len()),
+            ks_critical_value: ks_critical_value(
+                mu.iter().filter(|mu| mu.is_finite()).count(),
+                calibrated.len(),
+            ),
         }
     }
 }

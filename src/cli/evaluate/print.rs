@@ -1,6 +1,6 @@
-//! What `sagate evaluate` prints for people.
+//! The text output of `sagate evaluate`.
 
-use sagate_lab::study::judge::Area;
+use sagate_lab::study::evaluate::AurcVariant;
 use sagate_lab::study::table::Table;
 
 use super::{Evaluation, group, truth};
@@ -10,20 +10,20 @@ use crate::cli::out;
 ///
 /// # Errors
 /// Stdout cannot be written.
-pub(super) fn evaluation(evaluation: &Evaluation, area: Area, markdown: bool) -> anyhow::Result<()> {
+pub(super) fn evaluation(evaluation: &Evaluation, area: AurcVariant, markdown: bool) -> anyhow::Result<()> {
     out::line(&format!("{} on {}", evaluation.model, evaluation.data))?;
     print(&group::table(&evaluation.groups), markdown)?;
     match &evaluation.no_truth {
         None => {
             out::line("")?;
             print(&truth::ranking_table(&evaluation.all), markdown)?;
-            titled(&truth::judged_table(&evaluation.scores, area), markdown)
+            titled(&truth::metrics_table(&evaluation.scores, area), markdown)
         }
         Some(no_truth) => {
             for table in no_truth.tables() {
                 titled(&table, markdown)?;
             }
-            out::line("\nThere are no true masks, so this cannot be said:")?;
+            out::line("\nThere is no ground truth, so this cannot be said:")?;
             for words in &no_truth.cannot_say {
                 out::line(&format!("- {words}"))?;
             }

@@ -1,12 +1,12 @@
-//! The report that `--report` writes.
+//! The report of `--report`.
 
 use sagate_core::gate::{Calibration, Policy};
-use sagate_lab::study::judge::Area;
+use sagate_lab::study::evaluate::AurcVariant;
 use sagate_lab::study::report::{Block, Report, Section, plain};
 
 use super::{Args, Evaluation, figures, group, truth};
 
-/// All that is printed, with figures.
+/// The printed tables, with figures.
 pub(super) fn new(
     evaluation: &Evaluation,
     args: &Args,
@@ -33,7 +33,7 @@ pub(super) fn new(
             ]
         }
     };
-    sections.push(damage(evaluation));
+    sections.push(by_corruption(evaluation));
     sections.push(method(evaluation, args, calibration, policy));
     Report {
         title: format!("{} on {}", evaluation.model, evaluation.data),
@@ -60,7 +60,7 @@ fn lead(evaluation: &Evaluation) -> String {
     }
 }
 
-fn with_truth(evaluation: &Evaluation, area: Area) -> Vec<Section> {
+fn with_truth(evaluation: &Evaluation, area: AurcVariant) -> Vec<Section> {
     let images = &evaluation.images;
     let mut gate = truth::ranking_table(&evaluation.all);
     gate.columns[1].name = "value".into();
@@ -69,34 +69,34 @@ fn with_truth(evaluation: &Evaluation, area: Area) -> Vec<Section> {
             "ranking",
             "How well the scores rank the images",
             [
-                Block::Table(truth::judged_table(&evaluation.scores, area)),
+                Block::Table(truth::metrics_table(&evaluation.scores, area)),
                 Block::figure(
                     "risk-coverage",
                     "The mean risk, 1 - Dice, of the images that remain when only those with the highest scores are kept. The nearer to \
-                     the oracle's curve, the better; a score that knows nothing lies at the coin's.",
+                     the optimal curve, the better; a random score lies at the dashed line.",
                     figures::risk_coverage(images),
                 ),
                 Block::figure(
                     "scores-against-dice",
-                    "Each score against the Dice of the mask, an image a point.",
+                    "Each score against the Dice of the mask, one point for each image.",
                     figures::against_dice(images),
                 ),
             ],
         ),
-        Section::new("mu-and-gate", "What mu and the gate do", [Block::Table(gate)]),
+        Section::new("mu-and-gate", "mu and the gate", [Block::Table(gate)]),
     ]
 }
 
-fn damage(evaluation: &Evaluation) -> Section {
+fn by_corruption(evaluation: &Evaluation) -> Section {
     Section::new(
-        "by-damage",
-        "Clean and damaged images",
+        "by-corruption",
+        "Clean and corrupted images",
         [
             Block::Table(group::table(&evaluation.groups)),
             Block::figure(
                 "dice-and-rejection",
-                "The share that the gate rejects, and the mean Dice where it is known, by kind and grade of damage.",
-                figures::by_damage(&evaluation.images),
+                "The share that the gate rejects, and the mean Dice where it is known, by kind and severity of corruption.",
+                figures::by_corruption(&evaluation.images),
             ),
         ],
     )
@@ -126,9 +126,9 @@ fn method(
         ),
         format!("Data: {}.", plain(&evaluation.data)),
         gate,
-        format!("Seed of damage and of the bootstrap: {}.", args.seed),
+        format!("Seed of corruption and of the bootstrap: {}.", args.seed),
         format!(
-            "Intervals: from the 2.5th to the 97.5th percentile over {} samples drawn with replacement, an image with all its damaged \
+            "Intervals: from the 2.5th to the 97.5th percentile over {} samples drawn with replacement, an image with all its corrupted \
              copies at a time.",
             truth::DRAWS
         ),
@@ -137,5 +137,5 @@ fn method(
          probability inside the mask."
             .into(),
     ];
-    Section::new("method", "How it was made", [Block::List(items)])
+    Section::new("method", "Method", [Block::List(items)])
 }

@@ -3,8 +3,8 @@
 use anyhow::Context;
 use sagate_core::executor::{ModelExecutor, Segmentation};
 use sagate_core::gate::{Confidence, Policy, QcInputs};
-use sagate_lab::data::damage::apply;
-use sagate_lab::data::{Damage, Example};
+use sagate_lab::data::corruption::apply;
+use sagate_lab::data::{Corruption, Example};
 
 use crate::cli::dataset::{Dataset, segment};
 use crate::cli::words;
@@ -13,102 +13,104 @@ use crate::cli::words;
 #[derive(Debug)]
 pub(super) struct Score {
     pub image: String,
-    /// Its place in the data: damaged copies of an image share it.
+    /// Index of the original image in the data, shared by its corrupted copies.
     pub source: usize,
-    /// What was done to it; none where it is clean.
-    pub damage: Option<Damage>,
+    /// Its corruption; none where it is clean.
+    pub corruption: Option<Corruption>,
     pub mu: f64,
     pub confidence: Confidence,
-    /// The rehearsed score, where the model has one.
+    /// The quality score, where the model has one.
     pub score: Option<f64>,
     pub dice: Option<f64>,
-    /// On what the gate decides, to ask it at other coverages.
-    pub evidence: QcInputs,
+    /// The inputs of the decision, to repeat it at other coverages.
+    pub inputs: QcInputs,
     pub accept: bool,
     reasons: String,
 }
 
-/// A score that ranks images: its name in files, in words, and where it stands.
-pub(super) struct Kind {
+/// A kind of score: its id in files, its name, and its value for an image.
+pub(super) struct ScoreKind {
     pub id: &'static str,
     pub name: &'static str,
-    pub of: fn(&Score) -> f64,
+    pub value: fn(&Score) -> f64,
 }
 
-/// The scores that may be told: mu, the two that cost nothing beside it, and the one that a rehearsal taught.
-const KINDS: [Kind; 4] = [
-    Kind {
+/// The reported scores: mu, the two confidences, and the quality score.
+const KINDS: [ScoreKind; 4] = [
+    ScoreKind {
         id: "mu",
         name: "mu",
-        of: |score| score.mu,
+        value: |score| score.mu,
     },
-    Kind {
+    ScoreKind {
         id: "soft_dice_confidence",
         name: "soft Dice confidence",
-        of: |score| score.confidence.soft_dice,
+        value: |score| score.confidence.soft_dice,
     },
-    Kind {
+    ScoreKind {
         id: "object_confidence",
         name: "object confidence",
-        of: |score| score.confidence.object,
+        value: |score| score.confidence.object,
     },
-    Kind {
+    ScoreKind {
         id: "score",
-        name: "rehearsed score",
-        of: |score| score.score.unwrap_or(f64::NAN),
+        name: "quality score",
+        value: |score| score.score.unwrap_or(f64::NAN),
     },
 ];
 
-/// The scores that these images have.
-pub(super) fn kinds(images: &[Score]) -> &'static [Kind] {
-    let rehearsed = images.iter().any(|image| image.score.is_some());
-    &KINDS[..KINDS.len() - usize::from(!rehearsed)]
+/// The kinds of score that these images have.
+pub(super) fn kinds(images: &[Score]) -> &'static [ScoreKind] {
+    let has_quality_score = images.iter().any(|image| image.score.is_some());
+    &KINDS[..KINDS.len() - usize::from(!has_quality_score)]
 }
 
 impl Score {
-    /// The damage's name, or `clean`.
-    pub fn damage_name(&self) -> &'static str {
-        self.damage.map_or("clean", |damage| damage.kind.name())
+    /// The corruption's name, or `clean`.
+    pub fn corruption_name(&self) -> &'static str {
+        self.corruption
+            .map_or("clean", |corruption| corruption.kind.name())
     }
 
-    /// The damage's grade, 0 for none.
-    pub fn grade(&self) -> u8 {
-        self.damage.map_or(0, |damage| damage.grade.number())
+    /// The corruption's severity; 0 for clean images.
+    pub fn severity(&self) -> u8 {
+        self.corruption
+            .map_or(0, |corruption| corruption.severity.number())
     }
 }
 
-/// Scores all images with one damage, or none.
+/// Scores all images with one corruption, or clean.
 ///
 /// # Errors
 /// As [`apply`] and [`segment`].
-pub(super) fn round(
-    pass: &ModelExecutor,
+pub(super) fn score_images(
+    executor: &ModelExecutor,
     policy: &Policy,
     data: &Dataset,
-    damage: Option<Damage>,
+    corruption: Option<Corruption>,
 ) -> anyhow::Result<Vec<Score>> {
-    let damaged: Vec<Example>;
-    let examples = match damage {
+    let corrupted: Vec<Example>;
+    let examples = match corruption {
         None => &data.examples,
-        Some(damage) => {
-            damaged = (0..data.examples.len())
-                .map(|index| apply(&damage, &data.examples, index, &data.other))
+        Some(corruption) => {
+            corrupted = (0..data.examples.len())
+                .map(|index| apply(&corruption, &data.examples, index, &data.other))
                 .collect::<Result<_, _>>()?;
-            &damaged
+            &corrupted
         }
     };
-    let results = segment(pass, examples).with_context(|| label(damage))?;
+    let results = segment(executor, examples).with_context(|| label(corruption))?;
     let score = |(source, (example, result)): (usize, (&Example, &Segmentation))| {
-        let decision = pass.decide(result, policy);
+        let decision = executor.decide(result, policy);
         Score {
             image: example.name.clone(),
             source,
-            damage,
+            corruption,
             mu: decision.mu,
             confidence: result.confidence,
             score: result.score.map(|score| score.value),
             dice: example.truth.as_ref().map(|truth| result.dice(truth)),
-            evidence: result.evidence(),
+            inputs: result.qc_inputs(),
             accept: decision.accept,
             reasons: words::reasons(&decision),
         }
@@ -116,33 +118,34 @@ pub(super) fn round(
     Ok(examples.iter().zip(&results).enumerate().map(score).collect())
 }
 
-fn label(damage: Option<Damage>) -> String {
-    damage.map_or_else(
+fn label(corruption: Option<Corruption>) -> String {
+    corruption.map_or_else(
         || "clean".into(),
-        |damage| format!("{} grade {}", damage.kind, damage.grade.number()),
+        |corruption| format!("{} of severity {}", corruption.kind, corruption.severity.number()),
     )
 }
 
 /// A line an image, numbers with six digits after the point.
 pub(super) fn csv(scores: &[Score]) -> String {
-    let rehearsed = scores.iter().any(|score| score.score.is_some());
-    let mut text =
-        String::from("image,damage,grade,mu,dice,accept,reasons,soft_dice_confidence,object_confidence");
-    text += if rehearsed { ",score\n" } else { "\n" };
+    let has_quality_score = scores.iter().any(|score| score.score.is_some());
+    let mut text = String::from(
+        "image,corruption,severity,mu,dice,accept,reasons,soft_dice_confidence,object_confidence",
+    );
+    text += if has_quality_score { ",score\n" } else { "\n" };
     for score in scores {
         let dice = score.dice.map_or_else(String::new, |dice| format!("{dice:.6}"));
         let quoted = score.image.replace('"', "\"\"");
         text += &format!(
             "\"{quoted}\",{},{},{:.6},{dice},{},{},{:.6},{:.6}",
-            score.damage_name(),
-            score.grade(),
+            score.corruption_name(),
+            score.severity(),
             score.mu,
             score.accept,
             score.reasons,
             score.confidence.soft_dice,
             score.confidence.object
         );
-        if rehearsed {
+        if has_quality_score {
             text += &format!(",{:.6}", score.score.unwrap_or(f64::NAN));
         }
         text.push('\n');

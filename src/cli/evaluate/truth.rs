@@ -1,17 +1,17 @@
-//! How well scores rank the images whose truth is known.
+//! Metrics of the scores on images with ground truth.
 
 use sagate_core::gate::evaluation::{Bootstrap, Scored, dice_at_coverage, spearman};
-use sagate_lab::study::judge::{Area, COVERAGES, Judgement, Measure, judge};
+use sagate_lab::study::evaluate::{AurcVariant, COVERAGES, Measure, ScoreMetrics, evaluate_score};
 use sagate_lab::study::table::{Cell, Column, Table};
 use serde::Serialize;
 
 use super::group::{DIGITS, mean, number};
-use super::score::{Kind, Score, kinds};
+use super::score::{Score, ScoreKind, kinds};
 
 /// Bootstrap samples of each interval.
 pub(super) const DRAWS: usize = 1000;
 
-/// How mu ranks the images, over all that have a truth.
+/// Rank correlation of mu, and mean Dice by decision, over all images with ground truth.
 #[derive(Debug, Serialize)]
 pub(super) struct Ranking {
     pub images: usize,
@@ -22,21 +22,21 @@ pub(super) struct Ranking {
     pub dice_of_rejected: Option<f64>,
 }
 
-/// A score, judged.
+/// A score with its metrics.
 #[derive(Debug, Serialize)]
-pub(super) struct Judged {
-    /// Its name in files.
+pub(super) struct EvaluatedScore {
+    /// Its id in files.
     pub score: &'static str,
-    /// In words.
+    /// Its name in tables.
     #[serde(skip)]
     pub name: &'static str,
     #[serde(flatten)]
-    pub judgement: Judgement,
+    pub metrics: ScoreMetrics,
 }
 
-/// The images with a truth: a score of each beside its Dice.
-pub(super) fn scored(images: &[Score], kind: &Kind) -> Scored {
-    let pair = |score: &Score| Some(((kind.of)(score), score.dice?));
+/// A score of each image with ground truth, with its Dice.
+pub(super) fn scored(images: &[Score], kind: &ScoreKind) -> Scored {
+    let pair = |score: &Score| Some(((kind.value)(score), score.dice?));
     let (scores, dice): (Vec<f64>, Vec<f64>) = images.iter().filter_map(pair).unzip();
     Scored::new(&scores, &dice)
 }
@@ -60,27 +60,23 @@ pub(super) fn ranking(images: &[Score]) -> Ranking {
     }
 }
 
-/// Judges every score over the images with a truth.
-pub(super) fn judge_all(images: &[Score], seed: u64, area: Area) -> Vec<Judged> {
+/// Evaluates every score over the images with ground truth.
+pub(super) fn evaluate_all(images: &[Score], seed: u64, area: AurcVariant) -> Vec<EvaluatedScore> {
     let with_truth = images.iter().filter(|score| score.dice.is_some());
     let sources: Vec<usize> = with_truth.map(|score| score.source).collect();
     let bootstrap = Bootstrap::new(&sources, DRAWS, seed);
-    let judged = |kind: &Kind| Judged {
+    let evaluated = |kind: &ScoreKind| EvaluatedScore {
         score: kind.id,
         name: kind.name,
-        judgement: judge(&scored(images, kind), &bootstrap, area),
+        metrics: evaluate_score(&scored(images, kind), &bootstrap, area),
     };
-    kinds(images).iter().map(judged).collect()
+    kinds(images).iter().map(evaluated).collect()
 }
 
-/// What mu and the gate do, a line a number.
+/// Rank correlation of mu and mean Dice by decision, one number a row.
 pub(super) fn ranking_table(ranking: &Ranking) -> Table {
     let title = format!("all {} images with truth", ranking.images);
-    let mut table = Table::new(
-        "gate",
-        "What mu and the gate do",
-        [title, String::new()].map(Column::new),
-    );
+    let mut table = Table::new("gate", "mu and the gate", [title, String::new()].map(Column::new));
     let mut row = |words: String, value, else_why| table.push([Cell::text(words), number(value, else_why)]);
     row(
         "Spearman's rho of mu and Dice".into(),
@@ -104,35 +100,35 @@ pub(super) fn ranking_table(ranking: &Ranking) -> Table {
     table
 }
 
-/// Every metric of every score, a column a score.
-pub(super) fn judged_table(judged: &[Judged], area: Area) -> Table {
-    let columns = std::iter::once("metric").chain(judged.iter().map(|judged| judged.name));
+/// Every metric of every score, one column for each score.
+pub(super) fn metrics_table(evaluated: &[EvaluatedScore], area: AurcVariant) -> Table {
+    let columns = std::iter::once("metric").chain(evaluated.iter().map(|evaluated| evaluated.name));
     let mut table = Table::new(
         "scores",
         "How well each score ranks the images by Dice, with 95 % intervals",
         columns.map(Column::new),
     );
-    for (place, metric) in metrics(area).into_iter().enumerate() {
-        let cells = judged.iter().map(|it| cell(measures(&it.judgement)[place]));
+    for (index, metric) in metrics(area).into_iter().enumerate() {
+        let cells = evaluated.iter().map(|it| cell(measures(&it.metrics)[index]));
         table.push(std::iter::once(Cell::text(metric)).chain(cells));
     }
     table.note = Some(
-        "AURC and AUGRC: area under the (generalised) risk-coverage curve, risk 1 - Dice, low is good. Place: of AURC between the \
-         oracle's (0) and a coin's (1). AUROC: for telling those images from the others. An image and its damaged copies are drawn \
+        "AURC and AUGRC: area under the (generalised) risk-coverage curve, risk 1 - Dice, low is good. Normalised AURC: 0 optimal, \
+         1 random. AUROC: for detecting those images. An image and its corrupted copies are drawn \
          together; images of one subject count as independent."
             .into(),
     );
     table
 }
 
-fn metrics(area: Area) -> Vec<String> {
+fn metrics(area: AurcVariant) -> Vec<String> {
     let area = match area {
-        Area::Full => "AURC",
-        Area::Zenk => "AURC as Zenk et al. add it up",
+        AurcVariant::Full => "AURC",
+        AurcVariant::Zenk => "AURC (Zenk et al.)",
     };
     let fixed = [
         area,
-        "place",
+        "normalised AURC",
         "AUGRC",
         "Spearman",
         "Pearson",
@@ -145,18 +141,18 @@ fn metrics(area: Area) -> Vec<String> {
 }
 
 /// In the order of [`metrics`].
-fn measures(judgement: &Judgement) -> Vec<&Measure> {
+fn measures(metrics: &ScoreMetrics) -> Vec<&Measure> {
     let fixed = [
-        &judgement.aurc,
-        &judgement.place,
-        &judgement.augrc,
-        &judgement.spearman,
-        &judgement.pearson,
-        &judgement.auroc_failed,
-        &judgement.auroc_tenth,
-        &judgement.coverage_at_risk,
+        &metrics.aurc,
+        &metrics.normalised_aurc,
+        &metrics.augrc,
+        &metrics.spearman,
+        &metrics.pearson,
+        &metrics.auroc_failed,
+        &metrics.auroc_tenth,
+        &metrics.coverage_at_risk,
     ];
-    fixed.into_iter().chain(&judgement.dice_at).collect()
+    fixed.into_iter().chain(&metrics.dice_at).collect()
 }
 
 fn cell(measure: &Measure) -> Cell {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use protoseg::UnitSplit;
 use sagate_core::atomic;
-use sagate_core::gate::{Decision, Expectation};
+use sagate_core::gate::{Decision, EstimatedDice};
 use serde::Serialize;
 
 use crate::cli::backend::Seen;
@@ -27,7 +27,7 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expected_dice: Option<Expectation>,
+    estimated_dice: Option<EstimatedDice>,
     object_fraction: f64,
     layers: Vec<LayerReport>,
     units_of_layer: usize,
@@ -66,7 +66,7 @@ impl<'a> Report<'a> {
             soft_dice_confidence: answer.confidence.soft_dice,
             object_confidence: answer.confidence.object,
             score: answer.score.map(|score| score.value),
-            expected_dice: answer.score.and_then(|score| score.expected_dice),
+            estimated_dice: answer.score.and_then(|score| score.estimated_dice),
             object_fraction: answer.object_fraction,
             layers: seen.layers.iter().map(layer_report).collect(),
             units_of_layer: units_of,
@@ -93,9 +93,9 @@ impl<'a> Report<'a> {
         let decision = self.decision;
         let score = match self.score {
             Some(score) => format!(
-                ", score {}, expected Dice {}",
+                ", score {}, estimated Dice {}",
                 words::score(score),
-                words::expectation(self.expected_dice)
+                words::estimated_dice(self.estimated_dice)
             ),
             None => String::new(),
         };

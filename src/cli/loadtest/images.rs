@@ -36,7 +36,7 @@ pub fn images(
                 .collect())
         }
         Images::Read(path) => {
-            let subject = Subject::of_served(model);
+            let subject = Subject::from_served(model);
             let mut images = Vec::new();
             for file in files(path)? {
                 let input = inputs::read(&file, &mut Stems::default(), settings)?;

@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
                 soft_dice_confidence: answer.confidence.soft_dice,
                 object_confidence: answer.confidence.object,
                 score: answer.score.map(|score| score.value),
-                expected_dice: answer.score.and_then(|score| score.expected_dice),
+                estimated_dice: answer.score.and_then(|score| score.estimated_dice),
                 object_fraction: answer.object_fraction,
                 dice: truth
                     .as_ref()

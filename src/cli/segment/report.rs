@@ -1,6 +1,6 @@
 //! What `sagate segment` prints.
 
-use sagate_core::gate::{Decision, Expectation};
+use sagate_core::gate::{Decision, EstimatedDice};
 use serde::Serialize;
 
 use crate::cli::subject::Subject;
@@ -19,12 +19,12 @@ pub struct Row {
     pub soft_dice_confidence: f64,
     /// Mean probability that the mask's object pixels have of their class.
     pub object_confidence: f64,
-    /// The rehearsed score, where the model has one.
+    /// The quality score, where the model has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The Dice that it promises, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected_dice: Option<Expectation>,
+    pub estimated_dice: Option<EstimatedDice>,
     /// Share of the image's pixels that are object.
     pub object_fraction: f64,
     /// Dice against the truth, where that is known.
@@ -71,14 +71,14 @@ pub fn print(
         "soft Dice",
         "confidence",
         "score",
-        "expected Dice",
+        "estimated Dice",
         "object",
         "Dice",
         "reasons",
     ];
     headings.retain(|heading| with_truth || *heading != "Dice");
     let with_score = rows.iter().any(|row| row.score.is_some());
-    headings.retain(|heading| with_score || !["score", "expected Dice"].contains(heading));
+    headings.retain(|heading| with_score || !["score", "estimated Dice"].contains(heading));
     let mut table = out::table(&headings);
     for row in rows {
         let mut cells = vec![
@@ -91,7 +91,7 @@ pub fn print(
         ];
         if with_score {
             cells.push(words::score(row.score.unwrap_or(f64::NAN)));
-            cells.push(words::expectation(row.expected_dice));
+            cells.push(words::estimated_dice(row.estimated_dice));
         }
         cells.push(format!("{:.1} %", row.object_fraction * 100.0));
         if with_truth {

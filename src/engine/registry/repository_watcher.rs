@@ -205,7 +205,7 @@ impl RepositoryWatcher {
             if self.found.is_unreadable(id) && !before.is_unreadable(id) {
                 tracing::warn!(
                     model = %id,
-                    "the model's folder or its {} cannot be read; what is loaded goes on", files::SUMS
+                    "the model's folder or its {} cannot be read; what is loaded goes on", files::CHECKSUMS
                 );
             }
         }
@@ -377,7 +377,7 @@ fn scan(repository: &Repository) -> Result<Found, ModelError> {
 }
 
 fn sums(folder: &Path) -> Option<Vec<u8>> {
-    std::fs::read(folder.join(files::SUMS)).ok()
+    std::fs::read(folder.join(files::CHECKSUMS)).ok()
 }
 
 async fn at(then: Option<Instant>) {

@@ -149,7 +149,7 @@ impl Worker {
             self.warm_up.again(&pass)?;
             return Ok(pass);
         }
-        let pass = ModelExecutor::with_contract(&self.model, host.contract.clone(), self.placement)?;
+        let pass = ModelExecutor::with_spec(&self.model, host.contract.clone(), self.placement)?;
         if let Some(golden) = self.model.golden()? {
             self_test(&pass, &golden)?;
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ndarray::{Array, Array2, Array3, ArrayView2, CowArray, Dimension};
 use protoseg::{cpu, split_units};
 use sagate_core::executor::{LayerView, Segmentation, UnitView};
-use sagate_core::gate::{By, Decision, Expectation, Reason};
+use sagate_core::gate::{By, Decision, EstimatedDice, Reason};
 use sagate_core::imaging::mask;
 use sagate_core::nn::layers::Group;
 
@@ -61,9 +61,9 @@ pub(crate) fn segmentation(
         }
         .into(),
         score: result.score.map(|score| score.value),
-        expected_dice: result.score.and_then(|score| {
-            let Expectation { value, low, high } = score.expected_dice?;
-            Some(v1::ExpectedDice { value, low, high })
+        estimated_dice: result.score.and_then(|score| {
+            let EstimatedDice { value, low, high } = score.estimated_dice?;
+            Some(v1::EstimatedDice { value, low, high })
         }),
     })
 }

@@ -116,9 +116,9 @@ fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibrati
         threshold: threshold(policy.coverage.unwrap_or(calibration.coverage)),
         curve: (0..=CURVE_STEPS).rev().map(point).collect(),
         has_score: calibration.score.is_some(),
-        has_expected_dice: calibration
+        has_estimated_dice: calibration
             .score
             .as_ref()
-            .is_some_and(|score| score.expected_dice.is_some()),
+            .is_some_and(|score| score.estimated_dice.is_some()),
     }
 }

@@ -105,12 +105,12 @@ def metrics(case):
     scores, dice = ([Fraction(x) for x in case[key]] for key in ("scores", "dice"))
     risks = [1 - x for x in dice]
     n = len(scores)
-    oracle, coin = aurc(dice, risks), sum(risks) / n
+    optimal, random = aurc(dice, risks), sum(risks) / n
     lowest = sorted(dice)[math.ceil(Fraction(n, 10)) - 1]
     values = {
         "aurc": aurc(scores, risks),
-        "oracle": oracle,
-        "place": (aurc(scores, risks) - oracle) / (coin - oracle) if len(set(dice)) > 1 else None,
+        "optimal": optimal,
+        "normalised_aurc": (aurc(scores, risks) - optimal) / (random - optimal) if len(set(dice)) > 1 else None,
         "zenk": zenk(scores, risks),
         "augrc": augrc(scores, risks),
         "spearman": correlation(mean_ranks(scores), mean_ranks(dice)),

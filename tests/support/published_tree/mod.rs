@@ -102,7 +102,7 @@ pub fn subjects(examples: &[Example]) -> BTreeSet<String> {
 }
 
 /// All splits, after checking what every import promises: no subject in two of them, one position each, positions of
-/// different subjects further apart than any damage reaches.
+/// different subjects further apart than any corruption reaches.
 pub fn splits(task: &Task) -> [Vec<Example>; 3] {
     let splits = Split::ALL.map(|split| task.split(split).unwrap());
     let mut seen = BTreeSet::new();

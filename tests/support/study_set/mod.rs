@@ -97,8 +97,8 @@ pub fn coverage() -> Lines {
     }
 }
 
-/// Long names below the axis: kinds of damage.
-pub fn damage() -> Lines {
+/// Long names below the axis: kinds of corruption.
+pub fn corruption() -> Lines {
     const KINDS: [&str; 17] = [
         "gaussian noise",
         "rician noise",
@@ -137,9 +137,9 @@ pub fn damage() -> Lines {
         marks: Vec::new(),
     };
     Lines {
-        title: "Scores under each damage, grade 2".to_owned(),
+        title: "Scores under each corruption, severity 2".to_owned(),
         note: None,
-        x: Axis::new("damage").categories(KINDS),
+        x: Axis::new("corruption").categories(KINDS),
         y: Axis::new("score"),
         panels: vec![panel("T1 brain"), panel("T1 nuclei")],
         columns: None,
@@ -165,7 +165,7 @@ pub fn correlation() -> Scatter {
             title: SETS[set].to_owned(),
             groups: vec![
                 group("clean", set * 1000, 0.2),
-                group("damaged", set * 1000 + 300, 0.5),
+                group("corrupted", set * 1000 + 300, 0.5),
             ],
             trend: Some(Trend::Fitted),
             corner: vec![format!("Pearson r = 0.{}", 60 + set), "Spearman 0.79".to_owned()],
@@ -355,7 +355,7 @@ pub fn figures() -> Vec<(&'static str, Figure)> {
     vec![
         ("layers", layers().into()),
         ("coverage", coverage().into()),
-        ("damage", damage().into()),
+        ("corruption", corruption().into()),
         ("correlation", correlation().into()),
         ("cost", cost().into()),
         ("buckets", buckets().into()),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::model::{
-    Architecture, Class, FORMAT, Input, Manifest, Mu, Provenance, refresh_sums, write_calibration,
+    Architecture, Class, FORMAT, Input, Manifest, Mu, Provenance, refresh_checksums, write_calibration,
     write_model,
 };
 use sagate_core::nn::checkpoint::Weights;
@@ -130,7 +130,7 @@ pub fn copy_version(dir: &Path, name: &str, version: u32) -> PathBuf {
     );
     let stated = format!("\"model_version\": {version}");
     change(&to, "calibration.json", "\"model_version\": 1", &stated);
-    refresh_sums(&to).unwrap();
+    refresh_checksums(&to).unwrap();
     to
 }
 

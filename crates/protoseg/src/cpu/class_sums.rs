@@ -1,11 +1,11 @@
-//! The pass that makes the prototypes: sums of a feature over each class, cut into tasks.
+//! The pass that computes the class sums of a feature map, split into tasks.
 
 use super::sums;
-use super::{Native, cells_a_task, parts, runs_within};
-use crate::answer::PredictionView;
+use super::{Native, parts, positions_per_task, runs_within};
 use crate::backend::ClassSums;
 use crate::feature_view::{FeatureView, Layout};
 use crate::platform::for_each;
+use crate::prediction_view::PredictionView;
 use crate::reference::label_runs::LabelRuns;
 use crate::reference::weights::Weights;
 
@@ -34,7 +34,7 @@ impl Native {
                     first: usize,
                     sums: Vec<f64>,
                 }
-                let step = cells_a_task(view.cells);
+                let step = positions_per_task(view.positions);
                 let mut tasks: Vec<Task> = parts(view, step)
                     .map(|(image, first)| Task {
                         image,
@@ -45,7 +45,7 @@ impl Native {
                 for_each(&mut tasks, |task| {
                     let runs = runs_within(&runs[task.image], task.first, step);
                     let image = view.image(task.image);
-                    sums::add_runs_of_cells(self.isa, image, view.channels, runs, &mut task.sums);
+                    sums::add_runs_of_positions(self.isa, image, view.channels, runs, &mut task.sums);
                 });
                 for task in &tasks {
                     for (place, &sum) in task.sums.iter().enumerate() {
@@ -84,22 +84,22 @@ impl Native {
     pub(super) fn sums_of_weights(&self, view: &FeatureView, weights: &Weights, classes: usize) -> ClassSums {
         let rows = classes + 1;
         let mass = weights.mass.clone();
-        let weights: Vec<&[f64]> = weights.values.chunks_exact(view.cells).collect();
+        let weights: Vec<&[f64]> = weights.values.chunks_exact(view.positions).collect();
         let mut values = vec![0.0; view.batch * rows * view.channels];
         match view.layout {
             Layout::Nhwc => {
-                let step = cells_a_task(view.cells);
+                let step = positions_per_task(view.positions);
                 let mut tasks: Vec<(usize, usize, Vec<f64>)> = parts(view, step)
                     .map(|(image, first)| (image, first, vec![0.0; rows * view.channels]))
                     .collect();
                 for_each(&mut tasks, |(image, first, sums)| {
-                    let last = (*first + step).min(view.cells);
-                    let cells = &view.image(*image)[*first * view.channels..last * view.channels];
+                    let last = (*first + step).min(view.positions);
+                    let positions = &view.image(*image)[*first * view.channels..last * view.channels];
                     let weights: Vec<&[f64]> = weights[*image * rows..][..rows]
                         .iter()
                         .map(|row| &row[*first..last])
                         .collect();
-                    sums::add_weighted_cells(self.isa, cells, view.channels, &weights, sums);
+                    sums::add_weighted_positions(self.isa, positions, view.channels, &weights, sums);
                 });
                 for (image, _, sums) in &tasks {
                     let image = &mut values[image * rows * view.channels..][..rows * view.channels];

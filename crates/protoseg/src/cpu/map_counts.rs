@@ -1,16 +1,16 @@
-//! How a layer's SAM meets the output, where its score is all that is wanted: no map is written.
+//! Pixel counts of a layer's SAM against the output, without writing the maps.
 
 use super::{Native, score};
 use crate::affine::Affine;
-use crate::answer::PredictionView;
 use crate::backend::MapCounts;
 use crate::interpolation::Axis;
 use crate::platform::for_each;
+use crate::prediction_view::PredictionView;
 use crate::reference::label_runs::INVALID;
 use crate::reference::label_runs::LabelRuns;
 
 impl Native {
-    /// The counts `[B, K]` of the SAM that scores `[B, K, cells]` at the layer's own resolution make.
+    /// The counts `[B, K]` of the SAM that scores `[B, K, positions]` at the layer's own resolution make.
     pub(super) fn count_map(
         &self,
         scores: &[f64],
@@ -28,7 +28,7 @@ impl Native {
         let (batch, classes) = (answer.batch(), affine.classes);
         let width = axes[axes.len() - 1].pixels();
         let pixels = answer.pixels();
-        let cells = scores.len() / (batch * classes);
+        let positions = scores.len() / (batch * classes);
         let (height, step) = (pixels / width, (16_384 / width).max(1));
         let mut tasks: Vec<Task> = (0..batch)
             .flat_map(|image| (0..height).step_by(step).map(move |first| (image, first)))
@@ -49,8 +49,8 @@ impl Native {
             let mut source = score::Rows::new(axes);
             for row in task.first..task.last {
                 for (class, line) in lines.iter_mut().enumerate() {
-                    let cells = &scores[(task.image * classes + class) * cells..][..cells];
-                    source.row(self.isa, cells, row, line);
+                    let positions = &scores[(task.image * classes + class) * positions..][..positions];
+                    source.row(self.isa, positions, row, line);
                 }
                 let labels = &labels[task.image * pixels + row * width..][..width];
                 if classes == 1 {
@@ -58,7 +58,7 @@ impl Native {
                     task.counts[0].0 += both;
                     task.counts[0].1 += all;
                 } else {
-                    score::count_row_of_classes(&lines, labels, INVALID, &mut task.counts);
+                    score::count_row_multiclass(&lines, labels, INVALID, &mut task.counts);
                 }
             }
         });

@@ -1,26 +1,26 @@
-//! The pass that makes a layer's SAM: scores at its own resolution, brought to the image's, cut into tasks.
+//! The pass that computes a layer's SAM: scores at the layer's resolution, upsampled to the image's, split into tasks.
 
 use std::mem::MaybeUninit;
 
-use super::{Native, cells_a_task, score};
+use super::{Native, positions_per_task, score};
 use crate::affine::Affine;
-use crate::answer::PredictionView;
 use crate::backend::{MapCounts, SamOutput};
 use crate::error::ProtosegError;
 use crate::feature_view::{FeatureView, Layout};
 use crate::interpolation::Axis;
 use crate::platform::UninitTensor;
 use crate::platform::{for_each, for_each_backwards};
+use crate::prediction_view::PredictionView;
 use crate::reference::label_runs::INVALID;
 use crate::reference::label_runs::LabelRuns;
 
 impl Native {
-    /// Writes the affine scores `[B, K, cells]` at the layer's own resolution.
+    /// Writes the affine scores `[B, K, positions]` at the layer's own resolution.
     pub(super) fn scores(&self, view: &FeatureView, affine: &Affine, scores: &mut [f64]) {
         let (classes, channels) = (affine.classes, view.channels);
-        let step = cells_a_task(view.cells);
+        let step = positions_per_task(view.positions);
         let mut tasks: Vec<(usize, usize, &mut [f64])> = scores
-            .chunks_exact_mut(view.cells)
+            .chunks_exact_mut(view.positions)
             .enumerate()
             .flat_map(|(map, scores)| {
                 scores
@@ -33,21 +33,21 @@ impl Native {
             let (image, bias) = (view.image(*map / classes), affine.bias[*map]);
             let direction = &affine.direction[*map * channels..][..channels];
             if bias == f64::NEG_INFINITY {
-                // A class without prototype; its score is not interpolated, for which it would have to be finite.
+                // A class without prototype. A large finite score, since minus infinity cannot be interpolated.
                 scores.fill(-f64::MAX / 4.0);
             } else if view.layout == Layout::Nhwc {
-                let cells = &image[*first * channels..(*first + scores.len()) * channels];
-                score::score_cells(self.isa, cells, channels, direction, bias, scores);
+                let positions = &image[*first * channels..(*first + scores.len()) * channels];
+                score::score_positions(self.isa, positions, channels, direction, bias, scores);
             } else {
                 scores.fill(bias);
-                for (plane, &direction) in image.chunks_exact(view.cells).zip(direction) {
+                for (plane, &direction) in image.chunks_exact(view.positions).zip(direction) {
                     score::add_plane(self.isa, &plane[*first..*first + scores.len()], direction, scores);
                 }
             }
         });
     }
 
-    /// Brings scores to the image's size and makes maps of them.
+    /// Upsamples scores to the image's size and converts them to maps.
     pub(super) fn finish(
         &self,
         scores: &[f64],
@@ -66,7 +66,7 @@ impl Native {
         let (batch, classes) = (answer.batch(), affine.classes);
         let width = axes[axes.len() - 1].pixels();
         let pixels = answer.pixels();
-        let cells = scores.len() / (batch * classes);
+        let positions = scores.len() / (batch * classes);
         let rows = (16_384 / width).max(1);
         let size = |middle: &[i64]| [&[batch as i64], middle, answer.size].concat();
         let mut all_probability = UninitTensor::<f32>::new(&size(&[classes as i64]))?;
@@ -109,8 +109,8 @@ impl Native {
             let mut source = score::Rows::new(axes);
             for row in 0..task.sam.len() / width {
                 for (class, line) in lines.iter_mut().enumerate() {
-                    let cells = &scores[(task.image * classes + class) * cells..][..cells];
-                    source.row(self.isa, cells, task.first + row, line);
+                    let positions = &scores[(task.image * classes + class) * positions..][..positions];
+                    source.row(self.isa, positions, task.first + row, line);
                 }
                 let labels = &labels[task.image * pixels + (task.first + row) * width..][..width];
                 let sam = &mut task.sam[row * width..][..width];
@@ -126,7 +126,7 @@ impl Native {
                         .iter_mut()
                         .map(|map| &mut map[row * width..][..width])
                         .collect();
-                    score::finish_row_of_classes(
+                    score::finish_row_multiclass(
                         &lines,
                         labels,
                         INVALID,

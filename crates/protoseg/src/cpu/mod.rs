@@ -1,7 +1,7 @@
 //! Native CPU kernels: float32 in, float64 sums, contiguous and channels-last features without a copy.
 //!
-//! Results depend neither on the number of threads nor on the instruction set: work is cut into tasks by shape alone,
-//! partial sums are added in order, and every kernel does the same operations in the same order on any processor.
+//! Results depend neither on the number of threads nor on the instruction set: work is split into tasks by shape alone, partial sums are
+//! added in a fixed order, and every kernel performs the same operations in the same order on any processor.
 
 mod class_sums;
 mod map_counts;
@@ -92,18 +92,18 @@ pub fn to_bytes(probability: &[f32]) -> Vec<u8> {
     bytes
 }
 
-/// Cells a task takes: enough to be worth it, few enough that all threads have some. By the shape alone.
-fn cells_a_task(cells: usize) -> usize {
-    (cells / 16).next_multiple_of(CUT).max(CUT)
+/// Positions of a task: enough to amortise its overhead, few enough to occupy all threads. Depends on the shape alone.
+fn positions_per_task(positions: usize) -> usize {
+    (positions / 16).next_multiple_of(CUT).max(CUT)
 }
 
-/// `(image, first cell)` of every task.
+/// `(image, first position)` of every task.
 fn parts(view: &FeatureView, step: usize) -> impl Iterator<Item = (usize, usize)> {
-    let cells = view.cells;
-    (0..view.batch).flat_map(move |image| (0..cells).step_by(step).map(move |first| (image, first)))
+    let positions = view.positions;
+    (0..view.batch).flat_map(move |image| (0..positions).step_by(step).map(move |first| (image, first)))
 }
 
-/// The runs that begin within `step` cells from `first`; as `step` is made of whole cuts, they end there too.
+/// The runs that begin within `step` positions from `first`; since `step` is a multiple of the cut length, they end there too.
 fn runs_within(runs: &[Run], first: usize, step: usize) -> &[Run] {
     let begin = runs.partition_point(|run| (run.start as usize) < first);
     let end = runs.partition_point(|run| (run.start as usize) < first + step);

@@ -1,4 +1,4 @@
-//! The passes over one feature, on plain memory: the same by all threads on one feature, or by each thread on a feature of its own.
+//! The passes over one feature map in memory: by all threads on one feature map, or by each thread on its own.
 
 use std::cell::RefCell;
 
@@ -6,29 +6,29 @@ use tch::Tensor;
 
 use super::Native;
 use crate::affine::{Affine, Thresholds};
-use crate::answer::PredictionView;
 use crate::backend::{ClassSums, MapCounts, SamOutput, UnitCounts};
 use crate::error::ProtosegError;
 use crate::feature_view::{FeatureView, Features, Layout};
 use crate::interpolation::{Axis, axes};
-use crate::platform::in_turn;
+use crate::platform::for_each_dynamic;
+use crate::prediction_view::PredictionView;
 use crate::reference::Prediction;
 use crate::reference::label_runs::LabelRuns;
 use crate::reference::weights::SharedWeights;
 use crate::reference::weights::Weights;
 
 thread_local! {
-    /// Scores at a layer's resolution, kept from call to call.
+    /// Buffer of scores at a layer's resolution, reused between calls.
     static SCORES: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A feature with everything that its passes read.
+/// A feature map with everything that its passes read.
 pub(crate) struct Passes<'a> {
     native: Native,
     view: FeatureView<'a>,
     answer: PredictionView<'a>,
     labels: &'a LabelRuns,
-    /// What makes the prototypes, where it is not the labels themselves; pulled down by the first pass that needs it.
+    /// Prototype weights at the layer's resolution, where the labels cannot be used directly; computed by the first pass that needs them.
     weights: Option<SharedWeights>,
     axes: Vec<Axis>,
 }
@@ -39,20 +39,20 @@ impl<'a> Passes<'a> {
         features: &'a Features,
         reference: &'a Prediction,
     ) -> Result<Passes<'a>, ProtosegError> {
-        let cells = features.size();
-        let same_size = cells == reference.size();
+        let positions = features.size();
+        let same_size = positions == reference.size();
         let weights = if reference.is_hard() && same_size {
             None
         } else {
-            Some(reference.native_weights(&cells)?)
+            Some(reference.native_weights(&positions)?)
         };
         Ok(Passes {
             native,
             view: features.view(),
-            answer: reference.answer(),
+            answer: reference.view(),
             labels: reference.runs(),
             weights,
-            axes: axes(&cells, reference.size()),
+            axes: axes(&positions, reference.size()),
         })
     }
 
@@ -61,10 +61,10 @@ impl<'a> Passes<'a> {
         match &self.weights {
             None => self.native.sums_of_runs(&self.view, self.answer, self.labels),
             Some(weights) => {
-                let pull = || Weights::of_labels(self.labels, self.answer.counts, &self.axes);
+                let compute = || Weights::from_labels(self.labels, self.answer.counts, &self.axes);
                 let (view, classes) = (&self.view, self.answer.classes);
                 self.native
-                    .sums_of_weights(view, weights.get_or_init(pull), classes)
+                    .sums_of_weights(view, weights.get_or_init(compute), classes)
             }
         }
     }
@@ -89,7 +89,7 @@ impl<'a> Passes<'a> {
         if !self.axes.iter().all(Axis::is_identity) {
             native.count_interpolated(view, labels, thresholds, &self.axes)
         } else if view.layout == Layout::Nhwc {
-            native.count_cells(view, labels, thresholds)
+            native.count_positions(view, labels, thresholds)
         } else {
             native.count_planes(view, labels, thresholds)
         }
@@ -97,7 +97,7 @@ impl<'a> Passes<'a> {
 
     fn with_scores<T>(&self, affine: &Affine, work: impl FnOnce(&[f64]) -> T) -> T {
         SCORES.with_borrow_mut(|scores| {
-            let count = self.view.batch * affine.classes * self.view.cells;
+            let count = self.view.batch * affine.classes * self.view.positions;
             if scores.len() < count {
                 scores.resize(count, 0.0);
             }
@@ -107,8 +107,8 @@ impl<'a> Passes<'a> {
     }
 }
 
-/// Gives every feature's passes to `work`, with its place: each thread takes the next feature when it is done with one, so that no
-/// thread waits for another between two passes.
+/// Calls `work` with the index and the passes of every feature map. Each thread takes the next feature map when it is done with one, so
+/// that no thread waits for another between two passes.
 pub(crate) fn each_feature(
     features: &[&Tensor],
     reference: &Prediction,
@@ -123,6 +123,6 @@ pub(crate) fn each_feature(
     for (place, features) in features.iter().enumerate() {
         passes.push((place, Passes::new(native, features, reference)?));
     }
-    in_turn(&mut passes, |(place, passes)| work(*place, passes));
+    for_each_dynamic(&mut passes, |(place, passes)| work(*place, passes));
     Ok(())
 }

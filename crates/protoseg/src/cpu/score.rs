@@ -1,4 +1,4 @@
-//! The affine score of a feature at its own resolution, and what it becomes at the image's.
+//! Kernels for the affine score of a feature map at its own resolution, and for its interpolation to the image's.
 
 use std::mem::MaybeUninit;
 
@@ -6,35 +6,35 @@ use crate::interpolation::Axis;
 use crate::kernel;
 use crate::platform::{Isa, fetch_after};
 
-/// Products of a cell summed side by side, and cells that are scored side by side.
+/// Number of SIMD lanes: products of a position that are summed in parallel, and positions that are scored in parallel.
 const LANES: usize = 8;
 
 kernel! {
-    /// `direction . f + bias` of cells of a channels-last image, with float64 sums.
-    fn score_cells(cells: &[f32], channels: usize, direction: &[f64], bias: f64, scores: &mut [f64]) {
+    /// `direction . f + bias` of positions of a channels-last image, with float64 sums.
+    fn score_positions(positions: &[f32], channels: usize, direction: &[f64], bias: f64, scores: &mut [f64]) {
         let (blocks, rest) = scores.as_chunks_mut::<LANES>();
-        let (together, apart) = cells.split_at(blocks.len() * LANES * channels);
+        let (together, apart) = positions.split_at(blocks.len() * LANES * channels);
         for (block, scores) in together.chunks_exact(LANES * channels).zip(blocks) {
             fetch_after(block);
             let mut products = [[0.0f64; LANES]; LANES];
-            for (cell, products) in block.chunks_exact(channels).zip(&mut products) {
-                *products = multiply(cell, direction);
+            for (position, products) in block.chunks_exact(channels).zip(&mut products) {
+                *products = multiply(position, direction);
             }
             *scores = totals(&products).map(|total| total + bias);
         }
-        for (cell, score) in apart.chunks_exact(channels).zip(rest) {
-            let products = [multiply(cell, direction); LANES];
+        for (position, score) in apart.chunks_exact(channels).zip(rest) {
+            let products = [multiply(position, direction); LANES];
             *score = totals(&products)[0] + bias;
         }
     }
 }
 
-/// The products of a cell and the direction in `LANES` sums.
+/// The products of a position and the direction in `LANES` sums.
 #[inline(always)]
-fn multiply(cell: &[f32], direction: &[f64]) -> [f64; LANES] {
+fn multiply(position: &[f32], direction: &[f64]) -> [f64; LANES] {
     let mut products = [0.0; LANES];
     let ((values, last), (weights, last_weights)) =
-        (cell.as_chunks::<LANES>(), direction.as_chunks::<LANES>());
+        (position.as_chunks::<LANES>(), direction.as_chunks::<LANES>());
     for (values, weights) in values.iter().zip(weights) {
         for lane in 0..LANES {
             products[lane] += f64::from(values[lane]) * weights[lane];
@@ -46,7 +46,7 @@ fn multiply(cell: &[f32], direction: &[f64]) -> [f64; LANES] {
     products
 }
 
-/// The sum of each row, neighbours first: in the steps of a transposition, so that all rows are summed at once.
+/// The pairwise sum of each row, computed by the steps of a transposition, so that all rows are summed at once.
 #[inline(always)]
 fn totals(rows: &[[f64; LANES]; LANES]) -> [f64; LANES] {
     let pairs = |a: &[f64; LANES], b: &[f64; LANES]| {
@@ -88,7 +88,7 @@ fn totals(rows: &[[f64; LANES]; LANES]) -> [f64; LANES] {
 }
 
 kernel! {
-    /// Adds `direction * f` of one plane's part to the scores of its cells.
+    /// Adds `direction * f` of one plane's part to the scores of its positions.
     fn add_plane(plane: &[f32], direction: f64, scores: &mut [f64]) {
         for (score, &value) in scores.iter_mut().zip(plane) {
             *score += direction * f64::from(value);
@@ -98,7 +98,7 @@ kernel! {
 
 kernel! {
     /// `line = a * (1 - weight) + b * weight`, the interpolation between two rows.
-    fn blend(a: &[f64], b: &[f64], weight: f64, line: &mut [f64]) {
+    fn lerp_rows(a: &[f64], b: &[f64], weight: f64, line: &mut [f64]) {
         for ((value, &a), &b) in line.iter_mut().zip(a).zip(b) {
             *value = a + (b - a) * weight;
         }
@@ -107,10 +107,10 @@ kernel! {
 
 kernel! {
     /// The interpolation along a row.
-    fn stretch(cells: &[f64], axis: &Axis, line: &mut [f64]) {
+    fn lerp_row(positions: &[f64], axis: &Axis, line: &mut [f64]) {
         let places = axis.first.iter().zip(&axis.second).zip(&axis.weight);
         for (value, ((&first, &second), &weight)) in line.iter_mut().zip(places) {
-            let (a, b) = (cells[first as usize], cells[second as usize]);
+            let (a, b) = (positions[first as usize], positions[second as usize]);
             *value = a + (b - a) * weight;
         }
     }
@@ -147,7 +147,7 @@ kernel! {
 pub(super) fn sigmoid(x: f32) -> f32 {
     // Beyond 87 the result is 0 or 1 in float32, and exp would leave its range.
     let x = (-x).clamp(-87.0, 87.0);
-    // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
+    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let power = rounded - ROUND;
@@ -157,7 +157,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
         polynomial = polynomial * rest + coefficient;
     }
     let fraction = polynomial * rest * rest + rest + 1.0;
-    // The integer stands in the low bits of the rounded sum.
+    // The low bits of the rounded sum hold the integer.
     let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
     1.0 / (1.0 + fraction * f32::from_bits(exponent))
 }
@@ -165,8 +165,8 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 kernel! {
     /// Probabilities as 0 to 255, rounded.
     fn to_bytes(probability: &[f32], bytes: &mut [u8]) {
-        // Beyond 2^23 a float32 has no fraction: the sum is rounded, and its integer stands in its low bits. `round` would be a
-        // call a value.
+        // Above 2^23 a float32 has no fraction, so the sum is rounded and its low bits hold the integer. `round` would be a function call
+        // for each value.
         const ROUND: f32 = 8_388_608.0;
         for (byte, &value) in bytes.iter_mut().zip(probability) {
             *byte = (value * 255.0 + ROUND).to_bits() as u8;
@@ -189,7 +189,7 @@ kernel! {
 
 /// The same as [`finish_row`] for several classes: softmax over the background's score 0 and the classes', and the class of the
 /// nearest prototype. `scores` and `probability` hold one row a class; `counts` gets `(both, sam)` a class.
-pub(super) fn finish_row_of_classes(
+pub(super) fn finish_row_multiclass(
     scores: &[Vec<f64>],
     labels: &[u8],
     invalid: u8,
@@ -211,8 +211,8 @@ pub(super) fn finish_row_of_classes(
     }
 }
 
-/// The counts of [`finish_row_of_classes`] without its maps.
-pub(super) fn count_row_of_classes(
+/// The counts of [`finish_row_multiclass`] without its maps.
+pub(super) fn count_row_multiclass(
     scores: &[Vec<f64>],
     labels: &[u8],
     invalid: u8,
@@ -242,7 +242,7 @@ fn count_pixel(class: u8, label: u8, invalid: u8, counts: &mut [(u32, u32)]) {
     }
 }
 
-/// Rows of an image from cells of a layer's resolution: linear interpolation along up to three axes, a row at a time.
+/// Rows of an image from positions of a layer's resolution: linear interpolation along up to three axes, a row at a time.
 pub(super) struct Rows<'a> {
     axes: &'a [Axis],
     between: Vec<f64>,
@@ -251,7 +251,7 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub fn new(axes: &'a [Axis]) -> Rows<'a> {
-        let width = axes[axes.len() - 1].cells;
+        let width = axes[axes.len() - 1].positions;
         Rows {
             axes,
             between: vec![0.0; width],
@@ -259,10 +259,10 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Writes row `index` (over all outer axes, the last fastest) of the interpolated `cells` to `line`.
-    pub fn row(&mut self, isa: Isa, cells: &[f64], index: usize, line: &mut [f64]) {
+    /// Writes row `index` (over all outer axes, the last fastest) of the interpolated `positions` to `line`.
+    pub fn row(&mut self, isa: Isa, positions: &[f64], index: usize, line: &mut [f64]) {
         let (outer, axis) = self.axes.split_at(self.axes.len() - 1);
-        let width = axis[0].cells;
+        let width = axis[0].positions;
         let (plane, row) = match outer {
             [] => (None, None),
             [rows] => (None, Some((rows, index))),
@@ -273,16 +273,16 @@ impl<'a> Rows<'a> {
             _ => unreachable!("a feature has 1 to 3 spatial dimensions"),
         };
         let Some((rows, row)) = row else {
-            return along(isa, cells, &axis[0], line);
+            return along(isa, positions, &axis[0], line);
         };
         let in_plane = |plane: usize, out: &mut [f64]| {
-            let cells = &cells[plane * rows.cells * width..][..rows.cells * width];
+            let positions = &positions[plane * rows.positions * width..][..rows.positions * width];
             let (first, second) = (rows.first[row] as usize, rows.second[row] as usize);
             let weight = rows.weight[row];
-            blend(
+            lerp_rows(
                 isa,
-                &cells[first * width..][..width],
-                &cells[second * width..][..width],
+                &positions[first * width..][..width],
+                &positions[second * width..][..width],
                 weight,
                 out,
             );
@@ -302,11 +302,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn along(isa: Isa, cells: &[f64], axis: &Axis, line: &mut [f64]) {
+fn along(isa: Isa, positions: &[f64], axis: &Axis, line: &mut [f64]) {
     if axis.is_identity() {
-        line.copy_from_slice(cells);
+        line.copy_from_slice(positions);
     } else {
-        stretch(isa, cells, axis, line);
+        lerp_row(isa, positions, axis, line);
     }
 }
 

@@ -1,6 +1,6 @@
-//! The pass that scores units: how many pixels each unit's own SAM holds, cut into tasks.
+//! The pass that scores units: pixel counts of each unit's own SAM, split into tasks.
 
-use super::{Native, cells_a_task, parts, runs_within, score, units};
+use super::{Native, parts, positions_per_task, runs_within, score, units};
 use crate::affine::Thresholds;
 use crate::backend::{MapCounts, UnitCounts};
 use crate::feature_view::{FeatureView, Layout};
@@ -10,7 +10,7 @@ use crate::reference::label_runs::INVALID;
 use crate::reference::label_runs::LabelRuns;
 
 impl Native {
-    pub(super) fn count_cells(
+    pub(super) fn count_positions(
         &self,
         view: &FeatureView,
         labels: &LabelRuns,
@@ -25,7 +25,7 @@ impl Native {
         }
         let (classes, channels) = (thresholds.classes, view.channels);
         let (sign, limit) = in_float(thresholds);
-        let step = cells_a_task(view.cells);
+        let step = positions_per_task(view.positions);
         let mut tasks: Vec<Task> = parts(view, step)
             .map(|(image, first)| Task {
                 image,
@@ -40,7 +40,7 @@ impl Native {
             for class in 0..classes {
                 let own =
                     (task.image * classes + class) * channels..(task.image * classes + class + 1) * channels;
-                units::count_runs_of_cells(
+                units::count_runs_of_positions(
                     self.isa,
                     view.image(task.image),
                     channels,
@@ -118,7 +118,7 @@ impl Native {
         for_each(&mut tasks, |(unit, counts)| {
             let (image, channel) = (*unit / channels, *unit % channels);
             let values = view.image(image);
-            let cells: Vec<f64> = match view.layout {
+            let positions: Vec<f64> = match view.layout {
                 Layout::Nchw => view.plane(*unit).iter().map(|&value| f64::from(value)).collect(),
                 Layout::Nhwc => values[channel..]
                     .iter()
@@ -130,7 +130,7 @@ impl Native {
             let mut rows = score::Rows::new(axes);
             let labels = &labels[image * pixels..][..pixels];
             for (row, labels) in labels.chunks_exact(width).enumerate() {
-                rows.row(self.isa, &cells, row, &mut line);
+                rows.row(self.isa, &positions, row, &mut line);
                 for (class, counts) in counts.iter_mut().enumerate() {
                     let place = (image * classes + class) * channels + channel;
                     let (sign, limit) = (thresholds.sign[place], thresholds.limit[place]);
@@ -142,8 +142,8 @@ impl Native {
             }
         });
         let mut counts = vec![MapCounts::default(); thresholds.sign.len()];
-        for (unit, of_classes) in tasks {
-            for (class, count) in of_classes.into_iter().enumerate() {
+        for (unit, by_class) in tasks {
+            for (class, count) in by_class.into_iter().enumerate() {
                 counts[(unit / channels * classes + class) * channels + unit % channels] = count;
             }
         }
@@ -151,7 +151,7 @@ impl Native {
     }
 }
 
-/// Thresholds for comparing float32 values, with the very same answers.
+/// Thresholds in float32 that give the same comparisons for float32 values.
 fn in_float(thresholds: &Thresholds) -> (Vec<f32>, Vec<f32>) {
     let sign = thresholds.sign.iter().map(|&sign| sign as f32).collect();
     let limit = thresholds

@@ -1,17 +1,17 @@
-//! How many pixels each unit's own SAM holds, inside a class of the output and in all.
+//! Kernels for the pixel counts of each unit's own SAM, inside and outside a class of the output.
 
 use crate::kernel;
 use crate::reference::label_runs::Run;
 
-/// Channels that one sweep of a kernel keeps in registers.
+/// Channels that a kernel keeps in registers.
 const TILE: usize = 64;
 /// Counters of a slice.
 const LANES: usize = 32;
 
 kernel! {
-    /// Counts the cells of a channels-last image's runs that lie above their channel's limit: into `both` where the run is of
+    /// Counts the positions of a channels-last image's runs that lie above their channel's limit: into `both` where the run is of
     /// `class`, into `rest` where it is of another valid one.
-    fn count_runs_of_cells(
+    fn count_runs_of_positions(
         image: &[f32],
         channels: usize,
         runs: &[Run],
@@ -23,23 +23,23 @@ kernel! {
         rest: &mut [u32],
     ) {
         for run in runs.iter().filter(|run| run.class != invalid) {
-            let cells = &image[run.start as usize * channels..(run.start + run.length) as usize * channels];
+            let positions = &image[run.start as usize * channels..(run.start + run.length) as usize * channels];
             let counts = if run.class == class { &mut *both } else { &mut *rest };
             let mut first = 0;
             while first + TILE <= channels {
-                count_tile::<TILE>(cells, channels, first, sign, limit, counts);
+                count_tile::<TILE>(positions, channels, first, sign, limit, counts);
                 first += TILE;
             }
             while first + 16 <= channels {
-                count_tile::<16>(cells, channels, first, sign, limit, counts);
+                count_tile::<16>(positions, channels, first, sign, limit, counts);
                 first += 16;
             }
             while first + 8 <= channels {
-                count_tile::<8>(cells, channels, first, sign, limit, counts);
+                count_tile::<8>(positions, channels, first, sign, limit, counts);
                 first += 8;
             }
             while first < channels {
-                count_tile::<1>(cells, channels, first, sign, limit, counts);
+                count_tile::<1>(positions, channels, first, sign, limit, counts);
                 first += 1;
             }
         }
@@ -48,7 +48,7 @@ kernel! {
 
 #[inline(always)]
 fn count_tile<const N: usize>(
-    cells: &[f32],
+    positions: &[f32],
     channels: usize,
     first: usize,
     sign: &[f32],
@@ -58,8 +58,8 @@ fn count_tile<const N: usize>(
     let sign: &[f32; N] = sign[first..first + N].try_into().expect("N values");
     let limit: &[f32; N] = limit[first..first + N].try_into().expect("N values");
     let mut tile = [0u32; N];
-    for cell in cells.chunks_exact(channels) {
-        let values: &[f32; N] = cell[first..first + N].try_into().expect("N values");
+    for position in positions.chunks_exact(channels) {
+        let values: &[f32; N] = position[first..first + N].try_into().expect("N values");
         for lane in 0..N {
             tile[lane] += u32::from(sign[lane] * values[lane] > limit[lane]);
         }

@@ -1,7 +1,7 @@
 //! One source of each kernel, compiled for several instruction sets and chosen at run time.
 //!
 //! Kernels are plain loops over lanes in a fixed order, without fused multiply-add, so every instruction set gives the same
-//! bits; the wider ones only give them sooner. On AArch64 NEON is the baseline that the plain form is compiled for.
+//! bits; wider ones are only faster. On AArch64 NEON is the baseline that the plain form is compiled for.
 
 /// An instruction set that kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +44,18 @@ impl Isa {
     }
 }
 
-/// Values that are fetched before they are needed: some hundred nanoseconds of work, within a page or two.
-const AHEAD: usize = 1024;
+/// Prefetch distance in values: some hundred nanoseconds of work, within a page or two.
+const PREFETCH_DISTANCE: usize = 1024;
 
-/// Asks for what comes after a block of values: a processor that reads ahead by itself stops at the end of a page, and feature maps
-/// are larger than its cache.
+/// Prefetches the values after a block: hardware prefetchers stop at the end of a page, and feature maps are larger than the cache.
 #[inline(always)]
 pub fn fetch_after(block: &[f32]) {
     for line in (0..block.len()).step_by(16) {
-        fetch(block, line + AHEAD);
+        fetch(block, line + PREFETCH_DISTANCE);
     }
 }
 
-/// Asks for the value at a place, counted from a block's beginning; it may be beyond its end.
+/// Prefetches the value at an offset from the start of a block, which may lie beyond its end.
 #[inline(always)]
 pub fn fetch(block: &[f32], place: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-// libtorch's own intra-op threads for the native kernels: a second pool would fight with them over the cores.
+// libtorch's intra-op thread pool for the native kernels: a second pool would oversubscribe the cores.
 #include <ATen/Parallel.h>
 
 extern "C" void sagate_parallel_for(int64_t tasks, void (*body)(void *, int64_t, int64_t), void *context) {

@@ -1,6 +1,6 @@
-//! Work shared between libtorch's own intra-op threads (`parallel.cc`), so that two pools never fight over the cores.
+//! Parallel loops on libtorch's intra-op thread pool (`parallel.cc`), since a second pool would oversubscribe the cores.
 //!
-//! How work is cut into tasks never depends on the number of threads, so neither does any result.
+//! The split into tasks never depends on the number of threads, so neither does any result.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,21 +18,21 @@ struct Job<'a, T, F> {
     panicked: AtomicBool,
 }
 
-/// Does `work` on every task, each once, on as many threads as libtorch has, each of which does a stretch of them in order.
+/// Calls `work` once for every task, on libtorch's threads. Each thread processes a contiguous range of tasks in order.
 ///
 /// # Panics
 /// If `work` panics, after all tasks ended.
 pub fn for_each<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
-    share_out(tasks, false, work);
+    run_static(tasks, false, work);
 }
 
-/// [`for_each`], each thread's stretch from its end to its beginning: a pass over what the pass before has just read finds the last of
-/// it in the cache.
+/// [`for_each`], with each thread's range processed in reverse: a pass over data that the previous pass just read finds the end of it in
+/// the cache.
 pub fn for_each_backwards<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
-    share_out(tasks, true, work);
+    run_static(tasks, true, work);
 }
 
-fn share_out<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, work: F) {
+fn run_static<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, work: F) {
     extern "C" fn body<T: Send, F: Fn(&mut T) + Sync>(job: *mut c_void, begin: i64, end: i64) {
         // SAFETY: `job` is the `Job` below, which outlives the call, and is only read.
         let job = unsafe { &*job.cast::<Job<'_, T, F>>() };
@@ -67,17 +67,17 @@ fn share_out<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, wo
     assert!(!job.panicked.into_inner(), "a kernel panicked");
 }
 
-/// Does `work` on every task, each once, in their order: every thread takes the next when it is done with one. What `work` itself
-/// shares out is then done by its own thread.
+/// Calls `work` once for every task with dynamic scheduling: each thread takes the next task when it is done with one. Nested parallel
+/// loops in `work` run on the calling thread.
 ///
 /// # Panics
 /// As [`for_each`].
-pub fn in_turn<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
+pub fn for_each_dynamic<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
     let mut threads = vec![(); tch::get_num_threads().max(1) as usize];
     let left = Mutex::new(tasks.iter_mut());
     for_each(&mut threads, |()| {
         loop {
-            // Nothing is done under the lock that could panic.
+            // Nothing that could panic runs under the lock.
             let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(task) = next else { break };
             work(task);

@@ -1,4 +1,4 @@
-//! A new tensor that kernels write where it lies, so that no map is copied into one.
+//! An uninitialised tensor that kernels write in place.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use tch::kind::Element;
 use tch::{Device, TchError, Tensor};
 
-/// A dense CPU tensor of which nothing is written yet.
+/// A dense uninitialised CPU tensor.
 pub struct UninitTensor<T> {
     tensor: Tensor,
     values: PhantomData<T>,

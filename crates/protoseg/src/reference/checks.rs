@@ -1,4 +1,4 @@
-//! Refuses tensors whose shape or type does not fit.
+//! Validation of shapes and types.
 
 use tch::{Kind, Tensor};
 
@@ -74,7 +74,7 @@ pub(super) fn check_labels(labels: &Tensor, classes: usize) -> Result<(), Protos
     Ok(())
 }
 
-/// Refuses a feature `[B, C, *s]` that does not belong to this answer.
+/// Refuses a feature `[B, C, *s]` that does not fit this prediction.
 pub(super) fn check_feature(feature: &Tensor, batch: usize, size: &[i64]) -> Result<(), ProtosegError> {
     let found = feature.size();
     let dimensions = size.len() + 2;
@@ -101,15 +101,15 @@ pub(super) fn check_feature(feature: &Tensor, batch: usize, size: &[i64]) -> Res
             expected,
         });
     }
-    check_cells(&found[2..], size)
+    check_grid(&found[2..], size)
 }
 
-pub(super) fn check_cells(cells: &[i64], size: &[i64]) -> Result<(), ProtosegError> {
-    if cells.len() != size.len() || cells.iter().zip(size).any(|(s, size)| s > size || *s < 1) {
+pub(super) fn check_grid(positions: &[i64], size: &[i64]) -> Result<(), ProtosegError> {
+    if positions.len() != size.len() || positions.iter().zip(size).any(|(s, size)| s > size || *s < 1) {
         let expected = format!("each side would have to lie between 1 and the image's {:?}", size);
         return Err(ProtosegError::Shape {
             tensor: "feature",
-            found: cells.to_vec(),
+            found: positions.to_vec(),
             expected,
         });
     }

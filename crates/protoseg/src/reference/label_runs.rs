@@ -1,12 +1,11 @@
-//! The output as runs of equal labels: masks are made of long runs, so that kernels choose a class once a run, not once a
-//! pixel.
+//! The output as runs of equal labels: masks consist of long runs, so kernels select a class once a run, not once a pixel.
 
 use tch::{Kind, Tensor};
 
 /// The label of a pixel outside the validity mask.
 pub(crate) const INVALID: u8 = u8::MAX;
 
-/// Consecutive cells of one class.
+/// Consecutive positions of one class.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
     pub start: u32,
@@ -23,8 +22,8 @@ pub struct LabelRuns {
     pub runs: Vec<Vec<Run>>,
 }
 
-/// Runs are cut where a multiple of this many cells begins: a kernel goes over a run several times (a tile of channels each)
-/// and wants it in cache; tasks are made of whole cuts.
+/// Runs are split at multiples of this many positions: a kernel reads a run several times (one tile of channels each) and needs it in
+/// cache. Tasks consist of whole cuts.
 pub(crate) const CUT: usize = 64;
 
 impl LabelRuns {
@@ -68,7 +67,7 @@ fn runs(labels: &[u8], classes: usize) -> Vec<Run> {
     let mut runs = Vec::new();
     for (index, cut) in labels.chunks(CUT).enumerate() {
         let mut start = 0;
-        // Most cuts hold one label, which is found faster without looking for where the next begins.
+        // Fast path: most cuts hold a single label.
         if cut.iter().fold(0, |other, label| other | (label ^ cut[0])) == 0 {
             runs.push(Run {
                 start: (index * CUT) as u32,

@@ -7,15 +7,15 @@ pub(crate) mod weights;
 use std::cell::{OnceCell, RefCell};
 use std::sync::{Arc, OnceLock};
 
-use checks::{check_cells, check_labels, check_probability, check_valid};
+use checks::{check_grid, check_labels, check_probability, check_valid};
 use label_runs::{INVALID, LabelRuns};
 use tch::{Device, Kind, Tensor};
 use weights::{SharedWeights, Weights};
 
-use crate::answer::PredictionView;
 use crate::error::{Fault, ProtosegError};
 use crate::feature_view;
 use crate::interpolation::{axes, upsample_adjoint};
+use crate::prediction_view::PredictionView;
 
 /// Which mask makes the prototypes (eq. 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -28,7 +28,7 @@ pub enum MaskKind {
     Soft,
 }
 
-/// The network's answer for a batch, made once and used for every layer.
+/// The network's prediction for a batch, created once and used for every layer.
 pub struct Prediction {
     batch: usize,
     classes: usize,
@@ -40,7 +40,7 @@ pub struct Prediction {
     /// Valid pixels of each label, `[B][K + 1]`.
     counts: Vec<Vec<u64>>,
     faults: Vec<Option<Fault>>,
-    /// Prototype weights pulled down, by the size of the layer that asked first.
+    /// Prototype weights downsampled to a layer's size, by size.
     weights: RefCell<Vec<(Vec<i64>, Tensor)>>,
     native_weights: RefCell<Vec<(Vec<i64>, SharedWeights)>>,
     runs: OnceCell<LabelRuns>,
@@ -68,7 +68,7 @@ impl Prediction {
         Prediction::assemble(labels, probability.size()[1] as usize, valid, soft, &finite)
     }
 
-    /// From labels `[B, *S]` uint8 (0 background, k object class k): ground truth in the network's place, as for the
+    /// From labels `[B, *S]` uint8 (0 background, k object class k): ground truth instead of the network's output, as for the
     /// separableness of Table 3 with `G`.
     pub fn from_labels(
         labels: &Tensor,
@@ -123,21 +123,21 @@ impl Prediction {
         })
     }
 
-    /// The same answer at a layer's own resolution `*s`: masks averaged over the area of each cell, a cell's label being the
-    /// object that covers more than half of it.
-    pub fn at_resolution(&self, cells: &[i64]) -> Result<Prediction, ProtosegError> {
-        check_cells(cells, &self.size)?;
+    /// The prediction at a layer's resolution `*s`: masks are averaged over the area of each position, whose label is the class that
+    /// covers more than half of it.
+    pub fn at_resolution(&self, positions: &[i64]) -> Result<Prediction, ProtosegError> {
+        check_grid(positions, &self.size)?;
         let _no_grad = tch::no_grad_guard();
         let hard = self.one_hot()?;
-        let covered = area_average(&hard.f_sum_dim_intlist([1].as_slice(), true, None)?, cells)?;
+        let covered = area_average(&hard.f_sum_dim_intlist([1].as_slice(), true, None)?, positions)?;
         let valid = covered.f_gt(0.5)?.f_to_kind(Kind::Uint8)?;
         let planes = match &self.mask {
             Some(mask) => mask.f_mul(&self.labels.f_ne(i64::from(INVALID))?.f_unsqueeze(1)?)?,
             None => hard.f_narrow(1, 1, self.classes as i64)?,
         };
         let share = covered.f_clamp_min(1e-9)?;
-        let mask = area_average(&planes, cells)?.f_div(&share)?;
-        let objects = area_average(&hard.f_narrow(1, 1, self.classes as i64)?, cells)?.f_div(&share)?;
+        let mask = area_average(&planes, positions)?.f_div(&share)?;
+        let objects = area_average(&hard.f_narrow(1, 1, self.classes as i64)?, positions)?.f_div(&share)?;
         let finite: Vec<bool> = self
             .faults
             .iter()
@@ -167,7 +167,7 @@ impl Prediction {
         &self.size
     }
 
-    /// Where the answer lies.
+    /// The device of its tensors.
     pub fn device(&self) -> Device {
         self.labels.device()
     }
@@ -187,8 +187,8 @@ impl Prediction {
         self.faults[image]
     }
 
-    /// Its plain numbers.
-    pub(crate) fn answer(&self) -> PredictionView<'_> {
+    /// A view without tensors.
+    pub(crate) fn view(&self) -> PredictionView<'_> {
         PredictionView {
             classes: self.classes,
             size: &self.size,
@@ -208,11 +208,11 @@ impl Prediction {
             .get_or_init(|| LabelRuns::new(&self.labels, self.classes))
     }
 
-    /// The prototypes' weights `[B, K + 1, cells]` double at a layer's resolution, background first: `U^T (v m)`. Pulled down
-    /// once a resolution.
-    pub(crate) fn weights(&self, cells: &[i64]) -> Result<Tensor, ProtosegError> {
-        if let Some((_, pulled)) = self.weights.borrow().iter().find(|(size, _)| size == cells) {
-            return Ok(pulled.shallow_clone());
+    /// The prototypes' weights `[B, K + 1, positions]` double at a layer's resolution, background first: `U^T (v m)`. Computed
+    /// once for each resolution.
+    pub(crate) fn weights(&self, positions: &[i64]) -> Result<Tensor, ProtosegError> {
+        if let Some((_, downsampled)) = self.weights.borrow().iter().find(|(size, _)| size == positions) {
+            return Ok(downsampled.shallow_clone());
         }
         let _no_grad = tch::no_grad_guard();
         let planes = match &self.mask {
@@ -230,34 +230,34 @@ impl Prediction {
                 Tensor::f_cat(&[background, mask.shallow_clone()], 1)?.f_mul(&valid)?
             }
         };
-        let pulled = upsample_adjoint(&planes, &axes(cells, &self.size))
+        let downsampled = upsample_adjoint(&planes, &axes(positions, &self.size))
             .f_reshape([self.batch as i64, self.classes as i64 + 1, -1])?
             .f_contiguous()?;
         self.weights
             .borrow_mut()
-            .push((cells.to_vec(), pulled.shallow_clone()));
-        Ok(pulled)
+            .push((positions.to_vec(), downsampled.shallow_clone()));
+        Ok(downsampled)
     }
 
-    /// [`Prediction::weights`] as the native kernels read them; where they are the labels', whoever needs them first pulls them down.
-    pub(crate) fn native_weights(&self, cells: &[i64]) -> Result<SharedWeights, ProtosegError> {
-        if let Some((_, pulled)) = self
+    /// [`Prediction::weights`] for the native kernels; hard masks' weights are computed by the first pass that needs them.
+    pub(crate) fn native_weights(&self, positions: &[i64]) -> Result<SharedWeights, ProtosegError> {
+        if let Some((_, downsampled)) = self
             .native_weights
             .borrow()
             .iter()
-            .find(|(size, _)| size == cells)
+            .find(|(size, _)| size == positions)
         {
-            return Ok(pulled.clone());
+            return Ok(downsampled.clone());
         }
-        let pulled = Arc::new(if self.is_hard() {
+        let downsampled = Arc::new(if self.is_hard() {
             OnceLock::new()
         } else {
-            OnceLock::from(Weights::of_tensor(&self.weights(cells)?)?)
+            OnceLock::from(Weights::from_tensor(&self.weights(positions)?)?)
         });
         self.native_weights
             .borrow_mut()
-            .push((cells.to_vec(), pulled.clone()));
-        Ok(pulled)
+            .push((positions.to_vec(), downsampled.clone()));
+        Ok(downsampled)
     }
 
     /// The labels as `[B, K + 1, *S]` planes of 0 and 1, all 0 outside the validity mask.
@@ -268,7 +268,7 @@ impl Prediction {
         Ok(Tensor::f_stack(&planes?, 1)?.f_to_kind(Kind::Double)?)
     }
 
-    /// Refuses a feature `[B, C, *s]` that does not belong to this prediction.
+    /// Refuses a feature `[B, C, *s]` that does not fit this prediction.
     pub(crate) fn check_feature(&self, feature: &Tensor) -> Result<(), ProtosegError> {
         checks::check_feature(feature, self.batch, &self.size)
     }
@@ -323,11 +323,11 @@ fn label_counts(labels: &Tensor, classes: usize) -> Result<Vec<Vec<u64>>, Protos
         .collect())
 }
 
-/// `[B, P, *S]` averaged over the area of each of `*s` cells.
-fn area_average(planes: &Tensor, cells: &[i64]) -> Result<Tensor, ProtosegError> {
-    Ok(match cells.len() {
-        1 => planes.f_adaptive_avg_pool1d(cells)?,
-        2 => planes.f_adaptive_avg_pool2d(cells)?,
-        _ => planes.f_adaptive_avg_pool3d(cells)?,
+/// `[B, P, *S]` averaged over the area of each of `*s` positions.
+fn area_average(planes: &Tensor, positions: &[i64]) -> Result<Tensor, ProtosegError> {
+    Ok(match positions.len() {
+        1 => planes.f_adaptive_avg_pool1d(positions)?,
+        2 => planes.f_adaptive_avg_pool2d(positions)?,
+        _ => planes.f_adaptive_avg_pool3d(positions)?,
     })
 }

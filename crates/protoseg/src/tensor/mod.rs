@@ -1,8 +1,8 @@
-//! The method by tensor operations, on any device.
+//! The backend of libtorch operations, for any device.
 //!
-//! Features are taken a few channels at a time and widened to float64, so that sums are as exact as the native kernels' and
-//! nothing the size of a feature map is allocated. Counts stay where the features are until all are taken: each copy to the host waits for a
-//! GPU to be done.
+//! Feature maps are processed a few channels at a time in float64, so that sums are as exact as the native kernels' and no tensor of the
+//! size of a feature map is allocated. Counts stay on the device until all are computed, since each copy to the host synchronises with
+//! the GPU.
 
 use tch::{Device, Kind, Tensor};
 
@@ -13,7 +13,7 @@ use super::interpolation::{axes, upsample};
 use super::reference::Prediction;
 use super::reference::label_runs::INVALID;
 
-/// Values widened at a time: 2 Mi doubles, 16 MiB.
+/// Values converted to float64 at a time: 2 Mi doubles, 16 MiB.
 const CHUNK: i64 = 1 << 21;
 
 /// The backend of libtorch operations.
@@ -43,7 +43,7 @@ impl Backend for TensorOps {
         affine: &Affine,
     ) -> Result<SamOutput, ProtosegError> {
         let (batch, classes) = (feature.size()[0], affine.classes as i64);
-        let cells = feature.size()[2..].to_vec();
+        let positions = feature.size()[2..].to_vec();
         let device = feature.device();
         let direction = Tensor::from_slice(&affine.direction)
             .f_view([batch, classes, affine.channels as i64])?
@@ -51,12 +51,12 @@ impl Backend for TensorOps {
         let mut score = Tensor::from_slice(&affine.bias)
             .f_view([batch, classes, 1])?
             .f_to_device(device)?;
-        for part in channel_chunks(feature, &cells) {
+        for part in channel_chunks(feature, &positions) {
             let direction = direction.f_narrow(1 + 1, part.0, part.1)?;
             score = score.f_add(&direction.f_matmul(&widened(feature, part)?)?)?;
         }
-        let shape: Vec<i64> = [batch, classes].iter().chain(&cells).copied().collect();
-        let score = upsample_score(&score.f_reshape(shape)?, &cells, reference)?;
+        let shape: Vec<i64> = [batch, classes].iter().chain(&positions).copied().collect();
+        let score = upsample_score(&score.f_reshape(shape)?, &positions, reference)?;
         let (best, class) = score.f_max_dim(1, false)?;
         let sam = class
             .f_add_scalar(1)?
@@ -66,13 +66,13 @@ impl Backend for TensorOps {
         let probability = Tensor::f_cat(&[zero, score], 1)?
             .f_softmax(1, Kind::Double)?
             .f_narrow(1, 1, classes)?;
-        let meetings: Result<Vec<Tensor>, _> = (1..=classes)
-            .map(|class| meet(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class))
+        let intersections: Result<Vec<Tensor>, _> = (1..=classes)
+            .map(|class| intersect(&sam.f_eq(class)?.f_unsqueeze(1)?, reference, class))
             .collect();
         Ok(SamOutput {
             probability: probability.f_to_kind(Kind::Float)?,
             sam,
-            counts: counts(&Tensor::f_cat(&meetings?, 2)?)?,
+            counts: counts(&Tensor::f_cat(&intersections?, 2)?)?,
         })
     }
 
@@ -96,19 +96,19 @@ impl Backend for TensorOps {
             .f_view(shape.as_slice())?
             .f_to_device(device)?;
         let axes = axes(&feature.size()[2..], reference.size());
-        let mut meetings = Vec::new();
+        let mut intersections = Vec::new();
         for (first, length) in channel_chunks(feature, reference.size()) {
             let part = feature.f_narrow(1, first, length)?.f_to_kind(Kind::Double)?;
             let part = upsample(&part, &axes);
             let of_class = |class: i64| -> Result<Tensor, tch::TchError> {
                 let pick = |of: &Tensor| of.f_select(1, class)?.f_narrow(1, first, length);
                 let sams = part.f_mul(&pick(&sign)?)?.f_gt_tensor(&pick(&limit)?)?;
-                meet(&sams, reference, class + 1)
+                intersect(&sams, reference, class + 1)
             };
-            let of_classes: Result<Vec<Tensor>, _> = (0..classes).map(of_class).collect();
-            meetings.push(Tensor::f_stack(&of_classes?, 2)?);
+            let by_class: Result<Vec<Tensor>, _> = (0..classes).map(of_class).collect();
+            intersections.push(Tensor::f_stack(&by_class?, 2)?);
         }
-        Ok(counts(&Tensor::f_cat(&meetings, 3)?)?)
+        Ok(counts(&Tensor::f_cat(&intersections, 3)?)?)
     }
 }
 
@@ -122,7 +122,7 @@ fn channel_chunks(feature: &Tensor, size: &[i64]) -> Vec<(i64, i64)> {
         .collect()
 }
 
-/// Some channels as `[B, n, cells]` double.
+/// Some channels as `[B, n, positions]` double.
 fn widened(feature: &Tensor, (first, length): (i64, i64)) -> Result<Tensor, tch::TchError> {
     feature
         .f_narrow(1, first, length)?
@@ -130,17 +130,21 @@ fn widened(feature: &Tensor, (first, length): (i64, i64)) -> Result<Tensor, tch:
         .f_flatten(2, -1)
 }
 
-/// Brings a score to the image's size. Minus infinity, a class without prototype, stays what it is.
-fn upsample_score(score: &Tensor, cells: &[i64], reference: &Prediction) -> Result<Tensor, tch::TchError> {
+/// Upsamples a score to the image's size. Minus infinity (a class without prototype) is preserved.
+fn upsample_score(
+    score: &Tensor,
+    positions: &[i64],
+    reference: &Prediction,
+) -> Result<Tensor, tch::TchError> {
     let none = score.f_isinf()?.f_flatten(2, -1)?.f_any_dim(2, false)?;
-    let shape: Vec<i64> = none.size().into_iter().chain(vec![1; cells.len()]).collect();
+    let shape: Vec<i64> = none.size().into_iter().chain(vec![1; positions.len()]).collect();
     let score = score.f_nan_to_num(0.0, 0.0, 0.0)?;
-    upsample(&score, &axes(cells, reference.size()))
+    upsample(&score, &axes(positions, reference.size()))
         .f_masked_fill(&none.f_view(shape.as_slice())?, f64::NEG_INFINITY)
 }
 
-/// How SAMs `[B, U, *S]` (bool) meet a class of the reference: `[2, B, U]`, the pixels of both and those of the SAM.
-fn meet(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch::TchError> {
+/// Pixel counts of SAMs `[B, U, *S]` (bool) against a class of the reference: `[2, B, U]`, the intersection and the SAM itself.
+fn intersect(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch::TchError> {
     let labels = reference.labels().f_unsqueeze(1)?;
     let sum = |of: Tensor| {
         of.f_flatten(2, -1)?
@@ -151,9 +155,9 @@ fn meet(sams: &Tensor, reference: &Prediction, class: i64) -> Result<Tensor, tch
     Tensor::f_stack(&[both, sam], 0)
 }
 
-/// What [`meet`] found, `[2, ...]`, row-major.
-fn counts(meetings: &Tensor) -> Result<Vec<MapCounts>, tch::TchError> {
-    let numbers = Vec::<i64>::try_from(meetings.f_flatten(0, -1)?.f_to_device(Device::Cpu)?)?;
+/// The counts of [`intersect`], `[2, ...]`, row-major.
+fn counts(intersections: &Tensor) -> Result<Vec<MapCounts>, tch::TchError> {
+    let numbers = Vec::<i64>::try_from(intersections.f_flatten(0, -1)?.f_to_device(Device::Cpu)?)?;
     let (both, sam) = numbers.split_at(numbers.len() / 2);
     let counts = both.iter().zip(sam).map(|(&both, &sam)| MapCounts {
         both: both as u64,

@@ -10,13 +10,13 @@ use crate::nn::inference::InferenceError;
 /// Why a model could not be loaded or an image not be segmented.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutorError {
-    /// The model's folder is not what it should be.
+    /// The model's folder is invalid.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The image cannot be brought into the form that the model takes.
+    /// The image cannot be preprocessed.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
     /// The image has another number of channels than the model takes.
@@ -29,33 +29,33 @@ pub enum ExecutorError {
         /// The channels that the model takes, in their order.
         expected: Vec<String>,
     },
-    /// The calibration's score is of another network.
+    /// The calibration's quality score was fitted on another network.
     #[error(
-        "the score in the calibration of {model} is of {found} units; the layers that give mu have {expected}: calibrate the model anew \
+        "the quality score in the calibration of {model} is of {found} units; the layers of mu have {expected}: calibrate the model again \
          (sagate calibrate)"
     )]
     ScoreUnits {
         /// `NAME@VERSION`.
         model: String,
-        /// Units of the score.
+        /// Units of the quality score.
         found: usize,
         /// Units of the manifest's mu layers.
         expected: usize,
     },
     /// A batch without an image.
-    #[error("a batch of no image: at least one would do")]
+    #[error("the batch is empty: at least one image is needed")]
     NoImage,
     /// Images of different sizes in one batch.
-    #[error("a batch of images of {first:?} and {other:?} pixels: one size a batch would do")]
+    #[error("a batch of images of {first:?} and {other:?} pixels: all images of a batch must have one size")]
     MixedSizes {
         /// Height and width of the first image.
         first: [usize; 2],
         /// Height and width of one that differs.
         other: [usize; 2],
     },
-    /// libtorch could not get the memory that a batch takes.
+    /// libtorch ran out of memory on a batch.
     #[error(
-        "{images} image(s) of {} x {} pixels need more memory than there is: a smaller image, or fewer at once, would do",
+        "{images} image(s) of {} x {} pixels need more memory than there is: use a smaller image, or fewer at once",
         size[0],
         size[1]
     )]
@@ -65,7 +65,7 @@ pub enum ExecutorError {
         /// Their height and width on the prepared grid.
         size: [usize; 2],
     },
-    /// The model does not say of its golden image what it should.
+    /// The model does not reproduce its golden result.
     #[error("model {model} fails its self-test: {finding}; it gets no requests")]
     SelfTest {
         /// `NAME@VERSION`.
@@ -85,11 +85,11 @@ pub enum ExecutorError {
 }
 
 impl ExecutorError {
-    /// The same, as [`ExecutorError::OutOfMemory`] where libtorch says that memory ran out, on the CPU or a GPU. It has no other way to
-    /// say so than words.
+    /// The same, as [`ExecutorError::OutOfMemory`] where libtorch ran out of memory on the CPU or a GPU. libtorch reports that only in
+    /// its message.
     pub(super) fn or_memory(self, images: usize, size: [usize; 2]) -> ExecutorError {
-        let told = self.to_string();
-        if told.contains("can't allocate memory") || told.contains("out of memory") {
+        let message = self.to_string();
+        if message.contains("can't allocate memory") || message.contains("out of memory") {
             ExecutorError::OutOfMemory { images, size }
         } else {
             self

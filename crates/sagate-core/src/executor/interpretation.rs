@@ -1,4 +1,4 @@
-//! A closer look at one image: the SAM of each layer, the scores and SAMs of single units.
+//! Interpretation of one image: the SAM of each layer, the scores and SAMs of single units.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +13,14 @@ use super::tensors;
 use crate::nn::inference::{InferenceError, Output};
 use crate::nn::layers::Layer;
 
-/// One image with the feature maps that were asked for. What it shows lies on the prepared grid, which is the image's own unless
-/// the model resamples or pads.
+/// One image with the requested feature maps. All maps lie on the prepared grid, which is the image's own unless the model resamples or
+/// pads.
 pub struct Interpretation {
     /// The image's result, as [`super::ModelExecutor::segment`] gives it.
     pub segmentation: Arc<Segmentation>,
     output: Output,
     reference: Prediction,
-    /// Of the layers that were scored already.
+    /// Prototypes of the layers that were scored already.
     prototypes: BTreeMap<usize, Prototypes>,
     method: ProtoSeg,
 }
@@ -35,7 +35,7 @@ pub enum Resolution {
     Layer,
 }
 
-/// What one layer sees.
+/// The SAM and SA score of one layer.
 #[derive(Debug, Clone)]
 pub struct LayerView {
     /// The layer.
@@ -48,14 +48,14 @@ pub struct LayerView {
     pub sam: Array2<u8>,
 }
 
-/// What the units of one layer see of one object class.
+/// Scores and SAMs of one layer's units for one object class.
 #[derive(Debug, Clone)]
 pub struct UnitView {
     /// Every unit's SA score.
     pub scores: Vec<f64>,
-    /// `[h, w]` in [0, 1]: the average of all units' SAMs (Fig. 9), if it was asked for.
+    /// `[h, w]` in [0, 1]: the average of all units' SAMs (Fig. 9), if requested.
     pub average: Option<Array2<f32>>,
-    /// The SAMs that were asked for, by unit.
+    /// The requested SAMs, by unit.
     pub sams: Vec<(usize, Array2<u8>)>,
 }
 
@@ -79,7 +79,7 @@ impl Interpretation {
     /// The SAM of a layer (1 to 18) at the resolution of the prepared grid.
     ///
     /// # Errors
-    /// A layer that was not asked for, or libtorch failing.
+    /// A layer that was not requested, or libtorch failing.
     pub fn layer(&self, number: usize) -> Result<LayerView, ExecutorError> {
         self.layer_at(number, Resolution::Image)
     }
@@ -87,7 +87,7 @@ impl Interpretation {
     /// The SAM of a layer (1 to 18) at either resolution.
     ///
     /// # Errors
-    /// A layer that was not asked for, or libtorch failing.
+    /// A layer that was not requested, or libtorch failing.
     pub fn layer_at(&self, number: usize, resolution: Resolution) -> Result<LayerView, ExecutorError> {
         let (layer, tap) = self.tap(number)?;
         let (sam, size) = match resolution {
@@ -104,8 +104,8 @@ impl Interpretation {
         Ok(view(layer, &sam, size)?)
     }
 
-    /// The SAMs of several layers (1 to 18), handed to `ready` in the order in which they are named, each as soon as it and those
-    /// before it are there. Nothing more is begun once `ready` says `false`. It may be called by any thread, by one at a time.
+    /// Passes the SAMs of several layers (1 to 18) to `ready` in the order of `numbers`, each as soon as it and those before it are
+    /// computed. Stops when `ready` returns `false`. `ready` may be called from any thread, one call at a time.
     ///
     /// # Errors
     /// As [`Interpretation::layer`].
@@ -127,15 +127,18 @@ impl Interpretation {
             .iter()
             .map(|&number| self.tap(number))
             .collect::<Result<_, _>>()?;
-        let known = |layer: &Layer| self.prototypes.get(&layer.number);
-        let taps: Vec<_> = found.iter().map(|&(layer, tap)| (tap, known(layer))).collect();
+        let prototypes = |layer: &Layer| self.prototypes.get(&layer.number);
+        let taps: Vec<_> = found
+            .iter()
+            .map(|&(layer, tap)| (tap, prototypes(layer)))
+            .collect();
         let layers: Vec<_> = found.iter().map(|&(layer, _)| layer).collect();
-        let (size, line, failed) = (self.output.size, Line::default(), Mutex::new(None));
+        let (size, reorder, failed) = (self.output.size, ReorderBuffer::default(), Mutex::new(None));
         self.method.layers(
             &taps,
             &self.reference,
-            &|place, sam| match view(layers[place], &sam, size) {
-                Ok(view) => line.hand_over(place, view, ready),
+            &|index, sam| match view(layers[index], &sam, size) {
+                Ok(view) => reorder.push(index, view, ready),
                 Err(error) => {
                     failed.lock().expect("no holder panics").get_or_insert(error);
                     false
@@ -148,8 +151,8 @@ impl Interpretation {
         }
     }
 
-    /// What the units of a layer (1 to 18) see of an object class (1 to K), with the SAMs of those that `choose` names, given
-    /// all scores, and the average of all of them if wanted.
+    /// The scores of a layer's (1 to 18) units for an object class (1 to K), the SAMs of the units that `choose` selects by their
+    /// scores, and, if `average` is set, the average of all units' SAMs.
     ///
     /// # Errors
     /// As [`Interpretation::layer`].
@@ -162,7 +165,7 @@ impl Interpretation {
     ) -> Result<UnitView, ExecutorError> {
         let (_, tap) = self.tap(number)?;
         let (scores, maps) = self.method.units_and_maps(tap, &self.reference)?;
-        let scores = scores.of(0).to_vec();
+        let scores = scores.image(0).to_vec();
         let average = if average {
             let map = self.output.crop(&maps.average(0, class)?).f_unsqueeze(0)?;
             Some(tensors::to_array(&map)?.index_axis_move(Axis(0), 0))
@@ -195,7 +198,7 @@ impl Interpretation {
     }
 }
 
-/// A layer's SAM without what the network padded.
+/// A layer's SAM without the network's padding.
 fn view(layer: &'static Layer, sam: &LayerSam, size: [i64; 2]) -> Result<LayerView, tch::TchError> {
     let cut = |map: &Tensor| -> Result<Tensor, tch::TchError> {
         map.f_get(0)?.f_narrow(-2, 0, size[0])?.f_narrow(-1, 0, size[1])
@@ -208,31 +211,31 @@ fn view(layer: &'static Layer, sam: &LayerSam, size: [i64; 2]) -> Result<LayerVi
     })
 }
 
-/// Layers that wait for those before them.
+/// Delivers layers in order although they finish in any order.
 #[derive(Default)]
-struct Line(Mutex<Waiting>);
+struct ReorderBuffer(Mutex<Pending>);
 
 #[derive(Default)]
-struct Waiting {
+struct Pending {
     views: BTreeMap<usize, LayerView>,
     next: usize,
-    over: bool,
+    stopped: bool,
 }
 
-impl Line {
-    /// Hands over what is next in line; `false` once nobody wants more.
-    fn hand_over(&self, place: usize, view: LayerView, ready: &(dyn Fn(LayerView) -> bool + Sync)) -> bool {
-        // What `ready` does where it panics is the caller's: nothing here is left half done.
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.views.insert(place, view);
-        while !waiting.over {
-            let next = waiting.next;
-            let Some(view) = waiting.views.remove(&next) else {
+impl ReorderBuffer {
+    /// Adds a layer and delivers those that are next; `false` once `ready` returned `false`.
+    fn push(&self, index: usize, view: LayerView, ready: &(dyn Fn(LayerView) -> bool + Sync)) -> bool {
+        // The state is consistent even where `ready` panicked, so a poisoned lock is usable.
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.views.insert(index, view);
+        while !pending.stopped {
+            let next = pending.next;
+            let Some(view) = pending.views.remove(&next) else {
                 break;
             };
-            waiting.next += 1;
-            waiting.over = !ready(view);
+            pending.next += 1;
+            pending.stopped = !ready(view);
         }
-        !waiting.over
+        !pending.stopped
     }
 }

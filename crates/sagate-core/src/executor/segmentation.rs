@@ -1,39 +1,39 @@
-//! What the model says of one image.
+//! The result of one image.
 
 use ndarray::{Array2, Array3, Axis};
 use protoseg::{Fault, MeanSa};
 
-use crate::gate::{Confidence, Expectation, QcInputs};
+use crate::gate::{Confidence, EstimatedDice, QcInputs};
 
-/// What the model says of one image, on the image's own grid.
+/// The mask of one image with its scores, on the image's own grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segmentation {
     /// `[K, height, width]`: the probability of each object class, in [0, 1].
     pub probability: Array3<f32>,
     /// `[height, width]`: 0 background, k object class k.
     pub labels: Array2<u8>,
-    /// The mean SA score and every unit's score, or why there is none.
+    /// The mean SA score and every unit's score, or the fault that leaves them undefined.
     pub mean_sa: MeanSa,
-    /// How sure the probabilities are of the labels; NaN where mu is not finite.
+    /// Confidence of the probabilities in the labels; NaN where mu is not finite.
     pub confidence: Confidence,
-    /// What a rehearsal taught, where the calibration has such a score.
+    /// The quality score, where the calibration has one.
     pub score: Option<Score>,
-    /// How well each of the layers that mu is taken over agrees with the output.
+    /// SA scores of the layers of mu.
     pub layers: Vec<LayerScore>,
-    /// Whether the input lies within what the model is for.
+    /// Whether the input lies within the size and intensity range of the model's manifest.
     pub input_in_range: bool,
 }
 
-/// The rehearsed score of an image.
+/// The quality score of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// In [0, 1]; 0 where the output is empty or full, NaN where mu is not finite.
     pub value: f64,
-    /// The Dice that it promises, where the calibration knows that and the output is neither empty nor full.
-    pub expected_dice: Option<Expectation>,
+    /// The estimated Dice, where the calibration had ground truth and the output is neither empty nor full.
+    pub estimated_dice: Option<EstimatedDice>,
 }
 
-/// How well a layer agrees with the network's output.
+/// Agreement of a layer with the network's output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerScore {
     /// Layer number, 1 to 18.
@@ -47,19 +47,19 @@ pub struct LayerScore {
 impl Segmentation {
     /// The share of the image's pixels that are object, in [0, 1].
     pub fn object_fraction(&self) -> f64 {
-        // Counted in bytes for as long as a byte holds the count, which makes the most of a vector.
-        let count = |part: &[u8]| part.iter().map(|&label| u8::from(label > 0)).sum::<u8>();
+        // Chunks of 128 keep the count within a byte, so that the compiler uses byte-wide vectors.
+        let count = |chunk: &[u8]| chunk.iter().map(|&label| u8::from(label > 0)).sum::<u8>();
         let labels = self.labels.as_standard_layout();
         let labels = labels.as_slice().expect("standard layout is one slice");
-        let objects: u64 = labels.chunks(128).map(|part| u64::from(count(part))).sum();
+        let objects: u64 = labels.chunks(128).map(|chunk| u64::from(count(chunk))).sum();
         objects as f64 / self.labels.len().max(1) as f64
     }
 
-    /// On what the gate decides.
-    pub fn evidence(&self) -> QcInputs {
+    /// The inputs of the gate's decision.
+    pub fn qc_inputs(&self) -> QcInputs {
         let fault = self.mean_sa.fault;
         QcInputs {
-            // What is not finite has no score, and the gate must see that it has none.
+            // `mean_sa.mu` is 0 for an output that is not finite; the gate must reject it as NOT_FINITE.
             mu: if fault == Some(Fault::NotFinite) {
                 f64::NAN
             } else {
@@ -90,12 +90,12 @@ pub fn dice(labels: &Array2<u8>, truth: &Array2<u8>, classes: usize) -> f64 {
     assert_eq!(labels.dim(), truth.dim(), "the truth lies on the image's grid");
     let scores: Vec<f64> = (1..=classes as u8)
         .filter_map(|class| {
-            let (mut both, mut either) = (0u64, 0u64);
-            for (&found, &wanted) in labels.iter().zip(truth) {
-                both += u64::from(found == class && wanted == class);
-                either += u64::from(found == class) + u64::from(wanted == class);
+            let (mut intersection, mut total) = (0u64, 0u64);
+            for (&predicted, &expected) in labels.iter().zip(truth) {
+                intersection += u64::from(predicted == class && expected == class);
+                total += u64::from(predicted == class) + u64::from(expected == class);
             }
-            (either > 0).then(|| 2.0 * both as f64 / either as f64)
+            (total > 0).then(|| 2.0 * intersection as f64 / total as f64)
         })
         .collect();
     if scores.is_empty() {
@@ -112,12 +112,12 @@ pub(super) fn labels(probability: &Array3<f32>) -> Array2<u8> {
         return probability.index_axis(Axis(0), 0).mapv(|p| u8::from(p > 0.5));
     }
     Array2::from_shape_fn((height, width), |(row, column)| {
-        let of = |class: usize| probability[[class, row, column]];
-        let background = 1.0 - (0..classes).map(of).sum::<f32>();
+        let p = |class: usize| probability[[class, row, column]];
+        let background = 1.0 - (0..classes).map(p).sum::<f32>();
         let mut best = (background, 0);
         for class in 0..classes {
-            if of(class) > best.0 {
-                best = (of(class), class as u8 + 1);
+            if p(class) > best.0 {
+                best = (p(class), class as u8 + 1);
             }
         }
         best.1

@@ -1,42 +1,42 @@
-//! A model's own proof that it does what it did when it was made, before it gets requests.
+//! Self-test of a loaded model against its golden file, before it gets requests.
 
 use super::error::ExecutorError;
-use super::pass::ModelExecutor;
+use super::model_executor::ModelExecutor;
 use super::segmentation::dice;
 use crate::model::Golden;
 
-/// How far mu may lie from the golden one: other processors and devices round in other ways.
+/// Largest absolute difference of mu from the golden one; processors and devices round differently.
 pub const MU_TOLERANCE: f64 = 0.005;
-/// The least Dice between the mask and the golden one.
+/// Lowest Dice between the mask and the golden one.
 pub const MIN_DICE: f64 = 0.995;
 
-/// Segments the golden image and compares mask and mu with what they were.
+/// Segments the golden image and compares mask and mu with the golden ones.
 ///
 /// # Errors
 /// [`ExecutorError::SelfTest`] with what differs, or the model failing.
-pub fn self_test(pass: &ModelExecutor, golden: &Golden) -> Result<(), ExecutorError> {
+pub fn self_test(executor: &ModelExecutor, golden: &Golden) -> Result<(), ExecutorError> {
     let failed = |finding: String| {
         Err(ExecutorError::SelfTest {
-            model: pass.contract().id().to_string(),
+            model: executor.spec().id().to_string(),
             finding,
         })
     };
-    let image = pass.prepare(&golden.image)?;
-    let seen = pass.segment(&[&image])?.remove(0);
-    if seen.labels.dim() != golden.labels.dim() {
-        let (found, wanted) = (seen.labels.dim(), golden.labels.dim());
+    let image = executor.prepare(&golden.image)?;
+    let result = executor.segment(&[&image])?.remove(0);
+    if result.labels.dim() != golden.labels.dim() {
+        let (found, wanted) = (result.labels.dim(), golden.labels.dim());
         return failed(format!(
             "its mask has {found:?} pixels, the golden one {wanted:?}"
         ));
     }
-    let agreement = dice(&seen.labels, &golden.labels, pass.manifest().classes.len());
+    let agreement = dice(&result.labels, &golden.labels, executor.manifest().classes.len());
     if agreement < MIN_DICE {
         return failed(format!(
             "Dice between its mask and the golden one is {agreement:.4}, at least {MIN_DICE} would be right"
         ));
     }
-    let mu = seen.mean_sa.mu;
-    // Not a number is no agreement either.
+    let mu = result.mean_sa.mu;
+    // False for NaN.
     let is_near = (mu - golden.mu).abs() <= MU_TOLERANCE;
     if !is_near {
         let wanted = golden.mu;

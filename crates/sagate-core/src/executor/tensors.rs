@@ -1,4 +1,4 @@
-//! Between arrays, in which pictures come and go, and tensors, on which the network works.
+//! Conversion between ndarray arrays and libtorch tensors.
 
 use ndarray::{Array2, Array3};
 use tch::kind::Element;
@@ -12,8 +12,7 @@ fn from_array(pixels: &Array3<f32>) -> Result<Tensor, TchError> {
     Tensor::f_from_slice(values)?.f_view([channels as i64, height as i64, width as i64])
 }
 
-/// Images `[C, H, W]` of one size as a batch `[B, C, H, W]` on a device. A GPU fetches them by itself from memory that stays where it is
-/// (pinned), while this thread goes on.
+/// Images `[C, H, W]` of one size as a batch `[B, C, H, W]` on a device. Copies to a GPU go through pinned memory and are asynchronous.
 pub(super) fn upload<'a>(
     images: impl Iterator<Item = &'a Array3<f32>>,
     device: Device,
@@ -48,7 +47,7 @@ pub(super) fn to_labels(tensor: &Tensor) -> Result<Array2<u8>, TchError> {
     Ok(Array2::from_shape_vec((size[0], size[1]), to_vec(tensor)?).expect("as many values as the size says"))
 }
 
-/// The values of a tensor, converted where it holds another type. tch's own way writes them twice, zeros first.
+/// The values of a tensor, converted where it holds another type. tch's own conversion fills the vector with zeros first.
 fn to_vec<T: Element + Copy>(tensor: &Tensor) -> Result<Vec<T>, TchError> {
     let dense = tensor
         .f_to_device(Device::Cpu)?

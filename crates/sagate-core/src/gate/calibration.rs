@@ -1,16 +1,16 @@
-//! What mu is on images that the model is known to fit, and the threshold for a coverage.
+//! The distribution of mu on calibration images, and the threshold for a coverage.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{By, ExpectedDice, RehearsedScore};
+use super::{By, DiceEstimator, QualityScore};
 
 /// The version of `calibration.json` that this program writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// `calibration.json`: the empirical distribution of mu over a set of calibration images, kept whole so that any coverage
-/// can be asked for later.
+/// `calibration.json`: the empirical distribution of mu over a set of calibration images. Every value is kept, so that any coverage can
+/// be requested later.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -20,44 +20,44 @@ pub struct Calibration {
     pub model: String,
     /// Its version.
     pub model_version: u32,
-    /// What the images were, in words.
+    /// Description of the images.
     pub data: String,
     /// The day it was made, `YYYY-MM-DD`.
     pub created: String,
-    /// The seed, where images were drawn or damaged at random.
+    /// The seed, where images were drawn or corrupted at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// The coverage that is meant when neither settings nor request name one, 0..=1.
+    /// The default coverage, 0..=1, when neither settings nor request name one.
     pub coverage: f64,
     /// One entry an image; at least one.
     pub entries: Vec<Entry>,
-    /// The score that a rehearsal on these images taught, where there was one.
+    /// The quality score fitted by perturbation calibration on these images, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<ScoreCalibration>,
 }
 
-/// The rehearsed score of a model.
+/// A model's quality score and its calibration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreCalibration {
-    /// How often each image was spoilt.
-    pub rehearsals: u32,
+    /// Perturbed copies of each image that it was fitted on.
+    pub perturbations: u32,
     /// The score.
-    pub fitted: RehearsedScore,
-    /// The Dice that a score promises, where the truth of enough images is known.
+    pub fitted: QualityScore,
+    /// The map from score to estimated Dice, where enough images had ground truth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_dice: Option<ExpectedDice>,
+    pub estimated_dice: Option<DiceEstimator>,
 }
 
 /// One calibration image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// What the image is called within the data.
+    /// The image's name within the data set.
     pub name: String,
     /// Its mean SA score, finite; 0 where the prediction was empty or full.
     pub mu: f64,
-    /// Its rehearsed score, 0..=1, where the calibration has one; 0 where the prediction was empty or full.
+    /// Its quality score, 0..=1, where the calibration has one; 0 where the prediction was empty or full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// Dice of the prediction against the ground truth, 0..=1, where there is one.
@@ -75,7 +75,7 @@ pub enum CalibrationError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is not JSON of this form.
@@ -86,16 +86,16 @@ pub enum CalibrationError {
         /// What is wrong, with field and line.
         message: String,
     },
-    /// A field that has the right type but makes no sense.
+    /// A field whose value is out of range or inconsistent.
     #[error("{name}, field `{field}`: it is {value}, but must be {right}")]
     Field {
         /// The file.
         name: String,
         /// The field, like `entries[3].mu`.
         field: String,
-        /// What it was.
+        /// The value found.
         value: String,
-        /// What would be right.
+        /// The expected value.
         right: &'static str,
     },
 }
@@ -202,9 +202,9 @@ impl Calibration {
                 "finite numbers, as many weights as bounds, each lower bound at most the upper one",
             );
         }
-        if score.expected_dice.as_ref().is_some_and(|it| !it.is_sound()) {
+        if score.estimated_dice.as_ref().is_some_and(|it| !it.is_sound()) {
             return refuse(
-                "score.expected_dice".into(),
+                "score.estimated_dice".into(),
                 "inconsistent".into(),
                 "knots by rising score, low <= value <= high, each from 0 to 1 and rising",
             );
@@ -227,35 +227,34 @@ impl Calibration {
 
     /// The threshold on mu at which the share `coverage` of the calibration images passes: the (1 - coverage) quantile.
     ///
-    /// With the N scores of the entries in descending order `m_1 >= m_2 >= ... >= m_N` and `k` the least whole number
-    /// with `k / N >= coverage`, it is `m_k`: the largest threshold that lets at least that share pass (an image passes
-    /// when its mu is at least the threshold, so ties pass). No interpolation: the threshold is the score of a
-    /// calibration image, the first that is let through.
+    /// With the N scores of the entries in descending order `m_1 >= m_2 >= ... >= m_N` and the smallest integer `k` with
+    /// `k / N >= coverage`, it is `m_k`: the largest threshold that lets at least that share pass (an image passes when its mu is at least
+    /// the threshold, so ties pass). It is not interpolated.
     ///
-    /// Coverage 1 gives minus infinity (all that is finite passes, also what is worse than anything in the calibration);
-    /// coverage 0, and whatever is no coverage, gives plus infinity (nothing passes).
+    /// Coverage 1 gives minus infinity (every finite score passes, even one below all calibration scores). Coverage 0, and any value
+    /// outside 0..=1, gives plus infinity (nothing passes).
     pub fn threshold(&self, coverage: f64) -> f64 {
-        of_coverage(self.entries.iter().map(|entry| entry.mu).collect(), coverage)
+        threshold_at(self.entries.iter().map(|entry| entry.mu).collect(), coverage)
     }
 
-    /// [`Calibration::threshold`] on the score that is judged; `None` where the calibration has none.
+    /// [`Calibration::threshold`] on the gate's score; `None` where the calibration lacks that score.
     pub fn threshold_by(&self, by: By, coverage: f64) -> Option<f64> {
         let scores = self.entries.iter().map(|entry| match by {
             By::Mu => Some(entry.mu),
             By::Score => entry.score,
         });
-        Some(of_coverage(scores.collect::<Option<Vec<f64>>>()?, coverage))
+        Some(threshold_at(scores.collect::<Option<Vec<f64>>>()?, coverage))
     }
 
     /// The share of calibration images whose mu is at least `threshold`, 0..=1.
-    pub fn share_passing(&self, threshold: f64) -> f64 {
+    pub fn acceptance_rate(&self, threshold: f64) -> f64 {
         let passing = self.entries.iter().filter(|entry| entry.mu >= threshold).count();
         passing as f64 / self.entries.len().max(1) as f64
     }
 }
 
 /// The threshold of a coverage, as [`Calibration::threshold`] defines it.
-fn of_coverage(mut scores: Vec<f64>, coverage: f64) -> f64 {
+fn threshold_at(mut scores: Vec<f64>, coverage: f64) -> f64 {
     if coverage == 1.0 {
         return f64::NEG_INFINITY;
     }
@@ -263,7 +262,7 @@ fn of_coverage(mut scores: Vec<f64>, coverage: f64) -> f64 {
         return f64::INFINITY;
     }
     scores.sort_by(|a, b| b.total_cmp(a));
-    // k / N is compared as it is, since coverage * N may round past a whole number.
+    // Compare k / N with the coverage: coverage * N may round past a whole number.
     let share = |k: usize| k as f64 / scores.len() as f64;
     (1..=scores.len())
         .find(|&k| share(k) >= coverage)

@@ -1,19 +1,19 @@
-//! How sure the network's own probabilities are: two scores that cost nothing beside the mask.
+//! Confidence of the probability map in the mask: two scores that need only the forward pass that gave the mask.
 
 use ndarray::{Array2, Array3, Axis};
 
-/// What an image's probabilities say of its mask. Both lie in [0, 1].
+/// Confidence scores of one image's mask, both in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Confidence {
-    /// Soft Dice confidence (Borges et al. 2025): `2 sum(p B) / (sum(p) + sum(B))`, the Dice that the probabilities expect of the
-    /// mask; the mean over the object classes that the mask holds, 0 where it holds none.
+    /// Soft Dice confidence (Borges et al. 2025): `2 sum(p B) / (sum(p) + sum(B))` of the probabilities p and the mask B; the mean over
+    /// the object classes that the mask holds, 0 where it holds none.
     pub soft_dice: f64,
     /// Mean probability that the mask's object pixels have of their class; 0 where there is none.
     pub object: f64,
 }
 
 impl Confidence {
-    /// Of an answer that is not finite, so that nothing can be said of it.
+    /// The confidence of an output that is not finite.
     pub const NOT_FINITE: Confidence = Confidence {
         soft_dice: f64::NAN,
         object: f64::NAN,
@@ -31,18 +31,18 @@ impl Confidence {
             assert_eq!(plane.dim(), labels.dim(), "labels lie on the probabilities' grid");
             let plane = plane.as_standard_layout();
             let dense = "standard layout is one slice";
-            let sums = sums(
+            let totals = plane_totals(
                 plane.as_slice().expect(dense),
                 labels.as_slice().expect(dense),
                 class,
             );
-            if !sums.all.is_finite() {
+            if !totals.all.is_finite() {
                 return Confidence::NOT_FINITE;
             }
-            inside += sums.inside;
-            objects += sums.count;
-            if sums.count > 0.0 {
-                soft_dice += 2.0 * sums.inside / (sums.all + sums.count);
+            inside += totals.inside;
+            objects += totals.count;
+            if totals.count > 0.0 {
+                soft_dice += 2.0 * totals.inside / (totals.all + totals.count);
                 held += 1.0;
             }
         }
@@ -56,7 +56,7 @@ impl Confidence {
 
 /// Sums over a plane, in double precision.
 #[derive(Clone, Copy, Default)]
-struct Sums {
+struct PlaneTotals {
     /// Of all probabilities.
     all: f64,
     /// Of those where the label is the class.
@@ -65,7 +65,7 @@ struct Sums {
     count: f64,
 }
 
-impl Sums {
+impl PlaneTotals {
     fn add(&mut self, p: f32, is_class: bool) {
         let (p, is_class) = (f64::from(p), f64::from(u8::from(is_class)));
         self.all += p;
@@ -74,22 +74,24 @@ impl Sums {
     }
 }
 
-/// Eight sums side by side vectorise, where one would wait for each addition.
-fn sums(plane: &[f32], labels: &[u8], class: u8) -> Sums {
+/// Eight independent accumulators, so that the compiler vectorises the additions.
+fn plane_totals(plane: &[f32], labels: &[u8], class: u8) -> PlaneTotals {
     let ((planes, rest), (labels, rest_labels)) = (plane.as_chunks::<8>(), labels.as_chunks::<8>());
-    let mut lanes = [Sums::default(); 8];
+    let mut lanes = [PlaneTotals::default(); 8];
     for (plane, labels) in planes.iter().zip(labels) {
         for ((lane, &p), &label) in lanes.iter_mut().zip(plane).zip(labels) {
             lane.add(p, label == class);
         }
     }
-    let mut sums = lanes.into_iter().fold(Sums::default(), |sums, lane| Sums {
-        all: sums.all + lane.all,
-        inside: sums.inside + lane.inside,
-        count: sums.count + lane.count,
-    });
+    let mut total = lanes
+        .into_iter()
+        .fold(PlaneTotals::default(), |total, lane| PlaneTotals {
+            all: total.all + lane.all,
+            inside: total.inside + lane.inside,
+            count: total.count + lane.count,
+        });
     for (&p, &label) in rest.iter().zip(rest_labels) {
-        sums.add(p, label == class);
+        total.add(p, label == class);
     }
-    sums
+    total
 }

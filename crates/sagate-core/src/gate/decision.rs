@@ -1,4 +1,4 @@
-//! One image, one decision.
+//! The decision on one image: ACCEPT or REJECT with reasons.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{By, Calibration, Policy};
 
-/// What is known of one image after the network and the scores.
+/// What the gate decides on: the scores of one image and its faults.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QcInputs {
     /// Mean SA score; 0 where the prediction is empty or full.
     pub mu: f64,
-    /// The rehearsed score, where the model has one.
+    /// The quality score, where the model has one.
     pub score: Option<f64>,
-    /// The network found no object pixel.
+    /// The prediction has no object pixel.
     pub empty: bool,
-    /// The network found nothing but object.
+    /// The prediction has no background pixel.
     pub full: bool,
-    /// The input lies within what the model's manifest says it is for.
+    /// The input lies within the size and intensity range of the model's manifest.
     pub input_in_range: bool,
 }
 
@@ -25,17 +25,17 @@ pub struct QcInputs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
-    /// The score that is judged, mu by default, is below the threshold.
+    /// The gate's score, mu by default, is below the threshold.
     BelowThreshold,
-    /// The network found no object pixel, so mu has no meaning.
+    /// The prediction has no object pixel, so mu is undefined.
     EmptyPrediction,
-    /// The network found nothing but object, so mu has no meaning.
+    /// The prediction has no background pixel, so mu is undefined.
     FullPrediction,
-    /// The score that is judged, and so something in the network, is NaN or infinite.
+    /// mu or the gate's score is NaN or infinite.
     NotFinite,
-    /// The model has no calibration, or none of the score that is judged, so there is no threshold to trust.
+    /// The model has no calibration, or none for the gate's score, so there is no threshold.
     NotCalibrated,
-    /// The input lies outside of what the model is for.
+    /// The input lies outside the size or intensity range of the model's manifest.
     InputOutOfRange,
 }
 
@@ -64,21 +64,20 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What the gate says of one image. In JSON, numbers that are not finite are `null`.
+/// The gate's decision on one image. In JSON, numbers that are not finite are `null`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
     /// Whether the image passes. True exactly when there is no reason against it.
     pub accept: bool,
     /// The mean SA score.
     pub mu: f64,
-    /// Which score was judged.
+    /// Which score was compared with the threshold.
     pub by: By,
-    /// The threshold that applied; minus infinity at coverage 1, plus infinity at coverage 0; `None` where there was
-    /// none (no calibration).
+    /// The threshold that applied; minus infinity at coverage 1, plus infinity at coverage 0; `None` without a calibration.
     pub threshold: Option<f64>,
-    /// The coverage that gave the threshold; `None` where the threshold was asked for as such or there is none.
+    /// The coverage that gave the threshold; `None` where the threshold was requested directly or there is none.
     pub coverage: Option<f64>,
-    /// Everything that speaks against the image.
+    /// Every reason for rejection; empty where the image is accepted.
     pub reasons: Vec<Reason>,
 }
 
@@ -89,11 +88,10 @@ impl Decision {
     }
 }
 
-/// Decides on one image. Fails closed: an image passes only when the score that is judged (mu, or the rehearsed score)
-/// is finite and reaches a threshold that a calibration
-/// stands behind, the input is what the model is for, and the prediction is neither empty nor full; the policy may waive
-/// the calibration and the last, nothing else.
-pub fn decide(evidence: &QcInputs, calibration: Option<&Calibration>, policy: &Policy) -> Decision {
+/// Decides on one image. Fails closed: an image passes only when the gate's score (mu, or the quality score) is finite and reaches a
+/// calibrated threshold, the input is in range, and the prediction is neither empty nor full. The policy may waive the calibration and
+/// the check for empty and full predictions, nothing else.
+pub fn decide(inputs: &QcInputs, calibration: Option<&Calibration>, policy: &Policy) -> Decision {
     let (threshold, coverage) = match (policy.threshold, calibration) {
         (Some(threshold), _) => (Some(threshold), None),
         (None, Some(calibration)) => {
@@ -102,29 +100,28 @@ pub fn decide(evidence: &QcInputs, calibration: Option<&Calibration>, policy: &P
         }
         (None, None) => (None, None),
     };
-    let judged = match policy.by {
-        By::Mu => Some(evidence.mu),
-        By::Score => evidence.score,
+    let score = match policy.by {
+        By::Mu => Some(inputs.mu),
+        By::Score => inputs.score,
     };
-    let finite = evidence.mu.is_finite() && judged.is_none_or(f64::is_finite);
-    let unscored = evidence.empty || evidence.full;
-    // An empty or full prediction has no mu to compare; where the policy lets it pass, only "nothing passes" stops it.
-    // Coverage 0 stops everything, with or without a calibration.
+    let finite = inputs.mu.is_finite() && score.is_none_or(f64::is_finite);
+    let unscored = inputs.empty || inputs.full;
+    // An empty or full prediction has no mu to compare; where the policy accepts it, only coverage 0 rejects it.
+    // Coverage 0 rejects everything, with or without a calibration.
     let closed = threshold == Some(f64::INFINITY)
         || threshold.is_some_and(f64::is_nan)
         || (threshold.is_none()
             && policy
                 .coverage
                 .is_some_and(|coverage| coverage.is_nan() || coverage <= 0.0));
-    let reaches =
-        unscored || threshold.is_none_or(|threshold| judged.is_some_and(|judged| judged >= threshold));
+    let reaches = unscored || threshold.is_none_or(|threshold| score.is_some_and(|score| score >= threshold));
     let against = |reason: Reason| match reason {
         Reason::NotFinite => !finite,
-        Reason::InputOutOfRange => !evidence.input_in_range,
-        Reason::EmptyPrediction => evidence.empty && !policy.accept_empty,
-        Reason::FullPrediction => evidence.full && !policy.accept_empty,
-        // Without the score that is to be judged there is nothing that a waiver could go by.
-        Reason::NotCalibrated => judged.is_none() || (calibration.is_none() && !policy.accept_uncalibrated),
+        Reason::InputOutOfRange => !inputs.input_in_range,
+        Reason::EmptyPrediction => inputs.empty && !policy.accept_empty,
+        Reason::FullPrediction => inputs.full && !policy.accept_empty,
+        // The waiver covers a missing calibration, not a missing score.
+        Reason::NotCalibrated => score.is_none() || (calibration.is_none() && !policy.accept_uncalibrated),
         Reason::BelowThreshold => finite && (closed || !reaches),
     };
     let reasons: Vec<Reason> = Reason::ALL
@@ -133,7 +130,7 @@ pub fn decide(evidence: &QcInputs, calibration: Option<&Calibration>, policy: &P
         .collect();
     Decision {
         accept: reasons.is_empty(),
-        mu: evidence.mu,
+        mu: inputs.mu,
         by: policy.by,
         threshold,
         coverage,

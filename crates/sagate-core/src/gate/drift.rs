@@ -1,4 +1,4 @@
-//! How far scores have moved from those of the calibration.
+//! Drift of scores from the calibration: two-sample Kolmogorov-Smirnov distance.
 
 /// Two-sample Kolmogorov-Smirnov distance: the largest difference between the shares of the two samples that lie at or below one
 /// value, in [0, 1]; 0 where both are distributed alike. Values that are not finite are left out. `None` where a sample is
@@ -22,8 +22,8 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> Option<f64> {
     Some(differences.fold(0.0, f64::max))
 }
 
-/// The distance that two samples of these sizes from one distribution stay below in 95 % of cases, at most 1 (Smirnov 1948):
-/// `1.358 sqrt((n + m) / (n m))`, which holds for large samples and is a little too wide for small ones.
+/// The critical value of the distance at the 5 % level for samples of these sizes, at most 1 (Smirnov 1948):
+/// `1.358 sqrt((n + m) / (n m))`. An asymptotic formula, slightly conservative for small samples.
 pub fn ks_critical_value(n: usize, m: usize) -> f64 {
     let (n, m) = (n as f64, m as f64);
     (1.358 * ((n + m) / (n * m)).sqrt()).min(1.0)

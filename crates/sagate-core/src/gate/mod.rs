@@ -1,21 +1,22 @@
-//! The gate (section 4.6 of the paper): lets an image through or hands it to a human, by its mean SA score mu.
+//! The gate (section 4.6 of the paper): accepts an image or refers it to a human, by its mean SA score mu or its quality score.
 //!
-//! [`Calibration`] holds mu of images that the model is known to fit, and turns a coverage into a threshold. [`Policy`]
-//! is what the operator and the request want. [`decide`] brings both to the [`QcInputs`] of one image and fails closed:
-//! what cannot be judged is rejected, with a [`Reason`]. [`UnitScores`] keeps what every unit said of each calibration
-//! image, so that other scores can be fitted later without the images. [`evaluation`] has the metrics that scores are judged
-//! with where the truth is known. [`RehearsedScore`] is a score beside mu that has learned what
-//! failure looks like, and [`ExpectedDice`] says what Dice it promises.
+//! - [`Calibration`]: mu on calibration images; turns a coverage into a threshold.
+//! - [`Policy`]: what the operator's settings and the request ask for.
+//! - [`decide`]: applies both to the [`QcInputs`] of one image. Fails closed: an image without a valid score is rejected with a
+//!   [`Reason`].
+//! - [`UnitScores`]: every unit's SA score on each calibration image, so that other scores can be fitted later without the images.
+//! - [`QualityScore`]: a score learned by perturbation calibration; [`DiceEstimator`] maps it to an estimated Dice.
+//! - [`evaluation`]: metrics of how well a score ranks images whose ground truth is known.
 
 mod calibration;
 mod confidence;
 mod decision;
 mod drift;
+mod estimated_dice;
 pub mod evaluation;
-mod expected_dice;
 mod policy;
 mod profile;
-mod rehearsed;
+mod quality_score;
 mod shape;
 mod unit_scores;
 
@@ -23,9 +24,9 @@ pub use calibration::{Calibration, CalibrationError, Entry, FORMAT, ScoreCalibra
 pub use confidence::Confidence;
 pub use decision::{Decision, QcInputs, Reason, decide};
 pub use drift::{kolmogorov_smirnov, ks_critical_value};
-pub use expected_dice::{Expectation, ExpectedDice, LabelledScore, MIN_LABELLED};
+pub use estimated_dice::{DiceEstimator, EstimatedDice, LabelledScore, MIN_LABELLED};
 pub use policy::{By, Policy, PolicyError};
 pub use profile::{MIN_IMAGES, UnitProfile};
-pub use rehearsed::{FeatureVector, MIN_SAMPLES, RehearsedScore};
+pub use quality_score::{FeatureVector, MIN_SAMPLES, QualityScore};
 pub use shape::Shape;
 pub use unit_scores::{UnitScores, UnitScoresError};

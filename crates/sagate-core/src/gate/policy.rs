@@ -1,41 +1,41 @@
-//! What the operator wants of the gate, and what a request may ask of it.
+//! The gate's policy: the operator's settings, and the overrides that a request may set.
 
 use serde::{Deserialize, Serialize};
 
-/// Which score the gate judges.
+/// Which score the gate compares with the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
     /// The mean SA score mu (eq. 12).
     #[default]
     Mu,
-    /// The rehearsed score; of a model that has none, nothing passes.
+    /// The quality score; a model without one accepts nothing.
     Score,
 }
 
-/// How the gate is set. The operator's settings make one; [`Policy::with_request`] narrows it to one request.
+/// The gate's parameters. The operator's settings give the defaults; [`Policy::with_request`] applies those of one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Which score is held against the threshold.
+    /// Which score is compared with the threshold.
     pub by: By,
-    /// Share of images like the calibration's that shall pass, 0..=1. `None`: the coverage in the calibration.
+    /// Share of images like the calibration's to accept, 0..=1. `None`: the calibration's default coverage.
     pub coverage: Option<f64>,
-    /// A threshold on the score that is judged, used in place of the coverage's.
+    /// A threshold on the gate's score, which replaces the coverage.
     pub threshold: Option<f64>,
-    /// Lowest and highest coverage that a request may ask for.
+    /// Lowest and highest coverage that a request may set.
     pub allowed_coverage: [f64; 2],
-    /// Lowest and highest threshold that a request may ask for.
+    /// Lowest and highest threshold that a request may set.
     pub allowed_threshold: [f64; 2],
-    /// Whether an image with an empty or a full prediction passes; mu says nothing of either, so no threshold is
-    /// asked (but at coverage 0 none passes).
+    /// Whether an image with an empty or a full prediction passes. mu is undefined for both, so no threshold applies (but at coverage 0
+    /// none passes).
     pub accept_empty: bool,
-    /// Whether an image may pass where the model has no calibration: with a threshold when that reaches it, without
-    /// one when it is finite.
+    /// Whether an image may pass where the model has no calibration: if the score reaches the threshold where one is set, otherwise if
+    /// it is finite.
     pub accept_uncalibrated: bool,
 }
 
 impl Default for Policy {
-    /// The calibration's coverage, every request allowed, and what cannot be judged rejected.
+    /// The calibration's coverage, every coverage and threshold allowed in requests, no waivers.
     fn default() -> Self {
         Policy {
             by: By::Mu,
@@ -49,17 +49,17 @@ impl Default for Policy {
     }
 }
 
-/// A request for more than is allowed.
+/// Why a request's coverage or threshold was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PolicyError {
-    /// Outside of what the settings allow, or no number.
+    /// Outside the allowed range, or NaN.
     #[error("{field} is {value}: it must lie from {} to {} (setting gate.allowed_{field})", allowed[0], allowed[1])]
     OutOfRange {
         /// `coverage` or `threshold`.
         field: &'static str,
-        /// What was asked for.
+        /// The requested value.
         value: f64,
-        /// What is allowed.
+        /// The allowed range.
         allowed: [f64; 2],
     },
     /// Coverage and threshold at once.
@@ -67,15 +67,15 @@ pub enum PolicyError {
         "coverage {coverage} and threshold {threshold} were both asked for: one of them sets the gate, leave out the other"
     )]
     Both {
-        /// The coverage asked for.
+        /// The requested coverage.
         coverage: f64,
-        /// The threshold asked for.
+        /// The requested threshold.
         threshold: f64,
     },
 }
 
 impl Policy {
-    /// This policy with what a request asks for, if anything.
+    /// This policy with a request's coverage or threshold, if it has one.
     ///
     /// # Errors
     /// A coverage or threshold outside of the allowed range, or both at once.

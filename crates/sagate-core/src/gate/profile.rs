@@ -1,34 +1,34 @@
-//! The profile of an image: what every unit of mu says of it, and how usual that is.
+//! The distribution of the units' SA scores over calibration images, and how typical an image's scores are.
 //!
-//! mu is the mean over all units. Two things are lost in it. Some units tell object from background on hardly any image: they
-//! add noise. And some damage makes units agree *more* with the output than they do on any good image, so that a high mean is as
-//! suspect as a low one. A profile fitted on calibration images, without any truth, knows both.
+//! mu is the mean over all units, which loses two things. Some units separate object from background on hardly any image and add
+//! noise. And some corruptions make units agree *more* with the output than they do on any good image, so that a high mean is as suspect
+//! as a low one. A profile fitted on calibration images, without ground truth, detects both.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 /// Units whose mean SA score over the calibration images is at least this share of the best unit's count as reliable.
 const RELIABLE: f64 = 0.8;
 
-/// Profiles of fewer calibration images are no distribution.
+/// The fewest calibration images that a profile is fitted on.
 pub const MIN_IMAGES: usize = 5;
 
-/// What the units' SA scores usually are: their mean and covariance over calibration images.
+/// Mean and covariance of the units' SA scores over calibration images.
 #[derive(Debug, Clone)]
 pub struct UnitProfile {
     mean: Array1<f64>,
     /// Inverse of the covariance.
     precision: Array2<f64>,
-    /// Share of the target in the covariance, 0..=1.
+    /// Shrinkage intensity, 0..=1: the weight of the shrinkage target in the covariance.
     shrinkage: f64,
     reliable: Vec<usize>,
 }
 
 impl UnitProfile {
-    /// From the SA scores of calibration images `[images, units]`, each 0..=1. `None` where there are fewer than
-    /// [`MIN_IMAGES`] images or no unit, or a score is not finite.
+    /// Fits the SA scores of calibration images `[images, units]`, each 0..=1. `None` where there are fewer than [`MIN_IMAGES`] images
+    /// or no unit, or a score is not finite.
     ///
-    /// With few images and many units the empirical covariance has no inverse: it is shrunk towards a multiple of the identity
-    /// by the share that Ledoit and Wolf (2004) derive.
+    /// With few images and many units the empirical covariance is singular, so it is shrunk towards a multiple of the identity with the
+    /// intensity of Ledoit and Wolf (2004).
     pub fn fit(scores: &Array2<f64>) -> Option<UnitProfile> {
         let (images, units) = scores.dim();
         if images < MIN_IMAGES || units == 0 || scores.iter().any(|score| !score.is_finite()) {
@@ -47,17 +47,17 @@ impl UnitProfile {
         })
     }
 
-    /// How many units there are.
+    /// The number of units.
     pub fn units(&self) -> usize {
         self.mean.len()
     }
 
-    /// The units that are reliable, by number.
+    /// Indices of the reliable units.
     pub fn reliable(&self) -> &[usize] {
         &self.reliable
     }
 
-    /// The share of the target in the covariance, 0..=1.
+    /// Shrinkage intensity of the covariance, 0..=1.
     pub fn shrinkage(&self) -> f64 {
         self.shrinkage
     }
@@ -65,9 +65,9 @@ impl UnitProfile {
     /// The mean SA score over the reliable units, 0..=1.
     ///
     /// # Panics
-    /// Where the scores are not of the profile's number of units.
+    /// Where the number of scores is not the number of units.
     pub fn agreement(&self, units: &[f64]) -> f64 {
-        assert_eq!(units.len(), self.units(), "a profile is of its units");
+        assert_eq!(units.len(), self.units(), "one score a unit");
         self.reliable.iter().map(|&unit| units[unit]).sum::<f64>() / self.reliable.len() as f64
     }
 
@@ -76,13 +76,13 @@ impl UnitProfile {
     /// # Panics
     /// As [`UnitProfile::agreement`].
     pub fn distance(&self, units: &[f64]) -> f64 {
-        assert_eq!(units.len(), self.units(), "a profile is of its units");
-        let off = &ArrayView1::from(units) - &self.mean;
-        off.dot(&self.precision.dot(&off)).max(0.0)
+        assert_eq!(units.len(), self.units(), "one score a unit");
+        let centred = &ArrayView1::from(units) - &self.mean;
+        centred.dot(&self.precision.dot(&centred)).max(0.0)
     }
 
-    /// How usual the profile is, 0..=1: `exp(-distance / (3 N))` with the number of units N, so that the images of the
-    /// calibration, whose distance is about N, keep about 0.7.
+    /// Typicality, 0..=1: `exp(-distance / (3 N))` with the number of units N. Calibration images, whose distance is about N, score
+    /// about 0.7.
     ///
     /// # Panics
     /// As [`UnitProfile::agreement`].
@@ -91,7 +91,7 @@ impl UnitProfile {
     }
 }
 
-/// The covariance of centred rows, shrunk towards a multiple of the identity, and the share of the latter (Ledoit and Wolf 2004).
+/// The covariance of centred rows, shrunk towards a multiple of the identity, and the shrinkage intensity (Ledoit and Wolf 2004).
 fn shrunk_covariance(centred: &Array2<f64>) -> (Array2<f64>, f64) {
     let (images, units) = (centred.nrows() as f64, centred.ncols());
     let empirical = centred.t().dot(centred) / images;
@@ -107,7 +107,7 @@ fn shrunk_covariance(centred: &Array2<f64>) -> (Array2<f64>, f64) {
         .sum();
     let noise = (spread / (images * images)).clamp(0.0, apart);
     let share = if apart > 0.0 { noise / apart } else { 1.0 };
-    // Units that never differ would leave no inverse.
+    // The floor keeps the matrix invertible where units are constant.
     let floor = Array2::<f64>::eye(units) * (scale * 1e-6).max(1e-12);
     (empirical * (1.0 - share) + target * share + floor, share)
 }
@@ -118,14 +118,14 @@ fn inverse(matrix: &Array2<f64>) -> Option<Array2<f64>> {
     let mut factor = Array2::<f64>::zeros((size, size));
     for row in 0..size {
         for column in 0..=row {
-            let mut rest = matrix[[row, column]];
+            let mut remainder = matrix[[row, column]];
             for k in 0..column {
-                rest -= factor[[row, k]] * factor[[column, k]];
+                remainder -= factor[[row, k]] * factor[[column, k]];
             }
             factor[[row, column]] = if row != column {
-                rest / factor[[column, column]]
-            } else if rest > 0.0 {
-                rest.sqrt()
+                remainder / factor[[column, column]]
+            } else if remainder > 0.0 {
+                remainder.sqrt()
             } else {
                 return None;
             };
@@ -136,8 +136,8 @@ fn inverse(matrix: &Array2<f64>) -> Option<Array2<f64>> {
     for column in 0..size {
         for row in column..size {
             let unit = if row == column { 1.0 } else { 0.0 };
-            let known: f64 = (column..row).map(|k| factor[[row, k]] * lower[[k, column]]).sum();
-            lower[[row, column]] = (unit - known) / factor[[row, row]];
+            let solved: f64 = (column..row).map(|k| factor[[row, k]] * lower[[k, column]]).sum();
+            lower[[row, column]] = (unit - solved) / factor[[row, row]];
         }
     }
     Some(lower.t().dot(&lower))

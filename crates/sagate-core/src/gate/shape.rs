@@ -1,8 +1,8 @@
-//! The shape of a mask in a few numbers: what an anatomy's mask usually is like, whatever it was made of.
+//! Shape descriptors of a mask, independent of the image's intensities.
 
 use ndarray::Array2;
 
-/// Sizes are shares of the image, so that they do not depend on its resolution. All are 0 without an object.
+/// Shape descriptors, independent of the image's resolution. All are 0 without an object.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Shape {
     /// Share of the pixels that are object, 0..=1.
@@ -14,21 +14,21 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Of the pixels of `labels` `[height, width]` that are not background.
+    /// The shape of the pixels of `labels` `[height, width]` that are not background.
     pub fn new(labels: &Array2<u8>) -> Shape {
         let (height, width) = labels.dim();
         let labels = labels.as_standard_layout();
-        let cells = labels.as_slice().expect("standard layout is one slice");
+        let pixels = labels.as_slice().expect("standard layout is one slice");
         let (mut count, mut rows, mut squares, mut edges) = (0u64, 0u64, 0u64, 0u64);
-        // Columns are counted down the image and weighed once, at the end: counting vectorises.
+        // Count pixels per column and weight the counts once at the end: counting vectorises.
         let mut in_column = vec![0u32; width];
         let mut above: &[u8] = &[];
-        for (number, row) in cells.chunks_exact(width.max(1)).enumerate() {
+        for (number, row) in pixels.chunks_exact(width.max(1)).enumerate() {
             let mut own = 0;
             for (count, &label) in in_column.iter_mut().zip(row) {
-                let here = u32::from(label > 0);
-                own += here;
-                *count += here;
+                let is_object = u32::from(label > 0);
+                own += is_object;
+                *count += is_object;
             }
             let differ = |a: &[u8], b: &[u8]| -> u32 {
                 a.iter()

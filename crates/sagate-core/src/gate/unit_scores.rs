@@ -1,4 +1,4 @@
-//! `calibration.safetensors`: what every unit said of each calibration image, one byte a unit.
+//! `calibration.safetensors`: the SA score of every unit on each calibration image, one byte a score.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,29 +25,29 @@ pub enum UnitScoresError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The file is not what it should be.
+    /// The file's content is invalid.
     #[error("{name}: {message}")]
     Form {
         /// The file.
         name: String,
-        /// What is wrong and what would be right.
+        /// The error and the expected value.
         message: String,
     },
-    /// A row that does not fit the others, or a score that is none.
+    /// A row of another length, or a score out of range.
     #[error("unit scores of image `{image}`: {message}")]
     Row {
         /// The image.
         image: String,
-        /// What is wrong and what would be right.
+        /// The error and the expected value.
         message: String,
     },
 }
 
 impl UnitScores {
-    /// Takes the SA scores of every unit, each 0..=1, for each named image; a score is kept as `round(255 * score)`.
+    /// Stores the SA scores of every unit, each 0..=1, for each named image, as `round(255 * score)`.
     ///
     /// # Errors
     /// Rows of different length, or a score that is not within 0..=1.
@@ -86,7 +86,7 @@ impl UnitScores {
         &self.names
     }
 
-    /// The scores as they are kept: `[images, units]`, each 255 times the SA score.
+    /// The scores as stored: `[images, units]`, each 255 times the SA score.
     pub fn bytes(&self) -> &Array2<u8> {
         &self.scores
     }

@@ -1,20 +1,20 @@
-//! What a file holds, by its own first bytes: a format that is read here, or one that is not and is worth naming.
+//! Format detection by a file's first bytes: supported formats, and unsupported ones that error messages can name.
 
 use super::read::Format;
 use super::{inflate, nifti, npy, png, tensor};
 
-/// What the first bytes say.
+/// The detected format.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Content {
-    /// A format that is read here.
+    /// A supported format.
     Readable(Format),
-    /// Another that is known: what it is, in words.
+    /// A known but unsupported format, with its name.
     Foreign(&'static str),
-    /// Nothing.
+    /// No known format.
     Unknown,
 }
 
-/// Looks at the first bytes; of gzip, at those of what is packed.
+/// Detects the format from the first bytes; of gzip, from those of the unpacked data.
 pub(super) fn identify(bytes: &[u8]) -> Content {
     if let Some(format) = readable(bytes) {
         return Content::Readable(format);
@@ -30,7 +30,7 @@ pub(super) fn identify(bytes: &[u8]) -> Content {
     foreign(bytes).map_or(Content::Unknown, Content::Foreign)
 }
 
-/// Unpacked bytes of gzip that are looked at.
+/// Bytes of gzip that are unpacked for detection.
 const PACKED_START: u64 = 1024;
 
 fn readable(bytes: &[u8]) -> Option<Format> {
@@ -50,7 +50,7 @@ fn readable(bytes: &[u8]) -> Option<Format> {
 }
 
 /// Formats by the bytes that they begin with.
-const BEGINNINGS: [(&[u8], &str); 22] = [
+const SIGNATURES: [(&[u8], &str); 22] = [
     (
         b"version https://git-lfs.github.com/spec/",
         "a Git LFS pointer, not the file itself; `git lfs pull` fetches it",
@@ -82,8 +82,8 @@ const BEGINNINGS: [(&[u8], &str); 22] = [
 ];
 
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    let begins = BEGINNINGS.iter().find(|(start, _)| bytes.starts_with(start));
-    let at = |place: usize, tag: &[u8]| bytes.get(place..).is_some_and(|rest| rest.starts_with(tag));
+    let begins = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start));
+    let at = |offset: usize, tag: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(tag));
     if at(128, b"DICM") || is_bare_dicom(bytes) {
         Some("DICOM")
     } else if let Some(&(_, what)) = begins {
@@ -108,7 +108,7 @@ fn is_bare_dicom(bytes: &[u8]) -> bool {
     matches!(group, 2 | 8) && (explicit || implicit && group == 8 && element != 0)
 }
 
-/// HTML, XML and JSON: what a server sends in place of a file.
+/// HTML, XML and JSON, which servers send instead of a file on errors.
 fn markup(bytes: &[u8]) -> Option<&'static str> {
     let text = bytes
         .strip_prefix(b"\xef\xbb\xbf")

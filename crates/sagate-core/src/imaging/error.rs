@@ -1,4 +1,4 @@
-//! What can be wrong with a picture, said so that a person knows what to do.
+//! Errors of imaging. Messages say what to do.
 
 use std::io;
 
@@ -14,16 +14,16 @@ pub enum ImagingError {
     Unreadable {
         /// The file.
         file: String,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A folder stands where a file was meant.
+    /// The path is a folder, not a file.
     #[error("{file}: is a folder; name one image file in it")]
     Folder {
         /// The folder.
         file: String,
     },
-    /// The first bytes are of no format that is read here, and the file's extension says nothing that they do not deny.
+    /// Neither the first bytes nor the extension are of a supported format.
     #[error(
         "{file}: format is unknown ({found}); it should be NIfTI (.nii, .nii.gz, .hdr with .img), PNG, JPEG, \
          NumPy .npy or safetensors"
@@ -43,7 +43,7 @@ pub enum ImagingError {
         field: &'static str,
         /// What is there.
         found: String,
-        /// What should be there.
+        /// The expected content.
         right: String,
     },
     /// The picture is larger, or would unpack to more, than the limits allow.
@@ -55,7 +55,7 @@ pub enum ImagingError {
         field: &'static str,
         /// How large it is.
         was: String,
-        /// The most that is allowed.
+        /// The limit.
         limit: String,
     },
     /// A field has a value that cannot be used.
@@ -67,7 +67,7 @@ pub enum ImagingError {
         field: String,
         /// Its value.
         was: String,
-        /// The values that would do.
+        /// The allowed values.
         right: String,
     },
     /// The bytes do not follow their format.
@@ -88,14 +88,14 @@ pub enum ImagingError {
     NotFinite {
         /// The file.
         file: String,
-        /// How many.
+        /// Number of such values.
         count: usize,
-        /// Of how many.
+        /// Number of values in all.
         total: usize,
         /// The index of the first, axes as in the array that was read.
         first: String,
     },
-    /// A mask lies elsewhere than its image.
+    /// A mask is not aligned with its image.
     #[error(
         "{file}: by its header (sform, qform) it lies up to {millimetres:.3} mm from its image {image}; it should lie \
          within {allowed:.3} mm, a tenth of a voxel: resample it onto the image's grid"
@@ -105,9 +105,9 @@ pub enum ImagingError {
         file: String,
         /// The image's file.
         image: String,
-        /// How far the furthest corner lies from where the image has it.
+        /// Largest distance between corresponding corners.
         millimetres: f64,
-        /// The most that is allowed.
+        /// The limit.
         allowed: f64,
     },
     /// A preprocessing step cannot be applied.
@@ -119,7 +119,7 @@ pub enum ImagingError {
         field: String,
         /// Its value.
         was: String,
-        /// The values that would do.
+        /// The allowed values.
         right: String,
     },
     /// A file could not be written.
@@ -128,7 +128,7 @@ pub enum ImagingError {
 }
 
 impl ImagingError {
-    /// A [`ImagingError::Field`] from anything that can be shown.
+    /// An [`ImagingError::Field`] from displayable values.
     pub(crate) fn field(
         file: &str,
         field: impl Into<String>,
@@ -143,7 +143,7 @@ impl ImagingError {
         }
     }
 
-    /// A [`ImagingError::Step`] from anything that can be shown.
+    /// An [`ImagingError::Step`] from displayable values.
     pub(crate) fn step(
         step: &'static str,
         field: impl Into<String>,
@@ -158,7 +158,7 @@ impl ImagingError {
         }
     }
 
-    /// A [`ImagingError::Damaged`] with a decoder's own words.
+    /// An [`ImagingError::Damaged`] with a decoder's message.
     pub(crate) fn damaged(file: &str, format: &'static str, reason: impl ToString) -> Self {
         Self::Damaged {
             file: file.to_owned(),

@@ -1,4 +1,4 @@
-//! gzip with a bound: what unpacks to more than was asked for is an error, not memory.
+//! gzip decompression with a size limit: more data than allowed is an error and is not allocated.
 
 use std::io::{self, Read};
 
@@ -14,7 +14,7 @@ pub(super) fn is_gzip(bytes: &[u8]) -> bool {
 /// Up to `count` unpacked bytes from the start; fewer where the stream ends or is damaged.
 pub(super) fn start(bytes: &[u8], count: u64) -> Vec<u8> {
     let mut unpacked = Vec::new();
-    // What was unpacked before an error is kept: the reader that takes over will meet the error itself.
+    // Ignore the error: the reader that decodes the whole stream reports it.
     let _ = Members::new(bytes).take(count).read_to_end(&mut unpacked);
     unpacked
 }

@@ -1,9 +1,8 @@
-//! How large a picture may be.
+//! Size limits of pictures.
 
 use super::ImagingError;
 
-/// How large one picture may be once decoded. Checked against what the header claims before anything is allocated,
-/// and again while bytes are unpacked.
+/// Size limits of one decoded picture. Checked against the header before allocation, and again while bytes are unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Values in all: height x width x channels, or the voxels of a volume x channels.

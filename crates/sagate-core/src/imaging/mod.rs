@@ -6,9 +6,8 @@
 //! - write a mask as PNG, NIfTI, COCO run lengths or packed bits: [`mask`];
 //! - draw overlays, heat maps, grids and curves: [`figure`].
 //!
-//! Every reader refuses what it cannot vouch for: bytes that are missing, sizes above [`Limits`], values that are not
-//! finite. The error ([`ImagingError`]) names the file, the field, what it was and what would be right.
-//! Every writer goes through [`atomic`](crate::atomic), so that no half-written file is left behind.
+//! Every reader refuses incomplete data, sizes above [`Limits`] and values that are not finite. The error ([`ImagingError`]) names the file, the field, what it was and what would be right.
+//! Every writer uses [`atomic`](crate::atomic), so that no partial file is left behind.
 
 mod content;
 mod error;

@@ -1,6 +1,6 @@
 //! NumPy `.npy`: one array after a short header in Python's own notation.
 //!
-//! The header is read here, with a bound on its length and no recursion, since it comes from strangers.
+//! The header parser is our own, with a bound on the length and no recursion, since headers are untrusted.
 
 use ndarray::{Array3, ArrayD, IxDyn, ShapeBuilder};
 
@@ -10,7 +10,7 @@ use super::{Dtype, Image, ImagingError, Limits};
 /// What every `.npy` file begins with.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longer headers belong to structured types, which are no images.
-const LONGEST_HEADER: usize = 4096;
+const MAX_HEADER: usize = 4096;
 
 /// Reads `[height, width]` or `[channels, height, width]`, in C or Fortran order.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Image, ImagingError> {
@@ -129,12 +129,12 @@ fn split<'a>(bytes: &'a [u8], name: &str) -> Result<(&'a str, &'a [u8]), Imaging
         version => return Err(ImagingError::field(name, ".npy version", version, "1, 2 or 3")),
     };
     let length = length.ok_or_else(truncated)?;
-    if length > LONGEST_HEADER {
+    if length > MAX_HEADER {
         return Err(ImagingError::field(
             name,
             "header length",
             length,
-            format!("at most {LONGEST_HEADER} bytes"),
+            format!("at most {MAX_HEADER} bytes"),
         ));
     }
     let text = bytes.get(start..start + length).ok_or_else(truncated)?;

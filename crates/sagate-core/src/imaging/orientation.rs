@@ -22,8 +22,7 @@ impl Orientation {
         flip_columns: false,
     };
 
-    /// What the tag says: 1 is as stored, 6 a quarter turn clockwise. Any other value than 1 to 8 means that the writer does
-    /// not know, and the picture is shown as stored.
+    /// From the tag's value: 1 is as stored, 6 a rotation by 90 degrees clockwise. Values other than 1 to 8 count as 1.
     pub fn from_exif_value(value: u16) -> Orientation {
         Orientation {
             transpose: (5..=8).contains(&value),
@@ -55,7 +54,7 @@ impl Orientation {
         self.flip(stored)
     }
 
-    /// The way back: an array as shown, turned as it is stored.
+    /// Inverse of [`Orientation::upright`]: an array as shown, in the stored orientation.
     pub fn stored<'a, T, D: Dimension>(self, upright: ArrayView<'a, T, D>) -> ArrayView<'a, T, D> {
         let (rows, columns) = last_axes(upright.ndim());
         let mut stored = self.flip(upright);

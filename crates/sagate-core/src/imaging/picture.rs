@@ -23,7 +23,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of which nothing is known but its pixels and their size, shown as it is stored.
+    /// An image without orientation and geometry.
     pub fn new(pixels: Array3<f32>, spacing: [f64; 2]) -> Image {
         Image {
             pixels,
@@ -127,7 +127,7 @@ impl Volume {
             target.assign(&source);
         }
         Image {
-            geometry: SliceGeometry::of(&self.geometry, plane, index).map(Arc::new),
+            geometry: SliceGeometry::of_slice(&self.geometry, plane, index).map(Arc::new),
             ..Image::new(pixels, plane.spacing(self.spacing))
         }
     }

@@ -72,7 +72,7 @@ impl Placement {
             let (a, b) = (self.corner(corner), other.corner(corner));
             (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f64>().sqrt()
         };
-        // Numbers that overflow to NaN lie nowhere.
+        // NaN from overflow counts as infinitely far.
         let farther = |most: f64, far: f64| {
             if far.is_nan() {
                 f64::INFINITY

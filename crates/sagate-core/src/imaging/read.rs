@@ -1,4 +1,4 @@
-//! Which format a file has, and the way to its reader.
+//! Dispatch of a file or bytes to the reader of its format.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::content::{self, Content};
 use super::{Dtype, ImagingError, Limits, Picture, inflate, jpeg, nifti, npy, png, tensor};
 
-/// How bytes are to be read.
+/// A supported format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// NIfTI-1 or NIfTI-2 in one file, plain or gzipped.
@@ -167,7 +167,7 @@ pub fn decode(bytes: &[u8], format: Format, name: &str, limits: &Limits) -> Resu
     }
 }
 
-/// Refuses bytes that say that they are of another format. Those of values alone say nothing.
+/// Refuses bytes that are detected as another format. Raw values cannot be detected.
 fn require_format(bytes: &[u8], format: &Format, name: &str) -> Result<(), ImagingError> {
     if matches!(format, Format::Raw { .. }) {
         return Ok(());

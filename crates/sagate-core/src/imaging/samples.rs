@@ -80,7 +80,7 @@ impl Dtype {
     }
 }
 
-/// Whether any value is so. All are looked at, without a branch for each; those of a dense array as many at once as a vector holds.
+/// Whether any value satisfies the predicate. Branch-free over all values, so that dense arrays vectorise.
 pub(crate) fn any_value<S, D>(values: &ArrayBase<S, D>, so: impl Fn(f32) -> bool) -> bool
 where
     S: Data<Elem = f32>,

@@ -9,12 +9,12 @@ use super::{Dtype, Image, ImagingError, Limits};
 
 /// The name of the tensor that holds the picture.
 const TENSOR: &str = "image";
-/// More header than this belongs to no picture.
-const LONGEST_HEADER: u64 = 1 << 20;
+/// Limit on the header's length.
+const MAX_HEADER: u64 = 1 << 20;
 
 /// Whether bytes begin as safetensors does: a header's length, and the header's first brace.
 pub(super) fn looks_like_safetensors(bytes: &[u8]) -> bool {
-    header_length(bytes).is_some_and(|length| length <= LONGEST_HEADER) && bytes.get(8) == Some(&b'{')
+    header_length(bytes).is_some_and(|length| length <= MAX_HEADER) && bytes.get(8) == Some(&b'{')
 }
 
 fn header_length(bytes: &[u8]) -> Option<u64> {
@@ -23,8 +23,8 @@ fn header_length(bytes: &[u8]) -> Option<u64> {
 
 /// Reads the tensor `image`, `[height, width]` or `[channels, height, width]`.
 pub(super) fn decode_safetensors(bytes: &[u8], name: &str, limits: &Limits) -> Result<Image, ImagingError> {
-    if let Some(length) = header_length(bytes).filter(|&length| length > LONGEST_HEADER) {
-        let right = format!("at most {LONGEST_HEADER} bytes");
+    if let Some(length) = header_length(bytes).filter(|&length| length > MAX_HEADER) {
+        let right = format!("at most {MAX_HEADER} bytes");
         return Err(ImagingError::field(
             name,
             "safetensors header length",

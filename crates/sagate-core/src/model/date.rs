@@ -4,8 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECONDS_A_DAY: u64 = 86_400;
 
-/// Today in UTC as `YYYY-MM-DD`. `SOURCE_DATE_EPOCH` (seconds since 1970) stands in for the clock where it is set, so
-/// that a rebuilt model can be the same to the byte.
+/// Today in UTC as `YYYY-MM-DD`. `SOURCE_DATE_EPOCH` (seconds since 1970) replaces the clock where it is set, for reproducible models.
 pub fn today() -> String {
     let stated = std::env::var("SOURCE_DATE_EPOCH")
         .ok()

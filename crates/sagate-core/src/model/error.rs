@@ -1,11 +1,11 @@
-//! What can be wrong with a model, in sentences that name file and field.
+//! Errors of a model. Messages name file and field.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -18,13 +18,13 @@ pub enum Severity {
 /// One thing that is wrong with a model's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// The file it is about.
     pub file: PathBuf,
     /// The field within the file, where it is about one.
     pub field: Option<String>,
-    /// What is wrong and what would be right.
+    /// The error and the expected value.
     pub message: String,
 }
 
@@ -68,17 +68,17 @@ pub enum ModelError {
     /// A reference that is not `NAME` or `NAME@VERSION`.
     #[error("`{reference}` names no model: {message}")]
     Reference {
-        /// What was asked for.
+        /// The requested reference.
         reference: String,
-        /// What is wrong with it.
+        /// The error.
         message: String,
     },
     /// There is no folder of models.
     #[error("there is no folder of models at {}: {source} (set it with --models DIR or the setting models.dir)", dir.display())]
     NoRepository {
-        /// Where it was looked for.
+        /// The expected path.
         dir: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A folder that held models lists none.
@@ -94,11 +94,11 @@ pub enum ModelError {
     /// The repository has no such model.
     #[error("there is no model `{reference}` in {}; there is {available}", dir.display())]
     Unknown {
-        /// What was asked for.
+        /// The requested reference.
         reference: String,
         /// The repository.
         dir: PathBuf,
-        /// What it has.
+        /// The available models.
         available: String,
     },
     /// The folder has defects that make it unusable.
@@ -116,7 +116,7 @@ pub enum ModelError {
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A file cannot be written.

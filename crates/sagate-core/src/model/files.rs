@@ -1,16 +1,16 @@
 //! The names of a model's files.
 
-/// What the model is.
+/// The manifest.
 pub const MANIFEST: &str = "manifest.toml";
 /// The network's weights.
 pub const WEIGHTS: &str = "weights.safetensors";
 /// mu of the calibration images.
 pub const CALIBRATION: &str = "calibration.json";
-/// What every unit said of the calibration images.
+/// SA score of every unit on each calibration image.
 pub const UNIT_SCORES: &str = "calibration.safetensors";
-/// An image, and what the model says of it.
+/// An image and the model's result for it.
 pub const GOLDEN: &str = "golden.safetensors";
-/// The sums of all of them.
-pub const SUMS: &str = "SHA256SUMS";
-/// Every file that has a meaning, but for the sums.
+/// The checksums of all of them.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+/// Every file of a model but the checksums.
 pub const ALL: [&str; 5] = [MANIFEST, WEIGHTS, CALIBRATION, UNIT_SCORES, GOLDEN];

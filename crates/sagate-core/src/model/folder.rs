@@ -1,17 +1,17 @@
-//! One model's folder, opened: sums checked, manifest read; weights and calibration on demand.
+//! One model's folder: opening verifies checksums and manifest; weights and calibration are read on demand.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::checksums::{self, Checksums};
 use super::error::{Finding, ModelError, Severity};
 use super::files;
 use super::golden::Golden;
 use super::manifest::Manifest;
-use super::sums::{self, Sums};
 use crate::gate::{Calibration, UnitScores};
 use crate::nn::checkpoint::Weights;
 
-/// A model whose sums agree and whose manifest makes sense.
+/// A model whose checksums match and whose manifest is valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     manifest: Manifest,
@@ -19,14 +19,14 @@ pub struct Model {
     hash: String,
 }
 
-/// What a look at a folder gave; a model where nothing was an error.
+/// The result of inspecting a folder; `model` where manifest and checksums could be read.
 pub(super) struct Inspection {
     pub model: Option<Model>,
     pub findings: Vec<Finding>,
 }
 
 impl Model {
-    /// Opens a model's folder: checks every sum and the manifest.
+    /// Opens a model's folder: verifies every checksum and the manifest.
     ///
     /// # Errors
     /// [`ModelError::Defective`] with everything that is wrong, each with its file and field.
@@ -42,30 +42,30 @@ impl Model {
         }
     }
 
-    /// What the model says of itself.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Where it lies.
+    /// The model's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What tells this content from any other: the SHA-256 of its `SHA256SUMS`, 64 hexadecimal digits.
+    /// The content hash: the SHA-256 of its `SHA256SUMS`, 64 hexadecimal digits.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// The sums of its files.
-    pub(super) fn sums(&self) -> Result<Sums, ModelError> {
-        let path = self.folder.join(files::SUMS);
+    /// The checksums of its files.
+    pub(super) fn checksums(&self) -> Result<Checksums, ModelError> {
+        let path = self.folder.join(files::CHECKSUMS);
         let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
             doing: "read",
             path: path.clone(),
             source,
         })?;
-        sums::parse(&text, &path).map_err(|findings| ModelError::Defective {
+        checksums::parse(&text, &path).map_err(|findings| ModelError::Defective {
             folder: self.folder.clone(),
             findings,
         })
@@ -85,7 +85,7 @@ impl Model {
     /// Reads the calibration; `None` where the model has none.
     ///
     /// # Errors
-    /// It cannot be read, makes no sense, or is another model's.
+    /// It cannot be read, is invalid, or belongs to another model.
     pub fn calibration(&self) -> Result<Option<Calibration>, ModelError> {
         let path = self.folder.join(files::CALIBRATION);
         if !path.exists() {
@@ -107,10 +107,10 @@ impl Model {
         Ok(Some(calibration))
     }
 
-    /// Reads what every unit said of the calibration images; `None` where that was not kept.
+    /// Reads the units' scores on the calibration images; `None` where the model has none.
     ///
     /// # Errors
-    /// The file cannot be read or makes no sense.
+    /// The file cannot be read or is invalid.
     pub fn unit_scores(&self) -> Result<Option<UnitScores>, ModelError> {
         let path = self.folder.join(files::UNIT_SCORES);
         if !path.exists() {
@@ -122,14 +122,14 @@ impl Model {
     /// Reads the golden image; `None` where the model has none.
     ///
     /// # Errors
-    /// The file cannot be read or makes no sense.
+    /// The file cannot be read or is invalid.
     pub fn golden(&self) -> Result<Option<Golden>, ModelError> {
         let path = self.folder.join(files::GOLDEN);
         path.exists().then(|| Golden::read(&path)).transpose()
     }
 }
 
-/// Looks at a folder and collects everything that is wrong with its sums and its manifest.
+/// Inspects a folder and collects every error of its checksums and its manifest.
 pub(super) fn inspect(folder: &Path) -> Inspection {
     let present = match file_names(folder) {
         Ok(present) => present,
@@ -152,7 +152,7 @@ pub(super) fn inspect(folder: &Path) -> Inspection {
             "it is missing: every model must have it",
         ));
     }
-    let hash = check_sums(folder, &present, &mut findings);
+    let hash = verify_checksums(folder, &present, &mut findings);
     let path = folder.join(files::MANIFEST);
     let manifest = match std::fs::read_to_string(&path) {
         Ok(text) => Manifest::parse(&text, &path)
@@ -172,30 +172,30 @@ pub(super) fn inspect(folder: &Path) -> Inspection {
     Inspection { model, findings }
 }
 
-/// Checks the sums; gives the hash of the content where they could be read.
-fn check_sums(folder: &Path, present: &[String], findings: &mut Vec<Finding>) -> Option<String> {
-    let path = folder.join(files::SUMS);
+/// Verifies the checksums; returns the content hash where they could be read.
+fn verify_checksums(folder: &Path, present: &[String], findings: &mut Vec<Finding>) -> Option<String> {
+    let path = folder.join(files::CHECKSUMS);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => {
-            let message = format!("it cannot be read ({error}), so nothing vouches for the model's files");
+            let message = format!("it cannot be read ({error}), so the model's files cannot be verified");
             findings.push(Finding::error(&path, None, message));
             return None;
         }
     };
-    match sums::parse(&text, &path) {
+    match checksums::parse(&text, &path) {
         Ok(stated) => {
-            let missing = |it: &Finding| findings.iter().any(|known| known.file == it.file);
-            let mut new = sums::compare(folder, &stated, present);
-            new.retain(|finding| !missing(finding));
+            let reported = |it: &Finding| findings.iter().any(|finding| finding.file == it.file);
+            let mut new = checksums::compare(folder, &stated, present);
+            new.retain(|finding| !reported(finding));
             findings.append(&mut new);
         }
         Err(mut wrong) => findings.append(&mut wrong),
     }
-    Some(sums::content_hash(text.as_bytes()))
+    Some(checksums::content_hash(text.as_bytes()))
 }
 
-/// The names of a folder's files, sorted; hidden ones (a writer's unfinished work) left out.
+/// The names of a folder's files, sorted; hidden files (unfinished writes) are left out.
 pub(super) fn file_names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder)? {

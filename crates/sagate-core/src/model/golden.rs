@@ -1,5 +1,5 @@
-//! `golden.safetensors`: an image, and what the model said of it when the file was made. A model that says something else is not
-//! what it was and gets no requests.
+//! `golden.safetensors`: an image, and the model's result for it when the file was made. A model that does not reproduce the result gets
+//! no requests.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,13 +17,13 @@ const MASK: &str = "mask";
 /// Names in the file's metadata: mu, and millimetres per row step and column step.
 const MU: &str = "mu";
 const SPACING: [&str; 2] = ["row_spacing", "column_spacing"];
-/// No golden image needs more.
+/// Size limits of a golden image.
 const LIMITS: Limits = Limits {
     max_pixels: 1 << 24,
     max_bytes: 1 << 28,
 };
 
-/// An image, and what the model said of it.
+/// An image, and the model's result for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
     /// The image as a caller would send it: no preprocessing yet.

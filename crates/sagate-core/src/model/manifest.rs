@@ -1,4 +1,4 @@
-//! `manifest.toml`: what a model is, what it takes and where it came from.
+//! `manifest.toml`: a model's architecture, input, preprocessing and provenance.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::nn::unet::UNetConfig;
 /// The version of `manifest.toml` that this program writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// Everything a model says of itself.
+/// A model's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -25,24 +25,24 @@ pub struct Manifest {
     pub name: String,
     /// Its version, at least 1: the name of its folder.
     pub version: u32,
-    /// What it does, in a sentence.
+    /// One sentence on what the model segments.
     pub description: String,
     /// The terms under which the weights may be used.
     pub licence: String,
     /// The network.
     pub architecture: Architecture,
-    /// What an input must be like.
+    /// Requirements on the input.
     pub input: Input,
-    /// How an image becomes the network's input, step by step; the same in training and in use.
+    /// Preprocessing steps in order; the same in training and in use.
     pub preprocessing: Vec<Step>,
     /// The object classes in the order of their labels 1..=K; background (label 0) is not listed.
     pub classes: Vec<Class>,
-    /// Which layers give mu.
+    /// Which layers mu is taken over.
     pub mu: Mu,
-    /// The score beside mu.
+    /// The quality score.
     #[serde(default, skip_serializing_if = "Score::is_default")]
     pub score: Score,
-    /// How it came to be.
+    /// Origin of data and weights.
     pub provenance: Provenance,
 }
 
@@ -60,7 +60,7 @@ pub struct Architecture {
     pub base_width: i64,
 }
 
-/// The networks there are.
+/// The supported networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -68,22 +68,22 @@ pub enum Kind {
     Unet2d,
 }
 
-/// What an image must be like, before preprocessing.
+/// Requirements on an image, before preprocessing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// What each channel is, in the order of the file.
+    /// Names of the channels, in the order of the file.
     pub channels: Vec<String>,
-    /// How the model wants volumes sliced, where it cares.
+    /// The plane in which volumes are sliced, if the model needs a certain one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plane: Option<Plane>,
-    /// Lowest and highest intensity as the file has it.
+    /// Lowest and highest intensity, in the file's units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f32; 2]>,
-    /// Least height and width in pixels.
+    /// Smallest height and width in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_size: Option<[usize; 2]>,
-    /// Greatest height and width in pixels.
+    /// Largest height and width in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_size: Option<[usize; 2]>,
 }
@@ -92,13 +92,13 @@ pub struct Input {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
-    /// What it is.
+    /// The class's name.
     pub name: String,
-    /// How pictures show it: red, green, blue.
+    /// Its colour in overlays: red, green, blue.
     pub colour: [u8; 3],
 }
 
-/// Which layers give mu.
+/// Which layers mu is taken over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mu {
@@ -106,17 +106,17 @@ pub struct Mu {
     pub layers: Vec<usize>,
 }
 
-/// How the score beside mu is learned when the model is calibrated.
+/// Perturbation calibration of the quality score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Score {
-    /// How often each calibration image is spoilt, up to [`Score::MOST`]; 0: the model has no score beside mu.
-    pub rehearsals: u32,
+    /// Perturbed copies of each calibration image, up to [`Score::MAX_PERTURBATIONS`]; 0: the model has no quality score.
+    pub perturbations: u32,
 }
 
 impl Score {
-    /// More copies of an image say nothing new.
-    pub const MOST: u32 = 1000;
+    /// The largest allowed number of perturbed copies of an image.
+    pub const MAX_PERTURBATIONS: u32 = 1000;
 
     fn is_default(&self) -> bool {
         *self == Score::default()
@@ -125,11 +125,11 @@ impl Score {
 
 impl Default for Score {
     fn default() -> Self {
-        Score { rehearsals: 20 }
+        Score { perturbations: 20 }
     }
 }
 
-/// How a model came to be.
+/// Origin of a model's data and weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -178,8 +178,8 @@ impl Architecture {
 }
 
 impl Input {
-    /// Whether an image lies within the size and the intensities that the model is for. What does not is rejected with
-    /// `INPUT_OUT_OF_RANGE`. A wrong number of channels is not a matter of range, see [`Input::channels`].
+    /// Whether an image lies within the size and intensity range. An image outside it is rejected with `INPUT_OUT_OF_RANGE`. The number
+    /// of channels is checked separately, see [`Input::channels`].
     pub fn in_range(&self, image: &Image) -> bool {
         let (_, height, width) = image.pixels.dim();
         let large_enough = self
@@ -357,13 +357,20 @@ impl Manifest {
                 format!("layer {layer} is named twice"),
             );
         }
-        let rehearsals = self.score.rehearsals;
-        let message = format!("it is {rehearsals}, but must be from 0 to {}", Score::MOST);
-        require(rehearsals <= Score::MOST, "score.rehearsals", message);
+        let perturbations = self.score.perturbations;
+        let message = format!(
+            "it is {perturbations}, but must be from 0 to {}",
+            Score::MAX_PERTURBATIONS
+        );
+        require(
+            perturbations <= Score::MAX_PERTURBATIONS,
+            "score.perturbations",
+            message,
+        );
     }
 }
 
-/// What is wrong with a model's name, if anything. A name is one plain folder: it leads nowhere else.
+/// The error of a model's name, if any. A name is a single path component, so that it cannot leave the repository.
 pub(super) fn name_complaint(name: &str) -> Option<String> {
     let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
     let fine = (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.');

@@ -1,4 +1,4 @@
-//! A folder of models, `NAME/VERSION/`, and how one is named.
+//! The model repository: a folder of models `NAME/VERSION/`, and references to them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::error::{Finding, ModelError};
 use super::folder::Model;
 use super::manifest::name_complaint;
 
-/// How a model is asked for: `NAME`, its highest version, or `NAME@VERSION`.
+/// A reference to a model: `NAME` (its highest version) or `NAME@VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelReference {
     /// The model's name.
@@ -102,14 +102,14 @@ impl Located {
     }
 }
 
-/// What a look at a repository found.
+/// The result of scanning a repository.
 #[derive(Debug, Default)]
 pub struct Scan {
     /// Every version that has a folder, by name and then version.
     pub models: Vec<Located>,
-    /// A warning for every folder that is named as no model can be.
+    /// A warning for every folder whose name is not a valid model name or version.
     pub strangers: Vec<Finding>,
-    /// What is there and cannot be read: nobody knows what it holds.
+    /// Folders that exist but cannot be read, so that their models are unknown.
     pub unreadable: Vec<Unreadable>,
 }
 
@@ -147,20 +147,20 @@ impl Scan {
     }
 }
 
-/// A folder of a model that is there and cannot be read.
+/// A folder that exists but cannot be read.
 #[derive(Debug)]
 pub struct Unreadable {
     /// The model's name.
     pub name: String,
     /// The version; `None`: the folder of all of its versions.
     pub version: Option<u32>,
-    /// What the system said.
+    /// The operating system's error.
     pub error: ModelError,
 }
 
 impl Unreadable {
-    /// Whether it is a link to something that is not there.
-    fn leads_nowhere(&self) -> bool {
+    /// Whether it is a dangling link.
+    fn is_dangling_link(&self) -> bool {
         matches!(&self.error, ModelError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     }
 }
@@ -192,21 +192,21 @@ impl Repository {
         &self.dir
     }
 
-    /// Every model, by name and then version, and a warning for every folder that is named as no model can be.
+    /// Every model, by name and then version, and a warning for every folder whose name is not valid.
     ///
     /// # Errors
     /// A folder cannot be read.
     pub fn list(&self) -> Result<(Vec<Located>, Vec<Finding>), ModelError> {
         let mut scan = self.scan()?;
-        // A link that leads nowhere holds nothing for who only reads.
-        scan.unreadable.retain(|it| !it.leads_nowhere());
+        // A dangling link is no error when the repository is only listed.
+        scan.unreadable.retain(|it| !it.is_dangling_link());
         match scan.unreadable.pop() {
             Some(unreadable) => Err(unreadable.error),
             None => Ok((scan.models, scan.strangers)),
         }
     }
 
-    /// The same for who follows a folder that changes: what is there and cannot be read is told apart from what is not there.
+    /// The same for a folder that is watched: distinguishes folders that cannot be read from folders that do not exist.
     ///
     /// # Errors
     /// The repository's own folder cannot be read.
@@ -277,7 +277,7 @@ fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
     Ok(found)
 }
 
-/// Whether it is a folder. An entry that went meanwhile is none; one that cannot be looked at may be one.
+/// Whether it is a folder. An entry that was removed meanwhile is none; one whose metadata cannot be read counts as one.
 fn is_folder(path: &Path) -> Result<bool, ModelError> {
     match std::fs::metadata(path) {
         Ok(metadata) => Ok(metadata.is_dir()),

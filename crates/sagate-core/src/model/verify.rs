@@ -1,11 +1,11 @@
-//! Everything that is wrong with a model, at once.
+//! Verification of a model: every problem at once.
 
 use super::error::Finding;
 use super::files;
 use super::folder::{Inspection, Model, inspect};
 use super::repository::Located;
 
-/// Looks at a model's sums, manifest, weights, calibration and unit scores, and lists every finding; none: all is well.
+/// Verifies a model's checksums, manifest, weights, calibration and unit scores, and lists every finding; empty where it is valid.
 pub fn verify(located: &Located) -> Vec<Finding> {
     let Inspection { model, mut findings } = inspect(&located.folder);
     if let Some(model) = model {
@@ -17,19 +17,19 @@ pub fn verify(located: &Located) -> Vec<Finding> {
 
 fn check_contents(model: &Model, findings: &mut Vec<Finding>) {
     let path = |name: &str| model.folder().join(name);
-    // A file that is already known to be damaged or missing needs no second complaint.
-    let known = |findings: &[Finding], name: &str| findings.iter().any(|it| it.file == path(name));
-    if !known(findings, files::WEIGHTS)
+    // A file that is reported as damaged or missing is not reported twice.
+    let reported = |findings: &[Finding], name: &str| findings.iter().any(|it| it.file == path(name));
+    if !reported(findings, files::WEIGHTS)
         && let Err(error) = model.weights()
     {
         findings.push(Finding::error(&path(files::WEIGHTS), None, error.to_string()));
     }
-    if !known(findings, files::GOLDEN)
+    if !reported(findings, files::GOLDEN)
         && let Err(error) = model.golden()
     {
         findings.push(Finding::error(&path(files::GOLDEN), None, error.to_string()));
     }
-    if known(findings, files::CALIBRATION) || known(findings, files::UNIT_SCORES) {
+    if reported(findings, files::CALIBRATION) || reported(findings, files::UNIT_SCORES) {
         return;
     }
     let calibration = match model.calibration() {

@@ -1,22 +1,21 @@
-//! How a model's folder comes to be. Each file is written whole or not at all and the sums come last, so that a folder
-//! whose writing was cut off is refused and never half believed.
+//! Writing a model's folder. Each file is written atomically and the checksums come last, so that a partially written folder is refused.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::checksums::{self, Checksums};
 use super::error::ModelError;
 use super::files;
 use super::folder::{Model, file_names};
 use super::golden::Golden;
 use super::manifest::Manifest;
-use super::sums::{self, Sums};
 use crate::atomic;
 use crate::gate::{Calibration, UnitScores};
 use crate::nn::checkpoint::Weights;
 
-/// Writes a model: manifest, weights (`half`: large kernels in half precision) and sums. What was there is replaced; an old
-/// calibration and an old golden image are removed, since they say nothing of new weights.
+/// Writes a model: manifest, weights (`half`: large kernels in half precision) and checksums. Replaces an existing model; its calibration
+/// and golden image are removed, since they do not apply to the new weights.
 ///
 /// # Errors
 /// A manifest that [`Manifest::check`] refuses, or a folder that cannot be written.
@@ -44,72 +43,75 @@ pub fn write_model(
     remove(&folder.join(files::GOLDEN))?;
     weights.write(&folder.join(files::WEIGHTS), half)?;
     atomic::write(&folder.join(files::MANIFEST), text.as_bytes())?;
-    refresh_sums(folder)?;
+    refresh_checksums(folder)?;
     Model::open(folder)
 }
 
-/// Writes a model's calibration, with the units' scores where they are kept, in place of the one it had.
+/// Replaces a model's calibration and, if given, the units' scores.
 ///
 /// # Errors
-/// A calibration that makes no sense or a folder that cannot be written.
+/// An invalid calibration, or a folder that cannot be written.
 pub fn write_calibration(
     folder: &Path,
     calibration: &Calibration,
     unit_scores: Option<&UnitScores>,
 ) -> Result<Model, ModelError> {
     let text = calibration.to_json()?;
-    let sums = Model::open(folder)?.sums()?;
+    let checksums = Model::open(folder)?.checksums()?;
     match unit_scores {
         Some(scores) => atomic::write(&folder.join(files::UNIT_SCORES), &scores.to_bytes()?)?,
         None => remove(&folder.join(files::UNIT_SCORES))?,
     }
     atomic::write(&folder.join(files::CALIBRATION), text.as_bytes())?;
-    sum_anew(folder, sums, &[files::CALIBRATION, files::UNIT_SCORES])
+    update_checksums(folder, checksums, &[files::CALIBRATION, files::UNIT_SCORES])
 }
 
-/// Writes a model's golden image in place of the one it had.
+/// Replaces a model's golden image.
 ///
 /// # Errors
 /// A folder that cannot be written.
 pub fn write_golden(folder: &Path, golden: &Golden) -> Result<Model, ModelError> {
-    let sums = Model::open(folder)?.sums()?;
+    let checksums = Model::open(folder)?.checksums()?;
     atomic::write(&folder.join(files::GOLDEN), &golden.to_bytes()?)?;
-    sum_anew(folder, sums, &[files::GOLDEN])
+    update_checksums(folder, checksums, &[files::GOLDEN])
 }
 
-/// Sums these files anew, and no other: writing one vouches for no other.
-fn sum_anew(folder: &Path, mut sums: Sums, names: &[&str]) -> Result<Model, ModelError> {
+/// Updates the checksums of the named files only, so that damage to other files stays detected.
+fn update_checksums(folder: &Path, mut checksums: Checksums, names: &[&str]) -> Result<Model, ModelError> {
     for name in names {
         let path = folder.join(name);
         if path.exists() {
-            sums.insert((*name).to_string(), sum(&path)?);
+            checksums.insert((*name).to_string(), checksum(&path)?);
         } else {
-            sums.remove(*name);
+            checksums.remove(*name);
         }
     }
-    atomic::write(&folder.join(files::SUMS), sums::render(&sums).as_bytes())?;
+    atomic::write(
+        &folder.join(files::CHECKSUMS),
+        checksums::render(&checksums).as_bytes(),
+    )?;
     Model::open(folder)
 }
 
-/// Writes `SHA256SUMS` anew for the files that the folder holds.
+/// Writes `SHA256SUMS` for all files of the folder.
 ///
 /// # Errors
-/// A file that cannot be read, or sums that cannot be written.
-pub fn refresh_sums(folder: &Path) -> Result<(), ModelError> {
+/// A file that cannot be read, or checksums that cannot be written.
+pub fn refresh_checksums(folder: &Path) -> Result<(), ModelError> {
     let names = file_names(folder).map_err(|source| unreadable(folder, source))?;
-    let mut new = Sums::new();
-    for name in names.into_iter().filter(|name| name != files::SUMS) {
-        let sum = sum(&folder.join(&name))?;
-        new.insert(name, sum);
+    let mut new = Checksums::new();
+    for name in names.into_iter().filter(|name| name != files::CHECKSUMS) {
+        let checksum = checksum(&folder.join(&name))?;
+        new.insert(name, checksum);
     }
     Ok(atomic::write(
-        &folder.join(files::SUMS),
-        sums::render(&new).as_bytes(),
+        &folder.join(files::CHECKSUMS),
+        checksums::render(&new).as_bytes(),
     )?)
 }
 
-fn sum(path: &Path) -> Result<String, ModelError> {
-    sums::of_file(path).map_err(|source| unreadable(path, source))
+fn checksum(path: &Path) -> Result<String, ModelError> {
+    checksums::file_checksum(path).map_err(|source| unreadable(path, source))
 }
 
 fn unreadable(path: &Path, source: io::Error) -> ModelError {

@@ -12,8 +12,8 @@ use thiserror::Error;
 use super::unet::UNetConfig;
 use crate::atomic;
 
-/// Values from which on a kernel may be stored in half precision. The large kernels of the deep layers are most of a network's
-/// size and move its scores little; the small ones near the image and the output are few and move them most.
+/// Kernels with at least this many values may be stored in half precision. The large kernels of the deep layers are most of a network's
+/// size and affect its scores little; the small ones near input and output affect them most.
 pub const HALF_FROM: usize = 1 << 16;
 
 /// The state of a network: each tensor under its standard name, float32, on the CPU, contiguous and without gradients.
@@ -22,7 +22,7 @@ pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// One way in which a checkpoint is not the one that was expected.
+/// A difference between a checkpoint and the architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
     /// The architecture has this tensor, the checkpoint has not.
@@ -95,7 +95,7 @@ pub enum CheckpointError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is no safetensors file, or is cut short.

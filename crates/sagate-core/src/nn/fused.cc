@@ -33,8 +33,8 @@ c10::IValue optional_tensor(const at::Tensor *tensor) {
 
 extern "C" {
 
-// The weight [out, in, k, k], or [in, out, k, k] of a transposed convolution, in the order that oneDNN likes best for inputs of the given
-// size [B, in, H, W].
+// The weight [out, in, k, k], or [in, out, k, k] of a transposed convolution, in the memory format that oneDNN selects for inputs of the
+// given size [B, in, H, W].
 at::Tensor *sagate_reorder_weight(const at::Tensor *weight, bool transposed, int64_t padding, int64_t stride,
                                   const int64_t *input_size, char **error) {
   return caught(error, [&] {
@@ -47,7 +47,7 @@ at::Tensor *sagate_reorder_weight(const at::Tensor *weight, bool transposed, int
   });
 }
 
-// Bytes that name the order of a reordered weight.
+// Bytes that identify the memory format of a reordered weight.
 at::Tensor *sagate_order(const at::Tensor *weight, char **error) {
   return caught(error, [&] { return call("mkldnn::_get_mkldnn_serialized_md", {*weight}); });
 }

@@ -100,7 +100,7 @@ pub(super) fn reorder_weight(
     }
 }
 
-/// Bytes (uint8) that name the order of a reordered weight.
+/// Bytes (uint8) that identify the memory format of a reordered weight.
 pub(super) fn order(weight: &Tensor) -> Result<Tensor, TchError> {
     // SAFETY: as above.
     unsafe { take(|error| sagate_order(weight.as_ptr(), error)) }

@@ -1,4 +1,4 @@
-//! What a backward pass adds to the gradient of one tensor (`gradient.cc`).
+//! A hook that adds a low-rank product to the gradient of a tensor (`gradient.cc`).
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -9,21 +9,21 @@ use torch_sys::C_tensor;
 unsafe extern "C" {
     fn sagate_add_to_gradient(
         x: *const C_tensor,
-        cells: *const C_tensor,
+        positions: *const C_tensor,
         channels: *const C_tensor,
         error: *mut *mut c_char,
     );
 }
 
-/// Adds the product of `cells` `[B, n, R]` and `channels` `[B, R, C]` to the gradient of `x` `[B, C, *s]` when a backward pass arrives
+/// Adds the product of `positions` `[B, n, R]` and `channels` `[B, R, C]` to the gradient of `x` `[B, C, *s]` when a backward pass arrives
 /// there; `n` is the product of `*s`. Shapes that do not fit make that backward pass fail.
 ///
 /// # Errors
 /// Where `x` records no gradient.
-pub fn add_to_gradient(x: &Tensor, cells: &Tensor, channels: &Tensor) -> Result<(), TchError> {
+pub fn add_to_gradient(x: &Tensor, positions: &Tensor, channels: &Tensor) -> Result<(), TchError> {
     let mut error: *mut c_char = ptr::null_mut();
     // SAFETY: tch's tensors are `at::Tensor` pointers, live for the call; the hook holds references of its own.
-    unsafe { sagate_add_to_gradient(x.as_ptr(), cells.as_ptr(), channels.as_ptr(), &mut error) };
+    unsafe { sagate_add_to_gradient(x.as_ptr(), positions.as_ptr(), channels.as_ptr(), &mut error) };
     if error.is_null() {
         return Ok(());
     }

@@ -1,5 +1,4 @@
-//! Channels-last memory layout, by which libtorch chooses its faster convolutions. tch has no argument for it, but a
-//! tensor's strides are all there is to it.
+//! Channels-last memory layout, for which libtorch has faster convolutions. tch has no argument for it, so it is set through strides.
 
 use tch::{TchError, Tensor, nn};
 
@@ -11,13 +10,13 @@ use tch::{TchError, Tensor, nn};
 pub fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
     let (batch, channels, height, width) = tensor.size4()?;
     let rows = tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?;
-    // Where a side is 1, `contiguous` leaves its stride as it was, and libtorch would not see the layout.
+    // `contiguous` keeps the stride of a side of length 1, and libtorch would not recognise the layout.
     let strides = [height * width * channels, width * channels, channels, 1];
     rows.f_as_strided([batch, height, width, channels], strides, None)?
         .f_permute([0, 3, 1, 2])
 }
 
-/// Lays every kernel of a store out with its channels last; values and names stay.
+/// Converts every kernel of a store to channels-last; values and names stay.
 ///
 /// # Errors
 /// When libtorch cannot allocate.

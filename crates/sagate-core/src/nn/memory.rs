@@ -1,14 +1,14 @@
-//! How much memory a pass through the network takes while it runs, counted from its layers: what is alive at once, tensor by tensor, as
-//! [`super::inference::InferenceNet::forward`] makes and drops them.
+//! Peak memory of a forward pass, computed from the layers: the tensors that [`super::inference::InferenceNet::forward`] keeps alive at
+//! once.
 
 use super::layers::{LAYER_COUNT, LAYERS};
 use super::unet::{UNetConfig, padded_side};
 
 /// Bytes of a value.
 const VALUE: u64 = 4;
-/// Values a pixel that the scores hold at once, for each object class: probability, reference, labels, and what is copied of them.
+/// Values that scoring holds at once for each pixel and object class: probability, reference, labels and their copies.
 const SCORES: u64 = 8;
-/// Bytes that oneDNN's scratch space and the allocator's pages take beside the maps, whatever the image: measured (`sagate bench memory`).
+/// Bytes of oneDNN's scratch space and of the allocator's overhead, for any image size: measured (`sagate bench memory`).
 const SCRATCH: u64 = 8 << 20;
 
 fn pixels(size: [usize; 2]) -> u64 {
@@ -16,17 +16,17 @@ fn pixels(size: [usize; 2]) -> u64 {
     side(size[0]).saturating_mul(side(size[1]))
 }
 
-/// What is alive, and the most that was.
+/// Current and peak memory.
 #[derive(Default)]
-struct Alive {
+struct MemoryUse {
     now: u64,
-    most: u64,
+    peak: u64,
 }
 
-impl Alive {
+impl MemoryUse {
     fn make(&mut self, values: u64) {
         self.now = self.now.saturating_add(values);
-        self.most = self.most.max(self.now);
+        self.peak = self.peak.max(self.now);
     }
 
     fn drop(&mut self, values: u64) {
@@ -34,8 +34,8 @@ impl Alive {
     }
 }
 
-/// Bytes that segmenting an image of `[height, width]` takes at most at once with these layers as taps, weights left out; the image alone
-/// in its batch. A batch of several takes as many times as much.
+/// Peak memory in bytes of segmenting an image of `[height, width]` with these layers as taps, without the weights. A batch takes as many
+/// times as much as it has images.
 pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u64 {
     let pixels = pixels(size);
     let map = |number: usize| {
@@ -45,27 +45,27 @@ pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u
     };
     let kept = |number: usize| taps.contains(&number);
     let input = (network.in_channels as u64).saturating_mul(pixels);
-    let mut alive = Alive::default();
-    // The image as it came, padded, and with its channels last.
-    alive.make(input.saturating_mul(3));
+    let mut memory = MemoryUse::default();
+    // The image, its padded copy and its channels-last copy.
+    memory.make(input.saturating_mul(3));
     let mut current = input;
     // Down: the input is dropped when the first convolution is done, the second map stays as a skip.
     for level in 0..4 {
         let (first, second) = (2 * level + 1, 2 * level + 2);
-        alive.make(map(first));
-        alive.drop(current);
-        alive.make(map(second));
+        memory.make(map(first));
+        memory.drop(current);
+        memory.make(map(second));
         if !kept(first) {
-            alive.drop(map(first));
+            memory.drop(map(first));
         }
         current = map(second) / 4;
-        alive.make(current);
+        memory.make(current);
     }
-    alive.make(map(9));
-    alive.drop(current);
-    alive.make(map(10));
+    memory.make(map(9));
+    memory.drop(current);
+    memory.make(map(10));
     if !kept(9) {
-        alive.drop(map(9));
+        memory.drop(map(9));
     }
     // Up: the map below, what is brought up of it and the sum are alive at once.
     let mut below = 10;
@@ -73,27 +73,27 @@ pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u
         let (first, second) = (11 + 2 * level, 12 + 2 * level);
         let skip = 8 - 2 * level;
         let up = map(first);
-        alive.make(up);
-        alive.make(map(first));
-        alive.drop(up);
+        memory.make(up);
+        memory.make(map(first));
+        memory.drop(up);
         if !kept(skip) {
-            alive.drop(map(skip));
+            memory.drop(map(skip));
         }
         if !kept(below) {
-            alive.drop(map(below));
+            memory.drop(map(below));
         }
-        alive.make(map(second));
+        memory.make(map(second));
         if !kept(first) {
-            alive.drop(map(first));
+            memory.drop(map(first));
         }
         below = second;
     }
     // Logits, probabilities of background and classes, and those of the classes; then the scores.
     let classes = network.classes as u64;
-    alive.make((3 * classes + 2).saturating_mul(pixels));
-    alive.drop((2 * classes + 2).saturating_mul(pixels));
-    alive.make((SCORES * classes).saturating_mul(pixels));
-    alive.most.saturating_mul(VALUE).saturating_add(SCRATCH)
+    memory.make((3 * classes + 2).saturating_mul(pixels));
+    memory.drop((2 * classes + 2).saturating_mul(pixels));
+    memory.make((SCORES * classes).saturating_mul(pixels));
+    memory.peak.saturating_mul(VALUE).saturating_add(SCRATCH)
 }
 
 /// The same for an interpretation, which keeps every layer's feature map.

@@ -2,13 +2,13 @@
 //!
 //! - [`layers`]: the table of the 18 feature maps: name, group, level, channels, resolution.
 //! - [`unet`]: the training form of the network.
-//! - [`inference`]: the form that serves.
+//! - [`inference`]: the inference form.
 //! - [`checkpoint`]: its weights on disk, every name and shape checked.
-//! - [`gradient`]: what a backward pass adds on its way.
+//! - [`gradient`]: a hook that adds to a gradient.
 //! - [`layout`]: channels-last memory.
-//! - [`memory`]: what a pass takes while it runs.
-//! - [`placement`]: the device, and how wide numbers are on it.
-//! - [`stream`]: copies and computations side by side on a GPU.
+//! - [`memory`]: peak memory of a pass.
+//! - [`placement`]: device, precision and convolution algorithm.
+//! - [`stream`]: GPU streams, which overlap copies and computations.
 //! - [`winograd`]: convolutions with fewer multiplications.
 //! - [`threads`]: how many CPU threads operations use.
 

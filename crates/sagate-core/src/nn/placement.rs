@@ -1,10 +1,10 @@
-//! Where a network lies, and how wide its numbers are.
+//! Device, precision and convolution algorithm of a network.
 
 use tch::{Device, Kind};
 
 use super::winograd;
 
-/// How wide a network's weights and feature maps are.
+/// Precision of a network's weights and feature maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Precision {
     /// IEEE 754 single precision.
@@ -12,13 +12,13 @@ pub enum Precision {
     Float32,
     /// IEEE 754 half precision.
     ///
-    /// Half the memory, and faster where a GPU has units for it. Probabilities, prototypes and scores are as wide as ever. What does not
-    /// fit (beyond 65504) becomes infinite; in the output or the layers of mu that is a fault, which never passes the gate.
+    /// Half the memory, and faster on GPUs with tensor cores. Probabilities, prototypes and scores keep their precision. Values beyond 65504
+    /// become infinite; in the output or the layers of mu that is a fault, which the gate rejects.
     Half,
 }
 
 impl Precision {
-    /// As settings have it.
+    /// Its name in settings.
     pub fn name(self) -> &'static str {
         match self {
             Precision::Float32 => "float32",
@@ -34,7 +34,7 @@ impl Precision {
     }
 }
 
-/// What computes convolutions.
+/// Which implementation computes convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Convolutions {
     /// libtorch: oneDNN on a CPU, cuDNN on a GPU. The reference.
@@ -48,7 +48,7 @@ pub enum Convolutions {
 }
 
 impl Convolutions {
-    /// As settings have it.
+    /// Its name in settings.
     pub fn name(self) -> &'static str {
         match self {
             Convolutions::Libtorch => "libtorch",
@@ -57,19 +57,19 @@ impl Convolutions {
     }
 }
 
-/// Where a network lies, how wide its numbers are, and what computes.
+/// Device, precision and convolution algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// The device.
     pub device: Device,
-    /// The width of weights and feature maps.
+    /// Precision of weights and feature maps.
     pub precision: Precision,
-    /// What computes convolutions.
+    /// Which implementation computes convolutions.
     pub convolutions: Convolutions,
 }
 
 impl Placement {
-    /// Why Winograd's convolutions cannot be had here; `None` where they can.
+    /// Why Winograd's convolutions are not supported here; `None` where they are.
     pub fn without_winograd(&self) -> Option<&'static str> {
         if self.device != Device::Cpu {
             Some("the device is a GPU")
@@ -82,7 +82,7 @@ impl Placement {
         }
     }
 
-    /// Whether Winograd's convolutions are asked for and can be had. Where they can't, the service refuses to start.
+    /// Whether Winograd convolutions are enabled and supported. Where they are enabled and not supported, the service refuses to start.
     pub(super) fn has_winograd(&self) -> bool {
         self.convolutions == Convolutions::Winograd && self.without_winograd().is_none()
     }

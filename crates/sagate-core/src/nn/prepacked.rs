@@ -1,7 +1,7 @@
-//! A convolution's weight in the orders that oneDNN likes.
+//! A convolution's weight, prepacked in oneDNN's memory formats.
 //!
-//! Which one it likes depends on the input's size and on the threads. Given another one, it would order the weight anew for every image,
-//! which at a quarter of the size for that the weight was ordered takes longer than the convolution itself.
+//! The format that oneDNN selects depends on the input's size and on the number of threads. With a weight in another format it would
+//! reorder the weight for every image, which for small images takes longer than the convolution itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use tch::{TchError, Tensor};
 
 use super::fused::{self, Window};
 
-/// Inputs whose order is known; when there are more, all are looked up anew.
-const MOST_INPUTS: usize = 256;
+/// Limit on cached input sizes; beyond it the cache is cleared.
+const MAX_INPUTS: usize = 256;
 
-/// A weight, and its orders, which all threads that run the network share.
+/// A weight with its memory formats, shared by all threads that run the network.
 pub(super) struct PrepackedWeight {
     plain: Tensor,
     window: Window,
@@ -22,13 +22,13 @@ pub(super) struct PrepackedWeight {
 
 #[derive(Default)]
 struct Orders {
-    /// oneDNN's name for each order, and the weight in it: three or four in all, whatever comes.
+    /// oneDNN's identifier of each format, and the weight in it: three or four in practice.
     weights: Vec<(Vec<u8>, Tensor)>,
-    /// Which of them an input gets.
-    of: HashMap<Input, usize>,
+    /// Index of the format for an input.
+    by_input: HashMap<Input, usize>,
 }
 
-/// What the order depends on.
+/// What the memory format depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Input {
     /// `[B, C, H, W]`.
@@ -55,12 +55,12 @@ impl PrepackedWeight {
         }
     }
 
-    /// Where the weight lies in the input.
+    /// How the kernel moves over its input.
     pub fn window(&self) -> Window {
         self.window
     }
 
-    /// The weight in the order for an input `[B, C, H, W]`.
+    /// The weight in the memory format for an input `[B, C, H, W]`.
     ///
     /// # Errors
     /// libtorch's.
@@ -71,20 +71,20 @@ impl PrepackedWeight {
             threads: tch::get_num_threads(),
         };
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&known) = orders.of.get(&input) {
-            return Ok(orders.weights[known].1.shallow_clone());
+        if let Some(&index) = orders.by_input.get(&input) {
+            return Ok(orders.weights[index].1.shallow_clone());
         }
         let weight = fused::reorder_weight(&self.plain, self.window, input.size)?;
         let name = Vec::<u8>::try_from(fused::order(&weight)?)?;
-        let place = orders.weights.iter().position(|(there, _)| *there == name);
-        let place = place.unwrap_or_else(|| {
+        let index = orders.weights.iter().position(|(format, _)| *format == name);
+        let index = index.unwrap_or_else(|| {
             orders.weights.push((name, weight));
             orders.weights.len() - 1
         });
-        if orders.of.len() >= MOST_INPUTS {
-            orders.of.clear();
+        if orders.by_input.len() >= MAX_INPUTS {
+            orders.by_input.clear();
         }
-        orders.of.insert(input, place);
-        Ok(orders.weights[place].1.shallow_clone())
+        orders.by_input.insert(input, index);
+        Ok(orders.weights[index].1.shallow_clone())
     }
 }

@@ -1,4 +1,4 @@
-// Streams of a GPU through libtorch's own interface for devices, so that nothing of CUDA is needed to build this.
+// GPU streams through libtorch's device-independent interface, so that building this does not need CUDA.
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -20,7 +20,7 @@ char *sagate_use_own_stream(int8_t index) {
   }
 }
 
-// Waits until everything that the calling thread's stream was given is done. Null, or a message from malloc.
+// Synchronises the calling thread's stream. Null, or a message from malloc.
 char *sagate_finish_stream(int8_t index) {
   try {
     c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);

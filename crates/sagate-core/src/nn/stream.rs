@@ -1,5 +1,5 @@
-//! Streams of a GPU (`stream.cc`): what two threads ask of it runs side by side, copies of one beside computations of the other, where each
-//! has a stream of its own. On a CPU there are none, and nothing is done here.
+//! GPU streams (`stream.cc`): with one stream for each thread, the copies of one thread overlap with the computations of another. No-ops on
+//! a CPU.
 
 use std::ffi::{CStr, c_char};
 
@@ -10,7 +10,7 @@ unsafe extern "C" {
     fn sagate_finish_stream(index: i8) -> *mut c_char;
 }
 
-/// Gives the calling thread a stream of its own on a GPU, for all that it asks of it from now on.
+/// Gives the calling thread its own stream on a GPU for all its later operations.
 ///
 /// # Errors
 /// libtorch gives none.
@@ -19,10 +19,10 @@ pub fn use_own_stream(device: Device) -> Result<(), TchError> {
     of_gpu(device, |index| unsafe { sagate_use_own_stream(index) })
 }
 
-/// Waits until a GPU has done all that the calling thread asked of it, so that others may use what came of it.
+/// Synchronises the calling thread's stream, so that other threads may use its results.
 ///
 /// # Errors
-/// Something of it failed.
+/// An operation of the stream failed.
 pub fn finish_stream(device: Device) -> Result<(), TchError> {
     // SAFETY: takes a number; waits.
     of_gpu(device, |index| unsafe { sagate_finish_stream(index) })

@@ -12,18 +12,17 @@ unsafe extern "C" {
 /// `omp_pause_soft`: what was set is kept.
 const SOFT: c_int = 1;
 
-/// Lets the calling thread's operations use so many CPU threads from now on; 0 leaves it to libtorch (all cores).
+/// Sets the number of CPU threads for the calling thread's operations; 0: libtorch's default (all cores).
 pub fn use_threads(threads: usize) {
-    // A thread's first use of libtorch takes over the number that was set last anywhere in the process, even after it has set its
-    // own; asking is such a use.
+    // A thread's first use of libtorch overwrites its number with the one that was last set in the process. Reading the number counts as a
+    // use, so it comes first.
     let _ = tch::get_num_threads();
     if let Ok(threads @ 1..) = i32::try_from(threads) {
         tch::set_num_threads(threads);
     }
 }
 
-/// As [`use_threads`], for the calling thread alone and for free, so that it can be done before every batch: libtorch's own setter
-/// empties oneDNN's caches and makes a pool of threads anew.
+/// As [`use_threads`], but cheap enough to call before every batch: libtorch's setter clears oneDNN's caches and recreates the thread pool.
 pub fn use_threads_here(threads: usize) {
     // As above.
     let _ = tch::get_num_threads();
@@ -33,16 +32,15 @@ pub fn use_threads_here(threads: usize) {
     }
 }
 
-/// Ends the threads that helped with the calling thread's operations and now wait for its next ones; those begin them anew.
+/// Ends the idle OpenMP threads of the calling thread; its next operation starts new ones.
 pub fn release_omp_threads() {
     // SAFETY: ends threads of OpenMP that wait for the calling thread, outside of any operation of it.
     let refused = unsafe { omp_pause_resource(SOFT, omp_get_initial_device()) } != 0;
     debug_assert!(!refused, "called within an operation");
 }
 
-/// Lets the calling thread, and those that it will start, stand back so many steps (nice, at most 19) behind the thread that the program
-/// began with where both want a core; for good. Else whoever wakes up for an instant, to refuse a call or to send an answer, waits until
-/// a thread that computes has had its turn.
+/// Raises the nice value of the calling thread, and of those that it starts later, by `steps` above that of the main thread (at most 19).
+/// Threads that handle requests then preempt threads that compute. It cannot be undone.
 pub fn lower_priority(steps: c_int) {
     // SAFETY: both ask and tell the kernel how threads are scheduled (the process's number is its first thread's, 0 is the calling thread),
     // and touch no memory.

@@ -1,4 +1,4 @@
-//! `difficulty.csv`: how hard each image of a folder was made.
+//! `difficulty.csv`: the difficulty of each image of a folder.
 //!
 //! The first line names the columns, `name` and `difficulty` first; what follows them describes the acquisition and is
 //! not read back. The file lies beside `images/`, and where it is there, every image has one entry and every entry an image.
@@ -69,16 +69,19 @@ pub(super) fn read<'a>(
     let mut entries = BTreeMap::new();
     for (number, line) in (2..).zip(lines) {
         let mut fields = line.split(',');
-        let (name, told) = (
+        let (name, text) = (
             fields.next().unwrap_or_default(),
             fields.next().unwrap_or_default(),
         );
-        let difficulty = told.parse().ok().filter(|told| (0.0..=1.0).contains(told));
+        let difficulty = text
+            .parse()
+            .ok()
+            .filter(|difficulty| (0.0..=1.0).contains(difficulty));
         let Some(difficulty) = difficulty else {
             let field = format!("line {number}, difficulty");
             return Err(wrong(
                 field,
-                format!("'{told}'"),
+                format!("'{text}'"),
                 "a number from 0 to 1".to_owned(),
             ));
         };

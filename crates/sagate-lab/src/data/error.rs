@@ -1,11 +1,11 @@
-//! What can be wrong with a data set, said as sentences.
+//! Errors of data sets.
 
 use std::path::{Path, PathBuf};
 
 use sagate_core::atomic::WriteError;
 use sagate_core::imaging::ImagingError;
 
-/// Everything that reading, making or damaging a data set can fail with. Each message names the file and what is
+/// Everything that reading, making or corrupting a data set can fail with. Each message names the file and what is
 /// wrong with it, and says what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -18,11 +18,11 @@ pub enum DataError {
     /// The file system refused something.
     #[error("{path}: cannot {action}: {source}", path = .path.display())]
     Io {
-        /// What was tried, as in "read".
+        /// The operation, as in "read".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A PNG could not be encoded.
@@ -30,10 +30,10 @@ pub enum DataError {
     Png {
         /// The file to be written.
         path: PathBuf,
-        /// What the encoder said.
+        /// The encoder's error.
         source: image::ImageError,
     },
-    /// A description file is not what it should be.
+    /// A description file cannot be parsed.
     #[error("{path}: {message}", path = .path.display())]
     Toml {
         /// The file.
@@ -41,7 +41,7 @@ pub enum DataError {
         /// The parser's message, which names line and field.
         message: String,
     },
-    /// A field of a file has a value that cannot be.
+    /// A field of a file has an invalid value.
     #[error("{path}: {field} is {was}; it must be {want}", path = .path.display())]
     Field {
         /// The file.
@@ -50,16 +50,16 @@ pub enum DataError {
         field: String,
         /// The value found.
         was: String,
-        /// What would be right.
+        /// The expected value.
         want: String,
     },
     /// A folder was expected.
     #[error("{path}: is not a folder; give a folder of images", path = .path.display())]
     NotAFolder {
-        /// What was given.
+        /// The given value.
         path: PathBuf,
     },
-    /// There is nothing to work on.
+    /// The folder holds no image.
     #[error("{path}: holds no image; put .png, .jpg, .npy, .nii, .nii.gz, .hdr (with its .img) or .safetensors files there", path = .path.display())]
     EmptyFolder {
         /// The folder.
@@ -115,7 +115,7 @@ pub enum DataError {
         /// The number of object classes.
         classes: usize,
     },
-    /// A volume lies where 2D images are wanted.
+    /// The file holds a volume instead of a 2D image.
     #[error("{path}: holds a volume of {slices} slices; a data set is made of 2D images, so save its slices as single images", path = .path.display())]
     Volume {
         /// The file.
@@ -129,15 +129,15 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
-    /// A source volume is nowhere to be found.
+    /// A source volume is missing.
     #[error("{path}: is not there. {advice}", path = .path.display())]
     NoTemplate {
-        /// The file that was looked for.
+        /// The missing file.
         path: PathBuf,
         /// What to do.
         advice: String,
     },
-    /// Volumes that must lie on one grid do not.
+    /// Volumes that must have the same grid do not.
     #[error("{path}: its grid is {was:?} voxels, but {other} has {want:?}; both must lie on one grid", path = .path.display(), other = .other.display())]
     Grid {
         /// The volume.
@@ -149,7 +149,7 @@ pub enum DataError {
         /// That one's size.
         want: [usize; 3],
     },
-    /// The making of a task kept nothing.
+    /// A split of a task has no slice.
     #[error(
         "task {task}, {split}: no slice shows at least {minimum} pixels of the object; the volumes are not those expected"
     )]
@@ -161,24 +161,24 @@ pub enum DataError {
         /// The least number of object pixels.
         minimum: usize,
     },
-    /// What phantoms to draw cannot be.
+    /// A parameter of the phantoms is out of range.
     #[error("{field} is {was}; it must be {want}")]
     Plan {
         /// The field.
         field: &'static str,
         /// Its value.
         was: String,
-        /// What would be right.
+        /// The expected value.
         want: String,
     },
-    /// A published data set does not lie where it was looked for.
+    /// A published data set was not found.
     #[error("{root}: does not hold {set}: looked there and in its folders for {missing}. Get it from {source_of}. Terms: {terms}", root = .root.display())]
     NoDataSet {
-        /// Where it was looked for.
+        /// The searched folder.
         root: PathBuf,
-        /// The data set, in words.
+        /// The data set's name.
         set: &'static str,
-        /// What of it is missing.
+        /// The missing parts.
         missing: String,
         /// Where to get it.
         source_of: &'static str,
@@ -190,29 +190,29 @@ pub enum DataError {
     Incomplete {
         /// The file or folder.
         path: PathBuf,
-        /// What it is needed for.
+        /// Its purpose.
         why: String,
     },
-    /// A setting of an import cannot be.
+    /// A setting of an import is invalid.
     #[error("--{flag} is {was}; it must be {want}")]
     Setting {
-        /// The setting, as its flag is called.
+        /// The flag.
         flag: &'static str,
-        /// What was given.
+        /// The given value.
         was: String,
-        /// What would be right.
+        /// The expected value.
         want: &'static str,
     },
-    /// There are too few subjects to make the splits of.
+    /// There are too few subjects for the splits.
     #[error("{path}: has {subjects} subject(s), too few to take {share} of them for {split} and leave one", path = .path.display())]
     TooFew {
         /// The data set's folder.
         path: PathBuf,
-        /// How many there are.
+        /// Their number.
         subjects: usize,
-        /// The share that was to be taken.
+        /// The requested share.
         share: f64,
-        /// What for.
+        /// The split.
         split: &'static str,
     },
     /// A split of an imported data set kept no slice.
@@ -225,27 +225,27 @@ pub enum DataError {
         /// The labels that make the object, in words.
         object: String,
     },
-    /// A damage grade outside 1 to 3.
-    #[error("the grade is '{was}'; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
-    Grade {
-        /// What was given.
+    /// A severity outside 1 to 3.
+    #[error("the severity is '{was}'; it must be 1 (mild), 2 (moderate) or 3 (severe)")]
+    Severity {
+        /// The given value.
         was: String,
     },
-    /// A damage that mixes slices was asked of an image that has no neighbours.
+    /// Thick slices of an image that has no neighbours.
     #[error(
-        "image '{name}': damage thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices"
+        "image '{name}': corruption thick-slices averages neighbouring slices, but the stack has none within {reach} of position {position}; give a folder with consecutive slices"
     )]
     NoNeighbours {
         /// The image.
         name: String,
         /// Its position.
         position: usize,
-        /// How far a neighbour may lie.
+        /// Largest distance of a neighbour.
         reach: usize,
     },
     /// Neighbouring slices of a stack differ in size.
     #[error(
-        "image '{name}': is {was:?} (channels, height, width), but its neighbour '{neighbour}' is {want:?}; damage thick-slices needs slices of one size"
+        "image '{name}': is {was:?} (channels, height, width), but its neighbour '{neighbour}' is {want:?}; corruption thick-slices needs slices of one size"
     )]
     StackSize {
         /// The image.
@@ -257,20 +257,20 @@ pub enum DataError {
         /// The neighbour's size.
         want: [usize; 3],
     },
-    /// The damage that shows another species has no image of one.
+    /// There is no image of another species.
     #[error(
-        "image '{name}': damage other-species needs images of another species; give a folder of them (--other, or the task's other/)"
+        "image '{name}': corruption other-species needs images of another species; give a folder of them (--other, or the task's other/)"
     )]
     NoOther {
         /// The image.
         name: String,
     },
-    /// An image cannot be damaged as it is.
+    /// An image cannot be corrupted.
     #[error("image '{name}': {what}")]
     Image {
         /// The image.
         name: String,
-        /// What is wrong and what would be right.
+        /// The error and the expected value.
         what: String,
     },
 }

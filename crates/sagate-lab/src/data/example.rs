@@ -8,7 +8,7 @@ use sagate_core::imaging::{self, Image, Limits, Orientation, Picture, require_al
 
 use super::{DataError, difficulty};
 
-/// What an image file may be called; the content decides what it is.
+/// Extensions of image files; the format is detected from the content.
 /// Of a NIfTI pair the header stands for both files.
 const EXTENSIONS: [&str; 9] = [
     "png",
@@ -33,7 +33,7 @@ pub struct Example {
     pub image: Image,
     /// The ground truth, `[height, width]`: 0 background, 1.. the object classes.
     pub truth: Option<Array2<u8>>,
-    /// How hard the image was made, from 0 to 1, where that is known (see [`super::phantom`]).
+    /// Difficulty from 0 to 1, where it is known (see [`super::phantom`]).
     pub difficulty: Option<f32>,
 }
 
@@ -43,7 +43,7 @@ pub struct Example {
 /// An image's position is the number after the last hyphen of its name (`sagittal-034`), and images come in its order;
 /// where not every name has one of its own, they are numbered from 0 in the order of their names.
 ///
-/// `DIR/difficulty.csv`, where it is there, says how hard each image was made.
+/// `DIR/difficulty.csv`, where it exists, has the difficulty of each image.
 ///
 /// # Errors
 /// When the folder is missing or holds no image, when a file cannot be read or holds a volume, when masks are kept and
@@ -94,9 +94,9 @@ pub fn folder(dir: &Path) -> Result<Vec<Example>, DataError> {
             difficulty: difficulties.as_ref().map(|all| all[position]),
         });
     }
-    let told: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
-    if let Some(told) = told.filter(|told| told.iter().collect::<BTreeSet<_>>().len() == told.len()) {
-        for (example, position) in examples.iter_mut().zip(told) {
+    let positions: Option<Vec<usize>> = examples.iter().map(|example| position(&example.name)).collect();
+    if let Some(positions) = positions.filter(|it| it.iter().collect::<BTreeSet<_>>().len() == it.len()) {
+        for (example, position) in examples.iter_mut().zip(positions) {
             example.position = position;
         }
         examples.sort_by_key(|example| example.position);

@@ -10,7 +10,7 @@ use sagate_core::imaging::{Image, encode_npy};
 
 use super::DataError;
 
-/// What a data set's image file ends in: `png` where its channels are grey or colour (one or three), `npy` otherwise.
+/// The extension of a data set's image file: `png` where its channels are grey or colour (one or three), `npy` otherwise.
 pub fn image_extension(image: &Image) -> &'static str {
     match image.pixels.dim().0 {
         1 | 3 => "png",

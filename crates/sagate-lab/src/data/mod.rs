@@ -1,14 +1,14 @@
-//! Data sets and damage: what models are trained on, and what they are tried with.
+//! Data sets for training and evaluation, and corruption of images.
 //!
 //! * [`Task`] is a segmentation task as a folder of 2D images with ground truth in three [`Split`]s;
 //!   [`folder`] reads any plain folder of images.
 //! * [`t1`] makes two tasks of real T1 MRI slices from the volumes of Debian's `mricron-data`.
-//! * [`phantom`] draws five families of images that stand in for data sets that cannot be had here.
-//! * [`published`] makes tasks of the data sets that others publish, where they lie on disk.
-//! * [`damage`] spoils an image in the ways scanners and people do, seeded and in three grades.
-//! * [`samples`] picks the handful of clean and damaged slices that the demo segments.
+//! * [`phantom`] draws five families of synthetic images in place of data sets that cannot be redistributed.
+//! * [`published`] makes tasks of published data sets that lie on disk.
+//! * [`corruption`] corrupts an image as scanners and operators do, seeded and in three severities.
+//! * [`samples`] picks the handful of clean and corrupted slices that the demo segments.
 
-pub mod damage;
+pub mod corruption;
 mod difficulty;
 mod error;
 mod example;
@@ -19,7 +19,7 @@ pub mod samples;
 pub mod t1;
 mod task;
 
-pub use damage::{Damage, Grade, Kind};
+pub use corruption::{Corruption, CorruptionKind, Severity};
 pub use error::DataError;
 pub use example::{Example, file, folder};
 pub use files::{image_extension, write_image, write_mask};

@@ -1,4 +1,4 @@
-//! The samples: a handful of clean and damaged test slices of each task, small enough to be kept with the code.
+//! The samples: a handful of clean and corrupted test slices of each task, small enough to be kept with the code.
 //!
 //! `samples/TASK/images/NAME.png` and `samples/TASK/masks/NAME.png` are a data set folder of their own, and
 //! `samples/samples.toml` says what each image is.
@@ -8,38 +8,38 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::damage::apply;
+use super::corruption::apply;
 use super::files::replace_folder;
-use super::{Damage, DataError, Example, Grade, Kind, Split, Task, write_image, write_mask};
+use super::{Corruption, CorruptionKind, DataError, Example, Severity, Split, Task, write_image, write_mask};
 
-/// How many slices of each task are taken, evenly over the test split: each once clean and once damaged.
+/// How many slices of each task are taken, evenly over the test split: each once clean and once corrupted.
 pub const SLICES: usize = 6;
 
-/// The seed of every damage among the samples.
+/// The seed of every corruption among the samples.
 const SEED: u64 = 1;
 
-/// The tasks, and what is done to the slices of each.
-const PLAN: [(&str, [(Kind, Grade); SLICES]); 2] = [
+/// The tasks and the corruption of each slice.
+const PLAN: [(&str, [(CorruptionKind, Severity); SLICES]); 2] = [
     (
         "t1-brain",
         [
-            (Kind::Motion, Grade::Severe),
-            (Kind::BiasField, Grade::Severe),
-            (Kind::OtherSpecies, Grade::Mild),
-            (Kind::WrongOrientation, Grade::Severe),
-            (Kind::MissingBand, Grade::Severe),
-            (Kind::GaussianNoise, Grade::Severe),
+            (CorruptionKind::Motion, Severity::Severe),
+            (CorruptionKind::BiasField, Severity::Severe),
+            (CorruptionKind::OtherSpecies, Severity::Mild),
+            (CorruptionKind::WrongOrientation, Severity::Severe),
+            (CorruptionKind::MissingBand, Severity::Severe),
+            (CorruptionKind::GaussianNoise, Severity::Severe),
         ],
     ),
     (
         "t1-nuclei",
         [
-            (Kind::Blur, Grade::Severe),
-            (Kind::RicianNoise, Grade::Severe),
-            (Kind::OtherSpecies, Grade::Mild),
-            (Kind::ContrastLoss, Grade::Severe),
-            (Kind::WrongOrientation, Grade::Severe),
-            (Kind::ThickSlices, Grade::Severe),
+            (CorruptionKind::Blur, Severity::Severe),
+            (CorruptionKind::RicianNoise, Severity::Severe),
+            (CorruptionKind::OtherSpecies, Severity::Mild),
+            (CorruptionKind::ContrastLoss, Severity::Severe),
+            (CorruptionKind::WrongOrientation, Severity::Severe),
+            (CorruptionKind::ThickSlices, Severity::Severe),
         ],
     ),
 ];
@@ -57,12 +57,12 @@ pub struct Sample {
     /// The truth, below the folder of samples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truth: Option<PathBuf>,
-    /// What was done to it; none where it is clean.
+    /// Its corruption; none where it is clean.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub damage: Option<Damage>,
+    pub corruption: Option<Corruption>,
 }
 
-/// What `samples.toml` holds.
+/// `samples.toml`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listing {
@@ -99,14 +99,14 @@ pub fn read(dir: &Path) -> Result<Vec<Sample>, DataError> {
 /// when it is whole.
 ///
 /// # Errors
-/// When a task is missing or cannot be read, has fewer than [`SLICES`] test slices, cannot be damaged, when a file
+/// When a task is missing or cannot be read, has fewer than [`SLICES`] test slices, cannot be corrupted, when a file
 /// cannot be written, and, unless `force`, when `out` holds anything already.
 pub fn write(tasks: &Path, out: &Path, force: bool) -> Result<Vec<Sample>, DataError> {
     let mut samples = Vec::new();
     replace_folder(out, force, |fresh| {
-        for (name, damages) in PLAN {
+        for (name, corruptions) in PLAN {
             let task = Task::open(&tasks.join(name))?;
-            write_task(&task, damages, fresh, &mut samples)?;
+            write_task(&task, corruptions, fresh, &mut samples)?;
         }
         let listing = Listing {
             sample: samples.clone(),
@@ -123,7 +123,7 @@ pub fn write(tasks: &Path, out: &Path, force: bool) -> Result<Vec<Sample>, DataE
 
 fn write_task(
     task: &Task,
-    damages: [(Kind, Grade); SLICES],
+    corruptions: [(CorruptionKind, Severity); SLICES],
     out: &Path,
     samples: &mut Vec<Sample>,
 ) -> Result<(), DataError> {
@@ -140,16 +140,16 @@ fn write_task(
         let folder = out.join(task.name()).join(folder);
         std::fs::create_dir_all(&folder).map_err(DataError::io("create the folder", &folder))?;
     }
-    for (rank, (kind, grade)) in damages.into_iter().enumerate() {
+    for (rank, (kind, severity)) in corruptions.into_iter().enumerate() {
         let index = (2 * rank + 1) * stack.len() / (2 * SLICES);
-        let damage = Damage {
+        let corruption = Corruption {
             kind,
-            grade,
+            severity,
             seed: SEED,
         };
-        let damaged = apply(&damage, &stack, index, &other)?;
+        let corrupted = apply(&corruption, &stack, index, &other)?;
         samples.push(write_one(task, &stack[index], None, out)?);
-        samples.push(write_one(task, &damaged, Some(damage), out)?);
+        samples.push(write_one(task, &corrupted, Some(corruption), out)?);
     }
     Ok(())
 }
@@ -157,12 +157,12 @@ fn write_task(
 fn write_one(
     task: &Task,
     example: &Example,
-    damage: Option<Damage>,
+    corruption: Option<Corruption>,
     out: &Path,
 ) -> Result<Sample, DataError> {
-    let what = match damage {
+    let what = match corruption {
         None => "clean".to_owned(),
-        Some(damage) => format!("{}-{}", damage.kind, damage.grade),
+        Some(corruption) => format!("{}-{}", corruption.kind, corruption.severity),
     };
     let name = format!("{}-{what}.png", example.name);
     let file = Path::new(task.name()).join("images").join(&name);
@@ -180,29 +180,29 @@ fn write_one(
         task: task.name().to_owned(),
         slice: example.name.clone(),
         truth,
-        damage,
+        corruption,
     })
 }
 
-/// What a reader of the folder is told.
+/// The folder's README.
 fn readme(samples: &[Sample]) -> String {
     let mut text = String::from(
         "# Samples\n\n\
-         Test slices that no training saw, each once clean and once damaged, with the true masks. `sagate data samples`\n\
-         made them from the tasks of `sagate data t1`; `docs/research/data-sets.md` says where the images come from, under which terms,\n\
-         and what each damage and grade is. `samples.toml` is this table for programs.\n\n\
-         | image | task | slice | damage | grade |\n|---|---|---|---|---|\n",
+         Test slices that were not used in training, each once clean and once corrupted, with the true masks. `sagate data samples`\n\
+         made them from the tasks of `sagate data t1`; `docs/research/data-sets.md` gives the images' source and licence,\n\
+         and defines each corruption and severity. `samples.toml` is this table for programs.\n\n\
+         | image | task | slice | corruption | severity |\n|---|---|---|---|---|\n",
     );
     for sample in samples {
-        let (damage, grade) = match sample.damage {
+        let (corruption, severity) = match sample.corruption {
             None => ("none".to_owned(), "-".to_owned()),
-            Some(damage) => (damage.kind.to_string(), damage.grade.to_string()),
+            Some(corruption) => (corruption.kind.to_string(), corruption.severity.to_string()),
         };
         let file = sample.file.display();
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| {file} | {} | {} | {damage} | {grade} |",
+            "| {file} | {} | {} | {corruption} | {severity} |",
             sample.task, sample.slice
         );
     }

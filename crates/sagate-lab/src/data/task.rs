@@ -13,15 +13,15 @@ use super::{DataError, Example};
 /// The version of `task.toml` this program writes and reads.
 pub(super) const FORMAT: u32 = 1;
 
-/// Which part of a task's images.
+/// A split of a task's images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// What a network learns from.
+    /// For training.
     Train,
-    /// What its training is watched, and its gate calibrated, with.
+    /// For model selection and calibration.
     Validation,
-    /// What it never saw, nor any decision about it.
+    /// For evaluation only.
     Test,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Split {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its colour in pictures: red, green, blue.
     pub colour: [u8; 3],
@@ -66,11 +66,11 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Name and sum of a file.
+    /// Name and checksum of a file.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn of(path: &Path) -> Result<Self, DataError> {
+    pub fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
         let sha256 = Sha256::digest(&bytes)
             .iter()
@@ -87,7 +87,7 @@ impl SourceFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// In words.
+    /// Its name in tables.
     pub description: String,
     /// The command that made it.
     pub command: String,
@@ -99,19 +99,19 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Splits {
-    /// What trains.
+    /// The training split.
     pub train: String,
-    /// What validates.
+    /// The validation split.
     pub validation: String,
-    /// What tests.
+    /// The test split.
     pub test: String,
-    /// What was left out.
+    /// The slices that were left out.
     pub left_out: String,
     /// What a slice's position, the number at the end of its name, counts.
     pub position: String,
 }
 
-/// What `task.toml` holds.
+/// `task.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskFile {
@@ -119,13 +119,13 @@ pub struct TaskFile {
     pub format: u32,
     /// The task's name.
     pub name: String,
-    /// What is to be found in what.
+    /// The segmentation task.
     pub description: String,
     /// The plane the slices lie in, where they are slices of a volume.
     pub plane: Option<Plane>,
     /// What each channel shows, as in `["T1"]`.
     pub channels: Vec<String>,
-    /// How the pixels' values came about, in words.
+    /// Description of the pixel values.
     pub values: String,
     /// Where the images came from.
     pub source: Source,
@@ -193,7 +193,7 @@ impl Task {
         })
     }
 
-    /// What `task.toml` says.
+    /// Its `task.toml`.
     pub fn file(&self) -> &TaskFile {
         &self.file
     }

@@ -1,4 +1,4 @@
-//! The outcomes of steps, kept under the hash of what went into them.
+//! Cache of step results, keyed by the hash of their inputs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,32 +13,32 @@ use tch::Device;
 
 use super::error::StudyError;
 
-/// Part of every key: raised when a step of the same name and inputs gives something else than before.
+/// Part of every key: raised when a step gives another result for the same name and inputs.
 const FORMAT: u32 = 1;
 
-/// A folder of outcomes, one folder a step. A step is complete when its `value.json` is there, which is written last.
+/// A folder of results, one folder for each step. A step is complete when its `value.json` exists, which is written last.
 #[derive(Debug, Clone)]
 pub struct Cache {
     dir: PathBuf,
-    /// A lock for each step that was asked for: of the jobs that need one, the first makes it and the others wait.
+    /// A lock for each requested step: of the jobs that need it, the first computes it and the others wait.
     turns: Arc<Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>>>,
 }
 
-/// Where jobs are done and their outcomes kept.
+/// The cache and the device of the jobs.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
-    /// What keeps the outcomes.
+    /// The cache.
     pub cache: &'a Cache,
-    /// Where networks run.
+    /// The networks' device.
     pub device: Device,
 }
 
-/// What a step is: its name, and everything that its outcome depends on.
+/// Identity of a step: its name and everything that its result depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepId {
-    /// In the folder's name.
+    /// Its name, part of the folder's name.
     pub name: String,
-    /// What goes into its key.
+    /// Its inputs, part of its key.
     pub inputs: serde_json::Value,
 }
 
@@ -60,21 +60,21 @@ impl StepId {
     }
 }
 
-/// An outcome.
+/// A cached result.
 #[derive(Debug, Clone)]
-pub struct Kept<T> {
-    /// What the step gave.
+pub struct Cached<T> {
+    /// The result.
     pub value: T,
-    /// The hash of what went into it: put it into the inputs of whatever depends on this step.
+    /// The hash of its inputs, for the inputs of steps that depend on it.
     pub key: String,
     /// The step's folder, with the files that it wrote.
     pub folder: PathBuf,
-    /// Seconds that it took when it was done.
+    /// Seconds that its computation took.
     pub seconds: f64,
 }
 
 impl Cache {
-    /// A cache in a folder, which is made when the first step is kept.
+    /// A cache in a folder, which is created with the first step.
     pub fn new(dir: impl Into<PathBuf>) -> Cache {
         Cache {
             dir: dir.into(),
@@ -91,13 +91,13 @@ impl Cache {
         turns.entry(folder.to_owned()).or_default().clone()
     }
 
-    /// Whether a step's outcome is kept.
+    /// Whether a step's result is cached.
     pub fn holds(&self, step: &StepId) -> bool {
         self.folder(step).join("value.json").is_file()
     }
 
-    /// The outcome of a step: what is kept, or else what `make` gives, which may write files into the step's folder and finds
-    /// there what an earlier try left behind.
+    /// The result of a step: from the cache, or else computed by `make`, which may write files into the step's folder and finds
+    /// there the files of an interrupted run.
     ///
     /// # Errors
     /// What `make` fails with; files that cannot be read or written.
@@ -105,13 +105,13 @@ impl Cache {
         &self,
         step: &StepId,
         make: impl FnOnce(&Path) -> Result<T, StudyError>,
-    ) -> Result<Kept<T>, StudyError> {
+    ) -> Result<Cached<T>, StudyError> {
         let (key, folder) = (step.key(), self.folder(step));
         let (value_file, seconds_file) = (folder.join("value.json"), folder.join("seconds.json"));
         let turn = self.turn(&folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         if value_file.is_file() {
-            return Ok(Kept {
+            return Ok(Cached {
                 value: read(&value_file)?,
                 seconds: read(&seconds_file)?,
                 key,
@@ -125,7 +125,7 @@ impl Cache {
         let seconds = since.elapsed().as_secs_f64();
         write(&seconds_file, &seconds)?;
         write(&value_file, &value)?;
-        Ok(Kept {
+        Ok(Cached {
             value,
             key,
             folder,
@@ -136,14 +136,14 @@ impl Cache {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
     let bytes = std::fs::read(path).map_err(StudyError::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| StudyError::Kept {
+    serde_json::from_slice(&bytes).map_err(|error| StudyError::Cached {
         path: path.to_owned(),
         message: error.to_string(),
     })
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<(), StudyError> {
-    let text = serde_json::to_vec(value).map_err(|error| StudyError::Kept {
+    let text = serde_json::to_vec(value).map_err(|error| StudyError::Cached {
         path: path.to_owned(),
         message: error.to_string(),
     })?;

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Cell, Column, Table};
 
-/// A claim with its verdict and the number that it rests on.
+/// A claim with its verdict and its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
-    /// What is claimed, as a sentence.
+    /// The claim, as a sentence.
     pub text: String,
     /// Where the paper says it, as in `Table 2`.
     pub source: String,
-    /// What the evidence says.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was measured, and on what.
+    /// The measurement.
     pub evidence: String,
     /// The lower end of the measured quantity's interval, where it has one.
     pub low: Option<f64>,
@@ -21,15 +21,15 @@ pub struct Claim {
     pub high: Option<f64>,
 }
 
-/// What the evidence says of a claim.
+/// The verdict on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The interval lies wholly where the claim says.
+    /// The interval lies entirely within the claim.
     Holds,
-    /// The interval lies wholly where the claim does not say.
+    /// The interval lies entirely outside the claim.
     DoesNot,
-    /// The interval holds both, or nothing was measured.
+    /// The interval contains the bound, or there is no measurement.
     NotShown,
 }
 
@@ -53,7 +53,7 @@ impl Verdict {
         Self::above(-bound, -high, -low)
     }
 
-    /// In words.
+    /// Its name in tables.
     pub fn words(self) -> &'static str {
         match self {
             Self::Holds => "holds here",

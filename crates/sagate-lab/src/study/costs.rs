@@ -1,4 +1,4 @@
-//! What each score costs, as a multiple of one forward pass.
+//! Computational cost of each score, as a multiple of one forward pass.
 
 use std::time::Instant;
 
@@ -9,19 +9,19 @@ use sagate_core::gate::Confidence;
 use sagate_core::gate::evaluation::median;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{Networks, Sampling, pixels};
 use super::score::Cost;
 use super::set::SetImages;
 use super::training::Trained;
 
-/// Times of one image, in seconds: medians over rounds in which everything takes its turn.
+/// Times for one image, in seconds: medians over interleaved rounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// One forward pass of the network in its inference form.
     pub forward: f64,
-    /// What each cost adds to it.
+    /// The additional time of each kind of score.
     pub extra: Vec<(Cost, f64)>,
 }
 
@@ -44,18 +44,18 @@ pub fn costs(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    members: &[Kept<Trained>],
+    members: &[Cached<Trained>],
     sampling: &Sampling,
-) -> Result<Kept<Costs>, StudyError> {
+) -> Result<Cached<Costs>, StudyError> {
     site.cache.step(step, |_| {
-        let weights: Vec<_> = members.iter().map(Kept::weights).collect::<Result<_, _>>()?;
+        let weights: Vec<_> = members.iter().map(Cached::weights).collect::<Result<_, _>>()?;
         let networks = Networks::new(
             &weights,
             &members[0].snapshots()?,
             &members[0].value.network,
             site.device,
         )?;
-        let sample = &images.damaged(None)?[0];
+        let sample = &images.corrupted(None)?[0];
         let input = pixels(&[sample], site.device)?;
         let net = networks.own();
         let method = ProtoSeg::default();
@@ -90,7 +90,7 @@ pub fn costs(
         };
         let mut ensemble = || networks.ensemble(&input).map(drop);
         let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
-        let mut dropout = || networks.dropped(&input, sampling, &mut random).map(drop);
+        let mut dropout = || networks.dropout(&input, sampling, &mut random).map(drop);
         let mut flips = || networks.flipped(&input).map(drop);
         let mut gradients = || networks.gradients(&input, &mask).map(drop);
 

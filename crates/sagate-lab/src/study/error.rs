@@ -1,4 +1,4 @@
-//! Why a study could not go on.
+//! Errors of a study.
 
 use std::path::{Path, PathBuf};
 
@@ -30,9 +30,9 @@ pub enum StudyError {
     /// A network in its training form cannot run.
     #[error(transparent)]
     UNet(#[from] UNetError),
-    /// An image cannot be spoilt for rehearsal.
-    #[error("an image of the rehearsal cannot be prepared: {0}")]
-    Rehearsal(#[source] ImagingError),
+    /// An image cannot be perturbed.
+    #[error("an image of the perturbation calibration cannot be prepared: {0}")]
+    Perturbation(#[source] ImagingError),
     /// A feature map cannot be scored.
     #[error(transparent)]
     Protoseg(#[from] ProtosegError),
@@ -45,30 +45,30 @@ pub enum StudyError {
     /// The file system refused something.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
-        /// What was tried, as in "read".
+        /// The operation, as in "read".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A step's outcome is not what this version keeps.
+    /// A cached result has another format.
     #[error("{}: {message}; remove that folder, and the step is done again", path.display())]
-    Kept {
+    Cached {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         message: String,
     },
-    /// A size of the profile cannot be.
+    /// A size of the profile is invalid.
     #[error("--set {text}: {why}")]
     Setting {
-        /// What was set.
+        /// The setting.
         text: String,
-        /// What would be right.
+        /// The expected value.
         why: String,
     },
-    /// The run was told to stop.
+    /// The run was stopped.
     #[error("stopped; the same command goes on where it was")]
     Stopped,
 }

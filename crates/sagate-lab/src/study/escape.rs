@@ -1,4 +1,4 @@
-//! Texts from anywhere made safe for XML, HTML and Markdown.
+//! Escaping of text for XML, HTML and Markdown.
 
 /// A text as content or attribute of XML and HTML; what XML has no sign for becomes the replacement sign.
 pub(super) fn xml(text: &str) -> String {
@@ -19,7 +19,7 @@ pub(super) fn xml(text: &str) -> String {
     escaped
 }
 
-/// Words in which Markdown and HTML find nothing to take for a mark, on one line.
+/// The text on one line, escaped for Markdown and HTML.
 pub(super) fn markdown(words: &str) -> String {
     const MARKS: &str = "\\`*_[]<>|~&#$!";
     let words = one_line(words);

@@ -1,11 +1,11 @@
-//! Heads that no network of the study was trained on: another human's and another species'.
+//! Heads outside the training data: another human's and another species'.
 
 use std::path::Path;
 
 use sagate_core::nn::inference::InferenceNet;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Cache, Kept, Site, StepId};
+use super::cache::{Cache, Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{OnePass, one_pass};
 use super::record::in_batches;
@@ -20,7 +20,7 @@ const MNI152: &str = ".tools/nilearn";
 /// A head's slices, all with truth.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
     /// Its slices.
     pub slices: Vec<Example>,
@@ -59,25 +59,25 @@ pub fn heads(set: Set, images: &SetImages, cache: &Cache) -> Result<Vec<Head>, S
     Ok(heads)
 }
 
-/// What one pass says of every slice of every head, in their order.
+/// The measurements of one pass on every slice of every head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Met {
+pub struct HeadResults {
     /// The head's name and its slices.
     pub heads: Vec<(String, Vec<OnePass>)>,
 }
 
-/// Tries a network on other heads. `temperature` is what its logits are divided by for temperature scaling.
+/// Measures a network on other heads. `temperature` divides the logits for temperature scaling.
 ///
 /// # Errors
 /// As [`one_pass`].
-pub fn meet(
+pub fn measure_heads(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
     heads: &[Head],
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     temperature: f64,
-) -> Result<Kept<Met>, StudyError> {
+) -> Result<Cached<HeadResults>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let mut met = Vec::new();
@@ -90,6 +90,6 @@ pub fn meet(
             let passes = in_batches(&samples?, |batch| one_pass(&net, batch, temperature))?;
             met.push((head.name.to_owned(), passes));
         }
-        Ok(Met { heads: met })
+        Ok(HeadResults { heads: met })
     })
 }

@@ -1,4 +1,4 @@
-//! What a job's outcome depends on, by which it is kept, and how much there is to do.
+//! Cache keys and amounts of work of the jobs.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::plan::{Job, Kind};
 use super::run::Study;
 
 impl Study {
-    /// Everything that a job's outcome depends on.
+    /// The cache key of a job: everything that its result depends on.
     pub(super) fn step(&self, job: &Job) -> Result<StepId, StudyError> {
         let network = *job.network();
         let images = self.images(network.set);
@@ -36,7 +36,7 @@ impl Study {
                         network_key,
                         images.key,
                         self.versions(&network)?,
-                        self.profile.rehearsals
+                        self.profile.perturbations
                     ]),
                 )
             }
@@ -75,7 +75,7 @@ impl Study {
         Ok(self.cache.holds(&self.step(job)?))
     }
 
-    /// How much there is to do, in the unit of the job's kind.
+    /// The amount of work, in the unit of the job's kind.
     pub(super) fn work(&self, job: &Job) -> Result<f64, StudyError> {
         let network = job.network();
         let images = self.images(network.set);

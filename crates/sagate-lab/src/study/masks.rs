@@ -1,4 +1,4 @@
-//! Which mask makes the prototypes, and at which resolution SAMs are held against it.
+//! Comparison of prototype masks and of the resolutions at which SAMs are scored.
 
 use protoseg::{MaskKind, Prediction, ProtoSeg};
 use sagate_core::nn::inference::InferenceNet;
@@ -6,7 +6,7 @@ use sagate_core::nn::layers::LAYER_COUNT;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::pixels;
 use super::record::in_batches;
@@ -16,11 +16,11 @@ use super::training::Trained;
 /// SA scores (eq. 8) against the network's output of each clean test image's 18 layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Masks {
-    /// `[images][layers]`: hard masks, SAMs brought to the image's resolution; what the rest of the study has.
+    /// `[images][layers]`: hard masks, SAMs upsampled to the image's resolution, as in the rest of the study.
     pub hard: Vec<Vec<f64>>,
     /// Prototypes by the network's probabilities instead of its mask.
     pub soft: Vec<Vec<f64>>,
-    /// Hard masks averaged down to each layer's own resolution, and SAMs held against them there.
+    /// Hard masks averaged to each layer's own resolution, and SAMs scored there.
     pub layer: Vec<Vec<f64>>,
 }
 
@@ -32,11 +32,11 @@ pub fn masks(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
-) -> Result<Kept<Masks>, StudyError> {
+    network: &Cached<Trained>,
+) -> Result<Cached<Masks>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
-        let scores = in_batches(&images.damaged(None)?, |batch| {
+        let scores = in_batches(&images.corrupted(None)?, |batch| {
             in_each_way(&net, &pixels(batch, site.device)?)
         })?;
         let of = |way: usize| scores.iter().map(|image| image[way].clone()).collect();

@@ -1,21 +1,21 @@
-//! The paper's study, and what the paper did not ask: networks are trained, their images measured, scores judged.
+//! The paper's study and further experiments: trains networks, measures their images, evaluates scores.
 //!
-//! * [`Profile`]: how large a study is. [`set`]: its data sets. [`network`]: its networks. [`plan`]: its jobs.
-//! * [`Study`] does the jobs; [`Cache`] keeps the outcome of each under the hash of what went into it, so that a run that was cut
-//!   off goes on and a changed size redoes only what depends on it.
-//! * [`measure`] takes from a network and an image all that any table, figure or score needs, once; [`record`] keeps it.
-//! * [`score`] reads the scores of an image from what was kept, [`judge`] says how well a score ranks images.
-//! * [`figure`], [`table`], [`claim`] and [`report`] are what is written, [`results`] what they say.
+//! * [`Profile`]: a study's sizes. [`set`]: its data sets. [`network`]: its networks. [`plan`]: its jobs.
+//! * [`Study`] runs the jobs; [`Cache`] stores the result of each under the hash of its inputs, so that an interrupted run resumes and a
+//!   changed size repeats only the jobs that depend on it.
+//! * [`measure`] computes once everything that tables, figures and scores need from a network and an image; [`record`] stores it.
+//! * [`score`] computes scores from the records, [`evaluate`] measures how well a score ranks images.
+//! * [`figure`], [`table`], [`claim`] and [`report`]: the output formats. [`results`]: the report's content.
 
 mod cache;
 pub mod claim;
 pub mod costs;
 mod error;
 mod escape;
+pub mod evaluate;
 pub mod figure;
 pub mod heads;
 mod job_keys;
-pub mod judge;
 pub mod masks;
 pub mod measure;
 pub mod network;
@@ -35,8 +35,8 @@ pub mod set;
 pub mod table;
 pub mod training;
 
-pub use cache::{Cache, Kept, Site, StepId};
+pub use cache::{Cache, Cached, Site, StepId};
 pub use error::StudyError;
 pub use profile::{Profile, Size};
-pub use progress::{Pace, Progress};
+pub use progress::{Progress, RemainingTime};
 pub use run::Study;

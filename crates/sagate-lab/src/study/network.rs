@@ -9,17 +9,17 @@ use crate::train::{Loss, Recipe};
 /// A network of the study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Network {
-    /// What it is trained on.
+    /// Its data set.
     pub set: Set,
     /// Offline or online.
     pub online: bool,
-    /// What is changed from the profile.
+    /// Its difference from the profile.
     pub variant: Variant,
-    /// Its place in an ensemble; 0 is the one that is studied.
+    /// Its index in an ensemble; 0 is the studied network.
     pub member: usize,
 }
 
-/// What a network has otherwise than the profile says.
+/// A difference from the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
@@ -42,7 +42,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// In words.
+    /// Its name in tables.
     pub fn words(self) -> &'static str {
         match self {
             Variant::Main => "as the profile says",
@@ -109,7 +109,7 @@ impl Network {
             learning_rate: profile.learning_rate,
             halve_every: scaled(profile.halve_every),
             seed: profile.seed + self.member as u64,
-            // Jobs run side by side, a thread each.
+            // Jobs run in parallel with one thread each.
             threads: 1,
             half_precision: false,
             preprocessing: Vec::new(),

@@ -1,4 +1,4 @@
-//! How layers feel noise (Fig. 16).
+//! Effect of noise on layers (Fig. 16).
 
 use protoseg::Metric;
 use rand::{Rng, SeedableRng};
@@ -7,7 +7,7 @@ use sagate_core::nn::inference::InferenceNet;
 use sagate_core::nn::layers::LAYER_COUNT;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::one_pass;
 use super::record::in_batches;
@@ -35,14 +35,14 @@ pub fn noise(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     levels: &[f64],
     seed: u64,
     advance: &mut dyn FnMut(f64),
-) -> Result<Kept<Noise>, StudyError> {
+) -> Result<Cached<Noise>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
-        let clean = images.damaged(None)?;
+        let clean = images.corrupted(None)?;
         let levels: Vec<f64> = std::iter::once(0.0).chain(levels.iter().copied()).collect();
         let (mut layers, mut output) = (Vec::new(), Vec::new());
         for (done, &level) in levels.iter().enumerate() {

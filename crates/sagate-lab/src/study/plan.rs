@@ -1,18 +1,18 @@
-//! What a study does, job by job.
+//! The jobs of a study.
 
 use super::network::{Network, Variant};
 use super::profile::Profile;
 use super::set::Set;
 use crate::train::Loss;
 
-/// One thing to be done and kept.
+/// A job, whose result is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
     /// Train a network.
     Train(Network),
-    /// Take from a network all that one pass an image gives.
+    /// Measure a network with one pass for each image.
     Records(Network),
-    /// Ask an ensemble, dropout, flips and gradients.
+    /// Measure with an ensemble, dropout, flips and gradients.
     Passes(Network),
     /// Add noise to the test images, ever more.
     Noise(Network),
@@ -20,13 +20,13 @@ pub enum Job {
     Prune(Network),
     /// Score layers with other masks and at other resolutions.
     Masks(Network),
-    /// Try the network on heads that it was not trained for.
+    /// Measure the network on heads that it was not trained for.
     Heads(Network),
     /// Time every score, alone.
     Costs(Network),
 }
 
-/// Jobs that go at one pace.
+/// A kind of job, with a common throughput.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Training; its work is counted in pixels times the squared base width.
@@ -60,7 +60,7 @@ impl Kind {
         Kind::Costs,
     ];
 
-    /// In words.
+    /// Its name in tables.
     pub fn words(self) -> &'static str {
         match self {
             Kind::Train => "train networks",
@@ -115,7 +115,7 @@ impl Job {
         }
     }
 
-    /// What is done, in a few words.
+    /// A short description.
     pub fn words(&self) -> String {
         let network = self.network();
         let mut words = format!("{} {}", network.set.name(), network.loss());

@@ -1,5 +1,5 @@
-//! Independent jobs on several threads, one libtorch thread each: small networks keep no more busy, and their numbers then do not
-//! depend on how many jobs run side by side.
+//! Independent jobs on several threads, each with one libtorch thread: small networks do not benefit from more, and results then do not
+//! depend on the number of parallel jobs.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use sagate_core::nn::threads::use_threads;
 
 use super::error::StudyError;
 
-/// Does every job and gives the results in the jobs' order. After a failure nothing more is begun, and the first one is given.
+/// Runs every job and returns the results in the jobs' order. After a failure no further job starts, and the first error is returned.
 ///
 /// # Errors
 /// What a job fails with.

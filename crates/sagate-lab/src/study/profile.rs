@@ -1,16 +1,16 @@
-//! How large a study is.
+//! The sizes of a study.
 
 use serde::{Deserialize, Serialize};
 
 use super::error::StudyError;
 use super::set::Set;
 
-/// A study's sizes. Everything that a step's outcome depends on goes into that step's key, so a changed size redoes only what
+/// A study's sizes. A step's key contains every size that its result depends on, so a changed size repeats only what
 /// depends on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// What it is called: `quick`, `standard` or `paper`.
+    /// Its name: `quick`, `standard` or `paper`.
     pub name: String,
     /// Height and width of the phantoms, in pixels; the T1 slices are brought to about as many pixels.
     pub side: usize,
@@ -20,7 +20,7 @@ pub struct Profile {
     pub base_width: i64,
     /// Passes over the training images.
     pub epochs: u32,
-    /// Adam's.
+    /// Adam's learning rate.
     pub learning_rate: f64,
     /// Epochs after which the learning rate is halved.
     pub halve_every: u32,
@@ -30,21 +30,21 @@ pub struct Profile {
     pub members: usize,
     /// Weights kept along the training for the variance of gradients.
     pub snapshots: u32,
-    /// Grades of each kind of damage that test images are tried with.
-    pub grades: Vec<u8>,
-    /// Times that each validation image is spoilt in rehearsal.
-    pub rehearsals: usize,
+    /// Severities of each kind of corruption of the test images.
+    pub severities: Vec<u8>,
+    /// Perturbed copies of each validation image, for the quality score.
+    pub perturbations: usize,
     /// Passes with dropout.
     pub dropout_passes: usize,
     /// Sets on which losses and widths are varied.
     pub variant_sets: Vec<Set>,
-    /// The greatest base width that is tried.
+    /// The largest base width.
     pub widest: i64,
     /// Greatest values of the noise of Fig. 16, as shares of the image's range.
     pub noise: Vec<f64>,
     /// Bootstrap samples for each interval.
     pub draws: usize,
-    /// Source of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -75,7 +75,7 @@ impl Profile {
         Ok(profile)
     }
 
-    /// What is wrong with the sizes, if anything is.
+    /// The first invalid size.
     fn check(&self) -> Result<(), String> {
         let checks = [
             (
@@ -105,11 +105,12 @@ impl Profile {
                 self.snapshots >= 2 && self.snapshots <= self.epochs,
                 "from 2 to epochs",
             ),
-            ("rehearsals", self.rehearsals >= 1, "at least 1"),
+            ("perturbations", self.perturbations >= 1, "at least 1"),
             ("dropout_passes", self.dropout_passes >= 2, "at least 2"),
             (
-                "grades",
-                !self.grades.is_empty() && self.grades.iter().all(|grade| (1..=3).contains(grade)),
+                "severities",
+                !self.severities.is_empty()
+                    && self.severities.iter().all(|severity| (1..=3).contains(severity)),
                 "some of 1, 2, 3",
             ),
             (
@@ -136,7 +137,7 @@ impl Profile {
 pub enum Size {
     /// Every table and figure from small networks, in a quarter of an hour on two cores.
     Quick,
-    /// Numbers worth reading, in two hours on two cores.
+    /// The published numbers, in two hours on two cores.
     Standard,
     /// The paper's widths, epochs and image sizes; for a GPU.
     Paper,
@@ -156,8 +157,8 @@ impl Size {
             batch_size: 10,
             members: 5,
             snapshots: 4,
-            grades: vec![2],
-            rehearsals: 8,
+            severities: vec![2],
+            perturbations: 8,
             dropout_passes: 5,
             variant_sets: vec![Set::IsicLike],
             widest: 16,
@@ -173,8 +174,8 @@ impl Size {
                 epochs: 24,
                 halve_every: 12,
                 snapshots: 4,
-                grades: vec![1, 2, 3],
-                rehearsals: 20,
+                severities: vec![1, 2, 3],
+                perturbations: 20,
                 dropout_passes: 10,
                 variant_sets: vec![Set::IsicLike, Set::PancreasLike],
                 widest: 32,
@@ -190,8 +191,8 @@ impl Size {
                 learning_rate: 1e-4,
                 halve_every: 20,
                 snapshots: 5,
-                grades: vec![1, 2, 3],
-                rehearsals: 20,
+                severities: vec![1, 2, 3],
+                perturbations: 20,
                 dropout_passes: 10,
                 variant_sets: Set::ALL[..5].to_vec(),
                 widest: 64,

@@ -1,4 +1,4 @@
-//! What is lost when the inertia units of the last two layers are removed (section 4.5: they give a constant, eq. 11).
+//! Pruning of the inertia units of the last two layers (section 4.5: they contribute a constant, eq. 11).
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use sagate_core::nn::unet::NORM_EPSILON;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{OnePass, confusions, pixels, truth};
 use super::record::{Records, in_batches};
@@ -21,7 +21,7 @@ use crate::train::Sample;
 /// A unit is kept where its mean SA score over the validation images is at least this share of its layer's best.
 const ACTIVE: f64 = 0.5;
 
-/// A network before and after.
+/// A network before and after pruning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pruned {
     /// Units of layers 17 and 18.
@@ -42,9 +42,9 @@ pub fn prune(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     records: &Records,
-) -> Result<Kept<Pruned>, StudyError> {
+) -> Result<Cached<Pruned>, StudyError> {
     site.cache.step(step, |_| {
         let _no_grad = tch::no_grad_guard();
         let weights = network.weights()?;
@@ -54,7 +54,7 @@ pub fn prune(
         let whole = LastBlock::new(&weights, site.device)?;
         let pruned = whole.without(&kept, &whole.means(&net, &images.samples.validation)?)?;
         let (mut dice, mut seconds) = (Vec::new(), [Vec::new(), Vec::new()]);
-        let clean = images.damaged(None)?;
+        let clean = images.corrupted(None)?;
         dice.extend(in_batches(&clean, |batch| {
             let taps = net.forward(&pixels(batch, site.device)?, &[2, 16])?.taps;
             let timed = |block: &LastBlock| -> Result<(Tensor, f64), StudyError> {
@@ -147,7 +147,7 @@ impl LastBlock {
         Ok([first, second])
     }
 
-    /// Where the network sees the object, `[B, H, W]` of booleans.
+    /// The network's mask, `[B, H, W]` of booleans.
     fn object(&self, below: &Tensor, skip: &Tensor) -> Result<Tensor, TchError> {
         let [_, last] = self.layers(below, skip)?;
         let logits = last.f_conv2d(&self.head[0], Some(&self.head[1]), [1, 1], [0, 0], [1, 1], 1)?;
@@ -172,7 +172,7 @@ impl LastBlock {
         Ok([sums[0].f_div_scalar(count)?, sums[1].f_div_scalar(count)?])
     }
 
-    /// The block with the kept units only; what the others give on average goes into the biases of what follows.
+    /// The block with the kept units only; the mean contribution of the others is folded into the following biases.
     fn without(&self, kept: &[Vec<i64>; 2], means: &[Tensor; 2]) -> Result<LastBlock, TchError> {
         let device = self.head[0].device();
         let [first, second] = [0, 1].map(|layer| Tensor::from_slice(&kept[layer]).to_device(device));

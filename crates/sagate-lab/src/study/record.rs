@@ -1,29 +1,29 @@
-//! What is kept of each image that a network was tried with.
+//! Records of one network's images: the measurements of one forward pass, or of several.
 
 use sagate_core::imaging::preprocess::Step;
 use sagate_core::nn::inference::InferenceNet;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{ManyPasses, Networks, OnePass, Sampling, many_passes, one_pass, own_mask};
 use super::set::SetImages;
 use super::training::Trained;
-use crate::data::Damage;
-use crate::rehearsal::spoil;
+use crate::data::Corruption;
+use crate::perturbation::perturb;
 use crate::train::Sample;
 
 /// Images that go through a network at once.
 const BATCH: usize = 32;
 
-/// An image and what one pass said of it.
+/// The measurements of one pass on one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its place among the images of its split: copies of one image share it.
+    /// Index of the image within its split, shared by its copies.
     pub image: usize,
-    /// What was done to it; none where it is clean.
-    pub damage: Option<Damage>,
-    /// What one pass says.
+    /// Its corruption; none where it is clean.
+    pub corruption: Option<Corruption>,
+    /// The measurements of one pass.
     pub pass: OnePass,
 }
 
@@ -34,93 +34,97 @@ pub struct Records {
     pub train: Vec<Record>,
     /// Validation images, clean.
     pub validation: Vec<Record>,
-    /// Validation images in rehearsal: spoilt at random, and held against the network's own output on them unspoilt.
-    pub rehearsal: Vec<Record>,
-    /// Test images, clean and then damaged in each way.
+    /// Perturbed validation images, compared with the network's own output on the original images.
+    pub perturbed: Vec<Record>,
+    /// Test images, clean and then with each corruption.
     pub test: Vec<Record>,
-    /// What the logits are divided by for temperature scaling, fitted on the validation images.
+    /// Temperature of temperature scaling, fitted on the validation images.
     pub temperature: f64,
 }
 
 /// Measures a network on its set with one pass an image.
 ///
 /// # Errors
-/// As [`one_pass`] and [`SetImages::damaged`].
+/// As [`one_pass`] and [`SetImages::corrupted`].
 pub fn records(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
-    versions: &[Option<Damage>],
-    rehearsals: usize,
+    network: &Cached<Trained>,
+    versions: &[Option<Corruption>],
+    perturbations: usize,
     advance: &mut dyn FnMut(f64),
-) -> Result<Kept<Records>, StudyError> {
+) -> Result<Cached<Records>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let temperature = super::measure::fit_temperature(&net, &images.samples.validation)?;
-        let of = |samples: &[Sample], damage| -> Result<Vec<Record>, StudyError> {
+        let measure = |samples: &[Sample], corruption| -> Result<Vec<Record>, StudyError> {
             let passes = in_batches(samples, |batch| one_pass(&net, batch, temperature))?;
-            let record = |(image, pass)| Record { image, damage, pass };
+            let record = |(image, pass)| Record {
+                image,
+                corruption,
+                pass,
+            };
             Ok(passes.into_iter().enumerate().map(record).collect())
         };
-        let train = of(&images.samples.train, None)?;
-        let validation = of(&images.samples.validation, None)?;
-        let spoilt = rehearse(&net, &images.samples.validation, &images.steps, rehearsals)?;
-        let passes = in_batches(&spoilt, |batch| one_pass(&net, batch, temperature))?;
-        let of_spoilt = |(index, pass)| Record {
-            image: index / rehearsals,
-            damage: None,
+        let train = measure(&images.samples.train, None)?;
+        let validation = measure(&images.samples.validation, None)?;
+        let copies = perturbed_copies(&net, &images.samples.validation, &images.steps, perturbations)?;
+        let passes = in_batches(&copies, |batch| one_pass(&net, batch, temperature))?;
+        let perturbed_record = |(index, pass)| Record {
+            image: index / perturbations,
+            corruption: None,
             pass,
         };
-        let rehearsal = passes.into_iter().enumerate().map(of_spoilt).collect();
+        let perturbed = passes.into_iter().enumerate().map(perturbed_record).collect();
         let mut test = Vec::new();
-        for (done, &damage) in versions.iter().enumerate() {
-            test.extend(of(&images.damaged(damage)?, damage)?);
+        for (done, &corruption) in versions.iter().enumerate() {
+            test.extend(measure(&images.corrupted(corruption)?, corruption)?);
             advance((done + 1) as f64 / versions.len() as f64);
         }
         Ok(Records {
             train,
             validation,
-            rehearsal,
+            perturbed,
             test,
             temperature,
         })
     })
 }
 
-/// Each sample spoilt so many times, its labels the network's own output on it unspoilt, moved along.
-fn rehearse(
+/// Perturbed copies of each sample; their labels are the network's own output on the original, transformed alike.
+fn perturbed_copies(
     net: &InferenceNet,
     samples: &[Sample],
     steps: &[Step],
     times: usize,
 ) -> Result<Vec<Sample>, StudyError> {
-    let mut spoilt = Vec::with_capacity(samples.len() * times);
+    let mut copies = Vec::with_capacity(samples.len() * times);
     for (index, sample) in samples.iter().enumerate() {
         let mask = own_mask(net, sample)?;
         for time in 0..times {
             let other = &samples[(index + 1 + time) % samples.len()].pixels;
             let seed = (index * times + time) as u64;
-            let made = spoil(&sample.pixels, &mask, other, steps, seed).map_err(StudyError::Rehearsal)?;
-            spoilt.push(made);
+            let copy = perturb(&sample.pixels, &mask, other, steps, seed);
+            copies.push(copy.map_err(StudyError::Perturbation)?);
         }
     }
-    Ok(spoilt)
+    Ok(copies)
 }
 
-/// Asks an ensemble, dropout, flips and gradients about the test images of [`records`], in the same order.
+/// Measures the test images of [`records`], in the same order, with an ensemble, dropout, flips and gradients.
 ///
 /// # Errors
-/// As [`many_passes`] and [`SetImages::damaged`].
+/// As [`many_passes`] and [`SetImages::corrupted`].
 pub fn passes(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    members: &[Kept<Trained>],
-    versions: &[Option<Damage>],
+    members: &[Cached<Trained>],
+    versions: &[Option<Corruption>],
     sampling: &Sampling,
     advance: &mut dyn FnMut(f64),
-) -> Result<Kept<Vec<ManyPasses>>, StudyError> {
+) -> Result<Cached<Vec<ManyPasses>>, StudyError> {
     site.cache.step(step, |_| {
         let weights: Vec<_> = members
             .iter()
@@ -133,8 +137,8 @@ pub fn passes(
             site.device,
         )?;
         let mut all = Vec::new();
-        for (done, &damage) in versions.iter().enumerate() {
-            let samples = images.damaged(damage)?;
+        for (done, &corruption) in versions.iter().enumerate() {
+            let samples = images.corrupted(corruption)?;
             all.extend(in_batches(&samples, |batch| {
                 many_passes(&networks, batch, sampling)
             })?);
@@ -144,7 +148,7 @@ pub fn passes(
     })
 }
 
-/// Takes samples some at a time, each batch of one size, and keeps their order.
+/// Processes samples in batches of one image size and keeps their order.
 pub(super) fn in_batches<T>(
     samples: &[Sample],
     mut each: impl FnMut(&[&Sample]) -> Result<Vec<T>, StudyError>,

@@ -1,4 +1,4 @@
-//! A study under way: its jobs are done, or taken from the cache.
+//! Execution of a study: jobs are run or taken from the cache.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use tch::Device;
 
-use super::cache::{Cache, Kept, Site};
+use super::cache::{Cache, Cached, Site};
 use super::costs::{Costs, costs};
 use super::error::StudyError;
-use super::heads::{Head, Met, heads, meet};
+use super::heads::{Head, HeadResults, heads, measure_heads};
 use super::masks::{Masks, masks};
 use super::measure::{ManyPasses, Sampling};
 use super::network::{Network, Variant};
@@ -20,12 +20,12 @@ use super::noise::{Noise, noise};
 use super::plan::{Job, stages};
 use super::pool::each;
 use super::profile::Profile;
-use super::progress::{Pace, Progress};
+use super::progress::{Progress, RemainingTime};
 use super::pruning::{Pruned, prune};
 use super::record::{Records, passes, records};
 use super::set::{Set, SetImages};
 use super::training::{Trained, snapshot_epochs, train};
-use crate::data::Damage;
+use crate::data::Corruption;
 use crate::train::{Observer, Row, Step};
 
 /// Probability that a channel is dropped in a pass with dropout.
@@ -46,11 +46,11 @@ pub struct Study {
 }
 
 impl Study {
-    /// A study whose outcomes lie in a cache, so many jobs side by side, networks on a device; makes or reads the images of every set. Published sets below
-    /// `data_root` take the place of their phantoms.
+    /// A study with its cache, number of parallel jobs and device; makes or reads the images of every set. Published sets below
+    /// `data_root` replace their phantoms.
     ///
     /// # Errors
-    /// As [`Set::of_study`] and [`Set::images`].
+    /// As [`Set::for_study`] and [`Set::images`].
     pub fn open(
         profile: Profile,
         workers: usize,
@@ -58,7 +58,7 @@ impl Study {
         data_root: Option<&Path>,
         cache: Cache,
     ) -> Result<Study, StudyError> {
-        let (sets, missing) = Set::of_study(data_root)?;
+        let (sets, missing) = Set::for_study(data_root)?;
         let images = each(&sets, workers, |set| set.images(&cache, &profile, data_root))?;
         let images: BTreeMap<Set, SetImages> =
             images.into_iter().map(|images| (images.set, images)).collect();
@@ -79,12 +79,12 @@ impl Study {
         })
     }
 
-    /// Ends the run at the next step of a training or after the present job.
+    /// Stops the run at the next training step or after the current job.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Jobs side by side.
+    /// The number of parallel jobs.
     pub fn workers(&self) -> usize {
         self.workers
     }
@@ -106,12 +106,12 @@ impl Study {
         self.sets.iter().copied().filter(|set| set.paper().is_some())
     }
 
-    /// What was looked for below the data root and is not there: what is missing, where to get it, its terms.
+    /// Data sets that were not found below the data root: missing parts, source and terms.
     pub fn missing(&self) -> &[String] {
         &self.missing
     }
 
-    /// Where networks run.
+    /// The networks' device.
     pub fn device(&self) -> Device {
         self.device
     }
@@ -121,13 +121,13 @@ impl Study {
         &self.images[&set]
     }
 
-    /// Does every job of the profile that is not kept already.
+    /// Runs every job of the profile that is not cached.
     ///
     /// # Errors
-    /// What a job fails with; [`StudyError::Stopped`] after [`Study::stop`].
+    /// An error of a job; [`StudyError::Stopped`] after [`Study::stop`].
     pub fn run(&self, progress: &dyn Progress) -> Result<(), StudyError> {
         let stages = stages(&self.profile, &self.sets);
-        let pace = Pace::new(self.workers);
+        let remaining = RemainingTime::new(self.workers);
         let (mut all, mut left) = (Vec::new(), BTreeMap::new());
         for job in stages.iter().flatten() {
             let kept = self.holds(job)?;
@@ -137,7 +137,7 @@ impl Study {
             }
         }
         let left = Mutex::new(left);
-        let seconds_left = || pace.seconds(left.lock().expect("no holder panics").values().copied());
+        let seconds_left = || remaining.seconds(left.lock().expect("no holder panics").values().copied());
         progress.plan(&all, seconds_left());
         for stage in &stages {
             each(stage, self.workers, |job| {
@@ -151,7 +151,7 @@ impl Study {
                 progress.begin(job);
                 self.perform(job, progress)?;
                 if let Some((kind, work)) = left.lock().expect("no holder panics").remove(job) {
-                    pace.measured(kind, work, since.elapsed().as_secs_f64());
+                    remaining.record(kind, work, since.elapsed().as_secs_f64());
                 }
                 progress.end(job, seconds_left());
                 Ok(())
@@ -169,7 +169,7 @@ impl Study {
             Job::Noise(network) => self.noise_with(network, advance).map(drop),
             Job::Prune(network) => self.pruned(network).map(drop),
             Job::Masks(network) => self.masks(network).map(drop),
-            Job::Heads(network) => self.met(network).map(drop),
+            Job::Heads(network) => self.head_results(network).map(drop),
             Job::Costs(network) => self.costs(network).map(drop),
         }
     }
@@ -177,31 +177,31 @@ impl Study {
     /// A network, trained.
     ///
     /// # Errors
-    /// What its training fails with.
-    pub fn trained(&self, network: &Network) -> Result<Kept<Trained>, StudyError> {
+    /// An error of the training.
+    pub fn trained(&self, network: &Network) -> Result<Cached<Trained>, StudyError> {
         self.trained_with(network, &mut |_| ())
     }
 
-    /// What one pass gives for each image of a network's set.
+    /// The one-pass records of a network's set.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn records(&self, network: &Network) -> Result<Records, StudyError> {
         Ok(self.records_with(network, &mut |_| ())?.value)
     }
 
-    /// What many passes give for each image of [`Records::test`].
+    /// The measurements of several passes for [`Records::test`].
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn passes(&self, network: &Network) -> Result<Vec<ManyPasses>, StudyError> {
         Ok(self.passes_with(network, &mut |_| ())?.value)
     }
 
-    /// What noise does to a network's layers.
+    /// The effect of noise on a network's layers.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn noise(&self, network: &Network) -> Result<Noise, StudyError> {
         Ok(self.noise_with(network, &mut |_| ())?.value)
     }
@@ -209,7 +209,7 @@ impl Study {
     /// A network without its inertia units.
     ///
     /// # Errors
-    /// What pruning fails with.
+    /// An error of the pruning.
     pub fn pruned(&self, network: &Network) -> Result<Pruned, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let records = self.records(network)?;
@@ -226,33 +226,33 @@ impl Study {
     /// SA scores of a network's layers with other masks.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn masks(&self, network: &Network) -> Result<Masks, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let step = self.step(&Job::Masks(*network))?;
         Ok(masks(&self.site(), &step, images, &trained)?.value)
     }
 
-    /// The heads that a set's networks are tried on besides their own.
+    /// The other heads for a set's networks.
     pub fn heads(&self, set: Set) -> &[Head] {
         self.heads.get(&set).map_or(&[], Vec::as_slice)
     }
 
-    /// What a network says of other heads.
+    /// A network's results on other heads.
     ///
     /// # Errors
-    /// What measuring fails with.
-    pub fn met(&self, network: &Network) -> Result<Met, StudyError> {
+    /// An error of the measurement.
+    pub fn head_results(&self, network: &Network) -> Result<HeadResults, StudyError> {
         let (images, trained) = (self.images(network.set), self.trained(network)?);
         let temperature = self.records(network)?.temperature;
         let (step, heads) = (self.step(&Job::Heads(*network))?, self.heads(network.set));
-        Ok(meet(&self.site(), &step, images, heads, &trained, temperature)?.value)
+        Ok(measure_heads(&self.site(), &step, images, heads, &trained, temperature)?.value)
     }
 
-    /// What each kind of score costs, measured on a network.
+    /// The cost of each kind of score, measured on a network.
     ///
     /// # Errors
-    /// What measuring fails with.
+    /// An error of the measurement.
     pub fn costs(&self, network: &Network) -> Result<Costs, StudyError> {
         let (images, members) = (self.images(network.set), self.members(network)?);
         let step = self.step(&Job::Costs(*network))?;
@@ -260,7 +260,7 @@ impl Study {
     }
 
     /// The ensemble of a network, itself first.
-    fn members(&self, network: &Network) -> Result<Vec<Kept<Trained>>, StudyError> {
+    fn members(&self, network: &Network) -> Result<Vec<Cached<Trained>>, StudyError> {
         let member = |member| self.trained(&Network { member, ..*network });
         (0..self.profile.members).map(member).collect()
     }
@@ -269,7 +269,7 @@ impl Study {
         &self,
         network: &Network,
         advance: &mut dyn FnMut(f64),
-    ) -> Result<Kept<Trained>, StudyError> {
+    ) -> Result<Cached<Trained>, StudyError> {
         let samples = &self.images(network.set).samples;
         let recipe = network.recipe(&self.profile, samples.train.len());
         let snapshots = self.snapshots(network, recipe.epochs);
@@ -291,7 +291,7 @@ impl Study {
         &self,
         network: &Network,
         advance: &mut dyn FnMut(f64),
-    ) -> Result<Kept<Records>, StudyError> {
+    ) -> Result<Cached<Records>, StudyError> {
         let images = self.images(network.set);
         let trained = self.trained(network)?;
         let step = self.step(&Job::Records(*network))?;
@@ -301,7 +301,7 @@ impl Study {
             images,
             &trained,
             &self.versions(network)?,
-            self.profile.rehearsals,
+            self.profile.perturbations,
             advance,
         )
     }
@@ -310,7 +310,7 @@ impl Study {
         &self,
         network: &Network,
         advance: &mut dyn FnMut(f64),
-    ) -> Result<Kept<Vec<ManyPasses>>, StudyError> {
+    ) -> Result<Cached<Vec<ManyPasses>>, StudyError> {
         let images = self.images(network.set);
         let members = self.members(network)?;
         let (step, versions) = (self.step(&Job::Passes(*network))?, self.versions(network)?);
@@ -333,17 +333,21 @@ impl Study {
         }
     }
 
-    /// The ways in which a network's test images come: the networks that are studied see damage, variants of them do not.
-    pub(super) fn versions(&self, network: &Network) -> Result<Vec<Option<Damage>>, StudyError> {
+    /// The versions of a network's test images: corrupted for the studied networks, clean only for their variants.
+    pub(super) fn versions(&self, network: &Network) -> Result<Vec<Option<Corruption>>, StudyError> {
         match network.variant {
             Variant::Main => self
                 .images(network.set)
-                .versions(&self.profile.grades, self.profile.seed),
+                .versions(&self.profile.severities, self.profile.seed),
             _ => Ok(vec![None]),
         }
     }
 
-    fn noise_with(&self, network: &Network, advance: &mut dyn FnMut(f64)) -> Result<Kept<Noise>, StudyError> {
+    fn noise_with(
+        &self,
+        network: &Network,
+        advance: &mut dyn FnMut(f64),
+    ) -> Result<Cached<Noise>, StudyError> {
         let images = self.images(network.set);
         let trained = self.trained(network)?;
         let (levels, seed) = (&self.profile.noise, self.profile.seed);
@@ -352,7 +356,7 @@ impl Study {
     }
 }
 
-/// Ends a training when the study is to stop, and passes on how far it is.
+/// Stops a training when the study stops, and forwards its progress.
 struct Watcher<'a> {
     stop: &'a AtomicBool,
     advance: &'a mut dyn FnMut(f64),

@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 use super::cache::{Cache, StepId};
 use super::error::StudyError;
 use super::profile::Profile;
-use crate::data::damage::apply;
+use crate::data::corruption::apply;
 use crate::data::phantom::{self, Family, PhantomPlan};
 use crate::data::published::{self, Import, Layout, Options, Published, find};
 use crate::data::t1::{self, Templates};
-use crate::data::{Damage, DataError, Example, Grade, Kind, Split, Task};
+use crate::data::{Corruption, CorruptionKind, DataError, Example, Severity, Split, Task};
 use crate::train::{Sample, Samples};
 
 /// A data set of the study.
@@ -54,18 +54,18 @@ pub struct SetImages {
     pub set: Set,
     /// The prepared images of training and validation.
     pub samples: Arc<Samples>,
-    /// The test images as they are.
+    /// The unprepared test images.
     pub test: Vec<Example>,
     /// Images of another species, where the set has any.
     pub other: Vec<Example>,
-    /// How an image becomes the network's input.
+    /// The preprocessing steps.
     pub steps: Vec<Step>,
     /// The hash of all of it.
     pub key: String,
 }
 
 impl Set {
-    /// The sets that are there on every machine: the phantoms in the paper's order, then the real slices.
+    /// The sets that every machine has: the phantoms in the paper's order, then the real slices.
     pub const ALL: [Set; 7] = [
         Set::BratsLike,
         Set::IsicLike,
@@ -135,7 +135,7 @@ impl Set {
     ///
     /// # Errors
     /// A root that is no folder.
-    pub fn of_study(data_root: Option<&Path>) -> Result<(Vec<Set>, Vec<String>), StudyError> {
+    pub fn for_study(data_root: Option<&Path>) -> Result<(Vec<Set>, Vec<String>), StudyError> {
         let (mut sets, mut missing) = (Vec::new(), Vec::new());
         for set in Set::ALL {
             let real = data_root.zip(set.real());
@@ -179,7 +179,7 @@ impl Set {
         }
     }
 
-    /// How an image becomes the network's input.
+    /// The preprocessing steps.
     fn steps(self, side: usize) -> Vec<Step> {
         let size = self.size(side);
         let clip = Step::ClipPercentiles { low: 0.5, high: 99.5 };
@@ -263,7 +263,7 @@ fn published(set: Published, root: &Path, cache: &Cache, side: usize) -> Result<
     Ok(Task::open(&made.folder.join(set.name()))?)
 }
 
-/// The paths and sizes of all files below a part of a data set: what tells that it was changed without reading gigabytes.
+/// The paths and sizes of all files below a part of a data set, to detect changes without reading gigabytes.
 fn sizes(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<(), StudyError> {
     let about = path.metadata().map_err(StudyError::io("read", path))?;
     if !about.is_dir() {
@@ -301,47 +301,47 @@ fn key(fingerprint: &str, test: &[Example], other: &[Example], steps: &[Step]) -
 }
 
 impl SetImages {
-    /// The kinds of damage that its images can have.
-    pub fn kinds(&self) -> Vec<Kind> {
-        let possible = |kind: &Kind| match kind {
-            Kind::OtherSpecies => !self.other.is_empty(),
+    /// The kinds of corruption that apply to its images.
+    pub fn kinds(&self) -> Vec<CorruptionKind> {
+        let possible = |kind: &CorruptionKind| match kind {
+            CorruptionKind::OtherSpecies => !self.other.is_empty(),
             // Independent subjects have no neighbours to be averaged with.
-            Kind::ThickSlices => self
+            CorruptionKind::ThickSlices => self
                 .test
                 .windows(2)
                 .any(|pair| pair[1].position == pair[0].position + 1),
             _ => true,
         };
-        Kind::ALL.into_iter().filter(possible).collect()
+        CorruptionKind::ALL.into_iter().filter(possible).collect()
     }
 
-    /// Pixels of an image as the networks see it.
+    /// Pixels of a prepared image.
     pub fn pixels(&self) -> usize {
         self.samples.train.first().map_or(0, |sample| sample.labels.len())
     }
 
-    /// The clean images' `None`, then every kind and grade of damage.
-    pub fn versions(&self, grades: &[u8], seed: u64) -> Result<Vec<Option<Damage>>, StudyError> {
+    /// The clean images' `None`, then every kind and severity of corruption.
+    pub fn versions(&self, severities: &[u8], seed: u64) -> Result<Vec<Option<Corruption>>, StudyError> {
         let mut versions = vec![None];
         for kind in self.kinds() {
-            for &grade in grades {
-                let grade = Grade::try_from(grade)?;
-                versions.push(Some(Damage { kind, grade, seed }));
+            for &severity in severities {
+                let severity = Severity::try_from(severity)?;
+                versions.push(Some(Corruption { kind, severity, seed }));
             }
         }
         Ok(versions)
     }
 
-    /// The test images, damaged and prepared.
+    /// The test images, corrupted and prepared.
     ///
     /// # Errors
     /// As [`apply`] and [`Sample::new`].
-    pub fn damaged(&self, damage: Option<Damage>) -> Result<Vec<Sample>, StudyError> {
+    pub fn corrupted(&self, corruption: Option<Corruption>) -> Result<Vec<Sample>, StudyError> {
         let prepare = |example: &Example| Ok(Sample::new(example, "test", &self.steps)?);
         (0..self.test.len())
-            .map(|index| match damage {
+            .map(|index| match corruption {
                 None => prepare(&self.test[index]),
-                Some(damage) => prepare(&apply(&damage, &self.test, index, &self.other)?),
+                Some(corruption) => prepare(&apply(&corruption, &self.test, index, &self.other)?),
             })
             .collect()
     }

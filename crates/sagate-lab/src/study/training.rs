@@ -1,4 +1,4 @@
-//! Networks, trained once each.
+//! Training of the study's networks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use sagate_core::nn::checkpoint::Weights;
 use sagate_core::nn::unet::UNetConfig;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use crate::train::{Job, Observer, Recipe, Row, Samples, Start, run};
 
-/// What a training left behind.
+/// The result of a training.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trained {
     /// The network's parameters.
@@ -24,7 +24,7 @@ pub struct Trained {
     pub snapshots: Vec<u32>,
 }
 
-impl Kept<Trained> {
+impl Cached<Trained> {
     /// The weights of the best epoch.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ pub fn train(
     samples: &Arc<Samples>,
     snapshots: &[u32],
     observer: &mut dyn Observer,
-) -> Result<Kept<Trained>, StudyError> {
+) -> Result<Cached<Trained>, StudyError> {
     site.cache.step(step, |folder| {
         let job = Job {
             recipe: recipe.clone(),
@@ -74,10 +74,10 @@ pub fn train(
             snapshots: snapshots.to_vec(),
         };
         let finished = run(&job, observer)?.ok_or(StudyError::Stopped)?;
-        // The state serves to go on with a training that is cut off, and is the largest of its files.
+        // The state is only needed to resume an interrupted training, and is the largest file.
         let state = folder.join("state.safetensors");
         std::fs::remove_file(&state).map_err(StudyError::io("remove", &state))?;
-        // Seconds belong to the machine, not to the outcome.
+        // Times are not part of the result.
         let timeless = |mut row: Row| {
             row.seconds = 0.0;
             row

@@ -1,5 +1,5 @@
-//! Adam (Kingma and Ba 2015) with its moments in the open, so that a training can be saved and resumed: tch's own
-//! optimiser keeps them to itself. The arithmetic is torch's.
+//! Adam (Kingma and Ba 2015) with accessible moments, so that a training can be saved and resumed: tch's own
+//! optimiser does not expose them. The arithmetic is torch's.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Adam {
     step: u64,
 }
 
-/// A variable and what Adam remembers of its gradients.
+/// A variable with its moments.
 #[derive(Debug)]
 struct Slot {
     variable: Tensor,
@@ -36,7 +36,7 @@ pub struct Moments {
 }
 
 impl Adam {
-    /// An optimiser that has seen nothing yet.
+    /// An optimiser with zero moments.
     ///
     /// # Errors
     /// When libtorch cannot allocate.
@@ -68,7 +68,7 @@ impl Adam {
             .map(|(name, slot)| (name.as_str(), &slot.moments))
     }
 
-    /// Goes on from the given number of steps with the moments that `moments` gives for each variable's name.
+    /// Restores the number of steps and the moments of each variable.
     ///
     /// # Errors
     /// What `moments` fails with, or a shape that is not the variable's.

@@ -1,4 +1,4 @@
-//! Random changes to a training image: flips, a small affine map, intensity.
+//! Data augmentation: flips, a small affine map, intensity.
 //!
 //! All of them work on the prepared image, and their units are the image's own (its standard deviation, its range), so
 //! that the same numbers do for images scaled to z-scores and to 0..1.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::samples::Sample;
 
-/// How far an image may be changed. Every amount is the largest; what is drawn is uniform up to it, either way.
+/// Ranges of the augmentation. Every amount is a maximum; draws are uniform from minus to plus the amount.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {

@@ -1,4 +1,4 @@
-//! Several samples as one block, padded to a common size, and as tensors.
+//! Batches of samples, padded to a common size, and their tensors.
 
 use std::borrow::Borrow;
 
@@ -9,7 +9,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::samples::Sample;
 
-/// The label of a pixel that the loss leaves out.
+/// The label of a pixel that the loss ignores.
 pub(super) const LEFT_OUT: i64 = -100;
 
 /// Samples of one batch, padded with zeros at the bottom and at the right, as serving pads, to a common size of multiples

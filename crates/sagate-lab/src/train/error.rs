@@ -1,4 +1,4 @@
-//! Why a training could not start or go on.
+//! Errors of training.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub enum TrainError {
         name: String,
         /// `train` or `validation`.
         split: String,
-        /// What is wrong.
+        /// The error.
         source: ImagingError,
     },
     /// A split holds no image.
@@ -55,7 +55,7 @@ pub enum TrainError {
         /// The first image's channels.
         expected: usize,
     },
-    /// The loss stopped being a number.
+    /// The loss is not finite.
     #[error(
         "the loss is {loss} in step {step} of epoch {epoch}; the last good state (step {kept}) is kept. Lower \
          learning_rate, or look for extreme intensities in the images"
@@ -70,7 +70,7 @@ pub enum TrainError {
         /// The step of the state on disk, 0 where there is none.
         kept: u64,
     },
-    /// A training has been here before.
+    /// The folder holds a training already.
     #[error(
         "{}: holds a training (epoch {epoch}, step {step}); go on with it (--resume), or begin anew (--restart)",
         folder.display()
@@ -96,7 +96,7 @@ pub enum TrainError {
     State {
         /// The state's file.
         path: PathBuf,
-        /// What is wrong and what would be right.
+        /// The error and the expected value.
         reason: String,
     },
     /// The folder of the training's state cannot be made.
@@ -104,7 +104,7 @@ pub enum TrainError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A file cannot be written.

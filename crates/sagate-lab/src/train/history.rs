@@ -1,4 +1,4 @@
-//! What became of each epoch: `history.csv`.
+//! The results of each epoch: `history.csv`.
 
 use serde::{Deserialize, Serialize};
 

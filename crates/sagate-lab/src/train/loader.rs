@@ -12,10 +12,10 @@ use super::augment::Augmentation;
 use super::batch::Batch;
 use super::samples::{Sample, Samples};
 
-/// Batches that may wait for the network.
-const AHEAD: usize = 3;
+/// Length of the queue of prepared batches.
+const QUEUE_LENGTH: usize = 3;
 
-/// What the batches of a training depend on, and on nothing else.
+/// Everything that the batches of a training depend on.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     /// The training images are drawn from these.
@@ -24,7 +24,7 @@ pub(super) struct Plan {
     pub augmentation: Augmentation,
     /// Images of a batch; the last of an epoch may have fewer.
     pub batch_size: usize,
-    /// Source of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -55,7 +55,7 @@ impl Plan {
         Batch::new(&changed, self.samples.channels)
     }
 
-    /// Random numbers of their own for each epoch and place in it.
+    /// The random generator for an epoch and an index within it.
     fn random(&self, epoch: u32, place: u32) -> ChaCha8Rng {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream((u64::from(epoch) << 32) | u64::from(place));
@@ -73,7 +73,7 @@ pub(super) struct Loader {
 impl Loader {
     /// Starts at a step (from 0) of an epoch (from 0) and goes on to the end of epoch `epochs - 1`.
     pub fn start(plan: Plan, epoch: u32, step: u64, epochs: u32) -> std::io::Result<Loader> {
-        let (sender, receiver) = sync_channel(AHEAD);
+        let (sender, receiver) = sync_channel(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("batches".to_owned())
             .spawn(move || produce(&plan, epoch, step, epochs, &sender))?;
@@ -91,10 +91,10 @@ impl Loader {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        // Without a receiver the thread's next batch finds no taker, and it ends.
+        // Dropping the receiver ends the thread at its next batch.
         self.batches = None;
         if let Some(thread) = self.thread.take() {
-            // It sends batches and nothing else; where it panicked, the missing batch has been told.
+            // A panic of the thread was reported as a missing batch.
             let _ = thread.join();
         }
     }

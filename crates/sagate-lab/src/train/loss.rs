@@ -13,7 +13,7 @@ use super::recipe::{Loss, Recipe};
 pub(super) struct Losses {
     /// A scalar whose gradient is that of [`Losses::total`]; its value is not.
     pub root: Tensor,
-    /// What is minimised.
+    /// The minimised loss.
     pub total: f64,
     /// The cross-entropy alone.
     pub cross_entropy: f64,
@@ -58,7 +58,7 @@ pub(super) fn losses(recipe: &Recipe, forward: &Forward, batch: &Tensors) -> Res
     for (tap, gradient) in forward.taps.iter().zip(&loss.taps) {
         add_to_gradient(
             tap,
-            &gradient.cells,
+            &gradient.positions,
             &gradient.channels.f_mul_scalar(recipe.lambda)?,
         )?;
     }

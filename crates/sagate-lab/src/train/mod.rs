@@ -5,7 +5,7 @@
 //! - [`output`]: the model's folder.
 //!
 //! One background thread draws the changes to the images and puts the batches together while the network computes;
-//! what it draws depends on the seed, the epoch and the place in the epoch alone, so that no random state has to be kept.
+//! the draws depend on the seed, the epoch and the index within the epoch alone, so that no random state needs to be saved.
 
 pub mod adam;
 pub mod augment;

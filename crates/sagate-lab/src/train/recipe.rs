@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::augment::Augmentation;
 use super::recipe_error::RecipeError;
 
-/// What is minimised.
+/// The loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
@@ -33,7 +33,7 @@ impl std::fmt::Display for Loss {
 pub struct Recipe {
     /// Channels of the network's first block, 1 to 1024.
     pub base_width: i64,
-    /// What is minimised.
+    /// The minimised loss.
     pub loss: Loss,
     /// Weight of the feature maps' part in the online loss, at least 0.
     pub lambda: f64,
@@ -43,11 +43,11 @@ pub struct Recipe {
     pub epochs: u32,
     /// Images of a step, at least 1.
     pub batch_size: usize,
-    /// Adam's, above 0.
+    /// Adam's learning rate, above 0.
     pub learning_rate: f64,
     /// Epochs after which the learning rate is halved, again and again; 0 never halves it.
     pub halve_every: u32,
-    /// Source of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// CPU threads; 0 leaves them as they are. The same seed gives the same weights at the same number of threads.
     pub threads: usize,
@@ -55,15 +55,15 @@ pub struct Recipe {
     pub checkpoint_every: u64,
     /// Whether the model's large convolution kernels are stored in half precision.
     pub half_precision: bool,
-    /// How an image becomes the network's input; the model does the same when it is used.
+    /// Preprocessing, in training and in use.
     pub preprocessing: Vec<Step>,
-    /// How training images are changed.
+    /// Augmentation of the training images.
     pub augmentation: Augmentation,
-    /// What the model says of itself.
+    /// Description for the model's manifest.
     pub model: About,
 }
 
-/// What a trained model's manifest says that no image tells.
+/// Fields of a trained model's manifest that do not follow from the data.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct About {

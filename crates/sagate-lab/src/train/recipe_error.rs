@@ -1,11 +1,11 @@
-//! What is wrong with a recipe.
+//! Errors of a recipe.
 
 use std::path::PathBuf;
 
 use sagate_core::imaging::ImagingError;
 use thiserror::Error;
 
-/// What is wrong with a recipe.
+/// An error of a recipe.
 #[derive(Debug, Error)]
 pub enum RecipeError {
     /// The file cannot be read.
@@ -13,7 +13,7 @@ pub enum RecipeError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is no TOML, or has a key that no recipe has, or a value of another type.
@@ -21,13 +21,13 @@ pub enum RecipeError {
     Form {
         /// The file, or where else the recipe came from.
         origin: String,
-        /// The line, the key, and what would be right.
+        /// The line, the key and the expected value.
         reason: String,
     },
     /// An override is not of the form `key=value`.
     #[error("'{text}' is no setting of a recipe; it must be key=value, as in augmentation.rotation=5")]
     Override {
-        /// What was given.
+        /// The given value.
         text: String,
     },
     /// A value is out of its range.
@@ -37,9 +37,9 @@ pub enum RecipeError {
         origin: String,
         /// The field.
         field: String,
-        /// What it was.
+        /// The value found.
         value: String,
-        /// What would be right.
+        /// The expected value.
         range: String,
     },
     /// A preprocessing step has wrong parameters.
@@ -47,9 +47,9 @@ pub enum RecipeError {
     Step {
         /// The file, or where else the recipe came from.
         origin: String,
-        /// Its place, from 1.
+        /// Its number, from 1.
         number: usize,
-        /// What is wrong.
+        /// The error.
         source: ImagingError,
     },
 }

@@ -21,9 +21,9 @@ pub struct Sample {
 /// The prepared images of the two splits that training uses.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    /// What the network learns from.
+    /// The training split.
     pub train: Vec<Sample>,
-    /// What its training is watched with.
+    /// The validation split.
     pub validation: Vec<Sample>,
     /// Channels of every image.
     pub channels: usize,
@@ -32,7 +32,7 @@ pub struct Samples {
 }
 
 impl Sample {
-    /// Prepares an example as serving prepares an image.
+    /// Prepares an example like the service.
     ///
     /// # Errors
     /// When a preprocessing step does not fit the image.

@@ -1,4 +1,4 @@
-//! A training as it stands, in one file that is replaced whole: `state.safetensors`, tensors and, in its metadata, JSON.
+//! The checkpoint of a training, replaced atomically: `state.safetensors`, tensors with JSON in its metadata.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
@@ -22,7 +22,7 @@ const KEY: &str = "training";
 /// The version of the file's form.
 const FORMAT: u32 = 1;
 
-/// Everything but tensors. The random state is the recipe's seed with the place in the training.
+/// Everything but tensors. The random state follows from the recipe's seed and the position in the training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Position {
@@ -36,11 +36,11 @@ pub(super) struct Position {
     pub images: String,
     /// Completed epochs.
     pub epoch: u32,
-    /// Completed steps of the epoch under way.
+    /// Completed steps of the current epoch.
     pub step: u64,
     /// Completed steps of all epochs.
     pub total_steps: u64,
-    /// What was summed up in the epoch under way.
+    /// Sums over the current epoch.
     pub sums: Sums,
     /// The epoch (from 1) whose weights are the best so far.
     pub best_epoch: Option<u32>,
@@ -48,7 +48,7 @@ pub(super) struct Position {
     pub history: Vec<Row>,
 }
 
-/// Sums over the images of the epoch under way.
+/// Sums over the images of the current epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sums {
@@ -126,7 +126,7 @@ fn as_json(recipe: &Recipe) -> BTreeMap<String, serde_json::Value> {
 /// A state that was read.
 #[derive(Debug)]
 pub(super) struct Saved {
-    /// Where the training stands.
+    /// The position in the training.
     pub position: Position,
     /// The network's state.
     pub weights: Weights,

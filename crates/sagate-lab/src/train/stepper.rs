@@ -1,4 +1,4 @@
-//! One step of a training: a network, its optimiser, and what a batch does to them.
+//! One training step: a network, its optimiser and a batch.
 
 use sagate_core::nn::checkpoint::Weights;
 use sagate_core::nn::layout::kernels_channels_last;
@@ -21,10 +21,10 @@ pub struct Stepper {
     device: Device,
 }
 
-/// The loss of a step, before the weights moved.
+/// The loss of a step, before the update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepLoss {
-    /// What is minimised.
+    /// The minimised loss.
     pub total: f64,
     /// The cross-entropy of the output.
     pub cross_entropy: f64,
@@ -95,7 +95,7 @@ impl Stepper {
             cross_entropy,
             online,
         } = losses(recipe, &forward, batch)?;
-        // The graph keeps what it needs of the feature maps.
+        // The graph keeps the feature maps that it needs.
         drop(forward);
         if total.is_finite() {
             self.adam.descend(&root, learning_rate)?;

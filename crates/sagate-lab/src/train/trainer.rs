@@ -21,27 +21,27 @@ use super::state::{self, Position, Saved, Sums};
 use super::stepper::Stepper;
 use super::validation::validate;
 
-/// What to do where the folder holds a training already.
+/// What to do if the folder holds a training already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// Refuse.
     Fresh,
-    /// Go on with it; begin where there is none.
+    /// Resume it; start a new one if there is none.
     Resume,
-    /// Forget it and begin anew.
+    /// Delete it and start a new one.
     Restart,
 }
 
 /// A training to be run.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// How.
+    /// The recipe.
     pub recipe: Recipe,
-    /// On what.
+    /// The samples.
     pub samples: Arc<Samples>,
     /// Object classes K; labels go up to this.
     pub classes: i64,
-    /// Where the network runs.
+    /// The network's device.
     pub device: Device,
     /// Folder of `state.safetensors`, `best.safetensors` and `history.csv`; made where it is missing.
     pub folder: PathBuf,
@@ -68,9 +68,9 @@ pub struct Step {
     pub dice: Option<f64>,
 }
 
-/// Who watches a training.
+/// Observer of a training.
 pub trait Observer {
-    /// The training begins, or goes on, with so many steps made of so many.
+    /// The training starts or resumes after `step` of `steps` steps.
     fn begin(&mut self, step: u64, steps: u64);
     /// A step was made. `Break` ends the training at once, as a kill would: nothing is saved.
     fn step(&mut self, step: &Step) -> ControlFlow<()>;
@@ -78,7 +78,7 @@ pub trait Observer {
     fn epoch(&mut self, row: &Row, best: bool);
 }
 
-/// A training that came to its end.
+/// A completed training.
 #[derive(Debug)]
 pub struct Finished {
     /// The network's parameters.
@@ -154,7 +154,7 @@ pub fn run(job: &Job, observer: &mut dyn Observer) -> Result<Option<Finished>, T
     training.finish().map(Some)
 }
 
-/// A training under way.
+/// A running training.
 struct Training<'a> {
     job: &'a Job,
     files: Files,
@@ -316,7 +316,7 @@ impl<'a> Training<'a> {
             .best()
             .is_none_or(|best| row.validation_dice > best.validation_dice);
         if best {
-            // Before the state that calls them the best: a kill in between validates this epoch again, to the same end.
+            // Written before the state that refers to them: after a kill in between, the epoch is validated again with the same result.
             self.stepper.weights()?.write(&self.files.best, false)?;
             self.position.best_epoch = Some(row.epoch);
         }

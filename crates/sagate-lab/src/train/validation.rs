@@ -1,4 +1,4 @@
-//! How good the network is on the validation images.
+//! Validation.
 
 use sagate_core::nn::unet::UNet;
 use tch::{Device, Kind, TchError, Tensor};
@@ -8,7 +8,7 @@ use super::error::TrainError;
 use super::loss::cross_entropy;
 use super::samples::Samples;
 
-/// What a validation gives.
+/// The result of a validation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Score {
     /// Mean cross-entropy over the images.

@@ -4,8 +4,8 @@ use super::scored::Draw;
 
 /// Area under the generalised risk-coverage curve (Traub et al. 2024): the generalised risk of the `k` images with the
 /// highest scores is `(1/n)` times the sum of their risks, which is 0 at coverage 0 and rises to the mean risk; the area is
-/// the trapezoids' between coverages 0 and 1. It is the mean risk that slips through over all coverages; a coin's is half
-/// the mean risk.
+/// taken by the trapezoidal rule between coverages 0 and 1. It is the mean accepted risk over all coverages; a random score's is half the
+/// mean risk.
 ///
 /// Within a group of equal scores the curve is a straight line, the mean over all orders of the group. `None` without images.
 pub fn augrc(draw: &Draw<'_>) -> Option<f64> {

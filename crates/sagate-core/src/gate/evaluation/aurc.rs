@@ -1,4 +1,4 @@
-//! Area under the risk-coverage curve, and where it lies between the best and a coin's.
+//! Area under the risk-coverage curve (AURC) and the normalised AURC.
 
 use super::scored::{Draw, Order};
 
@@ -11,18 +11,18 @@ pub fn aurc(draw: &Draw<'_>) -> Option<f64> {
     area(draw, draw.by_score())
 }
 
-/// The least [`aurc`] that any score can have: that of the Dice itself. `None` without images.
-pub fn oracle_aurc(draw: &Draw<'_>) -> Option<f64> {
+/// The lowest [`aurc`] that any score can reach: that of the Dice itself. `None` without images.
+pub fn optimal_aurc(draw: &Draw<'_>) -> Option<f64> {
     area(draw, draw.by_dice())
 }
 
-/// Where the score's [`aurc`] lies between the oracle's (0) and the mean risk, a coin's (1); above 1 is worse than a coin.
-/// `None` without images, or where all have one Dice and there is nothing to rank.
-pub fn place(draw: &Draw<'_>) -> Option<f64> {
-    let (area, oracle) = (aurc(draw)?, oracle_aurc(draw)?);
-    let coin = draw.ties(draw.by_dice()).map(|tie| tie.risk).sum::<f64>() / draw.len() as f64;
+/// Normalised AURC: `(AURC - optimal) / (random - optimal)`, where the AURC of a random score is the mean risk. 0 is optimal, 1 is a
+/// random score, above 1 is worse than random. `None` without images, or where all have the same Dice.
+pub fn normalised_aurc(draw: &Draw<'_>) -> Option<f64> {
+    let (area, optimal) = (aurc(draw)?, optimal_aurc(draw)?);
+    let random = draw.ties(draw.by_dice()).map(|tie| tie.risk).sum::<f64>() / draw.len() as f64;
     let distinct = draw.ties(draw.by_dice()).nth(1).is_some();
-    distinct.then(|| (area - oracle) / (coin - oracle))
+    distinct.then(|| (area - optimal) / (random - optimal))
 }
 
 fn area(draw: &Draw<'_>, order: &Order) -> Option<f64> {

@@ -1,10 +1,9 @@
-//! Whether a score tells the bad images from the good.
+//! Area under the receiver operating characteristic (AUROC).
 
 use super::scored::Draw;
 
 /// Area under the receiver operating characteristic: the probability that an image that is not bad scores higher than one
-/// that is bad, half of it where they score the same. `bad` is asked with each image's Dice. `None` where all images are
-/// bad, or none is.
+/// that is bad, ties counting half. `bad` decides from an image's Dice. `None` where all images are bad, or none is.
 pub fn auroc(draw: &Draw<'_>, bad: impl Fn(f64) -> bool) -> Option<f64> {
     let (mut good_above, mut wins, mut bad_count) = (0.0, 0.0, 0.0);
     for group in draw.by_score().groups() {
@@ -24,8 +23,8 @@ pub fn auroc(draw: &Draw<'_>, bad: impl Fn(f64) -> bool) -> Option<f64> {
     (bad_count > 0.0 && good_above > 0.0).then(|| wins / (bad_count * good_above))
 }
 
-/// The Dice at or below which the given share (0..=1) of the images lies, rounded up to whole images: what "the lowest tenth"
-/// means for [`auroc`]. All images of that very Dice belong to them. `None` without images, or where the share is 0.
+/// The Dice at or below which the given share (0..=1) of the images lies, rounded up to whole images: the threshold of "the lowest
+/// tenth" for [`auroc`]. Images with exactly this Dice count as below. `None` without images, or where the share is 0.
 pub fn lowest_share(draw: &Draw<'_>, share: f64) -> Option<f64> {
     let mut dice: Vec<f64> = draw
         .images()
@@ -36,7 +35,7 @@ pub fn lowest_share(draw: &Draw<'_>, share: f64) -> Option<f64> {
     count.checked_sub(1).map(|last| dice[last])
 }
 
-/// A share of so many images, rounded up to whole ones and held within them.
+/// A share of the images, rounded up to whole images and clamped to their number.
 pub(super) fn whole(share: f64, images: u64) -> u64 {
     // The tolerance keeps 0.9 * 10 from becoming ten images.
     let count = (share * images as f64 - 1e-9).ceil().max(0.0) as u64;

@@ -1,9 +1,9 @@
-//! Intervals by drawing the images again.
+//! Bootstrap confidence intervals.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// An interval that holds a quantity with a confidence of 95 %.
+/// A 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Interval {
     /// Its lower end.
@@ -20,8 +20,8 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Draws whole groups: image `i` belongs to group `groups[i]`. Copies of one image, such as its damaged versions, are one
-    /// group, since they are no independent evidence; as many groups are drawn as there are.
+    /// Draws whole groups: image `i` belongs to group `groups[i]`. Copies of one image, such as its corrupted versions, form one group,
+    /// since they are not independent; each draw has as many groups as there are.
     pub fn new(groups: &[usize], draws: usize, seed: u64) -> Bootstrap {
         let count = groups.iter().max().map_or(0, |last| last + 1);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -35,7 +35,7 @@ impl Bootstrap {
         }
     }
 
-    /// How often each image came, a draw at a time.
+    /// The weight of each image in each draw.
     pub fn draws(&self) -> impl Iterator<Item = &[u32]> {
         self.draws.iter().map(Vec::as_slice)
     }
@@ -64,9 +64,9 @@ impl Bootstrap {
 /// # Panics
 /// Without values.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+    let rank = share * (sorted.len() - 1) as f64;
+    let (below, above) = (rank.floor() as usize, rank.ceil() as usize);
+    sorted[below] + (sorted[above] - sorted[below]) * (rank - below as f64)
 }
 
 /// The middle value, the mean of the middle two where their number is even; NaN without any.

@@ -21,7 +21,7 @@ pub fn spearman(draw: &Draw<'_>) -> Option<f64> {
     correlation(&values.collect::<Vec<_>>())
 }
 
-/// Of values that each come so many times.
+/// Pearson's correlation of pairs `(weight, a, b)`.
 fn correlation(values: &[(f64, f64, f64)]) -> Option<f64> {
     let mut counted = values.iter().filter(|(times, ..)| *times > 0.0);
     if !counted.all(|(_, a, b)| a.is_finite() && b.is_finite()) {
@@ -39,7 +39,7 @@ fn correlation(values: &[(f64, f64, f64)]) -> Option<f64> {
         bb += times * b * b;
         ab += times * a * b;
     }
-    // A constant's mean may be off by rounding, and its spread then is not quite 0.
+    // Rounding of the mean can make the variance of constant values slightly above 0.
     let constant = |value: fn(&(f64, f64, f64)) -> f64| {
         let first = counted().next().map(value);
         counted().all(|it| Some(value(it)) == first)
@@ -56,7 +56,7 @@ fn ranks(draw: &Draw<'_>, order: &Order) -> Vec<f64> {
     for group in order.groups() {
         let count: u64 = group.iter().map(|&image| draw.times(image)).sum();
         let rank = before + (count as f64 - 1.0) / 2.0;
-        // From the highest downwards, so that a higher value has a higher rank.
+        // Negated, so that a higher value has a higher rank.
         group.iter().for_each(|&image| ranks[image] = -rank);
         before += count as f64;
     }

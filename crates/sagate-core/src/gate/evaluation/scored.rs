@@ -1,6 +1,6 @@
-//! Images with their scores and their Dice, put in order once.
+//! Images with their scores and their Dice, sorted once.
 
-/// Images with a score and a true Dice each, ordered by both.
+/// Images with a score and a true Dice each, sorted by both.
 #[derive(Debug, Clone)]
 pub struct Scored {
     scores: Vec<f64>,
@@ -9,21 +9,21 @@ pub struct Scored {
     by_dice: Order,
 }
 
-/// Images from the highest value to the lowest, in groups of equals.
+/// Images in descending order of a value, in groups of equal values.
 #[derive(Debug, Clone)]
 pub(super) struct Order {
     images: Vec<usize>,
     ends: Vec<usize>,
 }
 
-/// The images of a [`Scored`], each so many times.
+/// The images of a [`Scored`] with integer weights, such as a bootstrap draw.
 #[derive(Debug, Clone)]
 pub struct Draw<'a> {
     scored: &'a Scored,
     times: Option<&'a [u32]>,
 }
 
-/// Images of one value: how many, and the sum of their risks.
+/// A group of images with equal values: their number and the sum of their risks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tie {
     pub count: u64,
@@ -33,7 +33,7 @@ pub(super) struct Tie {
 impl Order {
     fn new(values: &[f64]) -> Order {
         let mut images: Vec<usize> = (0..values.len()).collect();
-        // Equal images stay in the order in which they were given, which decides only how sums are rounded.
+        // The sort is stable; the order of equal values affects only the rounding of sums.
         images.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
         let groups = images.chunk_by(|&a, &b| values[a] == values[b]);
         let ends = groups.scan(0, |end, group| {
@@ -62,7 +62,7 @@ impl Scored {
     /// Where the numbers of scores and Dice differ.
     pub fn new(scores: &[f64], dice: &[f64]) -> Scored {
         assert_eq!(scores.len(), dice.len(), "an image has a score and a Dice");
-        // Adding 0 makes one zero of two, which `total_cmp` would tell apart.
+        // Adding 0 turns -0 into +0; `total_cmp` treats them as different.
         let finite = |score: &f64| {
             if score.is_nan() {
                 f64::NEG_INFINITY
@@ -80,12 +80,12 @@ impl Scored {
         }
     }
 
-    /// How many images there are.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.scores.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.scores.is_empty()
     }
@@ -98,12 +98,12 @@ impl Scored {
         }
     }
 
-    /// Image `i` so many times as `times[i]` says.
+    /// Every image with the weight `times[i]`.
     ///
     /// # Panics
-    /// Where `times` is not of the images' number.
+    /// Where `times` has another length than there are images.
     pub fn drawn<'a>(&'a self, times: &'a [u32]) -> Draw<'a> {
-        assert_eq!(times.len(), self.len(), "each image is drawn so many times");
+        assert_eq!(times.len(), self.len(), "one weight for each image");
         Draw {
             scored: self,
             times: Some(times),
@@ -112,7 +112,7 @@ impl Scored {
 }
 
 impl Draw<'_> {
-    /// How many images there are, each as often as it was drawn.
+    /// The total weight: the number of images, each counted as often as it was drawn.
     pub fn len(&self) -> u64 {
         match self.times {
             None => self.scored.len() as u64,
@@ -120,12 +120,12 @@ impl Draw<'_> {
         }
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How often an image was drawn.
+    /// The weight of an image.
     pub(super) fn times(&self, image: usize) -> u64 {
         self.times.map_or(1, |times| u64::from(times[image]))
     }
@@ -150,7 +150,7 @@ impl Draw<'_> {
         &self.scored.by_dice
     }
 
-    /// The images that were drawn, by one of the two orders, in groups of equals.
+    /// The images with a weight above 0 in one of the two orders, in groups of equal values.
     pub(super) fn ties<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = Tie> + 'a {
         let tie = |group: &[usize]| {
             group.iter().fold(Tie { count: 0, risk: 0.0 }, |tie, &image| {

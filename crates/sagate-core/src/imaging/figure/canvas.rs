@@ -1,11 +1,11 @@
-//! A white sheet to put pictures, lines and words on.
+//! A white canvas for pictures, lines and text.
 
 use image::{Rgb, RgbImage, imageops};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
 use super::colour::PAPER;
 
-/// Sizes of letters, in pixels a line.
+/// Font sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Font {
     Small,
@@ -58,7 +58,7 @@ impl Font {
     }
 }
 
-/// The sheet. Whatever falls outside is cut off.
+/// The canvas. Drawing outside of it is clipped.
 pub(super) struct Canvas {
     sheet: RgbImage,
 }

@@ -45,7 +45,7 @@ pub fn sorted_scores(scores: &[f64], title: &str, mark: Option<f64>) -> RgbImage
     for pair in points.windows(2) {
         canvas.line(pair[0], pair[1], curve);
     }
-    // Dots show single scores while they can be told apart.
+    // Draw dots while they do not overlap.
     if points.len() <= 150 {
         for &(x, y) in &points {
             canvas.fill((x - 2.0).max(0.0) as u32, (y - 2.0).max(0.0) as u32, 5, 5, curve);

@@ -1,14 +1,14 @@
-//! Colours that people with any colour vision can tell apart.
+//! Colours that are distinguishable with any colour vision.
 
 use image::Rgb;
 
-/// Words and axes.
+/// Text and axes.
 pub(super) const INK: Rgb<u8> = Rgb([0x22, 0x22, 0x22]);
-/// Lesser words and grid lines.
+/// Secondary text and grid lines.
 pub(super) const PALE: Rgb<u8> = Rgb([0xd8, 0xd8, 0xd8]);
-/// Behind everything.
+/// Background.
 pub(super) const PAPER: Rgb<u8> = Rgb([0xff, 0xff, 0xff]);
-/// A value that is no number.
+/// NaN.
 pub(super) const ABSENT: Rgb<u8> = Rgb([0x80, 0x80, 0x80]);
 
 /// The colours of Okabe and Ito, without black and without the yellow that is kept for contrast.
@@ -21,8 +21,7 @@ const DISTINCT: [[u8; 3]; 6] = [
     [204, 121, 167],
 ];
 
-/// A colour for the class of this index (from 0), told apart from its neighbours with any colour vision. They repeat
-/// after six.
+/// A colour for the class of this index (from 0), distinguishable from its neighbours with any colour vision. Repeats after six.
 pub fn distinct(index: usize) -> [u8; 3] {
     DISTINCT[index % DISTINCT.len()]
 }

@@ -203,7 +203,7 @@ impl Zoom {
     fn new(image: &Image) -> Self {
         let source = [image.pixels.len_of(Axis(1)), image.pixels.len_of(Axis(2))];
         let least = image.spacing[0].min(image.spacing[1]);
-        // A side that the spacing would stretch without end is no help to anyone.
+        // Bound the aspect ratio of very anisotropic spacing.
         let stretch = image.spacing.map(|step| (step / least).clamp(1.0, 8.0));
         let stretch = stretch.map(|factor| if factor.is_finite() { factor } else { 1.0 });
         let extent = [source[0] as f64 * stretch[0], source[1] as f64 * stretch[1]];

@@ -1,5 +1,5 @@
-//! JPEG, by libjpeg (mozjpeg's, which decodes as libjpeg-turbo does): what libjpeg only warns of is refused here. It warns where data
-//! are missing or damaged, and fills the picture with what a network would take for tissue.
+//! JPEG, by libjpeg (mozjpeg's, which decodes as libjpeg-turbo does). libjpeg only warns of missing or damaged data and fills the picture
+//! with grey, which a network could take for tissue; here its warnings are errors.
 
 mod libjpeg;
 mod segments;

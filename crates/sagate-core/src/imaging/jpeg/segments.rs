@@ -1,11 +1,11 @@
-//! What the segments of a JPEG say, without its pixels: its size, its colours, how it is to be turned, and whether every scan that
-//! it needs is there. libjpeg shows grey where a scan is missing and warns of nothing.
+//! The segments of a JPEG without its pixels: size, colours, orientation, and whether all scans are present. libjpeg shows grey for a
+//! missing scan without a warning.
 
 use super::FORMAT;
 use crate::imaging::{ImagingError, Orientation};
 
-/// More scans than any encoder makes. Each may cost a pass over the whole picture for a few bytes.
-const MOST_SCANS: usize = 100;
+/// Limit on scans, above what any encoder produces: each can cost a pass over the whole picture for a few bytes.
+const MAX_SCANS: usize = 100;
 /// Coefficients of a block.
 const COEFFICIENTS: usize = 64;
 
@@ -67,8 +67,8 @@ impl Segments {
                 }
                 START_OF_SCAN => {
                     scans += 1;
-                    if scans > MOST_SCANS {
-                        let right = format!("at most {MOST_SCANS}");
+                    if scans > MAX_SCANS {
+                        let right = format!("at most {MAX_SCANS}");
                         return Err(ImagingError::field(name, "number of JPEG scans", scans, right));
                     }
                     let frame = frame
@@ -187,7 +187,7 @@ impl Frame {
         })
     }
 
-    /// Notes what a scan sends.
+    /// Records the coefficient bits that a scan sends.
     fn scan(&mut self, body: &[u8], name: &str) -> Result<(), ImagingError> {
         let short = || damaged(name, "a scan header is too short");
         let (&count, rest) = body.split_first().ok_or_else(short)?;

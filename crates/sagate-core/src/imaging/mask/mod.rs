@@ -1,6 +1,6 @@
-//! Masks out and back: labels `[height, width]` (or `[x, y, z]`), 0 for background, 1..=K for the classes.
+//! Encoding and decoding of masks: labels `[height, width]` (or `[x, y, z]`), 0 for background, 1..=K for the classes.
 //!
-//! | form | out | back |
+//! | form | encode | decode |
 //! |---|---|---|
 //! | PNG, 8-bit grey, the value is the label | [`encode_png`], [`write_png`] | [`read`], [`from_image`] |
 //! | NIfTI on the grid of the volume's file | [`encode_nifti`], [`write_nifti`] | [`from_volume`] |
@@ -51,7 +51,7 @@ pub fn write_png(path: &Path, labels: &Array2<u8>) -> Result<(), ImagingError> {
 }
 
 /// Labels `[x, y, z]` of a volume as NIfTI (uint8) with the geometry of the volume's own file: its version, axes, byte
-/// order, spacing and transforms. What the file's header said in words is left out. `gzip` packs it (`.nii.gz`).
+/// order, spacing and transforms. Text fields of the header are left out. `gzip` compresses it (`.nii.gz`).
 ///
 /// # Errors
 /// [`ImagingError::Field`] where the labels' shape is not the volume's.

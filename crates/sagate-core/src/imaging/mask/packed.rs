@@ -13,7 +13,7 @@ pub fn pack(labels: ArrayView2<'_, u8>, class: u8) -> Vec<u8> {
     let mut packed = Vec::with_capacity(labels.len().div_ceil(8));
     packed.extend(whole.iter().map(|labels| bits(*labels, class)));
     if !rest.is_empty() {
-        // Whatever follows the last pixel is of no class at all.
+        // Padding after the last pixel belongs to no class.
         let mut last = [!class; 8];
         last[..rest.len()].copy_from_slice(rest);
         packed.push(bits(last, class));
@@ -21,7 +21,7 @@ pub fn pack(labels: ArrayView2<'_, u8>, class: u8) -> Vec<u8> {
     packed
 }
 
-/// A bit for each of eight labels that is the class, the first in the highest bit. All eight are looked at together, as bytes of a word.
+/// A bit for each of eight labels that equals the class, the first in the highest bit. All eight are compared at once, as bytes of a word.
 fn bits(labels: [u8; 8], class: u8) -> u8 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
@@ -34,7 +34,7 @@ fn bits(labels: [u8; 8], class: u8) -> u8 {
     (same.wrapping_mul(GATHER) >> 56) as u8
 }
 
-/// The way back: 1 where the bit is set, `[height, width]`.
+/// Inverse of [`pack`]: 1 where the bit is set, `[height, width]`.
 ///
 /// # Errors
 /// [`ImagingError::Field`] where the number of bytes is not height x width / 8, rounded up.

@@ -119,7 +119,7 @@ impl Rle {
         &self.counts
     }
 
-    /// The way back: 1 where the class is, `[height, width]`.
+    /// Inverse of [`Rle::of_class`]: 1 where the class is, `[height, width]`.
     ///
     /// # Errors
     /// [`ImagingError::TooLarge`] above the limits; [`ImagingError::Field`] where there are no pixels.

@@ -1,4 +1,4 @@
-//! The bytes of a header, field by field: NIfTI-1 and NIfTI-2 hold the same fields at other places and in other widths.
+//! The fields of a header: NIfTI-1 and NIfTI-2 have the same fields at other offsets and in other widths.
 
 use crate::imaging::samples::ByteOrder;
 
@@ -80,7 +80,7 @@ impl Version {
     }
 
     /// Where a field begins, how its numbers are stored, and how many there are.
-    fn place(self, field: Field) -> (usize, Number, usize) {
+    fn layout(self, field: Field) -> (usize, Number, usize) {
         use Field as F;
         use Number::{F32, F64, I16, I32, I64, U8};
         match self {
@@ -136,7 +136,7 @@ pub(super) struct Fields {
 
 impl Fields {
     /// A header's bytes as a file has them: [`Version::size`] of them.
-    pub fn of(version: Version, order: ByteOrder, bytes: &[u8]) -> Self {
+    pub fn from_bytes(version: Version, order: ByteOrder, bytes: &[u8]) -> Self {
         Self {
             version,
             order,
@@ -182,7 +182,7 @@ impl Fields {
         }
     }
 
-    /// Sets a number of a field; what its type cannot hold is held at the type's ends.
+    /// Sets a number of a field, saturating at the range of its type.
     pub fn set(&mut self, field: Field, index: usize, value: f64) {
         let (at, number) = self.at(field, index);
         match number {
@@ -197,7 +197,7 @@ impl Fields {
 
     /// Takes a field from a header of the same version and byte order, bit by bit.
     pub fn copy(&mut self, field: Field, from: &Fields) {
-        let (at, number, count) = self.version.place(field);
+        let (at, number, count) = self.version.layout(field);
         let range = at..at + count * number.size();
         self.bytes[range.clone()].copy_from_slice(&from.bytes[range]);
     }
@@ -211,7 +211,7 @@ impl Fields {
     }
 
     fn at(&self, field: Field, index: usize) -> (usize, Number) {
-        let (at, number, count) = self.version.place(field);
+        let (at, number, count) = self.version.layout(field);
         assert!(index < count, "{field:?} has {count} numbers");
         (at + index * number.size(), number)
     }

@@ -45,14 +45,14 @@ impl Geometry {
     }
 
     /// The geometry of a file. The sform counts where its code is set, else the qform; where neither is, the file does
-    /// not say how it lies, and is taken as other readers take it ([`Transform::of`]).
-    pub(super) fn of(header: &Header<'_>, extent: [usize; 3]) -> Result<Self, ImagingError> {
+    /// not say how it lies, and is taken as other readers take it ([`Transform::from_header`]).
+    pub(super) fn from_header(header: &Header<'_>, extent: [usize; 3]) -> Result<Self, ImagingError> {
         let rank = header.dimensions().min(3);
         let Transform {
             field,
             affine,
             oriented,
-        } = Transform::of(&header.fields, rank, extent);
+        } = Transform::from_header(&header.fields, rank, extent);
         if affine.as_flattened().iter().any(|number| !number.is_finite()) {
             return Err(header.wrong(field.to_owned(), "NaN or infinite", "finite numbers"));
         }
@@ -98,7 +98,7 @@ impl Geometry {
         })
     }
 
-    /// Whether the voxels come from a file that could have said how they lie, and whether it did.
+    /// Whether the header defines the orientation; `None` where the voxels come from no NIfTI file.
     pub(in crate::imaging) fn oriented(&self) -> Option<bool> {
         self.source.as_ref().map(|_| self.oriented)
     }
@@ -134,7 +134,7 @@ impl Geometry {
             (0..3).for_each(|row| source.set(Field::QformOffset, row, moved(&qform, row)));
         }
         if !self.oriented {
-            // Without a transform a file's place depends on its shape, which is no longer that of the volume.
+            // Without a transform the origin depends on the shape, which is no longer that of the volume.
             source.set(Field::SformCode, 0, 2.0);
             for (index, &number) in slice.affine.as_flattened().iter().enumerate() {
                 source.set(Field::Sform, index, number);

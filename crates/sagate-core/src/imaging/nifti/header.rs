@@ -56,7 +56,7 @@ pub(super) fn version(bytes: &[u8]) -> Option<(Version, ByteOrder)> {
     }
 }
 
-/// The magic of a header: four bytes, at another place in each version.
+/// The magic of a header: four bytes, at an offset that depends on the version.
 pub(super) fn magic(version: Version, bytes: &[u8]) -> Option<&[u8]> {
     match version {
         Version::One => bytes.get(344..348),
@@ -115,7 +115,7 @@ impl<'a> Header<'a> {
             let right = r"\r\n\x1a\n: the file was changed by a transfer as text; copy it again as binary";
             return Err(ImagingError::field(name, "magic[4..8]", was, right));
         }
-        let fields = Fields::of(version, order, raw);
+        let fields = Fields::from_bytes(version, order, raw);
         let rank = fields.get(Field::Dim, 0);
         if !(2.0..=7.0).contains(&rank) {
             let right = "the number of dimensions, 2 to 7";
@@ -129,7 +129,7 @@ impl<'a> Header<'a> {
         self.fields.get(Field::Dim, 0) as usize
     }
 
-    /// Checks the shape, the voxel type and the place of the data against each other and the limits.
+    /// Checks the shape, the voxel type and the data offset against each other and the limits.
     pub(super) fn layout(&self, limits: &Limits) -> Result<Layout, ImagingError> {
         let dtype = self.dtype()?;
         let mut shape = [1u64; 7];

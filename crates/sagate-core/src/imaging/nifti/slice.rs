@@ -16,7 +16,7 @@ pub struct SliceGeometry {
 
 impl SliceGeometry {
     /// Slice `index` along `plane` of a volume from a NIfTI file; none where it comes from elsewhere.
-    pub(in crate::imaging) fn of(volume: &Geometry, plane: Plane, index: usize) -> Option<Self> {
+    pub(in crate::imaging) fn of_slice(volume: &Geometry, plane: Plane, index: usize) -> Option<Self> {
         volume.oriented()?;
         Some(Self {
             grid: volume.slice(plane.axis(), index),

@@ -18,7 +18,7 @@ impl Transform {
     /// The sform where its code is set, else the qform. A header with neither says nothing of left and right: its axes are
     /// then taken to run to the left, to the front and to the head, around the middle of the volume. That is what nibabel
     /// and FSL do; the standard gives no direction.
-    pub fn of(header: &Fields, rank: usize, extent: [usize; 3]) -> Self {
+    pub fn from_header(header: &Fields, rank: usize, extent: [usize; 3]) -> Self {
         if header.get(Field::SformCode, 0) > 0.0 {
             return Self {
                 field: "sform (srow_x, srow_y, srow_z)",

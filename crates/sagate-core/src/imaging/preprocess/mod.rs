@@ -1,5 +1,4 @@
-//! From an image to what a network takes, by steps that a model's manifest lists: one implementation for training and
-//! serving.
+//! Preprocessing: from an image to the network's input, by the steps of a model's manifest. Training and serving share it.
 //!
 //! An image is turned upright first, as its [`Orientation`](super::Orientation) says. Steps run in the order in which they are listed. Intensity steps take their statistics per channel, over the pixels
 //! that come from the image (not those that [`Step::PadTo`] added). Everything is computed at double precision in the

@@ -1,4 +1,4 @@
-//! A prepared image, which knows the way back to the image's own grid.
+//! A prepared image, with the transform back to the image's own grid.
 
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis, s};
 
@@ -17,7 +17,7 @@ pub struct Prepared {
     pub spacing: [f64; 2],
     /// Height and width of the image itself.
     original: [usize; 2],
-    /// What was done to the grid, in order.
+    /// The changes of the grid, in order.
     moves: Vec<Move>,
 }
 
@@ -56,7 +56,7 @@ impl Prepared {
         }
     }
 
-    /// The same as an image of its own: the way back leads nowhere else.
+    /// The same pixels as an image whose own grid is the prepared grid.
     pub fn on_its_own_grid(&self) -> Self {
         Self {
             original: self.size(),
@@ -65,7 +65,7 @@ impl Prepared {
         }
     }
 
-    /// Height and width now.
+    /// Height and width of the prepared grid.
     pub fn size(&self) -> [usize; 2] {
         let (_, height, width) = self.pixels.dim();
         [height, width]
@@ -99,7 +99,7 @@ impl Prepared {
             .valid
             .take()
             .unwrap_or_else(|| Array2::ones((from[0], from[1])));
-        self.valid = Some(place(&valid, to, offset));
+        self.valid = Some(pad_zeros(&valid, to, offset));
         self.pixels = padded;
         self.moves.push(Move::Pad { from, to, offset });
     }
@@ -164,7 +164,7 @@ impl Prepared {
                     upright.as_standard_layout().into_owned()
                 }
                 Move::Resize { to, .. } => resample::nearest(&labels, to),
-                Move::Pad { to, offset, .. } => place(&labels, to, offset),
+                Move::Pad { to, offset, .. } => pad_zeros(&labels, to, offset),
             }))
     }
 }
@@ -179,7 +179,7 @@ fn window<T>(
 }
 
 /// `values` at `offset` among zeros.
-fn place(values: &Array2<u8>, to: [usize; 2], offset: [usize; 2]) -> Array2<u8> {
+fn pad_zeros(values: &Array2<u8>, to: [usize; 2], offset: [usize; 2]) -> Array2<u8> {
     let mut placed = Array2::zeros((to[0], to[1]));
     window(placed.view_mut(), [values.nrows(), values.ncols()], offset).assign(values);
     placed

@@ -1,12 +1,12 @@
-//! Percentiles near the ends of many values: a sample says where the end begins, and only what lies beyond is put in order.
+//! Percentiles near the extremes of many values: a bound is estimated from a sample, and only the values beyond it are sorted.
 
 use protoseg::platform::Isa;
 
 use super::values::{below, equal};
 
-/// So few are put in order as they are.
+/// Up to this many values are sorted directly.
 const FEW: usize = 4096;
-/// Values that are looked at to find where an end begins.
+/// Size of the sample that the bound is estimated from.
 const SAMPLE: usize = 1024;
 
 /// The value at rank `percent` / 100 (n - 1) of `values` in ascending order, counted from 0, linear between neighbours (NumPy's default).
@@ -18,7 +18,7 @@ pub(super) fn percentile(isa: Isa, values: &[f32], percent: f64) -> f32 {
     let [lower, upper] = if 2 * before < last {
         two_at(isa, values, 1.0, before)
     } else {
-        // From the other end, where all signs are the other way round.
+        // From the upper end, with all signs inverted.
         let after = (before + 1).min(last);
         let [upper, lower] = two_at(isa, values, -1.0, last - after);
         if after > before {
@@ -56,9 +56,9 @@ fn two_of(mut values: Vec<f32>, rank: usize, next: Option<f32>) -> [f32; 2] {
     [at, after.or(next).unwrap_or(at)]
 }
 
-/// A value that most likely, but not for certain, has somewhat more than `rank` others below it.
+/// An estimate of a value with somewhat more than `rank` others below it.
 fn bound(values: &[f32], sign: f32, rank: usize) -> f32 {
-    // Odd, so that it does not keep to a few columns of the image.
+    // An odd step, so that the sample is not confined to a few columns of the image.
     let step = (values.len() / SAMPLE) | 1;
     let mut sample: Vec<f32> = values.iter().step_by(step).map(|&value| sign * value).collect();
     let expected = (rank + 1) as f64 * sample.len() as f64 / values.len() as f64;

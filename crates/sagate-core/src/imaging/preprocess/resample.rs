@@ -1,4 +1,4 @@
-//! From one grid to another that covers the same field of view.
+//! Resampling to another grid of the same field of view.
 
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 

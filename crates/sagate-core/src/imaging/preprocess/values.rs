@@ -1,9 +1,9 @@
-//! What is measured of many values, and done to them: plain loops, with sums at double precision in lanes that are added in one order, so
-//! that any processor gives the same bits.
+//! Kernels for reductions and element-wise operations, with double-precision sums in lanes that are added in a fixed order, so that every
+//! processor gives the same bits.
 
 use protoseg::kernel;
 
-/// Values taken side by side: one after the other, each would wait for the one before.
+/// Independent accumulators, so that the additions do not depend on each other.
 const LANES: usize = 16;
 
 kernel! {
@@ -49,7 +49,7 @@ kernel! {
     }
 }
 
-/// By comparison, as what `f32::min` makes of two zeros is left to the processor.
+/// By comparison: the result of `f32::min` for +0 and -0 depends on the processor.
 #[inline(always)]
 fn extreme(values: &[f32], start: f32, of: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [start; LANES];
@@ -93,14 +93,14 @@ kernel! {
 }
 
 kernel! {
-    /// Of the values with this sign (1 or -1) those below a bound, which are few: a look at several tells that there are none among them.
+    /// The values, multiplied by `sign` (1 or -1), that lie below a bound. They are rare, so blocks without any are skipped at once.
     fn below(values: &[f32], sign: f32, bound: f32) -> Vec<f32> {
         let mut found = Vec::new();
         let (parts, rest) = values.as_chunks::<LANES>();
         for part in parts {
             let any = part.iter().fold(0, |any, &value| any | u32::from(sign * value < bound));
             if any != 0 {
-                // Each is written, and only those that count stay: nothing can tell which will.
+                // Branch-free compaction: every value is written, and the count advances only for those below the bound.
                 let (mut kept, mut count) = ([0.0; LANES], 0);
                 for &value in part {
                     kept[count] = sign * value;

@@ -2,11 +2,11 @@
 
 use tch::{TchError, Tensor};
 
-/// How far the images of a batch reach, each with its own padding.
+/// Sizes of the images of a batch, each with its own padding.
 pub(super) struct Extents<'a> {
     /// `[H', W']` of the batch.
     pub bucket: [i64; 2],
-    /// Of each image; none where all reach as far as the batch.
+    /// `[H', W']` of each image; empty where all have the size of the batch.
     pub own: &'a [[i64; 2]],
 }
 
@@ -18,7 +18,7 @@ impl Extents<'_> {
         }
     }
 
-    /// Makes zero what lies beyond each image in a feature map of any layer, as a convolution sees it beyond any border.
+    /// Sets a feature map of any layer to zero beyond each image, as the padding of a convolution does beyond its border.
     pub fn clear(&self, map: &Tensor) -> Result<(), TchError> {
         for (index, own) in self.own.iter().enumerate() {
             let image = map.f_narrow(0, index as i64, 1)?;

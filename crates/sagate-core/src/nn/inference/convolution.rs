@@ -6,7 +6,7 @@ use crate::nn::fused;
 use crate::nn::prepacked::PrepackedWeight;
 use crate::nn::winograd::Winograd;
 
-/// A convolution of stride 1 with what follows it.
+/// A convolution of stride 1 with its optional ReLU.
 pub(super) enum Convolution {
     /// A direct convolution by libtorch or oneDNN.
     Direct {
@@ -19,11 +19,11 @@ pub(super) enum Convolution {
     Winograd(Winograd),
 }
 
-/// A weight in the memory layout of what computes with it.
+/// A weight in the memory format of its implementation.
 pub(super) enum Weight {
     /// For libtorch's own convolution.
     Plain(Tensor),
-    /// For oneDNN's, in the order that it reads.
+    /// For oneDNN's, in its own memory format.
     Prepacked(PrepackedWeight),
 }
 
@@ -41,7 +41,7 @@ pub(super) enum SkipConcatConv {
     /// `conv([up, skip]) = conv(up) + conv(skip)`: oneDNN adds the second onto the first, and nothing is
     /// concatenated.
     Split { up: Convolution, skip: PrepackedWeight },
-    /// Winograd's kernels read both as if they were one.
+    /// Winograd's kernels read both inputs without concatenating them.
     Winograd(Winograd),
 }
 

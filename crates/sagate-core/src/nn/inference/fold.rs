@@ -92,7 +92,7 @@ impl Fold<'_> {
         })
     }
 
-    /// A convolution with fewer multiplications, where that is asked for and can be had.
+    /// The Winograd form, where it is enabled and supported.
     fn winograd(&self, weight: &Tensor, bias: &Tensor, relu: bool) -> Result<Option<Winograd>, TchError> {
         if !self.placement.has_winograd() {
             return Ok(None);
@@ -116,7 +116,7 @@ impl Fold<'_> {
         })
     }
 
-    /// Whether oneDNN's own operators compute.
+    /// Whether oneDNN's operators are used.
     fn has_onednn(&self) -> bool {
         let Placement {
             device, precision, ..

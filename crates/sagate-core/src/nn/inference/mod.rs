@@ -1,5 +1,5 @@
 //! The U-Net in its inference form: batch norm folded into the convolutions, channels-last, convolution and ReLU in one
-//! operator where libtorch has oneDNN, and only the taps kept that were asked for.
+//! operator where libtorch has oneDNN, and only the requested taps kept.
 
 mod bucket;
 mod convolution;
@@ -21,7 +21,7 @@ use super::placement::Placement;
 use super::threads::on_one_thread;
 use super::unet::{UNetConfig, padded_side};
 
-/// The network as it serves. Belongs to the thread that made it.
+/// The network in its inference form. Must stay on the thread that created it.
 pub struct InferenceNet {
     config: UNetConfig,
     placement: Placement,
@@ -32,11 +32,11 @@ pub struct InferenceNet {
     head: Convolution,
 }
 
-/// What one pass gives, at the padded size `[H', W']`: the image's `[H, W]`, each side rounded up to a multiple of 16.
+/// The result of one forward pass, at the padded size `[H', W']`: the image's `[H, W]`, each side rounded up to a multiple of 16.
 pub struct Output {
     /// `[B, K, H', W']` float32: the probability of each object class.
     pub probability: Tensor,
-    /// The asked-for feature maps by layer number, `[B, C, h, w]`, float32; in half precision on a GPU as narrow as they were computed.
+    /// The requested feature maps by layer number, `[B, C, h, w]`, float32; float16 on a GPU in half precision.
     pub taps: BTreeMap<usize, Tensor>,
     /// `[B, 1, H', W']` uint8, 0 in the padding; absent where nothing was padded.
     pub valid: Option<Tensor>,
@@ -50,7 +50,7 @@ pub enum InferenceError {
     /// The image's shape does not fit the network.
     #[error("the image has shape {found:?}; [B, {channels}, H, W] with no side 0 would fit the network")]
     Shape {
-        /// The shape that came.
+        /// The shape of the image.
         found: Vec<i64>,
         /// The network's input channels.
         channels: i64,
@@ -64,7 +64,7 @@ pub enum InferenceError {
 }
 
 impl InferenceNet {
-    /// Folds weights into the inference form on a device, in single precision unless `placement` says otherwise.
+    /// Folds weights into the inference form on a device, by default in single precision.
     ///
     /// # Errors
     /// Lists every tensor that is missing or has another shape than the architecture's.
@@ -100,7 +100,7 @@ impl InferenceNet {
         })
     }
 
-    /// The same network for another thread: its weights are the same memory, which nobody writes to.
+    /// The same network for another thread. It shares the weights' memory, which is read only.
     pub fn share(&self) -> InferenceNet {
         InferenceNet {
             config: self.config,
@@ -117,7 +117,7 @@ impl InferenceNet {
         &self.config
     }
 
-    /// Where the network lies.
+    /// The network's device.
     pub fn device(&self) -> Device {
         self.placement.device
     }
@@ -145,7 +145,7 @@ impl InferenceNet {
     }
 
     /// Runs images `[C, H, W]` of several sizes in one batch, as large as the largest of each side. Every result is what
-    /// [`InferenceNet::forward`] gives for the image alone: what lies beyond an image's own padding is kept zero in every layer.
+    /// [`InferenceNet::forward`] gives for the image alone: in every layer the area beyond an image's own padding is kept zero.
     ///
     /// # Errors
     /// As there, of the first image for which something is wrong.
@@ -217,11 +217,11 @@ impl InferenceNet {
             kept.visit(&current)?;
         }
         let logits = self.head.forward(&current)?;
-        // libtorch's threads cut its values where their number says, and round differently at the edges of a cut.
+        // libtorch splits the softmax by the number of threads, and the vector remainders at the splits round differently.
         let probability = on_one_thread(|| logits.f_softmax(1, Kind::Float))?
             .f_narrow(1, 1, self.config.classes)?
             .f_contiguous()?;
-        Ok((probability, kept.into_kept()))
+        Ok((probability, kept.into_feature_maps()))
     }
 
     fn check(&self, image: &Tensor, taps: &[usize]) -> Result<[i64; 2], InferenceError> {
@@ -241,7 +241,7 @@ impl InferenceNet {
         }
     }
 
-    /// Zeros below and to the right, as convolutions see them beyond any border.
+    /// Zero padding below and to the right, like the padding of a convolution.
     fn pad(&self, image: &Tensor, size: [i64; 2], padded: [i64; 2]) -> Result<Tensor, TchError> {
         let image = image
             .f_to_device(self.device())?
@@ -269,7 +269,7 @@ impl Output {
     }
 }
 
-/// Takes its input, so that it is freed as soon as the first convolution is done.
+/// Takes ownership of its input, so that it is freed as soon as the first convolution is done.
 fn block(layers: &[Convolution; 2], input: Tensor, taps: &mut Taps<'_>) -> Result<Tensor, TchError> {
     let first = layers[0].forward(&input)?;
     drop(input);

@@ -1,4 +1,4 @@
-//! Feature maps that are kept during a forward pass.
+//! Collection of feature maps during a forward pass.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl<'a> Taps<'a> {
     }
 
     /// The kept feature maps by layer number.
-    pub fn into_kept(self) -> BTreeMap<usize, Tensor> {
+    pub fn into_feature_maps(self) -> BTreeMap<usize, Tensor> {
         self.kept
     }
 }
@@ -37,7 +37,7 @@ impl Taps<'_> {
         self.extents.clear(map)?;
         if self.wanted.contains(&self.next) {
             let kept = match map.device() {
-                // The kernels of the CPU read single precision; that costs nothing where it is.
+                // The CPU kernels need single precision; a no-op where the map has it.
                 Device::Cpu => map.f_to_kind(Kind::Float)?,
                 _ => map.shallow_clone(),
             };

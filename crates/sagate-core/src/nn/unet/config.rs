@@ -1,4 +1,4 @@
-//! The parameters of the architecture, and which sizes of images it takes.
+//! The parameters of the architecture, and the supported image sizes.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,11 +29,11 @@ pub struct UNetConfig {
 pub struct UNetConfigError {
     /// The field of [`UNetConfig`].
     pub field: &'static str,
-    /// What it was.
+    /// The value found.
     pub value: i64,
-    /// The least it may be.
+    /// The smallest allowed value.
     pub low: i64,
-    /// The most it may be.
+    /// The largest allowed value.
     pub high: i64,
 }
 

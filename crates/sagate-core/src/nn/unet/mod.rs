@@ -24,7 +24,7 @@ const NORM_MOMENTUM: f64 = 0.1;
 /// What batch norm adds to a variance before the square root (torch's default). Folding needs it too.
 pub const NORM_EPSILON: f64 = 1e-5;
 
-/// What one forward pass gives.
+/// The result of one forward pass.
 #[derive(Debug)]
 pub struct Forward {
     /// `[B, K + 1, H, W]`, before the softmax; channel 0 is the background.
@@ -149,7 +149,7 @@ impl UNet {
         self.run(image, false, &drop_channels)
     }
 
-    /// `after` sees each block's output with its layer's number, and gives what goes on from there.
+    /// `after` gets each block's output with its layer number and returns the input of the next block.
     fn run(
         &self,
         image: &Tensor,

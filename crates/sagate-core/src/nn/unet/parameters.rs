@@ -1,4 +1,4 @@
-//! Every tensor of the network's state: its name, its shape and what it starts from.
+//! Every tensor of the network's state: name, shape and initialisation.
 
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -13,7 +13,7 @@ pub struct Parameter {
     pub name: String,
     /// Its shape: `[out, in, 3, 3]` for a convolution, `[in, out, 2, 2]` for a transposed one, `[channels]` else.
     pub shape: Vec<i64>,
-    /// What it starts from, which also says whether it is trained.
+    /// Its initialisation, which also determines whether it is trained.
     role: Role,
 }
 
@@ -21,7 +21,7 @@ pub struct Parameter {
 enum Role {
     /// Kernel followed by a ReLU: He initialisation, deviation `sqrt(2 / inputs)`.
     Kernel { inputs: i64 },
-    /// Kernel followed by nothing: deviation `sqrt(1 / inputs)`.
+    /// Kernel without a following ReLU: deviation `sqrt(1 / inputs)`.
     LinearKernel { inputs: i64 },
     /// Trained, starts at 1.
     Scale,

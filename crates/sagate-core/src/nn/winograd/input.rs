@@ -6,11 +6,11 @@ use super::lanes::{LANES, Lanes, add, load, sub};
 use super::planes::Planes;
 use super::sizes::TILE;
 
-/// Tiles that are made of all channels before the next ones: what they read stays in the innermost cache.
+/// Tiles that are transformed for all channels before the next ones, so that their inputs stay in the L1 cache.
 const PIECE: usize = 8;
-/// Inputs that are asked for ahead: those of the next piece.
-const AHEAD: usize = PIECE * TILE;
-/// Values of a line of the cache.
+/// Prefetch distance in inputs: those of the next piece.
+const PREFETCH_DISTANCE: usize = PIECE * TILE;
+/// Values of a cache line.
 const LINE: usize = 16;
 
 /// Where a run of tiles, next to each other, reads.
@@ -19,7 +19,7 @@ pub(super) struct Run<'a> {
     pub rows: [&'a [f32]; 4],
     pub width: usize,
     pub channels: usize,
-    /// The first tile's place in its row.
+    /// Index of the first tile in its row.
     pub first: usize,
     pub tiles: usize,
 }
@@ -52,32 +52,32 @@ impl Run<'_> {
         for index in tiles {
             x += TILE;
             if own.is_multiple_of(LINE) {
-                self.fetch(x + AHEAD, own);
+                self.fetch(x + PREFETCH_DISTANCE, own);
             }
             let after = [self.column(x, own), self.column(x + 1, own)];
             let [first, second] = &before;
             let [third, fourth] = &after;
-            let mut place = planes.at(tile + index, channel);
+            let mut slot = planes.at(tile + index, channel);
             for row in 0..4 {
-                place.put(4 * row, &sub(&first[row], &third[row]));
-                place.put(4 * row + 1, &add(&second[row], &third[row]));
-                place.put(4 * row + 2, &sub(&third[row], &second[row]));
-                place.put(4 * row + 3, &sub(&second[row], &fourth[row]));
+                slot.put(4 * row, &sub(&first[row], &third[row]));
+                slot.put(4 * row + 1, &add(&second[row], &third[row]));
+                slot.put(4 * row + 2, &sub(&third[row], &second[row]));
+                slot.put(4 * row + 3, &sub(&second[row], &fourth[row]));
             }
             before = after;
         }
     }
 
-    /// A column of `B^T d`; `x` is one more than its place in the image, beyond which all is zero.
+    /// A column of `B^T d`; `x` is its column in the image plus one. Columns outside the image are zero.
     #[inline(always)]
     fn column(&self, x: usize, channel: usize) -> [Lanes; 4] {
         if x == 0 || x > self.width {
             return [[0.0; LANES]; 4];
         }
-        let place = (x - 1) * self.channels + channel;
+        let offset = (x - 1) * self.channels + channel;
         let mut d = [[0.0; LANES]; 4];
         for (d, row) in d.iter_mut().zip(&self.rows) {
-            *d = load(&row[place..]);
+            *d = load(&row[offset..]);
         }
         [
             sub(&d[0], &d[2]),
@@ -87,7 +87,7 @@ impl Run<'_> {
         ]
     }
 
-    /// Asks for the inputs of two columns.
+    /// Prefetches the inputs of two columns.
     #[inline(always)]
     fn fetch(&self, x: usize, channel: usize) {
         for row in &self.rows {

@@ -31,8 +31,8 @@ impl Kernels {
         for (index, kernel) in weight.as_chunks::<9>().0.iter().enumerate() {
             let (output, input) = (index / inputs, index % inputs);
             for (position, value) in filtered(kernel).into_iter().enumerate() {
-                let place = (output / WIDTH * POSITIONS + position) * inputs + input;
-                values[place][output % WIDTH] = value as f32;
+                let index = (output / WIDTH * POSITIONS + position) * inputs + input;
+                values[index][output % WIDTH] = value as f32;
             }
         }
         let bias: Vec<f32> = numbers(bias)?.iter().map(|&value| value as f32).collect();
@@ -67,9 +67,10 @@ impl Kernels {
 fn filtered(kernel: &[f64; 9]) -> [f64; POSITIONS] {
     std::array::from_fn(|position| {
         let (left, right) = (G[position / 4], G[position % 4]);
-        let cells = kernel.iter().enumerate();
-        cells
-            .map(|(cell, value)| left[cell / 3] * value * right[cell % 3])
+        kernel
+            .iter()
+            .enumerate()
+            .map(|(tap, value)| left[tap / 3] * value * right[tap % 3])
             .sum()
     })
 }

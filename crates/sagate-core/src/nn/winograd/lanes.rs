@@ -1,12 +1,12 @@
-//! Channels that are computed side by side.
+//! SIMD lanes: channels that are computed in parallel.
 //!
-//! Here and in the files that use them values are walked by plain loops: what `array::map` and `array::from_fn` are given is compiled for
-//! any processor, and called for every vector.
+//! This file and its users iterate with plain loops: closures passed to `array::map` and `array::from_fn` are compiled for the baseline
+//! instruction set and called for every vector.
 
 /// Channels of a vector.
 pub(super) const LANES: usize = 8;
 
-/// A value of each of so many channels.
+/// One value for each of [`LANES`] channels.
 pub(super) type Lanes = [f32; LANES];
 
 #[inline(always)]

@@ -4,9 +4,10 @@
 //! A tile of 2x2 outputs is `A^T [(G g G^T) * (B^T d B)] A` of the 4x4 inputs `d` that it sees and the kernel `g`, `*` taken value by value
 //! and summed over the input channels. [`kernels`] holds `G g G^T`; [`input`] makes `B^T d B` of some tiles, channels together; for each of
 //! the 16 positions of a tile [`product`] sums over the channels, a product of matrices; [`output`] makes the outputs of the sums.
-//! [`tiles`] does these three for so many tiles at a time as stay in a core's cache.
+//! [`tiles`] runs these three steps for as many tiles at a time as fit into a core's cache.
 //!
-//! Every output is the same sum in the same order, whatever its batch, its place in the image, the number of threads, and the [`Form`].
+//! Every output is the same sum in the same order, independent of the batch, the position in the image, the number of threads and the
+//! [`Form`].
 
 mod input;
 mod kernels;
@@ -19,13 +20,13 @@ mod tiles;
 
 use std::sync::Arc;
 
-use protoseg::platform::{UninitTensor, in_turn};
+use protoseg::platform::{UninitTensor, for_each_dynamic};
 use tch::{Kind, TchError, Tensor};
 
 use self::kernels::Kernels;
 use self::lanes::LANES;
 use self::sizes::WIDTH;
-use self::tiles::{Cells, Job, Task};
+use self::tiles::{Job, NhwcView, Task};
 use super::layout::channels_last;
 
 /// An instruction set that the loops are compiled for.
@@ -38,7 +39,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// Those that this processor has, widest last; none where it is no x86-64.
+    /// The forms that this processor supports, widest last; empty on other processors than x86-64.
     pub fn available() -> Vec<Form> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -88,8 +89,8 @@ impl Winograd {
         Some(Winograd { form, ..self.share() })
     }
 
-    /// Convolves feature maps `[B, C, H, W]`, whose channels follow each other, as if they were joined: float32 on the CPU. The output's
-    /// channels are last in memory; without a copy where the inputs' are.
+    /// Convolves the channel concatenation of feature maps `[B, C, H, W]`, float32 on the CPU, without concatenating them. The output is
+    /// channels-last; channels-last inputs are not copied.
     ///
     /// # Errors
     /// When the inputs' sizes fit neither each other nor the weight; libtorch's.
@@ -103,7 +104,7 @@ impl Winograd {
         let (height, width) = (height as usize, width as usize);
         let job = Job {
             form: self.form,
-            inputs: laid.iter().map(Cells::new).collect(),
+            inputs: laid.iter().map(NhwcView::new).collect(),
             size: [height, width],
             kernels: &self.kernels,
             relu: self.relu,
@@ -119,7 +120,7 @@ impl Winograd {
                 })
             })
             .collect();
-        in_turn(&mut tasks, |task| job.run(task));
+        for_each_dynamic(&mut tasks, |task| job.run(task));
         blank.into_tensor().f_permute([0, 3, 1, 2])
     }
 

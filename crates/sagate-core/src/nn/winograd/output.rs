@@ -40,7 +40,7 @@ fn finished(column: &[Lanes; 4], bias: &Lanes, relu: bool) -> [Lanes; 2] {
     outputs
 }
 
-/// What is not a number stays none, for the gate to find.
+/// ReLU that preserves NaN, so that the gate detects it.
 #[inline(always)]
 fn rectified(value: f32) -> f32 {
     if value < 0.0 { 0.0 } else { value }

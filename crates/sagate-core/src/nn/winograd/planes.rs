@@ -1,9 +1,9 @@
-//! Tiles in Winograd's form as they lie in memory.
+//! Memory layout of tiles in Winograd's form.
 
 use super::lanes::{LANES, Lanes};
 use super::sizes::{POSITIONS, TILES};
 
-/// Vectors between two planes: planes a multiple of 4 KiB apart would share a few lines of the cache.
+/// Padding between two planes, in vectors: planes at a distance of a multiple of 4 KiB would share cache sets.
 const GAP: usize = 2;
 
 /// Tiles in Winograd's form: a [`Plane`] a position.
@@ -13,11 +13,11 @@ pub(super) struct Planes<'a> {
 }
 
 impl Planes<'_> {
-    /// Where eight channels of a tile go.
+    /// The slot of eight channels of a tile.
     #[inline(always)]
-    pub fn at(&mut self, tile: usize, channel: usize) -> Place<'_> {
+    pub fn at(&mut self, tile: usize, channel: usize) -> Slot<'_> {
         let (first, plane) = (channel / LANES * TILES + tile, plane(self.channels));
-        Place {
+        Slot {
             values: &mut self.values[first..=first + (POSITIONS - 1) * plane],
             plane,
         }
@@ -25,12 +25,12 @@ impl Planes<'_> {
 }
 
 /// Eight channels of a tile.
-pub(super) struct Place<'a> {
+pub(super) struct Slot<'a> {
     values: &'a mut [Lanes],
     plane: usize,
 }
 
-impl Place<'_> {
+impl Slot<'_> {
     #[inline(always)]
     pub fn put(&mut self, position: usize, lanes: &Lanes) {
         self.values[position * self.plane] = *lanes;

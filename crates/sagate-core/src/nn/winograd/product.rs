@@ -1,12 +1,13 @@
 //! For one position of the tiles, the sums over the input channels: `[tiles, in]` by `[in, WIDTH]`.
 //!
-//! Channel after channel is added to the sums of so many tiles as stay in registers together, by fused multiply-add, so that every form of
+//! The channels are accumulated one after the other, by fused multiply-add, for as many tiles as fit into registers, so that every form of
 //! the loop gives the same bits.
 
 use super::lanes::{LANES, Lanes};
 use super::sizes::{TILES, WIDTH};
 
-/// The input channels of all tiles at a position, a vector of channels after the other: tiles that are multiplied together lie together.
+/// The input channels of all tiles at a position, one vector of channels after the other: tiles that are multiplied together are
+/// contiguous.
 pub(super) type Plane = [[Lanes; TILES]];
 /// The sums of all tiles at a position.
 pub(super) type Sums = [[f32; WIDTH]; TILES];
@@ -36,14 +37,14 @@ pub(super) fn multiply(tiles: &Plane, kernels: &[[f32; WIDTH]], sums: &mut Sums,
     }
 }
 
-/// The same in vectors of 512 bits, which the compiler does not find by itself.
+/// The same with explicit 512-bit vectors, since the compiler does not vectorise the loop that wide.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 pub(super) fn multiply_avx512(tiles: &Plane, kernels: &[[f32; WIDTH]], sums: &mut Sums, count: usize) {
     use std::arch::x86_64::{
         __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
-    /// One vector of sums a tile: as each value is read for one of them only, so many tiles that a kernel's own reading counts little.
+    /// One vector of sums for each tile: enough tiles to amortise the loads of the kernel.
     const ROWS: usize = 16;
     const { assert!(TILES.is_multiple_of(ROWS)) };
     // SAFETY: reads a vector of the array that it is given.

@@ -1,4 +1,4 @@
-//! Rows of tiles, from inputs to outputs, so many tiles at a time as stay in a core's cache.
+//! Processing of rows of tiles, as many tiles at a time as fit into a core's cache.
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
@@ -17,7 +17,7 @@ use super::product::{Plane, Sums, multiply};
 use super::sizes::{POSITIONS, TILE, TILES, WIDTH};
 
 thread_local! {
-    /// Tiles and sums, kept from call to call.
+    /// Buffers of tiles and sums, reused between calls.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -29,29 +29,29 @@ struct Scratch {
     zeros: Vec<f32>,
 }
 
-/// A feature map with the channels of a cell together.
-pub(super) struct Cells<'a> {
+/// A channels-last feature map.
+pub(super) struct NhwcView<'a> {
     values: &'a [f32],
     channels: usize,
 }
 
-impl<'a> Cells<'a> {
+impl<'a> NhwcView<'a> {
     /// Of a channels-last float32 tensor on the CPU.
-    pub fn new(tensor: &'a Tensor) -> Cells<'a> {
+    pub fn new(tensor: &'a Tensor) -> NhwcView<'a> {
         // SAFETY: a dense CPU float32 tensor (its maker, `Winograd::forward`, sees to that), kept alive by the borrow; nothing writes to it
         // meanwhile, since the thread that owns it is in this call.
         let values = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) };
-        Cells {
+        NhwcView {
             values,
             channels: tensor.size()[1] as usize,
         }
     }
 }
 
-/// What all tasks of a convolution share.
+/// Data shared by all tasks of a convolution.
 pub(super) struct Job<'a> {
     pub form: Form,
-    pub inputs: Vec<Cells<'a>>,
+    pub inputs: Vec<NhwcView<'a>>,
     /// `[H, W]`.
     pub size: [usize; 2],
     pub kernels: &'a Kernels,
@@ -66,7 +66,7 @@ pub(super) struct Task<'a> {
 }
 
 impl Job<'_> {
-    /// Rows of tiles that make a task: about twice as many tiles as are done at a time, in as many tasks for every thread as for the others.
+    /// Rows of tiles of a task: about twice the number of tiles that are processed at a time, with an equal number of tasks for each thread.
     pub fn tile_rows_a_task(&self, threads: usize) -> usize {
         let [height, width] = self.size.map(|side| side.div_ceil(TILE));
         let tasks = height.div_ceil((2 * TILES).div_ceil(width));
@@ -129,7 +129,7 @@ impl Job<'_> {
             channels: self.kernels.inputs(),
         };
         for (row, tiles) in in_rows(some.clone(), width) {
-            // One above the tile.
+            // The row above the tile.
             let top = task.first_row + TILE * row;
             let mut channel = 0;
             for input in &self.inputs {
@@ -151,7 +151,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sums over the input channels for a block of output channels. What is multiplied beyond the last tile is never read.
+    /// Sums over the input channels for a block of output channels. Results beyond the last tile are never read.
     #[inline(always)]
     fn multiply(
         &self,
@@ -237,9 +237,9 @@ fn in_rows(
 }
 
 #[inline(always)]
-fn put(row: &mut [MaybeUninit<f32>], place: usize, lanes: &Lanes) {
-    let cells = &mut row[place..place + LANES];
-    for (cell, &value) in cells.iter_mut().zip(lanes) {
-        cell.write(value);
+fn put(row: &mut [MaybeUninit<f32>], offset: usize, lanes: &Lanes) {
+    let values = &mut row[offset..offset + LANES];
+    for (slot, &value) in values.iter_mut().zip(lanes) {
+        slot.write(value);
     }
 }

@@ -1,4 +1,4 @@
-//! Phantoms: five seeded families of drawn images that stand in for the paper's data sets where those cannot be had.
+//! Phantoms: five seeded families of synthetic images, for use where the paper's data sets are not available.
 //!
 //! | family | stands for | what holds in it |
 //! |---|---|---|
@@ -8,13 +8,12 @@
 //! | `prostate-like` | Decathlon's prostate | two modalities; one round organ among look-alikes |
 //! | `pancreas-like` | Decathlon's pancreas | small, irregular, as bright as its neighbours |
 //!
-//! Every image is a subject of its own, drawn from its place in the plan (family, seed, split, index) alone: anatomy that
+//! Every image is a subject of its own, drawn from its family, seed, split and index alone: anatomy that
 //! differs in position, size, rotation and a smooth deformation, textures, partial volume, and an acquisition with noise,
 //! blur, bias field, gain and contrast. A difficulty from 0 to 1, uniform over the images, scales what makes the family
 //! hard, and is kept with the image. They are phantoms: no number from them says anything about patients.
 
 mod brats;
-mod chance;
 mod covid;
 mod families;
 mod family;
@@ -25,6 +24,7 @@ mod plan;
 mod point;
 mod profile;
 mod prostate;
+mod rng;
 mod scanner;
 mod scene;
 mod shape;
@@ -32,14 +32,14 @@ mod shape;
 use ndarray::Array2;
 use sagate_core::imaging::Image;
 
-use self::chance::Chance;
+use self::rng::PhantomRng;
 use self::scanner::Acquisition;
 use super::{Example, Split};
 
 pub use family::Family;
-pub use plan::{MOST_IMAGES, PhantomPlan, SIDES, SPACING, build};
+pub use plan::{MAX_IMAGES, PhantomPlan, SIDES, SPACING, build};
 
-/// Draws one image with its truth and difficulty: the same one in any order and any company.
+/// Draws one image with its truth and difficulty, independent of other images.
 ///
 /// `side` is its height and width in pixels; the same subject is drawn for every side, with noise of its own.
 ///
@@ -56,7 +56,7 @@ pub fn image(family: Family, side: usize, seed: u64, split: Split, index: usize)
     }
 }
 
-/// One image, and all that is known of it.
+/// One image with its parameters.
 struct Subject {
     name: String,
     position: usize,
@@ -70,8 +70,8 @@ impl Subject {
     fn draw(family: Family, side: usize, seed: u64, split: Split, index: usize) -> Self {
         assert!(side > 0, "an image has at least one pixel");
         let profile = family.profile();
-        let part = |part| Chance::new(family, seed, split, index, part);
-        let difficulty = part("difficulty").between(0.0, 1.0);
+        let part = |part| PhantomRng::new(family, seed, split, index, part);
+        let difficulty = part("difficulty").uniform(0.0, 1.0);
         let mut scanner = part("acquisition");
         let acquisition = Acquisition::draw(&profile.ranges, difficulty, &mut scanner);
         let (mut pixels, truth) = (profile.draw)(side, difficulty, &mut part("anatomy"));

@@ -12,33 +12,33 @@ use crate::data::files::{image_extension, replace_folder};
 use crate::data::task::FORMAT;
 use crate::data::{Class, DataError, Source, Split, Splits, Task, TaskFile, write_image, write_mask};
 
-/// Changes whenever the same plan gives other images, so that a folder of older ones is not taken for new.
+/// Raised whenever the same plan gives other images, so that outdated folders are detected.
 const RECIPE: u32 = 1;
 
 /// The sides in pixels that an image may have.
 pub const SIDES: RangeInclusive<usize> = 32..=1024;
 
-/// The most images of a split.
-pub const MOST_IMAGES: usize = 100_000;
+/// The largest number of images of a split.
+pub const MAX_IMAGES: usize = 100_000;
 
-/// How far apart the positions of two images are: they are different subjects, and no damage that mixes neighbouring
+/// How far apart the positions of two images are: they are different subjects, and no corruption that mixes neighbouring
 /// slices must find any.
 pub const SPACING: usize = 100;
 
-/// What to draw.
+/// The images to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhantomPlan {
     /// Which family.
     pub family: Family,
     /// Height and width of every image in pixels, one of [`SIDES`].
     pub side: usize,
-    /// Images to train with, 1 to [`MOST_IMAGES`].
+    /// Images to train with, 1 to [`MAX_IMAGES`].
     pub train: usize,
-    /// Images to validate with, 1 to [`MOST_IMAGES`].
+    /// Images to validate with, 1 to [`MAX_IMAGES`].
     pub validation: usize,
-    /// Images to test with, 1 to [`MOST_IMAGES`].
+    /// Images to test with, 1 to [`MAX_IMAGES`].
     pub test: usize,
-    /// Source of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -70,7 +70,7 @@ impl PhantomPlan {
         within("side", self.side, SIDES)?;
         Split::ALL
             .into_iter()
-            .try_for_each(|split| within(split.name(), self.count(split), 1..=MOST_IMAGES))
+            .try_for_each(|split| within(split.name(), self.count(split), 1..=MAX_IMAGES))
     }
 }
 

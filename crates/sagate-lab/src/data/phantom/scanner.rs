@@ -1,15 +1,15 @@
-//! From tissue to raw pixels: what an acquisition does to the signal.
+//! The acquisition: from tissue signal to raw pixels.
 
 use ndarray::Array3;
 
-use super::chance::Chance;
+use super::rng::PhantomRng;
 use super::scene::graded;
-use crate::data::damage::blur::fold;
-use crate::data::damage::intensity::fade;
-use crate::data::damage::noise;
+use crate::data::corruption::blur::convolve_gaussian;
+use crate::data::corruption::intensity::fade;
+use crate::data::corruption::noise;
 
-/// Raw pixels are whole numbers from 0 to this, as a 12-bit scanner gives; the brightest tissue lies at
-/// [`SIGNAL`] of it, so that noise and gain seldom meet the end.
+/// Raw pixels are integers from 0 to this, as from a 12-bit scanner; the brightest tissue lies at
+/// [`SIGNAL`] of it, so that noise and gain seldom saturate.
 const TOP: f32 = 4095.0;
 const SIGNAL: f32 = 0.75;
 
@@ -22,14 +22,14 @@ pub(super) enum Noise {
     Gaussian,
 }
 
-/// What one family's acquisitions vary by, each at difficulty 0 and at difficulty 1.
+/// Ranges of a family's acquisition parameters at difficulty 0 and at difficulty 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ranges {
     /// Largest logarithm of the gain, either way.
     pub gain: [f32; 2],
     /// Largest logarithm of the exponent of the signal, either way.
     pub gamma: [f32; 2],
-    /// Logarithm of the bias field's ratio between its brightest and its darkest place.
+    /// Logarithm of the ratio of the bias field's maximum to its minimum.
     pub bias: [f32; 2],
     /// Standard deviation of the point spread, as a share of the image's side.
     pub blur: [f32; 2],
@@ -44,7 +44,7 @@ pub(super) struct Acquisition {
     pub gain: f32,
     /// Exponent of the signal: above 1 dark tissues come out darker.
     pub gamma: f32,
-    /// How many times brighter the bias field's brightest place is than its darkest.
+    /// Ratio of the bias field's maximum to its minimum.
     pub bias: f32,
     /// Standard deviation of the point spread, as a share of the side.
     pub blur: f32,
@@ -57,14 +57,14 @@ impl Acquisition {
     pub const NAMES: [&'static str; 5] = ["gain", "gamma", "bias", "blur", "noise"];
 
     /// Draws an acquisition of a difficulty: amounts within a quarter of what the ranges say, shifts up to it.
-    pub fn draw(ranges: &Ranges, difficulty: f32, chance: &mut Chance) -> Self {
+    pub fn draw(ranges: &Ranges, difficulty: f32, rng: &mut PhantomRng) -> Self {
         let most = |[easy, hard]: [f32; 2]| graded(easy, hard, difficulty);
         Self {
-            gain: chance.around(0.0, most(ranges.gain)).exp(),
-            gamma: chance.around(0.0, most(ranges.gamma)).exp(),
-            bias: (most(ranges.bias) * chance.around(1.0, 0.25)).exp(),
-            blur: most(ranges.blur) * chance.around(1.0, 0.25),
-            noise: most(ranges.noise) * chance.around(1.0, 0.25),
+            gain: rng.uniform_around(0.0, most(ranges.gain)).exp(),
+            gamma: rng.uniform_around(0.0, most(ranges.gamma)).exp(),
+            bias: (most(ranges.bias) * rng.uniform_around(1.0, 0.25)).exp(),
+            blur: most(ranges.blur) * rng.uniform_around(1.0, 0.25),
+            noise: most(ranges.noise) * rng.uniform_around(1.0, 0.25),
         }
     }
 
@@ -74,11 +74,17 @@ impl Acquisition {
     }
 
     /// Turns signal (0 to 1) into raw pixels. `shape` is where the bias field comes from, `grain` where the noise does.
-    pub fn apply(&self, pixels: &mut Array3<f32>, kind: Noise, shape: &mut Chance, grain: &mut Chance) {
+    pub fn apply(
+        &self,
+        pixels: &mut Array3<f32>,
+        kind: Noise,
+        shape: &mut PhantomRng,
+        grain: &mut PhantomRng,
+    ) {
         pixels.mapv_inplace(|v| v.max(0.0).powf(self.gamma));
-        fold(pixels, f64::from(self.blur * pixels.dim().1 as f32).max(1e-3));
-        fade(pixels, f64::from(self.bias), shape.source());
-        let random = grain.source();
+        convolve_gaussian(pixels, f64::from(self.blur * pixels.dim().1 as f32).max(1e-3));
+        fade(pixels, f64::from(self.bias), shape.inner());
+        let random = grain.inner();
         pixels.mapv_inplace(|v| {
             let signal = v * self.gain;
             let noisy = match kind {

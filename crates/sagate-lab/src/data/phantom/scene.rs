@@ -1,16 +1,16 @@
-//! A picture that tissues are painted into, at twice the image's resolution.
+//! A canvas for tissues, at twice the image's resolution.
 
 use ndarray::{Array2, Array3};
 
-use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
+use super::rng::PhantomRng;
 use super::shape::Shape;
 
 /// Points along each side of a pixel: partial volume is their mean.
 const FINE: usize = 2;
 
-/// How the body lies in the image.
+/// Pose of the body in the image.
 pub(super) struct Pose {
     shift: Point,
     scale: f32,
@@ -20,8 +20,8 @@ pub(super) struct Pose {
     strength: f32,
 }
 
-/// How far bodies differ: the reach of each part of a [`Pose`].
-pub(super) struct Freedom {
+/// Ranges of a [`Pose`].
+pub(super) struct PoseRanges {
     /// Of the position, along both axes; the image is 2 wide.
     pub shift: f32,
     /// Of the size, as a share.
@@ -34,15 +34,15 @@ pub(super) struct Freedom {
 
 impl Pose {
     /// Draws position, size, rotation and deformation.
-    pub fn draw(chance: &mut Chance, freedom: &Freedom) -> Self {
-        let (sin, cos) = chance.around(0.0, freedom.turn).sin_cos();
+    pub fn draw(rng: &mut PhantomRng, ranges: &PoseRanges) -> Self {
+        let (sin, cos) = rng.uniform_around(0.0, ranges.turn).sin_cos();
         Self {
-            shift: chance.near([0.0; 2], freedom.shift),
-            scale: chance.around(1.0, freedom.scale),
+            shift: rng.uniform_point([0.0; 2], ranges.shift),
+            scale: rng.uniform_around(1.0, ranges.scale),
             sin,
             cos,
-            bend: [(); 2].map(|()| Field::new(chance, 0.8)),
-            strength: freedom.bend,
+            bend: [(); 2].map(|()| Field::new(rng, 0.8)),
+            strength: ranges.bend,
         }
     }
 
@@ -63,13 +63,13 @@ impl Pose {
     }
 }
 
-/// What a tissue is painted onto.
+/// A point that a tissue is painted onto.
 pub(super) struct Spot<const C: usize> {
-    /// Where it is in the body.
+    /// Its position in the body.
     pub at: Point,
     /// How deep in the shape.
     pub depth: f32,
-    /// The signal that is there.
+    /// The present signal.
     pub under: [f32; C],
 }
 
@@ -99,7 +99,7 @@ impl<const C: usize> Scene<C> {
         }
     }
 
-    /// Lays what `tissue` says over the inside of a shape. From outside to inside it comes in over a width of `edge`.
+    /// Paints `tissue` over the inside of a shape, with a transition of width `edge` at its border.
     pub fn paint(&mut self, shape: &impl Shape, edge: f32, tissue: impl Fn(&Spot<C>) -> [f32; C]) {
         let edge = self.least(edge);
         for (place, depth) in self.inside(shape, edge) {
@@ -123,7 +123,7 @@ impl<const C: usize> Scene<C> {
         }
     }
 
-    /// The places in or near a shape, with their depth.
+    /// The pixels in or near a shape, with their depth.
     fn inside(&self, shape: &impl Shape, edge: f32) -> Vec<(usize, f32)> {
         let ([x, y], radius) = shape.reach();
         let (centre, seen) = self.pose.seen(([x, y], radius + edge));

@@ -1,4 +1,4 @@
-//! The paper's five data sets: what they are, where to get them, under which terms, and whether they are there.
+//! The paper's five data sets: source, terms, layout and search.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,16 +23,16 @@ pub enum Published {
     Pancreas,
 }
 
-/// What a person must know to get a data set.
+/// How to get a data set.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct About {
-    /// What it is called.
+    /// Its name.
     pub title: &'static str,
     /// Where to get it.
     pub source: &'static str,
     /// The terms it comes under, as far as its publishers state them.
     pub terms: &'static str,
-    /// What must lie in the root folder or in a folder within it. Of each list one is needed; the first is looked for first.
+    /// Paths that must exist in the root folder or in a folder within it: one of each list, the first preferred.
     pub parts: &'static [&'static [&'static str]],
 }
 

@@ -9,7 +9,7 @@ use super::Options;
 use super::about::{BRATS19, BRATS20, Published, find, locate};
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan, files_ending, folders, needed};
-use super::split::{settled, validate, validation_share};
+use super::split::{reject_share, validate, validation_share};
 use super::values::Values;
 use crate::data::{DataError, SourceFile};
 
@@ -20,7 +20,7 @@ const MAPPING: &str = "name_mapping.csv";
 
 /// The subjects of 18 train and validate, those of 19 and 20 that were not in 18 test.
 pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
-    settled("test", options.test)?;
+    reject_share("test", options.test)?;
     let eighteen = graded(&find(root, Published::Brats)?[0])?;
     let mut files = Vec::new();
     let known: BTreeSet<String> = eighteen.iter().map(|subject| identity(&subject.name)).collect();
@@ -43,7 +43,7 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
             "it says which subjects of BraTS 2020 were in earlier years".to_owned()
         })?;
         let mapping = Mapping::read(&path)?;
-        files.push(SourceFile::of(&path)?);
+        files.push(SourceFile::read(&path)?);
         for subject in subjects(&dir)? {
             let [in_18, in_19] = mapping.earlier(&subject.name)?;
             let seen = |name: &String| known.contains(&identity(name)) || new.contains(&identity(name));
@@ -94,8 +94,8 @@ struct Subject {
 /// The subjects of a year that sorts them into HGG and LGG, by name.
 fn graded(dir: &Path) -> Result<Vec<Subject>, DataError> {
     let mut all = Vec::new();
-    for grade in ["HGG", "LGG"] {
-        let dir = dir.join(grade);
+    for folder in ["HGG", "LGG"] {
+        let dir = dir.join(folder);
         if !dir.is_dir() {
             return Err(DataError::Incomplete {
                 path: dir,
@@ -116,7 +116,7 @@ fn subjects(dir: &Path) -> Result<Vec<Subject>, DataError> {
     Ok(folders(dir)?.into_iter().map(subject).collect())
 }
 
-/// What stays of a subject's name from year to year: all after the year, as in `CBICA_AAB_1` of `Brats18_CBICA_AAB_1`.
+/// The part of a subject's name that is the same in every year: all after the year, as in `CBICA_AAB_1` of `Brats18_CBICA_AAB_1`.
 fn identity(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     match lower.strip_prefix("brats").and_then(|rest| rest.split_once('_')) {
@@ -154,7 +154,7 @@ fn case(Subject { name, dir }: Subject) -> Result<Case, DataError> {
     })
 }
 
-/// The mask under the name it had where it was drawn: in BraTS 2020 one subject's has stayed `W39_1998.09.19_Segm`.
+/// The mask under another name: in BraTS 2020 one subject's is `W39_1998.09.19_Segm`.
 fn renamed_mask(dir: &Path) -> Result<Option<PathBuf>, DataError> {
     let mut masks = files_ending(dir, "_Segm.nii")?;
     masks.append(&mut files_ending(dir, "_Segm.nii.gz")?);

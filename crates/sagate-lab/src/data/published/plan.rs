@@ -1,4 +1,4 @@
-//! What a reader hands to the writer: whose files go into which split, and what to say of them.
+//! The plan of an import, from a reader to the writer: the files of each split and their description.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use super::Object;
 use super::values::Values;
 use crate::data::{DataError, SourceFile};
 
-/// How the slices of a case lie to each other and to the case before.
+/// Relation of a case's slices to each other and to the previous case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Neighbouring slices of one volume, which has nothing to do with the case before.
+    /// Neighbouring slices of one volume, unrelated to the previous case.
     Stack,
-    /// Slices that have nothing to do with each other.
+    /// Unrelated slices.
     Apart,
-    /// One slice, so many steps after the first of the case before.
+    /// One slice, the given number of positions after the first of the previous case.
     Follows(usize),
 }
 
 /// The files of one subject, or one picture.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
-    /// What its slices' names begin with.
+    /// Prefix of its slices' names.
     pub name: String,
     /// The image files, whose channels follow each other.
     pub images: Vec<PathBuf>,
     /// The mask's file.
     pub mask: PathBuf,
-    /// The way of the values of each channel.
+    /// Value conversion of each channel.
     pub values: Vec<Values>,
     pub place: Place,
 }
@@ -37,7 +37,7 @@ pub(super) struct Case {
 /// One split.
 pub(super) struct Part {
     pub cases: Vec<Case>,
-    /// Who is in it and why, in words.
+    /// Description of its cases.
     pub words: String,
 }
 
@@ -48,11 +48,11 @@ pub(super) struct Plan {
     /// Of the slices; none where the images are pictures.
     pub plane: Option<Plane>,
     pub channels: Vec<String>,
-    /// How the stored values came about, in words.
+    /// Description of the stored values.
     pub values: String,
     /// Where the images came from, with the terms.
     pub source: String,
-    /// Small files that decided on the split.
+    /// Small files that the split depends on.
     pub files: Vec<SourceFile>,
     pub class: String,
     pub object: Object,

@@ -1,4 +1,4 @@
-//! How the values of a source become the 16 bits of a task's images.
+//! Conversion of a source's values to the 16 bits of a task's images.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use crate::data::DataError;
 /// The greatest value that 16 bits hold.
 const TOP: f32 = 65535.0;
 
-/// One channel's way from stored values to 0..65535. What lies beyond is held at the ends.
+/// Conversion of one channel's stored values to 0..65535, with saturation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Values {
-    /// As they are.
+    /// Unchanged.
     AsStored,
-    /// As they are, but only whole numbers of 16 bits are taken: for pictures.
+    /// Unchanged; only integers of 16 bits are accepted: for pictures.
     Whole,
     /// CT in Hounsfield units (HU): plus 1024, so that air is 24 and nothing is lost above -1024.
     Hounsfield,
@@ -59,7 +59,7 @@ impl Values {
         Ok(())
     }
 
-    /// The conversion in words.
+    /// Description of the conversion.
     pub fn words(self) -> String {
         match self {
             Self::AsStored => "as stored".to_owned(),

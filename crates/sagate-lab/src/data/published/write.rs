@@ -1,4 +1,4 @@
-//! From a plan to a task folder, one case after the other.
+//! Writing of a plan as a task folder, one case after the other.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::data::{
     Class, DataError, Source, Split, Splits, Task, TaskFile, image_extension, write_image, write_mask,
 };
 
-/// How many positions lie free between two volumes: more than any damage reaches.
+/// Unused positions between two volumes: more than the reach of any corruption.
 pub const GAP: usize = 16;
 
 /// The colour of the object in pictures.
@@ -39,16 +39,16 @@ pub(super) fn write(
             last: 0,
         };
         let mut done = 0;
-        let mut tallies = [Tally::default(); 3];
+        let mut counts = [SplitCounts::default(); 3];
         progress(done, total);
-        for ((split, part), tally) in Split::ALL.into_iter().zip(parts).zip(&mut tallies) {
+        for ((split, part), counts) in Split::ALL.into_iter().zip(parts).zip(&mut counts) {
             let folders = Folders::create(&fresh.join(split.name()))?;
             for case in &part.cases {
-                writer.case(case, &folders, tally)?;
+                writer.case(case, &folders, counts)?;
                 done += 1;
                 progress(done, total);
             }
-            if tally.written == 0 {
+            if counts.written == 0 {
                 return Err(DataError::NoObject {
                     path: what.root.clone(),
                     split: split.name(),
@@ -56,7 +56,7 @@ pub(super) fn write(
                 });
             }
         }
-        let text = toml::to_string(&describe(plan, what, &tallies))
+        let text = toml::to_string(&describe(plan, what, &counts))
             .expect("a task's description is plain strings and numbers");
         let file = fresh.join("task.toml");
         std::fs::write(&file, text).map_err(DataError::io("write", &file))
@@ -83,9 +83,9 @@ impl Folders {
     }
 }
 
-/// What became of a split's slices.
+/// Counts of a split's slices.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tally {
+struct SplitCounts {
     written: usize,
     empty: usize,
 }
@@ -93,14 +93,14 @@ struct Tally {
 struct Writer<'a> {
     plan: &'a Plan,
     options: &'a Options,
-    /// The first position that is free for a case that has nothing to do with those before.
+    /// The first free position for an unrelated case.
     next: usize,
     /// The position at which the last case began.
     last: usize,
 }
 
 impl Writer<'_> {
-    fn case(&mut self, case: &Case, folders: &Folders, tally: &mut Tally) -> Result<(), DataError> {
+    fn case(&mut self, case: &Case, folders: &Folders, counts: &mut SplitCounts) -> Result<(), DataError> {
         let loaded = Loaded::read(case, &self.plan.object, self.plan.plane.unwrap_or(Plane::Axial))?;
         let (start, step) = match case.place {
             Place::Stack => (self.next, 1),
@@ -111,12 +111,12 @@ impl Writer<'_> {
         for index in 0..loaded.slices() {
             // A slice without object gains none by resampling, and most slices of most volumes have none.
             if drop && !holds_object(&loaded.truth(index)) {
-                tally.empty += 1;
+                counts.empty += 1;
                 continue;
             }
             let (image, truth) = sized(&loaded, index, self.options.side)?;
             if !holds_object(&truth) {
-                tally.empty += 1;
+                counts.empty += 1;
                 if drop {
                     continue;
                 }
@@ -125,7 +125,7 @@ impl Writer<'_> {
             let file = format!("{name}.{}", image_extension(&image));
             write_image(&folders.images.join(file), &image)?;
             write_mask(&folders.masks.join(format!("{name}.png")), &truth)?;
-            tally.written += 1;
+            counts.written += 1;
         }
         self.last = start;
         self.next = start + loaded.slices() * step + GAP;
@@ -149,16 +149,16 @@ fn holds_object(truth: &Array2<u8>) -> bool {
     truth.iter().any(|&label| label != 0)
 }
 
-fn describe(plan: &Plan, what: &Import, tallies: &[Tally; 3]) -> TaskFile {
-    let words = |part: &Part, tally: &Tally| {
-        let (cases, written) = (part.cases.len(), tally.written);
+fn describe(plan: &Plan, what: &Import, counts: &[SplitCounts; 3]) -> TaskFile {
+    let words = |part: &Part, counts: &SplitCounts| {
+        let (cases, written) = (part.cases.len(), counts.written);
         format!(
             "{}; {written} slices out of {cases} volume(s) or picture(s)",
             part.words
         )
     };
-    let [train, validation, test] = tallies;
-    let empty: usize = tallies.iter().map(|tally| tally.empty).sum();
+    let [train, validation, test] = counts;
+    let empty: usize = counts.iter().map(|counts| counts.empty).sum();
     let size = match what.options.side {
         None => "sizes as in the source".to_owned(),
         Some(side) => {

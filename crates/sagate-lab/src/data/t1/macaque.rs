@@ -1,4 +1,4 @@
-//! The macaque's head laid over the human one, so that slices at one position show the same place.
+//! Registration of the macaque's head to the human one, so that slices at one position show the same anatomy.
 
 use ndarray::{Array3, ArrayView3};
 

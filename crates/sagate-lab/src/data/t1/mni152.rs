@@ -1,4 +1,4 @@
-//! A second human head to try the model of `t1-brain` on: the template MNI152.
+//! A second human head to evaluate the model of `t1-brain` on: the template MNI152.
 
 use std::path::Path;
 
@@ -17,11 +17,11 @@ pub const MNI152_FILE: &str = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 /// The folder that is written.
 pub const MNI152_NAME: &str = "mni152-brain";
 
-/// What the template's 8-bit signal is multiplied by to be on the scale of `ch2`: its white matter has a median of 220 and
+/// Factor from the template's 8-bit signal to the scale of `ch2`: its white matter has a median of 220 and
 /// its grey matter of 167, those of `ch2` are 108 and 87.
 pub const MNI152_SCALE: f32 = 0.5;
 
-/// What says, beside images and masks, where they came from.
+/// The file that records the source.
 const SOURCE: &str = "source.toml";
 
 /// Writes the right hemisphere's sagittal slices of MNI152 (the left one is its mirror image, voxel by voxel) as a plain
@@ -69,7 +69,7 @@ pub fn build_mni152(file: &Path, out: &Path, force: bool) -> Result<Made, DataEr
             MNI152_SCALE * VALUE_SCALE
         ),
         command: "sagate data mni152".to_owned(),
-        files: vec![SourceFile::of(&file)?],
+        files: vec![SourceFile::read(&file)?],
     };
     let text = toml::to_string(&source).expect("a source is plain strings");
     let dir = out.join(MNI152_NAME);

@@ -31,7 +31,7 @@ use super::task::FORMAT;
 use super::{Class, DataError, Source, SourceFile, Split, Splits, TaskFile, write_image, write_mask};
 use sagate_core::imaging::{self, Image, Limits, Picture, Volume, require_aligned};
 
-/// What [`build`] did for one task.
+/// The result of [`build`] for one task.
 #[derive(Debug, Clone)]
 pub struct Made {
     /// The task's name.
@@ -54,7 +54,10 @@ pub fn build(templates: &Templates, out: &Path, force: bool) -> Result<Vec<Made>
     templates.check()?;
     let human = read_human(templates)?;
     let other = read_macaque(templates, &human)?;
-    let files: Vec<SourceFile> = templates.files().map(SourceFile::of).collect::<Result<_, _>>()?;
+    let files: Vec<SourceFile> = templates
+        .files()
+        .map(SourceFile::read)
+        .collect::<Result<_, _>>()?;
     std::fs::create_dir_all(out).map_err(DataError::io("create the folder", out))?;
     [BRAIN, NUCLEI]
         .iter()

@@ -1,4 +1,4 @@
-//! Finding the source volumes, and fetching them where a package manager can.
+//! The source volumes: search and installation.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::data::DataError;
 /// Where Debian's `mricron-data` puts its volumes.
 pub const FOLDER: &str = "/usr/share/mricron/templates";
 
-/// What to do when a volume is not there and no package manager can fetch it.
+/// Advice where a volume is missing and cannot be installed.
 const ADVICE: &str = "Install Debian's package mricron-data (apt-get install mricron-data), or unpack it elsewhere \
     (dpkg -x mricron-data_*.deb DIR) and give --templates DIR/usr/share/mricron/templates, or point at the four files: \
     --ch2 ch2.nii.gz --ch2bet ch2bet.nii.gz --aal aal.nii.gz --inia19 inia19-t1-brain.nii.gz";

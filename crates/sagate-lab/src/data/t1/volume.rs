@@ -1,4 +1,4 @@
-//! The source volumes on one grid, and what is read from between their voxels.
+//! The source volumes on one grid, and interpolation between their voxels.
 
 use ndarray::{Array3, ArrayView3};
 

@@ -1,4 +1,4 @@
-//! What an axis says, and the span of values that it ends up with.
+//! Axes and their ranges.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::FigureError;
 use super::check::Check;
 use super::ticks::{self, Tick};
 
-/// Values beyond this are as good as infinite for a drawing.
+/// Values beyond this are drawn as infinite.
 const HUGE: f64 = 1e150;
 
 /// An axis of a chart: `Axis::new("Dice").unit("%").range(0.0, 100.0)`.
@@ -20,7 +20,7 @@ pub struct Axis {
     pub range: Option<[f64; 2]>,
     /// Equal steps are equal factors. Values of 0 and below cannot be shown then.
     pub log: bool,
-    /// Names in place of numbers: value `i` of a series stands at name `i` (from 0).
+    /// Category names instead of numbers: value `i` of a series is at name `i` (from 0).
     pub categories: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Axis {
         self
     }
 
-    /// With names in place of numbers: value 0 is the first.
+    /// With category names instead of numbers: value 0 is the first.
     pub fn categories<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.categories = names.into_iter().map(Into::into).collect();
         self
@@ -191,7 +191,7 @@ impl Span {
     }
 }
 
-/// What was left out of a figure, for its note.
+/// Counts of values that were left out of a figure, for its note.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct LeftOut {
     /// Values that are no numbers, infinite, or 0 and below on a logarithmic axis.

@@ -1,4 +1,4 @@
-//! The sheet as plotters draws on it.
+//! The SVG backend of plotters.
 
 use std::convert::Infallible;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! One panel of a chart: its place on the sheet in the scales of its axes, and curves that stay within it.
+//! One panel of a chart: its area on the sheet with the scales of its axes, and clipping of curves.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -11,11 +11,11 @@ use super::FigureError;
 use super::axis::Span;
 use super::sheet::{Rect, Sheet, UNITS};
 
-/// What plotters answers when it draws.
+/// The result of drawing with plotters.
 pub(super) type Drawing<T = ()> = Result<T, DrawingAreaErrorKind<Infallible>>;
 
-/// Names the figure in what plotters answered.
-pub(super) fn drawn(figure: &str, drawing: Drawing) -> Result<(), FigureError> {
+/// Adds the figure's title to an error of plotters.
+pub(super) fn check_drawing(figure: &str, drawing: Drawing) -> Result<(), FigureError> {
     drawing.map_err(|error| FigureError::Drawing {
         figure: figure.to_owned(),
         message: error.to_string(),

@@ -1,4 +1,4 @@
-//! Whether the parts of a figure fit together, found out before anything is drawn.
+//! Validation of a figure before it is drawn.
 
 use super::FigureError;
 

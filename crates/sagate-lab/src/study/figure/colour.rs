@@ -1,4 +1,4 @@
-//! Colours of lines, fillings and words.
+//! Colours of lines, fills and text.
 
 use plotters::style::{RGBAColor, ShapeStyle};
 
@@ -9,13 +9,13 @@ use super::sheet::UNITS;
 pub(super) struct Colour(pub [u8; 3]);
 
 impl Colour {
-    /// Words and axes.
+    /// Text and axes.
     pub const INK: Self = Self([0x22, 0x22, 0x22]);
-    /// Lesser words, ticks and reference lines.
+    /// Secondary text, ticks and reference lines.
     pub const DIM: Self = Self([0x5f, 0x5f, 0x5f]);
     /// Grid lines.
     pub const PALE: Self = Self([0xe4, 0xe4, 0xe4]);
-    /// Behind everything.
+    /// Background.
     pub const PAPER: Self = Self([0xff, 0xff, 0xff]);
 
     pub fn hex(self) -> String {

@@ -1,4 +1,4 @@
-//! What can be wrong with a figure.
+//! Errors of figures.
 
 /// Why a figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +10,9 @@ pub enum FigureError {
         figure: String,
         /// The part, as a path such as `panels[0].series[1].y`.
         field: String,
-        /// What it was.
+        /// The value found.
         was: String,
-        /// What would be right.
+        /// The expected value.
         want: String,
     },
     /// The plotting library refused.
@@ -20,7 +20,7 @@ pub enum FigureError {
     Drawing {
         /// The figure's title.
         figure: String,
-        /// What plotters said.
+        /// The message of plotters.
         message: String,
     },
     /// The SVG could not be made into a PNG.
@@ -28,7 +28,7 @@ pub enum FigureError {
     Raster {
         /// The figure's title.
         figure: String,
-        /// What the renderer said.
+        /// The renderer's message.
         message: String,
     },
 }

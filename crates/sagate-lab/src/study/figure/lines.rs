@@ -6,7 +6,7 @@ use plotters::element::DashedPathElement;
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, drawn, plot};
+use super::chart::{Drawing, Plot, check_drawing, plot};
 use super::check::Check;
 use super::colour::Colour;
 use super::curve::Curve;
@@ -169,7 +169,8 @@ impl Lines {
         self.check()?;
         let [x, y] = self.spans()?;
         let names = self.names();
-        let style = |name: &str| Style::of(names.iter().position(|&other| other == name).unwrap_or_default());
+        let style =
+            |name: &str| Style::from_index(names.iter().position(|&other| other == name).unwrap_or_default());
         let mut left_out = LeftOut::default();
         let mut legend = Legend::default();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {
@@ -214,7 +215,7 @@ impl Lines {
             {
                 frame.nothing(place);
             }
-            drawn(&self.title, panel.draw(&curves, &plot, &frame.root, [&x, &y]))?;
+            check_drawing(&self.title, panel.draw(&curves, &plot, &frame.root, [&x, &y]))?;
         }
         Ok(frame.sheet.finish(alt))
     }

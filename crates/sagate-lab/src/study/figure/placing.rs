@@ -1,4 +1,4 @@
-//! Words among points: where they hide the least.
+//! Placement of labels among points.
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;

@@ -4,7 +4,7 @@ use plotters::element::{DashedPathElement, PathElement};
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, drawn, plot, within};
+use super::chart::{Drawing, Plot, check_drawing, plot, within};
 use super::check::Check;
 use super::colour::Colour;
 use super::frame::Frame;
@@ -140,7 +140,8 @@ impl Scatter {
             .y
             .span(&check, "y", groups().flat_map(|group| group.y.iter().copied()))?;
         let names = self.names();
-        let style = |name: &str| Style::of(names.iter().position(|&other| other == name).unwrap_or_default());
+        let style =
+            |name: &str| Style::from_index(names.iter().position(|&other| other == name).unwrap_or_default());
         let mut legend = Legend::default();
         for group in groups() {
             legend.add(&group.name, Sample::Point(style(&group.name)));
@@ -176,7 +177,7 @@ impl Scatter {
             if dots.is_empty() {
                 frame.nothing(place);
             }
-            drawn(&self.title, panel.draw(dots, &frame, &plot, place, [&x, &y]))?;
+            check_drawing(&self.title, panel.draw(dots, &frame, &plot, place, [&x, &y]))?;
         }
         Ok(frame.sheet.finish(alt))
     }

@@ -1,4 +1,4 @@
-//! How series are told apart: by colour and by marker, dash or hatching.
+//! Styles that distinguish series: colour with marker, dash or hatching.
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
@@ -51,7 +51,7 @@ const HATCHES: [Hatch; 5] = [
     Hatch::Crossed,
 ];
 
-/// How the series of an index (from 0) looks. Colours repeat after seven, markers after eight, hatchings after five, so
+/// The style of the series with an index (from 0). Colours repeat after seven, markers after eight, hatchings after five, so
 /// that the pairs repeat after 35 and more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
@@ -61,7 +61,7 @@ pub(super) struct Style {
 }
 
 impl Style {
-    pub fn of(index: usize) -> Self {
+    pub fn from_index(index: usize) -> Self {
         // The darker colours of the palette come first: they are the better lines.
         const ORDER: [usize; 6] = [4, 3, 2, 5, 0, 1];
         let colour = match ORDER.get(index % (ORDER.len() + 1)) {

@@ -7,10 +7,10 @@ use skrifa::instance::{LocationRef, Size};
 use skrifa::metrics::GlyphMetrics;
 use skrifa::{FontRef, MetadataProvider};
 
-/// What a viewer looks for; the first is the font that the widths are from, the second is as wide.
+/// The font family; widths are measured with the first font, and the second has equal widths.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
-/// How words are set.
+/// A font.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Font {
     /// Height of the letters' square, in pixels.

@@ -1,8 +1,8 @@
-//! Scores of a probability map alone: the rivals that need one pass and nothing else.
+//! Scores of the probability map alone: the baselines that need a single pass.
 
 use ndarray::{Array2, ArrayView2, s};
 
-/// How sure a network seems of one image, by several readings of its probability map. Entropies are in nats, 0 to ln 2.
+/// Confidence of a network in one image, by several statistics of its probability map. Entropies are in nats, 0 to ln 2.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Certainty {
     /// Mean over all pixels of the likelier class's probability (maximum softmax probability), 0.5 to 1.
@@ -11,11 +11,11 @@ pub struct Certainty {
     pub scaled: f64,
     /// Mean predictive entropy of all pixels.
     pub entropy: f64,
-    /// Of the object's pixels; ln 2, the most there can be, where there is none.
+    /// Mean over the object's pixels; ln 2, the maximum, where there is none.
     pub entropy_object: f64,
-    /// Of the pixels more than two pixels away from the mask's boundary; ln 2 where there is none.
+    /// Mean over the pixels more than two pixels away from the mask's boundary; ln 2 where there is none.
     pub entropy_inner: f64,
-    /// Of the square patch (an eighth of the shorter side, any place) where it is highest.
+    /// Highest mean over a square patch (an eighth of the shorter side, any position).
     pub entropy_patch: f64,
     /// Share of the pixels that are object, 0 to 1.
     pub foreground: f64,
@@ -59,7 +59,7 @@ impl Certainty {
     }
 }
 
-/// Entropy of a coin that falls on its face with probability `p`.
+/// Entropy of a Bernoulli variable with probability `p`, in nats.
 fn entropy(p: f64) -> f64 {
     let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     part(p) + part(1.0 - p)
@@ -86,7 +86,7 @@ fn inner(object: &Array2<bool>) -> Array2<bool> {
 fn worst_patch(map: &Array2<f64>) -> f64 {
     let (height, width) = map.dim();
     let side = (height.min(width) / 8).max(1);
-    // Sums over everything above and to the left give a patch's sum in four reads.
+    // An integral image gives a patch's sum in four reads.
     let mut sums = Array2::<f64>::zeros((height + 1, width + 1));
     for row in 0..height {
         for column in 0..width {

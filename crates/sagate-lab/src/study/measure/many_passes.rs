@@ -1,4 +1,4 @@
-//! What more than one pass gives: the rivals that cost a multiple.
+//! Measurements of several passes, for the more expensive baselines.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ use super::tensors::{pixels, sums};
 use crate::study::error::StudyError;
 use crate::train::Sample;
 
-/// What several passes say of an image.
+/// Scores of an image from several passes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ManyPasses {
     /// Mean pairwise Dice of the masks of several networks (Zenk et al. 2025), two empty masks agreeing; 0 to 1.
@@ -33,17 +33,17 @@ pub struct Sampling {
     pub dropout_passes: usize,
     /// Probability that a channel is dropped.
     pub dropout_share: f64,
-    /// Where dropout's random numbers begin.
+    /// Seed of dropout.
     pub seed: u64,
 }
 
-/// The networks that are asked.
+/// The networks.
 pub struct Networks {
     /// The ensemble: the network itself first.
     members: Vec<InferenceNet>,
     /// The network itself, as it was trained.
     training_form: UNet,
-    /// It at several moments of its training.
+    /// Its snapshots during training.
     snapshots: Vec<UNet>,
 }
 
@@ -93,7 +93,7 @@ impl Networks {
     ///
     /// # Errors
     /// libtorch failing.
-    pub fn dropped(
+    pub fn dropout(
         &self,
         input: &Tensor,
         sampling: &Sampling,
@@ -147,7 +147,7 @@ impl Networks {
     }
 }
 
-/// Asks the networks about samples of one size whose sides are multiples of 16.
+/// Measures samples of one size whose sides are multiples of 16.
 ///
 /// # Errors
 /// When the samples do not fit the network or each other, or libtorch fails.
@@ -158,10 +158,10 @@ pub fn many_passes(
 ) -> Result<Vec<ManyPasses>, StudyError> {
     let input = pixels(samples, networks.own().device())?;
     let members = networks.ensemble(&input)?;
-    // The same stream for every batch, so that what an image draws depends on its place in its batch alone.
+    // The same stream for every batch, so that an image's draws depend on its index in the batch alone.
     let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
     let ensemble = agreement(&members)?;
-    let dropout = agreement(&networks.dropped(&input, sampling, &mut random)?)?;
+    let dropout = agreement(&networks.dropout(&input, sampling, &mut random)?)?;
     let flips = agreement(&networks.flipped(&input)?)?;
     let gradients = networks.gradients(&input, &members[0])?;
     Ok((0..samples.len())

@@ -1,4 +1,4 @@
-//! What is taken from a network and an image, once, for every table, figure and score.
+//! Measurements of a network on images, shared by all tables, figures and scores.
 
 mod certainty;
 mod many_passes;

@@ -1,4 +1,4 @@
-//! What one forward pass gives.
+//! Measurements of one forward pass.
 
 use ndarray::{Array2, Array3, Axis};
 use protoseg::{Confusion, MaskKind, Prediction, ProtoSeg, mean_sa};
@@ -19,7 +19,7 @@ pub(in crate::study) const MU_LAYERS: [usize; 2] = [17, 18];
 /// The bottleneck's last layer, whose mean over the image is the feature of Mahalanobis's distance.
 const POOLED_LAYER: usize = 10;
 
-/// What one pass of a network says of an image of one object class, all on the prepared grid.
+/// The measurements of one pass on an image of one object class, on the prepared grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OnePass {
     /// The network's output against the truth.
@@ -36,9 +36,9 @@ pub struct OnePass {
     pub input: Confusion,
     /// The same with prototypes by the truth.
     pub input_by_truth: Confusion,
-    /// Readings of the probability map.
+    /// Statistics of the probability map.
     pub certainty: Certainty,
-    /// The two that are returned when serving.
+    /// The two confidences that the service returns.
     pub confidence: Confidence,
     /// The shape of the output.
     pub shape: Shape,
@@ -48,7 +48,7 @@ pub struct OnePass {
     pub pooled: Vec<f32>,
 }
 
-/// How a layer's SAM at the image's resolution meets the output and the truth.
+/// Confusion of a layer's SAM, at the image's resolution, with the output and with the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerCounts {
     /// Against the network's output: the SA score without ground truth.
@@ -57,7 +57,7 @@ pub struct LayerCounts {
     pub truth: Confusion,
 }
 
-/// Runs a network over samples of one size, none of them padded, and takes everything that one pass gives.
+/// Runs a network over samples of one size without padding and measures each.
 ///
 /// # Errors
 /// When the samples do not fit the network or each other, or libtorch fails.
@@ -89,19 +89,20 @@ pub fn one_pass(
     let units = |reference: &Prediction| -> Result<_, StudyError> {
         let (mut units, mut prototypes) = (Vec::new(), Vec::new());
         for number in &MU_LAYERS {
-            let (of_units, _, of_classes) = method.units_and_score(&output.taps[number], reference)?;
-            units.push(of_units);
-            prototypes.push(of_classes);
+            let (layer_units, _, layer_prototypes) =
+                method.units_and_score(&output.taps[number], reference)?;
+            units.push(layer_units);
+            prototypes.push(layer_prototypes);
         }
         Ok((mean_sa(&units), prototypes))
     };
     let ((hard_units, prototypes), (soft_units, _)) = (units(&reference)?, units(&soft)?);
     let by_output = Prediction::from_labels(&labels.f_contiguous()?, 1, None)?;
     let by_truth = Prediction::from_labels(&truth, 1, None)?;
-    let of_input = |reference: &Prediction| -> Result<_, StudyError> {
+    let input_confusions = |reference: &Prediction| -> Result<_, StudyError> {
         Ok(confusions(&method.layer(&input, reference)?.sam, &truth)?)
     };
-    let (input_counts, input_by_truth) = (of_input(&by_output)?, of_input(&by_truth)?);
+    let (input_counts, input_by_truth) = (input_confusions(&by_output)?, input_confusions(&by_truth)?);
     let outputs = confusions(&labels, &truth)?;
     let probabilities = probabilities(&output)?;
     let pooled = output.taps[&POOLED_LAYER].f_mean_dim([2, 3].as_slice(), false, Kind::Float)?;
@@ -122,7 +123,7 @@ pub fn one_pass(
             confidence: Confidence::new(&probability.insert_axis(Axis(0)), &labels),
             prototypes: prototypes
                 .iter()
-                .flat_map(|layer| [layer.of(index, 0), layer.of(index, 1)].concat())
+                .flat_map(|layer| [layer.prototype(index, 0), layer.prototype(index, 1)].concat())
                 .map(|value| if value.is_finite() { value as f32 } else { 0.0 })
                 .collect(),
             pooled: Vec::<f32>::try_from(pooled.f_get(index as i64)?.f_to_device(Device::Cpu)?)?,

@@ -1,4 +1,4 @@
-//! One number that makes a network's probabilities as sure as they deserve.
+//! Temperature scaling.
 
 use sagate_core::nn::inference::InferenceNet;
 
@@ -8,7 +8,7 @@ use super::tensors::pixels;
 use crate::study::error::StudyError;
 use crate::train::Sample;
 
-/// Temperatures are sought between these.
+/// Search range of the temperature.
 const RANGE: [f64; 2] = [0.25, 8.0];
 
 /// The temperature that the logits are to be divided by so that the negative log likelihood of the samples' truth is least (Guo et
@@ -21,7 +21,7 @@ pub fn fit_temperature(net: &InferenceNet, samples: &[Sample]) -> Result<f64, St
     for sample in samples {
         let output = net.forward(&pixels(&[sample], net.device())?, &[])?;
         for map in probabilities(&output)? {
-            // Every other row and column is plenty to fit one number.
+            // Every other row and column suffices to fit one parameter.
             let near = map
                 .indexed_iter()
                 .filter(|((row, column), _)| row % 2 == 0 && column % 2 == 0);
@@ -38,7 +38,7 @@ pub fn fit_temperature(net: &InferenceNet, samples: &[Sample]) -> Result<f64, St
     Ok(golden_section(loss, RANGE.map(f64::ln)).exp())
 }
 
-/// Where a function with one valley is least between two ends, to a thousandth.
+/// The minimum of a unimodal function between two ends, to a thousandth.
 fn golden_section(f: impl Fn(f64) -> f64, [mut low, mut high]: [f64; 2]) -> f64 {
     let ratio = (5f64.sqrt() - 1.0) / 2.0;
     while high - low > 1e-3 {

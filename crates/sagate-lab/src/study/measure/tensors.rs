@@ -1,4 +1,4 @@
-//! Between prepared samples and tensors.
+//! Conversion of prepared samples to tensors.
 
 use tch::{Device, Kind, TchError, Tensor};
 

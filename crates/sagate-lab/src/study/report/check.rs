@@ -1,4 +1,4 @@
-//! Whether a report can be written at all: ids, links, tables.
+//! Validation of a report: ids, links, tables.
 
 use std::collections::BTreeSet;
 

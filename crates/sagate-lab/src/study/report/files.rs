@@ -90,7 +90,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what an earlier report left here, and what a killed one began to write.
+    /// Removes files of an earlier report and temporary files of a killed run.
     fn tidy(&self) -> Result<(), ReportError> {
         for entry in fs::read_dir(&self.path).map_err(io("read the folder", &self.path))? {
             let entry = entry.map_err(io("read the folder", &self.path))?;

@@ -28,7 +28,7 @@ pub(super) fn page(report: &Report, drawings: &Drawings) -> Result<String, Repor
         concat!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-            // What the page may load: nothing. A browser holds it to that.
+            // The page may load nothing.
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ",
             "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n",
             "<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"

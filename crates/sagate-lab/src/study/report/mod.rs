@@ -29,7 +29,7 @@ pub use times::without_times;
 pub struct Report {
     /// At its head.
     pub title: String,
-    /// Before the first section: what a reader should know who reads no more.
+    /// The summary before the first section.
     pub lead: Vec<Block>,
     /// Its sections.
     pub sections: Vec<Section>,
@@ -38,11 +38,11 @@ pub struct Report {
 /// A section.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {
-    /// What links point at: lower-case letters, digits, `-`, `_` and `.`; unique in the report.
+    /// Its id for links: lower-case letters, digits, `-`, `_` and `.`; unique in the report.
     pub id: String,
     /// Its heading.
     pub title: String,
-    /// What it says.
+    /// Its content.
     pub blocks: Vec<Block>,
     /// What follows below smaller headings.
     pub subsections: Vec<Section>,
@@ -78,7 +78,7 @@ pub enum Block {
     Table(Table),
     /// A figure. Its files are `figures/ID.svg` and `figures/ID.png`.
     Figure {
-        /// What links point at, and the name of its files: as a section's id.
+        /// Its id for links, and the name of its files: as a section's id.
         id: String,
         /// Below the figure, with marks.
         caption: String,
@@ -149,14 +149,14 @@ pub enum ReportError {
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
 
 impl Report {
     /// Writes `report.html`, `report.md`, `tables/` and `figures/` into the folder, which is made where it is missing.
-    /// Each file is wholly there or not at all. What an earlier report left in `tables/` and `figures/` and this one does
+    /// Each file is written atomically. Files of an earlier report in `tables/` and `figures/` that this one does
     /// not have is removed there: files named `*.csv` and `*.json`, `*.svg` and `*.png`.
     ///
     /// # Errors

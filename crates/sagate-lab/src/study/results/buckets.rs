@@ -13,7 +13,7 @@ const BUCKETS: usize = 5;
 
 pub(super) fn section(outcomes: &Outcomes) -> Section {
     let panel = |set: Set| {
-        let outcome = outcomes.of(set, Loss::Online);
+        let outcome = outcomes.get(set, Loss::Online);
         let series = [("mu", "mu"), ("1 - VoG", "gradients")].map(|(name, id)| BarSeries {
             name: name.into(),
             bars: bars(outcome, id),

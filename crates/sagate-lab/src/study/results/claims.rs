@@ -12,13 +12,13 @@ use crate::study::report::{Block, Section};
 use crate::study::run::Study;
 use crate::train::Loss;
 
-/// A change of the output's Dice that the paper calls none.
+/// A change of the output's Dice that counts as none.
 const NO_HARM: f64 = -0.02;
 
 pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, StudyError> {
     let mut claims = Vec::new();
     for set in study.papers() {
-        let [offline, online] = [Loss::Offline, Loss::Online].map(|loss| outcomes.of(set, loss));
+        let [offline, online] = [Loss::Offline, Loss::Online].map(|loss| outcomes.get(set, loss));
         let name = set.name();
         let gain = paired(online, |image| {
             dice(&online.clean()[image]) - dice(&offline.clean()[image])
@@ -99,7 +99,7 @@ fn paired(outcome: &Outcome, of: impl Fn(usize) -> f64) -> Estimate {
     Estimate::new(&values, &outcome.clean_bootstrap)
 }
 
-/// That mu correlates with Dice, and better than the variance of gradients.
+/// Claims: mu correlates with Dice, and better than the variance of gradients.
 fn correlations(outcome: &Outcome, name: &str) -> Vec<Claim> {
     let clean = outcome.clean().len();
     let scored = |id: &str| {
@@ -144,7 +144,7 @@ fn correlations(outcome: &Outcome, name: &str) -> Vec<Claim> {
     ]
 }
 
-/// That late layers feel noise most: over the sets, at the strongest noise.
+/// Claim: late layers are the most sensitive to noise, over all sets at the strongest noise.
 fn noise(study: &Study) -> Result<Vec<Claim>, StudyError> {
     let mut differences = Vec::new();
     for set in study.papers() {
@@ -169,11 +169,11 @@ fn noise(study: &Study) -> Result<Vec<Claim>, StudyError> {
     )])
 }
 
-/// That ISIC has more active units than Pancreas.
+/// Claim: ISIC has more active units than Pancreas.
 fn more_active(study: &Study, outcomes: &Outcomes) -> Option<Claim> {
     let of = |paper: &str| {
         let set = study.papers().find(|set| set.paper() == Some(paper))?;
-        Some(outcomes.of(set, Loss::Online))
+        Some(outcomes.get(set, Loss::Online))
     };
     let (isic, pancreas) = (of("ISIC")?, of("Pancreas")?);
     let share = |outcome: &Outcome, times: &[u32]| {

@@ -20,9 +20,9 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
     let blocks = figures.map(|(id, score, axis, words)| Block::Figure {
         id: id.into(),
         caption: format!(
-            "{words} against the Dice of the online network's output on clean and damaged test images (Fig. 10 of the paper shows clean \
-             ones); of more than {DRAWN} damaged ones in a panel, every so many-th is drawn. The correlations in the corner are over the \
-             clean images; those over all stand in the table of rivals."
+            "{words} against the Dice of the online network's output on clean and corrupted test images (Fig. 10 of the paper shows clean \
+             ones); of more than {DRAWN} corrupted ones in a panel, every so many-th is drawn. The correlations in the corner are over the \
+             clean images; those over all images stand in the table of baselines."
         ),
         figure: Box::new(Figure::Scatter(figure(outcomes, score, axis))),
     });
@@ -36,7 +36,7 @@ fn figure(outcomes: &Outcomes, score: &str, axis: &str) -> Scatter {
     let panels = outcomes
         .sets()
         .iter()
-        .map(|&set| panel(outcomes.of(set, Loss::Online), score));
+        .map(|&set| panel(outcomes.get(set, Loss::Online), score));
     Scatter {
         title: format!("{axis} against Dice"),
         x: Axis::new(axis),
@@ -48,13 +48,13 @@ fn figure(outcomes: &Outcomes, score: &str, axis: &str) -> Scatter {
 
 fn panel(outcome: &Outcome, id: &str) -> ScatterPanel {
     let values = outcome.score(id).map_or(&[][..], |score| &score.values);
-    let group = |name: &str, damaged: bool| {
+    let group = |name: &str, corrupted: bool| {
         let chosen: Vec<_> = outcome
             .records
             .test
             .iter()
             .zip(values)
-            .filter(|(record, _)| record.damage.is_some() == damaged)
+            .filter(|(record, _)| record.corruption.is_some() == corrupted)
             .collect();
         let step = chosen.len().div_ceil(DRAWN).max(1);
         let drawn = chosen.into_iter().step_by(step);
@@ -66,7 +66,7 @@ fn panel(outcome: &Outcome, id: &str) -> ScatterPanel {
             labels: Vec::new(),
         }
     };
-    let (damaged, clean) = (group("damaged", true), group("clean", false));
+    let (corrupted, clean) = (group("corrupted", true), group("clean", false));
     let scored = Scored::new(&clean.x, &clean.y);
     let words = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.2}"));
     let corner = [
@@ -75,7 +75,7 @@ fn panel(outcome: &Outcome, id: &str) -> ScatterPanel {
     ];
     ScatterPanel {
         title: outcome.network.set.name().into(),
-        groups: vec![damaged, clean],
+        groups: vec![corrupted, clean],
         trend: Some(Trend::Fitted),
         corner: corner.into_iter().flatten().collect(),
     }

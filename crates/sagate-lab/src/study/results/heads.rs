@@ -1,4 +1,4 @@
-//! Heads that no network was trained for: does a score know?
+//! Scores on heads outside the training distribution.
 
 use protoseg::Metric;
 use sagate_core::gate::evaluation::{Scored, percentile, spearman};
@@ -13,13 +13,13 @@ use crate::study::set::Set;
 use crate::study::table::{Cell, Column, Table};
 
 /// Scores that are shown, in their order.
-const SHOWN: [&str; 4] = ["mu", "rehearsed", "object-confidence", "soft-dice"];
+const SHOWN: [&str; 4] = ["mu", "quality", "object-confidence", "soft-dice"];
 
 pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, StudyError> {
     let columns = ["set", "loss", "head", "slices", "Dice"].map(str::to_owned);
     let columns = columns
         .into_iter()
-        .chain(SHOWN.map(|id| format!("{id}: below the usual")))
+        .chain(SHOWN.map(|id| format!("{id}: below 10th percentile")))
         .chain(SHOWN.map(|id| format!("{id}: Spearman")));
     let mut table = Table::new(
         "other-heads",
@@ -33,17 +33,17 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
             left_out.push(set.name());
         }
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
-            for (name, passes) in study.met(&outcome.network)?.heads {
+            let outcome = outcomes.get(set, loss);
+            for (name, passes) in study.head_results(&outcome.network)?.heads {
                 let dice: Vec<f64> = passes
                     .iter()
                     .map(|pass| Metric::Dice.score(pass.output))
                     .collect();
                 let scores = one_pass_scores(&outcome.records, passes, &outcome.weights);
-                let of = |id: &str| scores.iter().find(|score| score.id == id);
-                let below = SHOWN.map(|id| of(id).and_then(|score| below_usual(outcome, score)));
+                let find = |id: &str| scores.iter().find(|score| score.id == id);
+                let below = SHOWN.map(|id| find(id).and_then(|score| below_tenth(outcome, score)));
                 let ranks = SHOWN
-                    .map(|id| of(id).and_then(|score| spearman(&Scored::new(&score.values, &dice).all())));
+                    .map(|id| find(id).and_then(|score| spearman(&Scored::new(&score.values, &dice).all())));
                 let mean = dice.iter().sum::<f64>() / dice.len() as f64;
                 let deviation =
                     (dice.iter().map(|dice| (dice - mean).powi(2)).sum::<f64>() / dice.len() as f64).sqrt();
@@ -67,13 +67,13 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         }
     }
     let mut blocks = vec![Block::Paragraph(
-        "The T1 networks were trained on one head. MNI152, the mean of 152 others, and a macaque are not what they are for: a score that \
-         is to be trusted falls where the Dice does."
+        "The T1 networks were trained on one head. MNI152, the mean of 152 others, and a macaque lie outside the training distribution: \
+         a reliable score falls where the Dice does."
             .into(),
     )];
     if study.heads(Set::T1Brain).len() < 2 {
         blocks.push(Block::Paragraph(
-            "MNI152 is left out: it was not there. `make nilearn` unpacks it into .tools/nilearn; the study then takes it up.".into(),
+            "MNI152 is left out: it was not found. `make nilearn` unpacks it into .tools/nilearn; then the study includes it.".into(),
         ));
     }
     if !left_out.is_empty() {
@@ -86,11 +86,11 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
     Ok(Section::new("heads", "Other heads", blocks))
 }
 
-/// The share of slices whose score lies below what nine in ten clean test images reach.
-fn below_usual(outcome: &Outcome, score: &Score) -> Option<f64> {
-    let mut usual = outcome.score(score.id)?.values[..outcome.clean().len()].to_vec();
-    usual.sort_by(f64::total_cmp);
-    let threshold = percentile(&usual, 0.1);
+/// The share of slices whose score lies below the 10th percentile of the clean test images.
+fn below_tenth(outcome: &Outcome, score: &Score) -> Option<f64> {
+    let mut clean = outcome.score(score.id)?.values[..outcome.clean().len()].to_vec();
+    clean.sort_by(f64::total_cmp);
+    let threshold = percentile(&clean, 0.1);
     let below = score.values.iter().filter(|value| **value < threshold).count();
     Some(below as f64 / score.values.len() as f64)
 }

@@ -28,7 +28,7 @@ fn figure(outcomes: &Outcomes, truth: bool, reference: &str) -> Lines {
         title: set.name().into(),
         series: LOSSES
             .map(|loss| {
-                let outcome = outcomes.of(set, loss);
+                let outcome = outcomes.get(set, loss);
                 let layer = |layer: usize| {
                     outcome.estimate(|record| {
                         let counts = &record.pass.layers[layer];

@@ -13,7 +13,7 @@ use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
 
 /// The ways to score, as tables name them.
-const WAYS: [&str; 3] = ["hard, image", "soft, image", "hard, layer"];
+const MASK_VARIANTS: [&str; 3] = ["hard, image", "soft, image", "hard, layer"];
 
 pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, StudyError> {
     let columns = ["set", "loss", "mask, resolution"].map(str::to_owned);
@@ -28,10 +28,10 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
     let mut panels = Vec::new();
     for &set in study.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let masks = study.masks(&outcome.network)?;
             let ways = [&masks.hard, &masks.soft, &masks.layer];
-            for (name, way) in WAYS.into_iter().zip(ways) {
+            for (name, way) in MASK_VARIANTS.into_iter().zip(ways) {
                 let cells = Group::ALL.map(|group| {
                     let of_image = |scores: &Vec<f64>| {
                         let of_group = LAYERS
@@ -65,7 +65,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         Block::Paragraph(
             "Prototypes by the network's mask (hard) or by its probabilities (soft), and SAMs held against the output at the image's \
              resolution or, with the mask averaged down, at the layer's own. mu's layers 17 and 18 have the image's resolution, so only the \
-             mask matters to mu: mu with soft prototypes is among the rivals."
+             mask matters to mu: mu with soft prototypes is among the baselines."
                 .into(),
         ),
         Block::Figure {
@@ -79,7 +79,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
 }
 
 fn panel(set: Set, ways: [&Vec<Vec<f64>>; 3]) -> LinePanel {
-    let series = WAYS.into_iter().zip(ways).map(|(name, way)| Series {
+    let series = MASK_VARIANTS.into_iter().zip(ways).map(|(name, way)| Series {
         name: name.into(),
         x: (1..=LAYERS.len()).map(|layer| layer as f64).collect(),
         y: (0..LAYERS.len())

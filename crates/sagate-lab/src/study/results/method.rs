@@ -1,4 +1,4 @@
-//! What was done, on what, with what.
+//! The report's section on method, data and machine.
 
 use clap::ValueEnum;
 
@@ -8,11 +8,11 @@ use crate::study::run::Study;
 use crate::study::table::{Cell, Column, Table};
 use crate::study::{Profile, Size};
 
-/// What a reader should know who reads no more.
+/// The report's summary.
 pub(super) fn lead(study: &Study) -> Vec<String> {
     let profile = &study.profile;
     vec![
-        "Every table and figure of He et al. (2022), *Segmentation ability map*, and what the paper did not ask, from one command."
+        "Every table and figure of He et al. (2022), *Segmentation ability map*, and further experiments, from one command."
             .replace('*', ""),
         "**Five of the seven sets are phantoms**: drawn by a program so that what the paper says of BraTS, ISIC, COVID-19 CT, Prostate \
          and Pancreas holds in them. Their numbers are not those of the sets whose names they carry, and must not be read beside the \
@@ -20,7 +20,7 @@ pub(super) fn lead(study: &Study) -> Vec<String> {
             .into(),
         format!(
             "Networks of base width {} on images of about {} x {} pixels, {} epochs: far smaller than the paper's (base width 64, 50 \
-             epochs). Intervals are 95 % bootstrap intervals over test images ({} draws); the damaged copies of an image are drawn with \
+             epochs). Intervals are 95 % bootstrap intervals over test images ({} draws); the corrupted copies of an image are drawn with \
              it.",
             profile.base_width, profile.side, profile.side, profile.epochs, profile.draws
         ),
@@ -42,7 +42,7 @@ pub(super) fn section(study: &Study) -> Section {
             "training",
             "validation",
             "test",
-            "kinds of damage",
+            "kinds of corruption",
         ]
         .map(Column::new),
     );
@@ -75,18 +75,18 @@ pub(super) fn section(study: &Study) -> Section {
         [
             Block::Paragraph(
                 "For each set and each loss (offline: cross-entropy; online: with the soft Dice of the 18 SAMs besides) one network is \
-                 trained and studied, and four more for an ensemble. Its test images come clean and with every kind and grade of damage \
+                 trained and studied, and four more for an ensemble. Its test images come clean and with every kind and severity of corruption \
                  that the set can have. Of each image one pass gives the output, the SAM of every layer, the SA score of every unit of \
-                 layers 17 and 18, and readings of the probability map; an ensemble, Monte Carlo dropout (injected, 0.2 of the channels \
-                 of the three deepest blocks), flips and gradients are asked besides. A small set is gone through more often in training, \
-                 so that all networks make about as many steps."
+                 layers 17 and 18, and statistics of the probability map; an ensemble, Monte Carlo dropout (injected, 0.2 of the channels \
+                 of the three deepest blocks), flips and gradients are measured besides. Training repeats a small set more often, so that all \
+                 networks make about as many steps."
                     .into(),
             ),
             Block::Paragraph(
                 "Scores that need fitting are fitted on validation images (clean, no truth), the regression alone with their truth. For the \
-                 rehearsed score each validation image is spoilt at random some times, and the network's output on a copy is held against \
-                 its own output on the image unspoilt: a ridge regression learns that Dice from the units' SA scores, both confidences and \
-                 the mask's shape. \
+                 quality score each validation image is perturbed at random several times, and the network's output on a copy is compared \
+                 with its output on the original image: a ridge regression predicts that Dice from the units' SA scores, both confidences \
+                 and the mask's shape. \
                  Everything random comes from the profile's seed; on one machine the same command gives the same numbers."
                     .into(),
             ),
@@ -112,21 +112,21 @@ pub(super) fn section(study: &Study) -> Section {
 /// The command that gives this report, sizes that differ from the profile's included.
 fn command(profile: &Profile) -> String {
     let mut command = format!("sagate study --profile {}", profile.name);
-    let usual = Size::value_variants()
+    let defaults = Size::value_variants()
         .iter()
         .map(|size| size.profile())
-        .find(|usual| usual.name == profile.name);
+        .find(|defaults| defaults.name == profile.name);
     let table = |profile: &Profile| toml::Table::try_from(profile).expect("a profile is plain values");
-    let usual = usual.as_ref().map(table).unwrap_or_default();
+    let defaults = defaults.as_ref().map(table).unwrap_or_default();
     for (key, value) in table(profile) {
-        if usual.get(&key) != Some(&value) {
+        if defaults.get(&key) != Some(&value) {
             command += &format!(" --set '{key}={value}'");
         }
     }
     command + " --out DIR"
 }
 
-/// What the machine calls its processor, and its cores.
+/// The processor's name and its number of cores.
 fn processor() -> String {
     let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = about

@@ -1,5 +1,6 @@
-//! What a study's outcomes say: tables, figures, claims. One file a question.
+//! The report of a study: tables, figures and claims, one file a section.
 
+mod baselines;
 mod buckets;
 mod claims;
 mod correlation;
@@ -12,7 +13,6 @@ mod noise;
 mod outcome;
 mod pictures;
 mod pruning;
-mod rivals;
 mod separableness;
 mod shift;
 mod table1;
@@ -23,14 +23,14 @@ mod variants;
 use std::cell::OnceCell;
 
 use super::error::StudyError;
-use super::judge::Area;
+use super::evaluate::AurcVariant;
 use super::report::{Block, Report};
 use super::run::Study;
-use rivals::Judged;
+use baselines::EvaluatedScores;
 
 pub use outcome::{Estimate, Outcome, Outcomes};
 
-/// A figure or a table of the paper's or beyond, by the name that `--only` takes: it is the id of its section.
+/// The parts of the report, each named by its section's id, as `--only` takes it.
 pub const PARTS: [&str; 22] = [
     "claims",
     "table1",
@@ -41,7 +41,7 @@ pub const PARTS: [&str; 22] = [
     "correlation",
     "buckets",
     "noise",
-    "rivals",
+    "baselines",
     "costs",
     "shift",
     "heads",
@@ -56,7 +56,7 @@ pub const PARTS: [&str; 22] = [
     "fig14",
 ];
 
-/// The paper's number of a figure that is shown in a part of another name.
+/// The paper's figures that a part of another name contains.
 const FIGURES: [(&str, &str); 8] = [
     ("fig2", "fig1"),
     ("fig5", "layers"),
@@ -68,27 +68,27 @@ const FIGURES: [(&str, &str); 8] = [
     ("fig16", "noise"),
 ];
 
-/// The part that a name means: its own, or the number of a figure of the paper's that it holds.
+/// The part of a name: the name of a part, or of a figure of the paper that a part contains.
 pub fn part(name: &str) -> Option<&'static str> {
-    let of_figure = FIGURES
+    let by_figure = FIGURES
         .iter()
         .find(|(figure, _)| *figure == name)
         .map(|(_, part)| *part);
-    PARTS.into_iter().find(|part| *part == name).or(of_figure)
+    PARTS.into_iter().find(|part| *part == name).or(by_figure)
 }
 
 /// The report of a study whose jobs are done: all parts, or those that are named.
 ///
 /// # Errors
 /// Outcomes that cannot be read.
-pub fn report(study: &Study, only: &[&str], area: Area) -> Result<Report, StudyError> {
+pub fn report(study: &Study, only: &[&str], area: AurcVariant) -> Result<Report, StudyError> {
     let outcomes = Outcomes::read(study)?;
-    let judged = OnceCell::new();
-    let judged = || match judged.get() {
-        Some(judged) => Ok::<&Judged, StudyError>(judged),
+    let evaluated = OnceCell::new();
+    let evaluated = || match evaluated.get() {
+        Some(evaluated) => Ok::<&EvaluatedScores, StudyError>(evaluated),
         None => {
-            let made = Judged::new(study.workers(), &outcomes, area)?;
-            Ok(judged.get_or_init(|| made))
+            let made = EvaluatedScores::new(study.workers(), &outcomes, area)?;
+            Ok(evaluated.get_or_init(|| made))
         }
     };
     let mut sections = vec![method::section(study)];
@@ -106,8 +106,8 @@ pub fn report(study: &Study, only: &[&str], area: Area) -> Result<Report, StudyE
             "correlation" => correlation::section(&outcomes),
             "buckets" => buckets::section(&outcomes),
             "noise" => noise::section(study)?,
-            "rivals" => rivals::section(judged()?),
-            "costs" => costs::section(study, judged()?)?,
+            "baselines" => baselines::section(evaluated()?),
+            "costs" => costs::section(study, evaluated()?)?,
             "shift" => shift::section(&outcomes),
             "heads" => heads::section(study, &outcomes)?,
             "masks" => masks::section(study, &outcomes)?,

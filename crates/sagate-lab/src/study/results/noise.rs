@@ -1,4 +1,4 @@
-//! Fig. 16: what noise does to each layer.
+//! Fig. 16: effect of noise on each layer.
 
 use sagate_core::nn::layers::LAYER_COUNT;
 

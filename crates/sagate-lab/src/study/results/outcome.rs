@@ -1,4 +1,4 @@
-//! Everything that was measured, read once.
+//! The measurements of a study, read once.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct Outcome {
     pub dice: Vec<f64>,
     /// The object's output weight less the background's, of each unit of layer 18.
     pub weights: Vec<f64>,
-    /// Draws of test images, each with all its damaged copies.
+    /// Draws of test images, each with all its corrupted copies.
     pub bootstrap: Bootstrap,
     /// Draws of clean test images.
     pub clean_bootstrap: Bootstrap,
@@ -43,7 +43,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Reads what the study's jobs kept.
+    /// Reads the results of the study's jobs.
     ///
     /// # Errors
     /// Outcomes that cannot be read.
@@ -68,7 +68,7 @@ impl Outcomes {
     }
 
     /// The outcome of a set and a loss.
-    pub fn of(&self, set: Set, loss: Loss) -> &Outcome {
+    pub fn get(&self, set: Set, loss: Loss) -> &Outcome {
         &self.of[&Network::main(set, loss)]
     }
 
@@ -98,12 +98,12 @@ impl Outcome {
 
     /// The clean test images.
     pub fn clean(&self) -> &[Record] {
-        let damaged = self
+        let corrupted = self
             .records
             .test
             .iter()
-            .position(|record| record.damage.is_some());
-        &self.records.test[..damaged.unwrap_or(self.records.test.len())]
+            .position(|record| record.corruption.is_some());
+        &self.records.test[..corrupted.unwrap_or(self.records.test.len())]
     }
 
     /// The values of a score; none where it could not be fitted.
@@ -123,7 +123,7 @@ pub(super) fn dice(record: &Record) -> f64 {
     Metric::Dice.score(record.pass.output)
 }
 
-/// A mean, the standard deviation of what it is of, and its interval.
+/// A mean, the standard deviation of the values, and the confidence interval of the mean.
 #[derive(Debug, Clone, Copy)]
 pub struct Estimate {
     /// The mean.

@@ -1,4 +1,4 @@
-//! What the inertia units are worth.
+//! Effect of pruning the inertia units.
 
 use super::outcome::{Estimate, Outcomes, dice};
 use crate::study::error::StudyError;
@@ -28,7 +28,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
         ["set", "time"].map(Column::new),
     );
     for &set in study.sets() {
-        let outcome = outcomes.of(set, Loss::Online);
+        let outcome = outcomes.get(set, Loss::Online);
         let pruned = study.pruned(&Network::main(set, Loss::Online))?;
         let estimate = |values: &[f64]| Estimate::new(values, &outcome.clean_bootstrap).cell();
         let whole: Vec<f64> = outcome.clean().iter().map(dice).collect();

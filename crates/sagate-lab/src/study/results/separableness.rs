@@ -1,4 +1,4 @@
-//! Table 3 and Fig. 15: how well the image's own values separate the object, and what the network adds.
+//! Table 3 and Fig. 15: separableness of the object by intensities, and the network's gain over it.
 
 use protoseg::Metric;
 
@@ -22,7 +22,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
     );
     let mut panels = Vec::new();
     for &set in outcomes.sets() {
-        let outcome = outcomes.of(set, Loss::Online);
+        let outcome = outcomes.get(set, Loss::Online);
         table.push([
             Cell::text(set.name()),
             outcome.estimate(separableness).cell(),

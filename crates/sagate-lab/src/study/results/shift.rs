@@ -1,87 +1,89 @@
-//! What damage does: to the Dice, to the gate, and what slips through.
+//! Effect of corruption on Dice and rejection, and false accepts.
 
 use sagate_core::gate::evaluation::Bootstrap;
 
 use super::outcome::{DIGITS, Estimate, Outcome, Outcomes, dice};
-use crate::data::{Damage, Kind};
-use crate::study::judge::{COVERAGES, FAILED};
+use crate::data::{Corruption, CorruptionKind};
+use crate::study::evaluate::{COVERAGES, FAILED};
 use crate::study::plan::LOSSES;
 use crate::study::record::Record;
 use crate::study::report::{Block, Section};
 use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
 
-/// The coverage on clean validation images that the thresholds of the damage tables come from.
+/// The coverage on clean validation images that the thresholds of the corruption tables come from.
 const COVERAGE: f64 = 0.9;
 
-/// The scores that are shown: mu, the two that cost nothing beside it, what a rehearsal taught, and the dearest rival.
-const SCORES: [&str; 5] = ["mu", "object-confidence", "soft-dice", "rehearsed", "ensemble"];
+/// The scores that are shown: mu, the two confidences, the quality score, and the most expensive baseline.
+const SCORES: [&str; 5] = ["mu", "object-confidence", "soft-dice", "quality", "ensemble"];
 
 pub(super) fn section(outcomes: &Outcomes) -> Section {
     let mut blocks = vec![Block::Paragraph(
-        "Online networks. The gate's threshold is the one that lets 90 % of the clean test images pass; what damage does is then the share \
-         that is rejected. The ensemble has no score on validation images, so all thresholds come from the clean test images."
+        "Online networks. The gate's threshold accepts 90 % of the clean test images; the tables give the share of corrupted images that is \
+         rejected. The ensemble has no score on validation images, so all thresholds come from the clean test images."
             .into(),
     )];
     blocks.extend(
         outcomes
             .sets()
             .iter()
-            .map(|&set| Block::Table(damage_table(outcomes.of(set, Loss::Online)))),
+            .map(|&set| Block::Table(corruption_table(outcomes.get(set, Loss::Online)))),
     );
     blocks.push(Block::Table(half_rejected(outcomes)));
     blocks.push(Block::Table(false_accepts(outcomes)));
-    Section::new("shift", "Damage, rejection, false accepts", blocks)
+    Section::new("shift", "Corruption, rejection, false accepts", blocks)
 }
 
 /// The scores of an outcome that are shown, each with its threshold.
 fn thresholds(outcome: &Outcome, coverage: f64) -> Vec<(&'static str, &[f64], f64)> {
-    let of = |id: &&str| {
+    let threshold = |id: &&str| {
         let score = outcome.score(id)?;
         let mut clean: Vec<f64> = score.values[..outcome.clean().len()].to_vec();
         clean.sort_by(|a, b| b.total_cmp(a));
         let passing = ((coverage * clean.len() as f64 - 1e-9).ceil() as usize).clamp(1, clean.len());
         Some((score.name, score.values.as_slice(), clean[passing - 1]))
     };
-    SCORES.iter().filter_map(of).collect()
+    SCORES.iter().filter_map(threshold).collect()
 }
 
-/// The test images of each damage, in the order in which they were made: the places of the first and the last.
-fn versions(outcome: &Outcome) -> Vec<(Option<Damage>, std::ops::Range<usize>)> {
+/// The index range of the test images of each corruption, in the order of the records.
+fn versions(outcome: &Outcome) -> Vec<(Option<Corruption>, std::ops::Range<usize>)> {
     let mut from = 0;
-    let chunks = outcome.records.test.chunk_by(|a, b| a.damage == b.damage);
+    let chunks = outcome.records.test.chunk_by(|a, b| a.corruption == b.corruption);
     chunks
         .map(|chunk| {
             let range = from..from + chunk.len();
             from = range.end;
-            (chunk[0].damage, range)
+            (chunk[0].corruption, range)
         })
         .collect()
 }
 
-fn damage_table(outcome: &Outcome) -> Table {
+fn corruption_table(outcome: &Outcome) -> Table {
     let name = outcome.network.set.name();
     let thresholds = thresholds(outcome, COVERAGE);
-    let columns = ["damage", "grade", "Dice", "mu"].map(str::to_owned).into_iter();
+    let columns = ["corruption", "severity", "Dice", "mu"]
+        .map(str::to_owned)
+        .into_iter();
     let columns = columns.chain(
         thresholds
             .iter()
             .map(|(score, ..)| format!("rejected by {score}")),
     );
     let mut table = Table::new(
-        format!("damage-{name}"),
-        format!("{name}: Dice, mu and the share rejected, by damage and grade"),
+        format!("corruption-{name}"),
+        format!("{name}: Dice, mu and the share rejected, by corruption and severity"),
         columns.map(Column::new),
     );
-    for (damage, range) in versions(outcome) {
+    for (corruption, range) in versions(outcome) {
         let records = &outcome.records.test[range.clone()];
         let estimate = |value: fn(&Record) -> f64| {
             let values: Vec<f64> = records.iter().map(value).collect();
             Estimate::new(&values, &outcome.clean_bootstrap).cell()
         };
         let head = [
-            Cell::text(damage.map_or("clean", |damage| damage.kind.name())),
-            Cell::text(damage.map_or_else(|| "-".into(), |damage| damage.grade.to_string())),
+            Cell::text(corruption.map_or("clean", |corruption| corruption.kind.name())),
+            Cell::text(corruption.map_or_else(|| "-".into(), |corruption| corruption.severity.to_string())),
             estimate(dice),
             estimate(|record| record.pass.mu),
         ];
@@ -97,43 +99,43 @@ fn damage_table(outcome: &Outcome) -> Table {
     table
 }
 
-/// The lowest grade of each kind of damage at which half of the images are rejected, by score.
+/// The lowest severity of each kind of corruption at which half of the images are rejected, by score.
 fn half_rejected(outcomes: &Outcomes) -> Table {
-    let columns = ["damage", "score"].into_iter();
+    let columns = ["corruption", "score"].into_iter();
     let mut table = Table::new(
         "half-rejected",
-        "Lowest grade of damage at which a score rejects half of the images",
+        "Lowest severity of corruption at which a score rejects half of the images",
         columns
             .chain(outcomes.sets().iter().map(|set| set.name()))
             .map(Column::new),
     );
-    let of_sets: Vec<_> = outcomes
+    let by_set: Vec<_> = outcomes
         .sets()
         .iter()
         .map(|&set| {
-            let outcome = outcomes.of(set, Loss::Online);
+            let outcome = outcomes.get(set, Loss::Online);
             (versions(outcome), thresholds(outcome, COVERAGE))
         })
         .collect();
-    for kind in Kind::ALL {
-        for (place, (score, ..)) in of_sets[0].1.iter().enumerate() {
-            let cells = of_sets.iter().map(|(versions, thresholds)| {
-                let Some((_, values, threshold)) = thresholds.get(place) else {
+    for kind in CorruptionKind::ALL {
+        for (index, (score, ..)) in by_set[0].1.iter().enumerate() {
+            let cells = by_set.iter().map(|(versions, thresholds)| {
+                let Some((_, values, threshold)) = thresholds.get(index) else {
                     return Cell::missing("could not be fitted");
                 };
-                let of_kind = versions
-                    .iter()
-                    .filter_map(|(damage, range)| Some((damage.filter(|it| it.kind == kind)?, range)));
+                let of_kind = versions.iter().filter_map(|(corruption, range)| {
+                    Some((corruption.filter(|it| it.kind == kind)?, range))
+                });
                 let half = |range: &std::ops::Range<usize>| {
                     let rejected = values[range.clone()].iter().filter(|value| *value < threshold);
                     2 * rejected.count() >= range.len()
                 };
-                let grades: Vec<_> = of_kind
-                    .map(|(damage, range)| (damage.grade, half(range)))
+                let severities: Vec<_> = of_kind
+                    .map(|(corruption, range)| (corruption.severity, half(range)))
                     .collect();
-                match grades.iter().find(|(_, half)| *half) {
-                    Some((grade, _)) => Cell::text(grade.to_string()),
-                    None if grades.is_empty() => Cell::missing("this set cannot have it"),
+                match severities.iter().find(|(_, half)| *half) {
+                    Some((severity, _)) => Cell::text(severity.to_string()),
+                    None if severities.is_empty() => Cell::missing("this set cannot have it"),
                     None => Cell::text("none"),
                 }
             });
@@ -154,19 +156,19 @@ fn false_accepts(outcomes: &Outcomes) -> Table {
     let columns = columns.chain(COVERAGES.map(|coverage| format!("at {:.0} %", coverage * 100.0)));
     let mut table = Table::new(
         "false-accepts",
-        "False accepts: Dice below 0.5 and accepted, share of all test images, clean and damaged, by the coverage on clean ones",
+        "False accepts: Dice below 0.5 and accepted, share of all test images, clean and corrupted, by the coverage on clean ones",
         columns.map(Column::new),
     );
     for &set in outcomes.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let by_coverage: Vec<_> = COVERAGES
                 .iter()
                 .map(|&coverage| thresholds(outcome, coverage))
                 .collect();
-            for (place, (score, ..)) in by_coverage[0].iter().enumerate() {
+            for (index, (score, ..)) in by_coverage[0].iter().enumerate() {
                 let cells = COVERAGES.iter().zip(&by_coverage).map(|(&coverage, thresholds)| {
-                    let (_, values, threshold) = thresholds[place];
+                    let (_, values, threshold) = thresholds[index];
                     let accepted = |value: f64| coverage >= 1.0 || value >= threshold;
                     let wrong: Vec<f64> = values
                         .iter()

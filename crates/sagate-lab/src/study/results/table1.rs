@@ -38,7 +38,7 @@ fn table(outcomes: &Outcomes, metric: Metric, id: &str, name: &str) -> Table {
     );
     for &set in outcomes.sets() {
         let cells = LOSSES.into_iter().flat_map(|loss| {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             [
                 outcome.estimate(|record| metric.score(record.pass.output)).cell(),
                 outcome

@@ -5,7 +5,7 @@ use sagate_core::gate::evaluation::{Scored, dice_at_coverage};
 
 use super::outcome::{DIGITS, Outcomes};
 use super::table1::METRICS;
-use crate::study::judge::COVERAGES;
+use crate::study::evaluate::COVERAGES;
 use crate::study::plan::LOSSES;
 use crate::study::report::{Block, Section};
 use crate::study::table::{Cell, Column, Table};
@@ -28,7 +28,7 @@ fn table(outcomes: &Outcomes, metric: Metric, id: String, name: &str, clean: boo
     let images = if clean {
         "clean test images"
     } else {
-        "test images, clean and damaged,"
+        "test images, clean and corrupted,"
     };
     let mut table = Table::new(
         id,
@@ -42,7 +42,7 @@ fn table(outcomes: &Outcomes, metric: Metric, id: String, name: &str, clean: boo
     );
     for &set in outcomes.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let (records, bootstrap) = match clean {
                 true => (outcome.clean(), &outcome.clean_bootstrap),
                 false => (outcome.records.test.as_slice(), &outcome.bootstrap),

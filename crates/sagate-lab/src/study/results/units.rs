@@ -16,7 +16,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
         title: set.name().into(),
         series: LOSSES
             .map(|loss| {
-                let y = mean_sorted(outcomes.of(set, loss));
+                let y = mean_sorted(outcomes.get(set, loss));
                 Series {
                     name: loss.to_string(),
                     x: (1..=y.len()).map(|rank| rank as f64).collect(),
@@ -42,7 +42,7 @@ pub(super) fn section(outcomes: &Outcomes) -> Section {
     );
     for &set in outcomes.sets() {
         for loss in LOSSES {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let share = outcome.estimate(|record| active_share(last_units(&record.pass)));
             let units = last_units(&outcome.records.test[0].pass).len() as u64;
             table.push([

@@ -37,7 +37,7 @@ pub(super) fn section(study: &Study) -> Result<Section, StudyError> {
             let clean: Vec<&Record> = records
                 .test
                 .iter()
-                .filter(|record| record.damage.is_none())
+                .filter(|record| record.corruption.is_none())
                 .collect();
             let groups: Vec<usize> = (0..clean.len()).collect();
             let bootstrap = Bootstrap::new(&groups, study.profile.draws, study.profile.seed);

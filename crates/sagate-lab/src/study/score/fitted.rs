@@ -9,25 +9,25 @@ use super::{Cost, Family, Score};
 use crate::study::measure::OnePass;
 use crate::study::record::{Record, Records};
 
-/// Neighbours that a distance is the mean over.
+/// Number of nearest neighbours.
 const NEIGHBOURS: usize = 3;
 
-/// Calibration profiles, to be near to.
+/// The calibration profiles, for distances to them.
 pub(super) struct Neighbours<'a> {
     rows: &'a Array2<f64>,
     /// The median squared distance between two of them.
-    usual: f64,
+    median_sq: f64,
 }
 
 impl<'a> Neighbours<'a> {
     pub fn new(rows: &'a Array2<f64>) -> Self {
-        let apart = rows
+        let pairwise = rows
             .rows()
             .into_iter()
             .enumerate()
-            .flat_map(|(place, a)| (0..place).map(move |other| squared(a, rows.row(other))));
+            .flat_map(|(index, a)| (0..index).map(move |other| squared(a, rows.row(other))));
         Self {
-            usual: median(apart).max(1e-12),
+            median_sq: median(pairwise).max(1e-12),
             rows,
         }
     }
@@ -40,10 +40,13 @@ impl<'a> Neighbours<'a> {
         nearest.iter().sum::<f64>() / nearest.len() as f64
     }
 
-    /// Logarithm of the density that Gaussian kernels on the profiles have there, up to a constant (Parzen 1962): their squared width is
-    /// half the median squared distance between profiles.
+    /// Logarithm of a kernel density estimate (Parzen 1962), up to a constant: Gaussian kernels whose squared width is half the median
+    /// squared distance between profiles.
     pub fn log_density(&self, units: &[f64]) -> f64 {
-        let exponents: Vec<f64> = self.squared_distances(units).map(|it| -it / self.usual).collect();
+        let exponents: Vec<f64> = self
+            .squared_distances(units)
+            .map(|it| -it / self.median_sq)
+            .collect();
         let most = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         most + exponents.iter().map(|it| (it - most).exp()).sum::<f64>().ln()
     }
@@ -73,8 +76,8 @@ pub(super) fn features(records: &Records) -> Option<Score> {
     let rows: Vec<Vec<f64>> = records.train.iter().map(row).collect();
     let channels = rows.first().map_or(0, Vec::len);
     let rows = Array2::from_shape_vec((rows.len(), channels), rows.concat()).ok()?;
-    // The same fit as of unit scores: a mean and a shrunk covariance.
-    let usual = UnitProfile::fit(&rows)?;
+    // The same fit as for unit scores: a mean and a shrunk covariance.
+    let profile = UnitProfile::fit(&rows)?;
     Some(Score {
         id: "mahalanobis",
         name: "minus Mahalanobis distance of pooled features",
@@ -83,12 +86,12 @@ pub(super) fn features(records: &Records) -> Option<Score> {
         values: records
             .test
             .iter()
-            .map(|record| -usual.distance(&row(record)))
+            .map(|record| -profile.distance(&row(record)))
             .collect(),
     })
 }
 
-/// The Dice that a ridge regression on simple features expects, fitted on the validation images and their truth.
+/// The Dice predicted by ridge regression on simple features, fitted on the validation images and their truth.
 pub(super) fn regression(records: &Records) -> Option<Score> {
     let ridge = Ridge::fit(
         &records
@@ -110,12 +113,12 @@ pub(super) fn regression(records: &Records) -> Option<Score> {
         values: records
             .test
             .iter()
-            .map(|record| ridge.expect(&simple(&record.pass)))
+            .map(|record| ridge.predict(&simple(&record.pass)))
             .collect(),
     })
 }
 
-/// What a map's summary says: size, and how sure it is.
+/// Simple features of the probability map: size and confidence.
 fn simple(pass: &OnePass) -> Vec<f64> {
     let certainty = &pass.certainty;
     vec![
@@ -144,11 +147,13 @@ impl Ridge {
     fn fit(features: &[Vec<f64>], targets: &[f64]) -> Option<Ridge> {
         let (images, width) = (features.len(), features.first()?.len());
         let count = images as f64;
-        let of = |column: usize| features.iter().map(move |row| row[column]);
-        let mean: Vec<f64> = (0..width).map(|column| of(column).sum::<f64>() / count).collect();
+        let values = |column: usize| features.iter().map(move |row| row[column]);
+        let mean: Vec<f64> = (0..width)
+            .map(|column| values(column).sum::<f64>() / count)
+            .collect();
         let deviation: Vec<f64> = (0..width)
             .map(|column| {
-                (of(column).map(|v| (v - mean[column]).powi(2)).sum::<f64>() / count)
+                (values(column).map(|v| (v - mean[column]).powi(2)).sum::<f64>() / count)
                     .sqrt()
                     .max(1e-9)
             })
@@ -159,12 +164,12 @@ impl Ridge {
         });
         let targets: Array1<f64> = targets.iter().map(|target| target - offset).collect();
         let mut weights = Array1::zeros(width);
-        // Coordinate descent: few features, and no matrix to be inverted.
+        // Coordinate descent: there are few features, and no matrix needs to be inverted.
         for _ in 0..500 {
             for column in 0..width {
-                let own = rows.column(column);
-                let rest = &targets - &rows.dot(&weights) + &(&own * weights[column]);
-                weights[column] = own.dot(&rest) / (own.dot(&own) + PENALTY * count);
+                let x = rows.column(column);
+                let partial_residual = &targets - &rows.dot(&weights) + &(&x * weights[column]);
+                weights[column] = x.dot(&partial_residual) / (x.dot(&x) + PENALTY * count);
             }
         }
         Some(Ridge {
@@ -175,14 +180,14 @@ impl Ridge {
         })
     }
 
-    fn expect(&self, features: &[f64]) -> f64 {
-        let standard = features
+    fn predict(&self, features: &[f64]) -> f64 {
+        let standardised = features
             .iter()
             .zip(&self.mean)
             .zip(&self.deviation)
             .map(|((v, mean), deviation)| (v - mean) / deviation);
         self.offset
-            + standard
+            + standardised
                 .zip(&self.weights)
                 .map(|(v, weight)| v * weight)
                 .sum::<f64>()

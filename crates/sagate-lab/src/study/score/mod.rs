@@ -1,21 +1,21 @@
-//! The scores that are set against each other, read from what was measured of a network's images. Higher promises more.
+//! The scores that the study compares, computed from the measurements of a network's images. Higher is better.
 //!
-//! None sees a test image's truth. All that is fitted is fitted on the validation images, without truth but for
+//! No score uses the truth of test images. Fitted scores are fitted on the validation images, without truth except
 //! [`Family::Labelled`].
 
 mod fitted;
 
 use protoseg::Metric;
 use sagate_core::gate::evaluation::median;
-use sagate_core::gate::{FeatureVector, MIN_IMAGES, RehearsedScore, UnitProfile};
+use sagate_core::gate::{FeatureVector, MIN_IMAGES, QualityScore, UnitProfile};
 
 use super::measure::{ManyPasses, OnePass};
 use super::record::{Record, Records};
 
-/// What a score is made of.
+/// The kind of measurements that a score is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// Agreement of feature maps with the output: the paper's mu and its kin.
+    /// Agreement of feature maps with the output: the paper's mu and related scores.
     Agreement,
     /// The probability map of one pass.
     Certainty,
@@ -23,13 +23,13 @@ pub enum Family {
     Features,
     /// Several passes or several networks.
     ManyPasses,
-    /// One pass, and labels to be fitted with.
+    /// One pass; fitted with ground truth.
     Labelled,
 }
 
 impl Family {
-    /// In words.
-    pub fn words(self) -> &'static str {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
         match self {
             Family::Agreement => "agreement",
             Family::Certainty => "probability map",
@@ -40,11 +40,11 @@ impl Family {
     }
 }
 
-/// What a score costs besides the forward pass that gives the mask.
+/// The computation of a score besides the forward pass that gives the mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cost {
-    /// A reading of the probability map.
+    /// A statistic of the probability map.
     Map,
     /// The unit scores of mu's layers.
     Units,
@@ -67,18 +67,18 @@ pub enum Cost {
 pub struct Score {
     /// Short, for files.
     pub id: &'static str,
-    /// What it is.
+    /// Its name in tables.
     pub name: &'static str,
-    /// What it is made of.
+    /// The measurements that it is computed from.
     pub family: Family,
-    /// What it costs.
+    /// Its computational cost.
     pub cost: Cost,
     /// One value an image of [`Records::test`].
     pub values: Vec<f64>,
 }
 
-/// Every score of a network's test images. `weights` are the output layer's of the units of layer 18 (eq. 9): object's less
-/// background's. A score that cannot be fitted (too few validation images with a mask) is left out.
+/// Every score of a network's test images. `weights` are the output layer's weights of the units of layer 18 (eq. 9), object minus
+/// background. A score that cannot be fitted (too few validation images with a mask) is left out.
 pub fn scores(records: &Records, passes: &[ManyPasses], weights: &[f64]) -> Vec<Score> {
     let mut scores = agreement(records, weights);
     scores.extend(certainty(records));
@@ -88,11 +88,11 @@ pub fn scores(records: &Records, passes: &[ManyPasses], weights: &[f64]) -> Vec<
     scores
 }
 
-/// The scores of one pass alone, of images that are no test images of the network's set but others.
+/// The one-pass scores of images other than the network's test images.
 pub fn one_pass_scores(records: &Records, others: Vec<OnePass>, weights: &[f64]) -> Vec<Score> {
     let record = |(image, pass)| Record {
         image,
-        damage: None,
+        corruption: None,
         pass,
     };
     let records = Records {
@@ -104,7 +104,7 @@ pub fn one_pass_scores(records: &Records, others: Vec<OnePass>, weights: &[f64])
     scores
 }
 
-/// Units' SA scores of the validation images that have a mask: what an empty one has is no score.
+/// Units' SA scores of the validation images that have a mask; empty and full outputs have none.
 fn calibration(records: &Records) -> Option<ndarray::Array2<f64>> {
     let masked = records.validation.iter().filter(|record| has_mask(&record.pass));
     let rows: Vec<&[f64]> = masked.map(|record| record.pass.units.as_slice()).collect();
@@ -119,16 +119,16 @@ fn has_mask(pass: &OnePass) -> bool {
     pass.output.sam > 0 && pass.output.sam < pass.output.pixels
 }
 
-/// One value of every test image; images without a mask have no agreement and score lowest, as the gate rejects them.
-fn of_masked(records: &Records, value: impl Fn(&OnePass) -> f64) -> Vec<f64> {
-    let of = |record: &Record| {
+/// One value for every test image. Images without a mask score lowest, since the gate rejects them.
+fn masked_values(records: &Records, value: impl Fn(&OnePass) -> f64) -> Vec<f64> {
+    let masked_value = |record: &Record| {
         if has_mask(&record.pass) {
             value(&record.pass)
         } else {
             f64::NEG_INFINITY
         }
     };
-    records.test.iter().map(of).collect()
+    records.test.iter().map(masked_value).collect()
 }
 
 fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
@@ -139,7 +139,8 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
         cost,
         values,
     };
-    let layer = |number: usize| of_masked(records, |pass| Metric::Dice.score(pass.layers[number - 1].output));
+    let layer =
+        |number: usize| masked_values(records, |pass| Metric::Dice.score(pass.layers[number - 1].output));
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let late = weights.len();
     let total: f64 = weights.iter().map(|weight| weight.abs()).sum();
@@ -154,13 +155,13 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
             "soft-mu",
             "mu with soft prototypes",
             Cost::Units,
-            of_masked(records, |pass| mean(&pass.soft_units)),
+            masked_values(records, |pass| mean(&pass.soft_units)),
         ),
         score(
             "weighted-mu",
             "layer 18's units by output weight (eq. 9)",
             Cost::Units,
-            of_masked(records, |pass| {
+            masked_values(records, |pass| {
                 let units = &pass.units[pass.units.len() - late..];
                 units
                     .iter()
@@ -182,19 +183,19 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
                 "reliable",
                 "agreement: mu over reliable units",
                 Cost::Units,
-                of_masked(records, |pass| profile.agreement(&pass.units)),
+                masked_values(records, |pass| profile.agreement(&pass.units)),
             ),
             score(
                 "distance",
                 "typicality: minus the profile's distance",
                 Cost::Units,
-                of_masked(records, |pass| -profile.distance(&pass.units)),
+                masked_values(records, |pass| -profile.distance(&pass.units)),
             ),
             score(
                 "reliable-typical",
                 "agreement x typicality",
                 Cost::Units,
-                of_masked(records, |pass| {
+                masked_values(records, |pass| {
                     profile.agreement(&pass.units) * profile.typicality(&pass.units)
                 }),
             ),
@@ -202,7 +203,7 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
                 "sure-typical",
                 "confidence in the object x typicality",
                 Cost::Units,
-                of_masked(records, |pass| {
+                masked_values(records, |pass| {
                     pass.confidence.object * profile.typicality(&pass.units)
                 }),
             ),
@@ -210,13 +211,13 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
                 "reliable-sure-typical",
                 "agreement x confidence in the object x typicality",
                 Cost::Units,
-                of_masked(records, |pass| {
+                masked_values(records, |pass| {
                     profile.agreement(&pass.units) * pass.confidence.object * profile.typicality(&pass.units)
                 }),
             ),
         ]);
     }
-    scores.extend(rehearsed(records));
+    scores.extend(quality(records));
     let reliability = calibration
         .mean_axis(ndarray::Axis(0))
         .expect("there are calibration images");
@@ -224,7 +225,7 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
         "reliability-weighted",
         "mu with units weighted by their calibration SA score",
         Cost::Units,
-        of_masked(records, |pass| {
+        masked_values(records, |pass| {
             let weighted = pass
                 .units
                 .iter()
@@ -240,35 +241,35 @@ fn agreement(records: &Records, weights: &[f64]) -> Vec<Score> {
             "neighbours",
             "minus the distance to the nearest calibration profiles",
             Cost::Units,
-            of_masked(records, |pass| -nearest.distance(&pass.units)),
+            masked_values(records, |pass| -nearest.distance(&pass.units)),
         ),
         score(
             "density",
             "log density among calibration profiles (one class)",
             Cost::Units,
-            of_masked(records, |pass| nearest.log_density(&pass.units)),
+            masked_values(records, |pass| nearest.log_density(&pass.units)),
         ),
         score(
             "mu-distance",
             "minus mu's distance from calibration's median",
             Cost::Units,
-            of_masked(records, |pass| -(pass.mu - middle).abs()),
+            masked_values(records, |pass| -(pass.mu - middle).abs()),
         ),
     ]);
     scores
 }
 
-/// The score that a rehearsal teaches, and its first factor alone.
-fn rehearsed(records: &Records) -> Vec<Score> {
-    let unspoilt = records
+/// The quality score, and its first factor, predicted self-consistency.
+fn quality(records: &Records) -> Vec<Score> {
+    let originals = records
         .validation
         .iter()
-        .map(|record| (reading(&record.pass), 1.0));
-    let spoilt = records
-        .rehearsal
+        .map(|record| (features(&record.pass), 1.0));
+    let perturbed = records
+        .perturbed
         .iter()
-        .map(|record| (reading(&record.pass), Metric::Dice.score(record.pass.output)));
-    let Some(fitted) = RehearsedScore::fit(&unspoilt.chain(spoilt).collect::<Vec<_>>()) else {
+        .map(|record| (features(&record.pass), Metric::Dice.score(record.pass.output)));
+    let Some(fitted) = QualityScore::fit(&originals.chain(perturbed).collect::<Vec<_>>()) else {
         return Vec::new();
     };
     let score = |id, name, values| Score {
@@ -280,19 +281,19 @@ fn rehearsed(records: &Records) -> Vec<Score> {
     };
     vec![
         score(
-            "rehearsed",
-            "rehearsed: steadiness x squared confidence in the object",
-            of_masked(records, |pass| fitted.of(&reading(pass))),
+            "quality",
+            "quality score: predicted self-consistency x squared confidence in the object",
+            masked_values(records, |pass| fitted.score(&features(pass))),
         ),
         score(
-            "steadiness",
-            "steadiness: Dice expected with the output on the image unspoilt",
-            of_masked(records, |pass| fitted.steadiness(&reading(pass))),
+            "self-consistency",
+            "predicted self-consistency: estimated Dice with the output on the unperturbed image",
+            masked_values(records, |pass| fitted.self_consistency(&features(pass))),
         ),
     ]
 }
 
-fn reading(pass: &OnePass) -> FeatureVector<'_> {
+fn features(pass: &OnePass) -> FeatureVector<'_> {
     FeatureVector {
         units: &pass.units,
         confidence: pass.confidence,
@@ -301,8 +302,8 @@ fn reading(pass: &OnePass) -> FeatureVector<'_> {
 }
 
 fn certainty(records: &Records) -> Vec<Score> {
-    type FeatureVector = fn(&OnePass) -> f64;
-    let readings: [(&'static str, &'static str, FeatureVector); 9] = [
+    type ScoreOf = fn(&OnePass) -> f64;
+    let scores: [(&'static str, &'static str, ScoreOf); 9] = [
         ("soft-dice", "soft Dice confidence", |pass| {
             pass.confidence.soft_dice
         }),
@@ -329,19 +330,19 @@ fn certainty(records: &Records) -> Vec<Score> {
         }),
         ("foreground", "foreground size", |pass| pass.certainty.foreground),
     ];
-    let score = |(id, name, reading): (&'static str, &'static str, FeatureVector)| Score {
+    let score = |(id, name, value): (&'static str, &'static str, ScoreOf)| Score {
         id,
         name,
         family: Family::Certainty,
         cost: Cost::Map,
-        values: records.test.iter().map(|record| reading(&record.pass)).collect(),
+        values: records.test.iter().map(|record| value(&record.pass)).collect(),
     };
-    readings.into_iter().map(score).collect()
+    scores.into_iter().map(score).collect()
 }
 
 fn many_passes(passes: &[ManyPasses]) -> Vec<Score> {
-    type FeatureVector = fn(&ManyPasses) -> f64;
-    let readings: [(&'static str, &'static str, Cost, FeatureVector); 4] = [
+    type ScoreOf = fn(&ManyPasses) -> f64;
+    let scores: [(&'static str, &'static str, Cost, ScoreOf); 4] = [
         ("ensemble", "ensemble, mean pairwise Dice", Cost::Ensemble, |it| {
             it.ensemble
         }),
@@ -358,12 +359,12 @@ fn many_passes(passes: &[ManyPasses]) -> Vec<Score> {
             1.0 - it.gradients
         }),
     ];
-    let score = |(id, name, cost, reading): (&'static str, &'static str, Cost, FeatureVector)| Score {
+    let score = |(id, name, cost, value): (&'static str, &'static str, Cost, ScoreOf)| Score {
         id,
         name,
         family: Family::ManyPasses,
         cost,
-        values: passes.iter().map(reading).collect(),
+        values: passes.iter().map(value).collect(),
     };
-    readings.into_iter().map(score).collect()
+    scores.into_iter().map(score).collect()
 }

@@ -1,4 +1,4 @@
-//! What can stand in a table.
+//! Cells of a table.
 
 use serde::{Deserialize, Serialize};
 

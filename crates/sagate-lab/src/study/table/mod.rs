@@ -73,9 +73,9 @@ pub struct TableError {
     pub table: String,
     /// The part.
     pub field: String,
-    /// What it was.
+    /// The value found.
     pub was: String,
-    /// What would be right.
+    /// The expected value.
     pub want: String,
 }
 

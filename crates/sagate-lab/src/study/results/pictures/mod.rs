@@ -3,8 +3,8 @@
 mod average;
 mod drawing;
 mod features;
+mod forward_pass;
 mod layers;
-mod look;
 mod ranking;
 mod separable;
 mod subject;
@@ -21,7 +21,7 @@ use subject::Subject;
 /// In the captions of figures that show images: what is shown of those of several channels.
 const SHOWN: &str = "Shown of each image: FLAIR (brats-like), the colours (isic-like), T2 (prostate-like), else its one channel.";
 
-/// What stands for a figure that no set has an example for.
+/// Placeholder for a figure without examples.
 const NO_EXAMPLE: &str =
     "No set has a clean test image in which both networks found an object: there is nothing to show.";
 
@@ -53,10 +53,10 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes, id: &str) -> Result<Se
     })
 }
 
-/// What a set gives to a figure.
+/// The rows of a set in a figure.
 type Rows = fn(&Subject<'_>) -> Result<Vec<PictureRow>, StudyError>;
 
-/// A figure, or words in its place where it has no rows.
+/// A figure, or a placeholder where it has no rows.
 fn block(id: &str, caption: &str, figure: Pictures) -> Block {
     if figure.rows.is_empty() {
         return Block::paragraph(NO_EXAMPLE);

@@ -7,7 +7,7 @@ use sagate_core::imaging::preprocess::{Step, prepare};
 use sagate_core::nn::inference::InferenceNet;
 
 use super::drawing::channel;
-use super::look::Look;
+use super::forward_pass::ForwardPass;
 use crate::study::error::StudyError;
 use crate::study::plan::LOSSES;
 use crate::study::record::Record;
@@ -25,7 +25,7 @@ pub(super) struct Subject<'a> {
     pub set: Set,
     /// The clean test images, as networks take them.
     pub samples: Vec<Sample>,
-    /// The same to look at: on the same grid, values untouched.
+    /// The same images with raw values, for display.
     pictures: Vec<Image>,
     networks: [(InferenceNet, &'a Outcome); 2],
 }
@@ -54,30 +54,30 @@ impl<'a> Subject<'a> {
             });
         }
         let network = |loss| -> Result<_, StudyError> {
-            let outcome = outcomes.of(set, loss);
+            let outcome = outcomes.get(set, loss);
             let trained = study.trained(&outcome.network)?;
             let net = InferenceNet::new(&trained.weights()?, &trained.value.network, study.device())?;
             Ok((net, outcome))
         };
         Ok(Subject {
             set,
-            samples: images.damaged(None)?,
+            samples: images.corrupted(None)?,
             pictures,
             networks: [network(LOSSES[0])?, network(LOSSES[1])?],
         })
     }
 
-    /// What a network makes of an image.
-    pub fn look(&self, loss: Loss, image: usize, layers: &[usize]) -> Result<Look, StudyError> {
-        Look::new(&self.network(loss).0, &self.samples[image], layers)
+    /// A network's pass over an image.
+    pub fn forward(&self, loss: Loss, image: usize, layers: &[usize]) -> Result<ForwardPass, StudyError> {
+        ForwardPass::new(&self.network(loss).0, &self.samples[image], layers)
     }
 
-    /// What was measured of the clean test images.
+    /// The records of the clean test images.
     pub fn records(&self, loss: Loss) -> &[Record] {
         self.network(loss).1.clean()
     }
 
-    /// An image to look at.
+    /// An image for display.
     pub fn picture(&self, image: usize) -> &Image {
         &self.pictures[image]
     }
@@ -116,7 +116,7 @@ pub(super) fn at<T: Copy>(ranked: &[T], place: f64) -> Option<T> {
     Some(ranked[(place * last as f64).floor() as usize])
 }
 
-/// The channel in which the object is seen best; none where the image's colours are.
+/// The channel with the best contrast of the object; none for colour images.
 fn telling(set: Set) -> Option<usize> {
     match set {
         // After T1, T1ce and T2: FLAIR.
