@@ -58,7 +58,7 @@ async fn interpret(client: &mut Client, image: &v1::Image) -> Result<(), tonic::
     let asked = v1::InterpretRequest {
         image: Some(image.clone()),
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Float32.into(),
+            probability: v1::ProbabilityFormat::Float32.into(),
             ..Default::default()
         }),
         ..Default::default()

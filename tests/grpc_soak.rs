@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use binary::{Place, waves_image};
-use grpc_calls::{Client, Known, quiet, status, told, within};
+use grpc_calls::{Client, Known, error_info, quiet, status, within};
 use sagate::proto::v1;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::preprocess::Step;
@@ -132,7 +132,7 @@ async fn interpret(client: &mut Client, case: &Case, parts: Option<usize>) {
         image: asked.image,
         options: asked.options,
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Uint8.into(),
+            probability: v1::ProbabilityFormat::Uint8.into(),
             labels: true,
             ..Default::default()
         }),
@@ -194,7 +194,7 @@ async fn caller(mut client: Client, cases: Arc<Vec<Case>>, counts: Arc<Counts>, 
                 let mut asked = case.request("bad");
                 asked.image = Some(file(vec![7; 5000]));
                 let refused = within(client.segment(asked)).await.expect_err("garbage");
-                assert_eq!(told(&refused).0, Code::InvalidArgument);
+                assert_eq!(error_info(&refused).0, Code::InvalidArgument);
             }
             _ => {
                 let listed = within(client.list_models(v1::ListModelsRequest {})).await;

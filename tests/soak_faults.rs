@@ -399,7 +399,7 @@ async fn slow_reader(mut client: Client) {
     let asked = v1::InterpretRequest {
         image: Some(tensor(&waves_image(3, 256, 256))),
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Float32.into(),
+            probability: v1::ProbabilityFormat::Float32.into(),
             ..Default::default()
         }),
         ..Default::default()
@@ -537,7 +537,7 @@ async fn nobody_notices_the_faults_of_others() {
     let restarts = "sagate_model_restarts_total{model=\"tiny\",version=\"1\"}";
     assert_eq!(subject.server.metric(restarts), 0.0, "the model panicked");
     keep(&samples);
-    assert_steady(&samples);
+    assert_stable(&samples);
     until("connections stay open", async || {
         subject.holds()[2] <= samples[0].holds[2] + 4.0
     })
@@ -554,7 +554,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Compares the last fifth of a long run with the second one.
-fn assert_steady(samples: &[Sample]) {
+fn assert_stable(samples: &[Sample]) {
     let fifth = samples.len() / 5;
     for (index, what, slack) in [
         (0, "resident MiB", SLACK_MIB),

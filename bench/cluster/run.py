@@ -1,5 +1,5 @@
 """Three replicas behind a real Envoy, watched by a real Prometheus, while replicas are restarted, killed and slowed down under load: what is lost.
-Then the simulation of the same fleet, beside what was measured. `make cluster-demo` runs it."""
+Then the simulation of the same cluster, beside what was measured. `make cluster-demo` runs it."""
 
 import argparse
 import contextlib
@@ -236,9 +236,9 @@ def one_replica(cluster, folder, seconds):
 
 
 def compared(cluster, folder, seconds):
-    """Three fleets, each measured and simulated, over as much time as a p99 takes: one replica, three, and two that get more than they can do.
+    """Three clusters, each measured and simulated, over as much time as a p99 takes: one replica, three, and two that get more than they can do.
     A core is not equally fast at all times where others compute on the same machine. What tells is the CPU time that an image takes, so
-    the simulation is told how many times as fast as when one replica was measured the fleet was by that."""
+    the simulation is told how many times as fast as when one replica was measured the cluster was by that."""
     one, cpu, way = one_replica(cluster, folder / "service", seconds // 2)
     found = []
     for replicas, words in (
@@ -250,15 +250,15 @@ def compared(cluster, folder, seconds):
         # The same seed: the same images at the same moments.
         words |= {"seed": 1, "warm_up": 2}
         long = max(seconds, round(LEAST_IMAGES / words["rate"])) if "rate" in words else seconds
-        report, fleet_cpu = cpu_an_image(cluster, cluster.load(long, deadline=60, **words))
-        speed = cpu / fleet_cpu
+        report, cluster_cpu = cpu_an_image(cluster, cluster.load(long, deadline=60, **words))
+        speed = cpu / cluster_cpu
         guess = simulated(service=folder / "service/report.json", way=f"{way:.3f}", speed=f"{speed:.4f}", balancing="least-of-three",
                           replicas=replicas, seconds=long, **words)
         measured = {"throughput": report["answered_per_second"], "p99_ms": report["latency_from_sending"]["p99_ms"]}
         asked = f"{words['rate']} images/s" if "rate" in words else f"{words['in_flight']} in flight"
         name = f"{replicas} replica(s), {asked}"
         near = all(abs(guess[what] / measured[what] - 1) <= NEAR for what in measured)
-        found.append({"fleet": name, "measured": measured, "simulated": guess, "speed": speed, "way_ms": way, "near": near})
+        found.append({"cluster": name, "measured": measured, "simulated": guess, "speed": speed, "way_ms": way, "near": near})
     return found
 
 
@@ -315,9 +315,9 @@ def demonstrate(cluster, folder, seconds):
     print("\nsimulation beside measurement")
     for row in found["simulation"]:
         ratios = {what: row["simulated"][what] / row["measured"][what] for what in row["measured"]}
-        print(f"{row['fleet']:<36} throughput {ratios['throughput']:.2f}, p99 {ratios['p99_ms']:.2f} of what was measured "
+        print(f"{row['cluster']:<36} throughput {ratios['throughput']:.2f}, p99 {ratios['p99_ms']:.2f} of what was measured "
               f"(CPU {row['speed']:.2f} times as fast as when one replica was measured)", flush=True)
-        hold(row["near"], f"the simulation of {row['fleet']} is not near: {row}")
+        hold(row["near"], f"the simulation of {row['cluster']} is not near: {row}")
     return found, wrong
 
 

@@ -56,7 +56,7 @@ class Sagate(Grpc):
 
     def request(self, image):
         ask = self.messages.SegmentRequest()
-        ask.options.mask_form = self.image.MASK_FORM_BITS
+        ask.options.mask_format = self.image.MASK_FORMAT_BITS
         tensor = ask.image.tensor
         tensor.data_type, tensor.data = self.image.DATA_TYPE_FLOAT32, image.tobytes()
         tensor.shape.extend(image.shape)

@@ -77,16 +77,16 @@ pub(super) fn explain(error: &anyhow::Error) -> Exit {
 
 /// One line of an error and its causes; a cause that its effect has already told is not told again.
 pub fn chain(error: &anyhow::Error) -> String {
-    let mut told = String::new();
+    let mut chain = String::new();
     for cause in error.chain() {
         let message = without_trace(&cause.to_string()).to_owned();
-        if told.is_empty() {
-            told = message;
-        } else if !told.contains(&message) {
-            told = format!("{told}: {message}");
+        if chain.is_empty() {
+            chain = message;
+        } else if !chain.contains(&message) {
+            chain = format!("{chain}: {message}");
         }
     }
-    told
+    chain
 }
 
 /// libtorch's messages without the list of C++ calls behind them, which tells a user nothing.

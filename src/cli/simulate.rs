@@ -1,4 +1,4 @@
-//! `sagate simulate`: how many replicas a load takes, before they are paid for.
+//! `sagate simulate`: capacity planning by simulation.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -147,8 +147,8 @@ const MOST_REPLICAS: usize = 10_000;
 /// Arguments out of range, a file that cannot be read.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let fleet = fleet(args)?;
-    let outcome = simulate(&fleet);
+    let cluster = cluster(args)?;
+    let outcome = simulate(&cluster);
     let cost_an_image = args
         .price
         .map(|price| outcome.replica_seconds_an_image * price / 3600.0);
@@ -197,7 +197,7 @@ fn check(args: &Args) -> Result<(), UsageError> {
         .map_or(Ok(()), |it| within("in-flight", it as f64, 1.0, 1e6))
 }
 
-fn fleet(args: &Args) -> anyhow::Result<Fleet> {
+fn cluster(args: &Args) -> anyhow::Result<Fleet> {
     let way = args.way / 1e3;
     let times = args.service.times("service", way)?.faster(args.speed);
     let alone = match &args.alone {

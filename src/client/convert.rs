@@ -57,7 +57,7 @@ pub(super) fn interpret_request(
         options: Some(options(ask)),
         layers: Some(v1::LayerOptions {
             layers: look.layers.iter().map(|&layer| layer as u32).collect(),
-            probability: v1::ProbabilityForm::None.into(),
+            probability: v1::ProbabilityFormat::None.into(),
             labels: true,
             resolution: v1::Resolution::Image.into(),
             skip: false,
@@ -66,7 +66,7 @@ pub(super) fn interpret_request(
             layer: look.units_of as u32,
             class: look.class as u32,
             count: look.units as u32,
-            choice: v1::UnitChoice::Spread.into(),
+            order: v1::UnitOrder::Spread.into(),
             average: true,
         }],
     }
@@ -98,7 +98,7 @@ fn options(ask: &SegmentOptions) -> v1::SegmentationOptions {
             GateAsk::Coverage(coverage) => Gate::Coverage(coverage),
             GateAsk::Threshold(threshold) => Gate::Threshold(threshold),
         }),
-        mask_form: v1::MaskForm::Bits.into(),
+        mask_format: v1::MaskFormat::Bits.into(),
         probabilities: false,
         priority: match ask.priority {
             Priority::Urgent => v1::Priority::Urgent,
@@ -113,20 +113,16 @@ fn options(ask: &SegmentOptions) -> v1::SegmentationOptions {
 pub(super) fn model(answer: v1::GetModelResponse) -> Result<ServedModel, ClientError> {
     let summary = present("summary", answer.summary)?;
     let version = present("summary.model", summary.model)?;
-    let contract = present("contract", answer.contract)?;
+    let spec = present("spec", answer.spec)?;
     Ok(ServedModel {
         id: ModelId {
             name: version.name,
             version: version.version,
         },
         hash: version.content_hash,
-        plane: plane(&contract.plane)?,
-        channels: contract.channels.len(),
-        classes: contract
-            .classes
-            .into_iter()
-            .map(class)
-            .collect::<Result<_, _>>()?,
+        plane: plane(&spec.plane)?,
+        channels: spec.channels.len(),
+        classes: spec.classes.into_iter().map(class).collect::<Result<_, _>>()?,
         units: answer.layers.iter().map(|layer| layer.units as usize).collect(),
         calibrated: answer.calibration.is_some(),
     })
@@ -140,7 +136,7 @@ fn plane(name: &str) -> Result<Option<Plane>, ClientError> {
         Some(plane) => Ok(Some(plane)),
         None => {
             let message = format!("is `{name}`; it should be sagittal, coronal, axial or empty");
-            senseless("contract.plane", message)
+            senseless("spec.plane", message)
         }
     }
 }
@@ -154,7 +150,7 @@ fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
         }),
         None => {
             let message = format!("is {:?}; it should be three numbers from 0 to 255", class.colour);
-            senseless("contract.classes.colour", message)
+            senseless("spec.classes.colour", message)
         }
     }
 }
@@ -188,7 +184,7 @@ pub(super) fn answer(segmentation: Option<v1::Segmentation>, grid: Grid) -> Resu
             soft_dice: segmentation.soft_dice_confidence,
             object: segmentation.object_confidence,
         },
-        score: segmentation.score.map(|value| Score {
+        score: segmentation.quality_score.map(|value| Score {
             value,
             estimated_dice: segmentation
                 .estimated_dice
@@ -221,10 +217,10 @@ pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, Clie
     Ok(Decision {
         accept,
         mu: segmentation.mu,
-        by: match segmentation.judged_score() {
+        by: match segmentation.gate_score() {
             // What a server of an earlier version judges.
-            v1::JudgedScore::Unspecified | v1::JudgedScore::Mu => By::Mu,
-            v1::JudgedScore::Rehearsed => By::Score,
+            v1::GateScore::Unspecified | v1::GateScore::Mu => By::Mu,
+            v1::GateScore::Quality => By::Score,
         },
         threshold: segmentation.threshold,
         coverage: segmentation.coverage,
@@ -264,10 +260,10 @@ fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
 
 /// Packed bits, a mask a class, as labels.
 fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError> {
-    if packed.form() != v1::MaskForm::Bits || packed.data.len() > usize::from(u8::MAX) {
+    if packed.format() != v1::MaskFormat::Bits || packed.data.len() > usize::from(u8::MAX) {
         let message = format!(
             "is {:?} with {} entries; BITS were asked for",
-            packed.form(),
+            packed.format(),
             packed.data.len()
         );
         return senseless("segmentation.mask", message);

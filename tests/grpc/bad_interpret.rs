@@ -33,10 +33,10 @@ async fn what_makes_no_sense() {
     };
     let of_layers =
         |change: &dyn Fn(&mut v1::LayerOptions)| interpretation(|it| change(it.layers.as_mut().unwrap()));
-    let units = |layer, class, choice| v1::UnitOptions {
+    let units = |layer, class, order| v1::UnitOptions {
         layer,
         class,
-        choice,
+        order,
         count: u32::MAX,
         ..Default::default()
     };

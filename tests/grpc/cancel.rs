@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, quiet, retry, status, told, within};
+use crate::grpc_calls::{Known, error_info, quiet, retry, status, within};
 use crate::server::{request, serve, tensor};
 
 fn place() -> Place {
@@ -167,8 +167,10 @@ async fn out_of_time() {
             // Some machines are that fast.
             Code::Ok => assert!(["5m", "20m", "1S"].contains(&timeout), "{method} in {timeout}"),
             // What cannot be done in its time is refused before it runs out.
-            Code::ResourceExhausted => assert_eq!(told(&status).1, "NOT_IN_TIME", "{method} in {timeout}"),
-            _ => assert_eq!(told(&status), expected, "{method} in {timeout}: {status:?}"),
+            Code::ResourceExhausted => {
+                assert_eq!(error_info(&status).1, "NOT_IN_TIME", "{method} in {timeout}")
+            }
+            _ => assert_eq!(error_info(&status), expected, "{method} in {timeout}: {status:?}"),
         }
     }
     for patient in within(others.join_all()).await {
@@ -200,7 +202,7 @@ async fn flood(server: &crate::server::Server, image: &v1::Image, count: usize) 
 fn assert_full(refused: &[Status], words: &[&str]) {
     for status in refused {
         assert_eq!(
-            told(status),
+            error_info(status),
             (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
         );
         assert!(retry(status).unwrap() > Duration::ZERO, "{status:?}");
@@ -235,7 +237,7 @@ async fn a_full_queue() {
     for image in [vast, wide] {
         let refused = within(client.segment(request("vast", image))).await.unwrap_err();
         assert_eq!(
-            told(&refused),
+            error_info(&refused),
             (Code::ResourceExhausted, "IMAGE_TOO_LARGE".into(), "".into())
         );
         assert_eq!(

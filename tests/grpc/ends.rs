@@ -84,15 +84,15 @@ async fn what_was_taken_is_answered() {
         let work = busy(&server, 30, &known).await;
         let queued = status(&mut server.client()).await.models[0].queue_entries;
         server.signal(signal);
-        let told = within(watched.message()).await.unwrap().unwrap();
-        assert_eq!(told.status(), ServingStatus::NotServing);
+        let update = within(watched.message()).await.unwrap().unwrap();
+        assert_eq!(update.status(), ServingStatus::NotServing);
         for mut client in [old, server.client()] {
             let refused = within(client.segment(known.request("late"))).await.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
         }
         let ended = within(idle.message()).await.unwrap_err();
         assert_eq!(
-            crate::grpc_calls::told(&ended),
+            crate::grpc_calls::error_info(&ended),
             (Code::Unavailable, "SHUTTING_DOWN".into(), "".into())
         );
         let answered = within(work.join_all()).await;

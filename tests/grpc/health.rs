@@ -159,13 +159,13 @@ async fn a_watcher_is_told_of_a_model_that_comes_later() {
     tiny_model::write_as("later", &place.path("models"), 1, Vec::new(), &[0.5]);
     load(&server, "later", 1).await;
     for (service, answers) in &mut watched[1..] {
-        let told = within(answers.message()).await.unwrap().unwrap().status();
-        assert_eq!(told, ServingStatus::Serving, "{service}");
+        let received = within(answers.message()).await.unwrap().unwrap().status();
+        assert_eq!(received, ServingStatus::Serving, "{service}");
     }
     unload(&server, "later", 1).await;
     for (service, answers) in &mut watched[1..] {
-        let told = within(answers.message()).await.unwrap().unwrap().status();
-        assert_eq!(told, ServingStatus::NotServing, "{service}");
+        let received = within(answers.message()).await.unwrap().unwrap().status();
+        assert_eq!(received, ServingStatus::NotServing, "{service}");
     }
     drop(watched);
     assert_eq!(server.stop().code, 0);

@@ -33,7 +33,7 @@ fn look(image: &Image, layers: v1::LayerOptions, units: Vec<v1::UnitOptions>) ->
         request_id: "look".into(),
         image: Some(tensor(image)),
         options: Some(v1::SegmentationOptions {
-            mask_form: v1::MaskForm::Bits.into(),
+            mask_format: v1::MaskFormat::Bits.into(),
             ..Default::default()
         }),
         layers: Some(layers),
@@ -68,10 +68,10 @@ fn assert_labels(sent: &v1::Tensor, expected: &Array2<u8>) {
     assert_eq!(sent.data, expected.iter().copied().collect::<Vec<u8>>());
 }
 
-fn assert_probability(sent: &v1::Tensor, expected: &Array3<f32>, form: v1::ProbabilityForm) {
+fn assert_probability(sent: &v1::Tensor, expected: &Array3<f32>, form: v1::ProbabilityFormat) {
     let (classes, height, width) = expected.dim();
     assert_eq!(sent.shape, [classes as u32, height as u32, width as u32]);
-    if form == v1::ProbabilityForm::Float32 {
+    if form == v1::ProbabilityFormat::Float32 {
         assert_eq!(sent.data_type(), v1::DataType::Float32);
         assert_eq!(sent.data, floats(expected.iter().copied()));
     } else {
@@ -95,10 +95,10 @@ async fn every_layer_is_the_librarys() {
     let server = serve(&place, &[], &[]);
     let wanted = [18u32, 3, 11, 1];
     let forms = [
-        (v1::ProbabilityForm::Float32, v1::Resolution::Image, true),
-        (v1::ProbabilityForm::Float32, v1::Resolution::Layer, true),
-        (v1::ProbabilityForm::Uint8, v1::Resolution::Unspecified, false),
-        (v1::ProbabilityForm::None, v1::Resolution::Layer, false),
+        (v1::ProbabilityFormat::Float32, v1::Resolution::Image, true),
+        (v1::ProbabilityFormat::Float32, v1::Resolution::Layer, true),
+        (v1::ProbabilityFormat::Uint8, v1::Resolution::Unspecified, false),
+        (v1::ProbabilityFormat::None, v1::Resolution::Layer, false),
     ];
     for (form, resolution, labels) in forms {
         let options = v1::LayerOptions {
@@ -134,7 +134,7 @@ async fn every_layer_is_the_librarys() {
                     let group = sent.group().as_str_name().replace("LAYER_GROUP_", "");
                     let expected = view.layer.group.to_string().replace(' ', "_").to_uppercase();
                     assert_eq!(group, expected);
-                    assert_eq!(sent.probability.is_some(), form != v1::ProbabilityForm::None);
+                    assert_eq!(sent.probability.is_some(), form != v1::ProbabilityFormat::None);
                     if let Some(sent) = &sent.probability {
                         assert_probability(sent, &view.probability, form);
                     }
@@ -170,18 +170,18 @@ async fn units_are_the_librarys() {
         skip: true,
         ..Default::default()
     };
-    let option = |layer, class, count, choice: v1::UnitChoice, average| v1::UnitOptions {
+    let option = |layer, class, count, order: v1::UnitOrder, average| v1::UnitOptions {
         layer,
         class,
         count,
-        choice: choice.into(),
+        order: choice.into(),
         average,
     };
     let asked = vec![
-        option(17, 2, 3, v1::UnitChoice::Best, true),
-        option(9, 0, 5, v1::UnitChoice::Spread, false),
-        option(2, 1, 0, v1::UnitChoice::Unspecified, true),
-        option(18, 2, 1000, v1::UnitChoice::Best, false),
+        option(17, 2, 3, v1::UnitOrder::Best, true),
+        option(9, 0, 5, v1::UnitOrder::Spread, false),
+        option(2, 1, 0, v1::UnitOrder::Unspecified, true),
+        option(18, 2, 1000, v1::UnitOrder::Best, false),
     ];
     let parts = parts(&server, look(&image, none, asked.clone())).await;
     assert_eq!(
@@ -199,8 +199,8 @@ async fn units_are_the_librarys() {
         let Part::Units(sent) = part else {
             panic!("{part:?}")
         };
-        let choice = match asked.choice() {
-            v1::UnitChoice::Spread => UnitOrder::Spread,
+        let choice = match asked.order() {
+            v1::UnitOrder::Spread => UnitOrder::Spread,
             _ => UnitOrder::Best,
         };
         let choose = |scores: &[f64]| choice.of(scores, asked.count as usize);

@@ -59,7 +59,7 @@ fn load(name: &str, version: u32) -> v1::LoadModelRequest {
     }
 }
 
-async fn condition(server: &Server, name: &str, version: u32) -> v1::ModelCondition {
+async fn condition(server: &Server, name: &str, version: u32) -> v1::ModelVersionStatus {
     let asked = v1::GetModelStatusRequest { name: name.into() };
     let answer = within(admin(server).get_model_status(asked)).await.unwrap();
     let mut models = answer.into_inner().models.into_iter();

@@ -49,20 +49,20 @@ async fn until_health(server: &Server, service: &str, wanted: i32) {
     let request = HealthCheckRequest {
         service: service.into(),
     };
-    let mut told = None;
+    let mut health = None;
     for _ in 0..600 {
         // A service that was never there is not known.
-        told = client
+        health = client
             .check(request.clone())
             .await
             .ok()
             .map(|answer| answer.into_inner().status);
-        if told == Some(wanted) {
+        if health == Some(wanted) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("health says {told:?} of {service}, not {wanted}");
+    panic!("health says {health:?} of {service}, not {wanted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +156,7 @@ async fn models_come_and_go_while_others_ask() {
     let models = status.await.unwrap().into_inner().models;
     let states: Vec<_> = models
         .iter()
-        .map(|it| (it.state(), it.role(), it.in_folder))
+        .map(|it| (it.state(), it.role(), it.in_repository))
         .collect();
     assert_eq!(
         states,
@@ -279,7 +279,7 @@ async fn where_the_folder_says_what_is_served_calls_do_not() {
                 .unwrap_err(),
         ];
         for refused in refusals {
-            let expected = (Code::FailedPrecondition, "MODELS_NOT_BY_CALLS", "");
+            let expected = (Code::FailedPrecondition, "MODEL_CONTROL_NOT_EXPLICIT", "");
             crate::grpc_calls::assert_refused(&refused, expected, control);
             let message = refused.message();
             assert!(

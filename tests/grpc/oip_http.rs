@@ -159,7 +159,7 @@ fn paths_and_statuses() {
     );
     let load = send(&server, &post("/v2/repository/models/tiny/load", "", b""));
     assert_eq!(load.status, 501);
-    assert_eq!(load.json()["reason"], "MODELS_ARE_FIXED");
+    assert_eq!(load.json()["reason"], "MODEL_ADMIN_DISABLED");
     assert_eq!(
         server.metric(r#"sagate_requests_total{code="UNIMPLEMENTED",method="RepositoryModelLoad"}"#),
         1.0

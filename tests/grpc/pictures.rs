@@ -13,7 +13,7 @@ use v1::FileFormat;
 
 use crate::binary::{Place, assert_sentence};
 use crate::exif::{exif, in_jpeg, in_png};
-use crate::grpc_calls::{told, within};
+use crate::grpc_calls::{error_info, within};
 use crate::jpeg_file::jpeg;
 use crate::oip;
 use crate::server::{Server, request, serve};
@@ -138,7 +138,7 @@ async fn what_a_file_really_is() {
     for (bytes, format, words) in cases {
         let status = ask(&server, file(bytes, format)).await.expect_err("refused");
         assert_eq!(
-            told(&status),
+            error_info(&status),
             (
                 Code::InvalidArgument,
                 "INVALID_IMAGE".to_owned(),

@@ -13,7 +13,7 @@ use crate::bad_files::{
     garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{quiet, status, told, until};
+use crate::grpc_calls::{error_info, quiet, status, until};
 use crate::server::{Server, file, request, serve, tensor};
 
 fn place() -> Place {
@@ -30,7 +30,7 @@ async fn good(server: &Server) -> f64 {
 
 #[track_caller]
 fn assert_field(status: &Status, code: Code, field: &str) {
-    let (found_code, _, found_field) = told(status);
+    let (found_code, _, found_field) = error_info(status);
     assert_eq!((found_code, &*found_field), (code, field), "{status:?}");
 }
 
@@ -94,8 +94,8 @@ async fn fields_that_are_wrong() {
         (with(&|it| it.request_id = "Jane Doe".into()), "request_id"),
         (with(&|it| it.request_id = "x".repeat(129)), "request_id"),
         (
-            with(&|it| it.options.as_mut().unwrap().mask_form = 77),
-            "options.mask_form",
+            with(&|it| it.options.as_mut().unwrap().mask_format = 77),
+            "options.mask_format",
         ),
         (
             with(&|it| it.options.as_mut().unwrap().gate = Some(Gate::Coverage(1.5))),

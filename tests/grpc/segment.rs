@@ -149,13 +149,13 @@ async fn forms_of_masks() {
     let image = waves_image(4, 40, 56);
     let expected = crate::binary::segment(&place.pass(), &image).labels;
     for form in [
-        v1::MaskForm::None,
-        v1::MaskForm::Png,
-        v1::MaskForm::Nifti,
-        v1::MaskForm::Rle,
+        v1::MaskFormat::None,
+        v1::MaskFormat::Png,
+        v1::MaskFormat::Nifti,
+        v1::MaskFormat::Rle,
     ] {
         let mut asked = request("x", tensor(&image));
-        asked.options.as_mut().unwrap().mask_form = form.into();
+        asked.options.as_mut().unwrap().mask_format = form.into();
         let answer = client
             .segment(asked)
             .await
@@ -164,11 +164,11 @@ async fn forms_of_masks() {
             .segmentation
             .unwrap();
         let Some(mask) = answer.mask else {
-            assert_eq!(form, v1::MaskForm::None);
+            assert_eq!(form, v1::MaskFormat::None);
             continue;
         };
         let labels = match form {
-            v1::MaskForm::Rle => {
+            v1::MaskFormat::Rle => {
                 let mut labels = Array2::zeros((40, 56));
                 for (class, runs) in (1..).zip(&mask.data) {
                     let runs: sagate_core::imaging::mask::Rle = serde_json::from_slice(runs).unwrap();
@@ -234,7 +234,7 @@ async fn a_nifti_mask_lies_where_its_image_does() {
             file.slice = slice;
         }
         let mut asked = request("", image);
-        asked.options.as_mut().unwrap().mask_form = v1::MaskForm::Nifti.into();
+        asked.options.as_mut().unwrap().mask_format = v1::MaskFormat::Nifti.into();
         let answer = client.segment(asked).await.unwrap().into_inner();
         answer.segmentation.unwrap().mask.unwrap()
     };

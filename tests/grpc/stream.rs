@@ -101,12 +101,12 @@ async fn what_is_wrong_fails_alone() {
     let answers = within(client.segment_stream(tokio_stream::iter(images)))
         .await
         .unwrap();
-    let mut told: Vec<(String, String)> = Vec::new();
+    let mut outcomes: Vec<(String, String)> = Vec::new();
     for (id, outcome) in all(answers.into_inner()).await {
         match outcome {
             Outcome::Segmentation(answer) => {
                 good.assert_is(&answer);
-                told.push((id, "answered".into()));
+                outcomes.push((id, "answered".into()));
             }
             Outcome::Failure(failure) => {
                 let code = Code::from_i32(failure.code as i32);
@@ -115,11 +115,11 @@ async fn what_is_wrong_fails_alone() {
                     "{failure:?}"
                 );
                 assert_eq!(failure.retry_after_seconds, None);
-                told.push((id, format!("{code:?} {} {}", failure.reason, failure.field)));
+                outcomes.push((id, format!("{code:?} {} {}", failure.reason, failure.field)));
             }
         }
     }
-    told.sort();
+    outcomes.sort();
     let expected = [
         ("", "InvalidArgument INVALID_FIELD request.request_id"),
         ("", "InvalidArgument INVALID_FIELD request.request_id"),
@@ -129,7 +129,10 @@ async fn what_is_wrong_fails_alone() {
         ("last", "answered"),
         ("unknown", "NotFound UNKNOWN_MODEL "),
     ];
-    assert_eq!(told, expected.map(|(id, told)| (id.to_owned(), told.to_owned())));
+    assert_eq!(
+        outcomes,
+        expected.map(|(id, outcome)| (id.to_owned(), outcome.to_owned()))
+    );
 }
 
 #[tokio::test]

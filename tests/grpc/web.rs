@@ -207,19 +207,19 @@ async fn a_stream_of_parts_and_errors_in_words() {
         &framed(&v1::SegmentRequest::default()),
     );
     assert_eq!(status(&head), 200, "{head}");
-    let told = head + &String::from_utf8_lossy(&body);
+    let response = head + &String::from_utf8_lossy(&body);
     assert!(
-        told.contains("grpc-status: 3") || told.contains("grpc-status:3"),
-        "{told}"
+        response.contains("grpc-status: 3") || response.contains("grpc-status:3"),
+        "{response}"
     );
-    assert!(told.contains("image"), "{told}");
+    assert!(response.contains("image"), "{response}");
 
     let in_time = [headers[0], headers[1], ("grpc-timeout", "1u")];
     let (head, body) = send(&server, "POST", SEGMENT, &in_time, &framed(&asked()));
-    let told = head + &String::from_utf8_lossy(&body);
+    let response = head + &String::from_utf8_lossy(&body);
     assert!(
-        told.contains("grpc-status: 4") || told.contains("grpc-status:4"),
-        "{told}"
+        response.contains("grpc-status: 4") || response.contains("grpc-status:4"),
+        "{response}"
     );
     assert_eq!(server.stop().code, 0);
 }

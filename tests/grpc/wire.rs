@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tower::ServiceExt;
 
 use crate::binary::{Place, gzip, waves_image};
-use crate::grpc_calls::{Client, Known, quiet, told, within};
+use crate::grpc_calls::{Client, Known, error_info, quiet, within};
 use crate::server::{Server, request, serve, tensor};
 
 const LIMIT: usize = 65536;
@@ -61,7 +61,7 @@ fn limited(place: &Place) -> Server {
 
 #[track_caller]
 fn assert_told(status: &Status, expected: (Code, &str), words: &str, case: &str) {
-    let (code, reason, field) = told(status);
+    let (code, reason, field) = error_info(status);
     assert_eq!(
         (code, &*reason, &*field),
         (expected.0, expected.1, ""),
@@ -155,7 +155,7 @@ async fn other_protocols_and_garbage_on_the_port() {
     for words in talk {
         let mut stream = TcpStream::connect(&address).unwrap();
         stream
-            .set_read_timeout(Some(crate::grpc_calls::PATIENCE))
+            .set_read_timeout(Some(crate::grpc_calls::CALL_TIMEOUT))
             .unwrap();
         // It may be closed while we still talk.
         let _ = words.iter().try_for_each(|word| stream.write_all(word));
@@ -278,7 +278,7 @@ async fn a_thousand_at_once() {
                 }
                 Err(status) => {
                     assert_eq!(
-                        told(&status),
+                        error_info(&status),
                         (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
                     );
                     assert!(crate::grpc_calls::retry(&status).unwrap() > Duration::ZERO);

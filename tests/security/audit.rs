@@ -95,7 +95,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     for secret in [token, "nonsense", "Smith"] {
         assert!(!text.contains(secret), "{text}");
     }
-    let told = |line: &Value| {
+    let error_info = |line: &Value| {
         let text = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
         assert!(
             text("time").ends_with('Z') && text("peer").starts_with("127.0.0.1:"),
@@ -120,10 +120,10 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
         ]
         .join(" ")
     };
-    let mut told: Vec<String> = lines(&place, "audit.jsonl").iter().map(told).collect();
-    told.sort();
+    let mut error_info: Vec<String> = lines(&place, "audit.jsonl").iter().map(error_info).collect();
+    error_info.sort();
     // Ids that the server made up.
-    let told: Vec<String> = told
+    let error_info: Vec<String> = error_info
         .into_iter()
         .map(|line| {
             line.split(' ')
@@ -144,7 +144,8 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     ];
     expected.sort_unstable();
     assert_eq!(
-        told.iter()
+        error_info
+            .iter()
             .map(|line| line.replace("REJECT", "?").replace("ACCEPT", "?"))
             .collect::<Vec<_>>(),
         expected
@@ -153,7 +154,8 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
             .collect::<Vec<_>>()
     );
     let decision = |id: &str, client: &str| {
-        told.iter()
+        error_info
+            .iter()
             .find(|line| line.contains(id) && line.starts_with(client))
             .cloned()
             .unwrap()

@@ -16,7 +16,7 @@ use tonic::{Code, Request, Status};
 
 use crate::authority::{Authority, SERVER};
 use crate::binary::{Place, floats, waves_image};
-use crate::grpc_calls::{told, until};
+use crate::grpc_calls::{error_info, until};
 use crate::server::{Server, request, serve, tensor};
 use crate::signed_tokens::{Issuer, now};
 
@@ -78,7 +78,11 @@ fn assert_refused(answer: Result<(), Status>, code: Code, words: &[&str]) {
         Code::Unauthenticated => "UNAUTHENTICATED",
         _ => "PERMISSION_DENIED",
     };
-    assert_eq!(told(&status), (code, reason.into(), String::new()), "{status:?}");
+    assert_eq!(
+        error_info(&status),
+        (code, reason.into(), String::new()),
+        "{status:?}"
+    );
     crate::binary::assert_sentence(status.message(), words);
 }
 
@@ -665,7 +669,7 @@ async fn the_table_has_every_method() {
         .await
         .unwrap_err();
     assert_eq!(
-        told(&status),
+        error_info(&status),
         (Code::Unimplemented, "UNKNOWN_METHOD".into(), String::new())
     );
     assert_eq!(server.stop().code, 0);

@@ -13,7 +13,7 @@ use sagate::security::{ClientKey, RateLimiter};
 use tonic::Code;
 
 use crate::binary::{Place, floats, waves_image};
-use crate::grpc_calls::{retry, told, within};
+use crate::grpc_calls::{error_info, retry, within};
 use crate::server::{request, serve, tensor};
 
 fn pacer(per_second: f64, burst: u64) -> RateLimiter {
@@ -159,7 +159,7 @@ async fn a_server_refuses_what_is_too_often_and_says_when_to_come_again() {
     }
     let status = within(client.segment(ask(None))).await.unwrap_err();
     assert_eq!(
-        told(&status),
+        error_info(&status),
         (Code::ResourceExhausted, "RATE_LIMITED".into(), String::new())
     );
     let wait = retry(&status).expect("it says when to come again");
@@ -199,7 +199,7 @@ async fn a_server_refuses_what_is_too_often_and_says_when_to_come_again() {
     );
     // Tokens that are tried out are counted by where they come from, and that address has used up its share.
     let status = within(client.segment(ask(Some("wrong")))).await.unwrap_err();
-    assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(error_info(&status).1, "RATE_LIMITED");
     assert_eq!(server.stop().code, 0);
 }
 
@@ -216,7 +216,7 @@ async fn each_image_of_a_request_and_of_a_streams_message_counts() {
     within(client.model_infer(images(8))).await.unwrap();
     // Two of the burst are left: one pays for the request, and its second and third image find one.
     let status = within(client.model_infer(images(3))).await.unwrap_err();
-    assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(error_info(&status).1, "RATE_LIMITED");
     // A message of a stream pays the last one, and has nothing left for its second image.
     let stream = tokio_stream::iter([images(2)]);
     let mut answers = within(client.model_stream_infer(stream))

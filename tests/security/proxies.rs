@@ -14,7 +14,7 @@ use serde_json::Value;
 use tonic::Code;
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{told, within};
+use crate::grpc_calls::{error_info, within};
 use crate::oip;
 use crate::server::{Server, request, serve, tensor};
 
@@ -197,7 +197,7 @@ async fn limits_and_logs_go_by_the_clients_address() {
     segment(&server, "203.0.113.2").await.unwrap();
     // What a client writes before the proxy does makes it nobody else.
     let status = segment(&server, "198.51.100.1, 203.0.113.2").await.unwrap_err();
-    assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(error_info(&status).1, "RATE_LIMITED");
     // Over the Open Inference Protocol, gRPC and HTTP, the same.
     let mut client = oip::client(&server);
     let mut asked = tonic::Request::new(ServerMetadataRequest {});
@@ -244,7 +244,7 @@ async fn a_header_of_anyone_else_says_nothing() {
         let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
         segment(&server, "203.0.113.1").await.unwrap();
         let status = segment(&server, "203.0.113.2").await.unwrap_err();
-        assert_eq!(told(&status).1, "RATE_LIMITED");
+        assert_eq!(error_info(&status).1, "RATE_LIMITED");
         assert_eq!(get_v2(&server, "203.0.113.3"), 429);
         assert_eq!(server.stop().code, 0);
         for line in lines(&place, "audit.jsonl") {

@@ -139,14 +139,14 @@ fn accepted() -> v1::Segmentation {
         object_fraction: 0.2,
         soft_dice_confidence: 0.7,
         object_confidence: 0.8,
-        score: Some(0.6),
+        quality_score: Some(0.6),
         estimated_dice: Some(v1::EstimatedDice {
             value: 0.9,
             low: 0.8,
             high: 0.95,
         }),
         mask: Some(v1::Mask {
-            form: v1::MaskForm::Bits.into(),
+            format: v1::MaskFormat::Bits.into(),
             height: 2,
             width: 5,
             data: vec![vec![0b1000_0000, 0b0100_0000].into()],
@@ -359,7 +359,7 @@ async fn senseless_answers_are_refused() {
         ),
         (
             mask(v1::Mask {
-                form: v1::MaskForm::Png.into(),
+                format: v1::MaskFormat::Png.into(),
                 ..whole
             }),
             "segmentation.mask",

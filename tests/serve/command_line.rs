@@ -126,9 +126,9 @@ fn segment_gives_the_same_files_and_words() {
     assert_eq!((accepted, rejected), (0, 3));
     assert_alike(&place, &server, &with(&["--threshold", "0.2"]));
     let url = server.url();
-    let told = place.run(&[&arguments[..], &["--json", "--server", &url]].concat());
-    let told: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert!(told["images"][0]["score"].as_f64().is_some(), "{told}");
+    let output = place.run(&[&arguments[..], &["--json", "--server", &url]].concat());
+    let output: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(output["images"][0]["score"].as_f64().is_some(), "{output}");
 
     // The masks just written, as truth: Dice is told the same.
     let masks = ["segment", "image-1.png", "--mask", "png", "--out", "truth"];
@@ -143,7 +143,7 @@ fn segment_gives_the_same_files_and_words() {
         &server,
         &["segment", "image-1.png", "--truth", "truth", "--json"],
     );
-    let told = place.run(&[
+    let output = place.run(&[
         "segment",
         "image-1.png",
         "--truth",
@@ -152,8 +152,8 @@ fn segment_gives_the_same_files_and_words() {
         &server.url(),
     ]);
     assert!(
-        told.stdout.contains("Dice") && told.stdout.contains("1.000"),
-        "{told:?}"
+        output.stdout.contains("Dice") && output.stdout.contains("1.000"),
+        "{output:?}"
     );
 }
 
@@ -186,17 +186,18 @@ fn interpret_gives_the_same_pictures_and_numbers() {
         assert!(files.len() > 7, "{:?}", files.keys());
     }
     // Each layer is told as it arrives, unless a program reads.
-    let told = place.run(&[cases[0], &["--server", &server.url()]].concat());
+    let output = place.run(&[cases[0], &["--server", &server.url()]].concat());
     assert_eq!(
-        told.stderr
+        output
+            .stderr
             .lines()
             .filter(|line| line.starts_with("layer "))
             .count(),
         18,
-        "{told:?}"
+        "{output:?}"
     );
-    let told = place.run(&[cases[1], &["--server", &server.url()]].concat());
-    assert_eq!(told.stderr, "");
+    let output = place.run(&[cases[1], &["--server", &server.url()]].concat());
+    assert_eq!(output.stderr, "");
 }
 
 #[test]

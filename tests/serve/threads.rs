@@ -12,14 +12,14 @@ use crate::binary::{Place, waves_image};
 use crate::server::{SERVE, Server, request, serve, tensor};
 use crate::tiny_model;
 
-/// Name and niceness of every thread of a process, the first one first.
+/// Name and nice value of every thread of a process, the first one first.
 fn threads(pid: u32) -> Vec<(String, i64)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
         let folder = entry.unwrap().path();
         let name = fs::read_to_string(folder.join("comm")).unwrap().trim().to_owned();
         let stat = fs::read_to_string(folder.join("stat")).unwrap();
-        // After the name, which may hold spaces, in brackets: the state is the third field, niceness the 19th.
+        // After the name, which may hold spaces, in brackets: the state is the third field, nice value the 19th.
         let mut fields = stat.rsplit(')').next().unwrap().split_whitespace();
         found.push((name, fields.nth(16).unwrap().parse().unwrap()));
     }
@@ -37,12 +37,10 @@ fn those_that_compute_stand_back_behind_those_that_answer() {
             all.iter().partition(|(name, _)| name.starts_with("model"));
         assert!(computing.len() >= 2 && others.len() >= 2, "{all:?}");
         let base = others[0].1;
-        assert!(others.iter().all(|(_, niceness)| *niceness == base), "{all:?}");
+        assert!(others.iter().all(|(_, nice)| *nice == base), "{all:?}");
         // Those that the first one started as well, which begin where it stands.
         assert!(
-            computing
-                .iter()
-                .all(|(_, niceness)| *niceness == (base + steps).min(19)),
+            computing.iter().all(|(_, nice)| *nice == (base + steps).min(19)),
             "{all:?}"
         );
         assert_eq!(server.stop().code, 0);

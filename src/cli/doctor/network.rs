@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::security::Tls;
 
 /// How long somebody on this machine is given to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether the ports are free, or held by a sagate that runs already.
 pub fn ports(settings: &Settings, findings: &mut Vec<Finding>) {
@@ -67,7 +67,12 @@ fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
     let Ok(url) = format!("{scheme}://{address}").parse::<ServerUrl>() else {
         return false;
     };
-    match BlockingClient::health(&url, &Access::default(), "sagate.v1.QualityControl", PATIENCE) {
+    match BlockingClient::health(
+        &url,
+        &Access::default(),
+        "sagate.v1.QualityControl",
+        PROBE_TIMEOUT,
+    ) {
         Ok(Serving::Serving | Serving::NotServing) => true,
         // It speaks TLS, with a certificate that this machine's authorities know nothing of.
         Err(ClientError::Untrusted { .. }) => encrypted,
@@ -77,8 +82,8 @@ fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
 
 fn is_admin(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
+        stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
         write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n")?;
         let mut answer = String::new();
         stream.take(1 << 20).read_to_string(&mut answer)?;
@@ -134,7 +139,7 @@ pub fn collector(settings: &Settings) -> Option<Finding> {
     let reached = host
         .to_socket_addrs()
         .and_then(|mut addresses| addresses.next().ok_or_else(|| ErrorKind::NotFound.into()))
-        .and_then(|address| TcpStream::connect_timeout(&address, PATIENCE));
+        .and_then(|address| TcpStream::connect_timeout(&address, PROBE_TIMEOUT));
     Some(match reached {
         Ok(_) => Finding::fine("collector", format!("something listens at {url}")),
         Err(error) => Finding::note(

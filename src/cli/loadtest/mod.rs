@@ -1,11 +1,12 @@
 //! `sagate loadtest`: how a server does under a load that is chosen, not found.
 //!
-//! `mix` is what the user wants sent, `subject` what that is on this server, `pace` when it is sent; `send` sends it, `tally` counts what
+//! `mix` is what the user wants sent, `subject` what that is on this server, `load_mode` when it is sent; `send` sends it, `counters` counts what
 //! came of it, `report`, `print` and `plots` tell.
 
+mod counters;
 mod images;
+mod load_mode;
 mod mix;
-mod pace;
 #[cfg(feature = "lab")]
 mod plots;
 mod print;
@@ -14,15 +15,14 @@ mod report;
 mod send;
 mod subject;
 mod sum;
-mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use load_mode::{Arrivals, LoadMode};
 use mix::Kind;
-use pace::{Arrivals, Pace};
 
 use super::server::{AccessArgs, seconds};
 use super::{Exit, UsageError, out};
@@ -103,7 +103,7 @@ pub struct Args {
 /// # Errors
 /// Arguments out of range, a mix that cannot be read, a server that does not answer or refuses one of the kinds for what it is.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let pace = check(&args)?;
+    let load_mode = check(&args)?;
     let kinds = Kind::all(&args.kind, args.mix.as_deref(), settings)?;
     #[cfg(not(feature = "lab"))]
     if args.out.is_some() {
@@ -119,11 +119,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         .build()
         .context("the threads of the load test cannot be started")?;
     let subject = Arc::new(runtime.block_on(subject::Subject::open(&args, &kinds, settings))?);
-    let seen = send::send(&runtime, &args, pace, &subject)?;
+    let seen = send::send(&runtime, &args, load_mode, &subject)?;
     let server = runtime.block_on(subject.status());
     // Answers that were not waited for are still on their way.
     runtime.shutdown_background();
-    let report = report::Report::new(&args, pace, &subject, &seen, server);
+    let report = report::Report::new(&args, load_mode, &subject, &seen, server);
     #[cfg(feature = "lab")]
     if let Some(out) = &args.out {
         plots::write(out, &report)?;
@@ -141,7 +141,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     })
 }
 
-fn check(args: &Args) -> Result<Pace, UsageError> {
+fn check(args: &Args) -> Result<LoadMode, UsageError> {
     let refuse = |flag: &str, value: String, right: String| {
         Err(UsageError(format!("--{flag} is {value}; it must be {right}")))
     };
@@ -171,13 +171,13 @@ fn check(args: &Args) -> Result<Pace, UsageError> {
         );
     }
     match (args.rate, args.in_flight) {
-        (Some(rate), _) if (0.001..=100_000.0).contains(&rate) => Ok(Pace::Open {
+        (Some(rate), _) if (0.001..=100_000.0).contains(&rate) => Ok(LoadMode::Open {
             rate,
             arrivals: args.arrivals,
         }),
         (Some(rate), _) => refuse("rate", rate.to_string(), "from 0.001 to 100000".into()),
         (None, Some(in_flight)) if (1..=MOST_IN_FLIGHT).contains(&in_flight) => {
-            Ok(Pace::Closed { in_flight })
+            Ok(LoadMode::Closed { in_flight })
         }
         (None, in_flight) => refuse(
             "in-flight",

@@ -5,7 +5,7 @@ use std::path::Path;
 use sagate_core::atomic;
 use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Mark, Series};
 
-use super::pace::Pace;
+use super::load_mode::LoadMode;
 use super::report::{Moment, Point, Report};
 
 /// Writes `report.json`, `latency.svg`, `rates.svg` and `course.svg`.
@@ -29,9 +29,9 @@ pub fn write(folder: &Path, report: &Report) -> anyhow::Result<()> {
 
 /// Latency over the share of requests, as HdrHistogram draws it.
 fn latency(report: &Report) -> Lines {
-    let corrected = match report.pace {
-        Pace::Open { .. } => "from when it was due",
-        Pace::Closed { .. } => "corrected for what a waiting client does not ask",
+    let corrected = match report.load_mode {
+        LoadMode::Open { .. } => "from when it was due",
+        LoadMode::Closed { .. } => "corrected for what a waiting client does not ask",
     };
     let curve = |name: &str, dashed, points: &[Point], ms: fn(&Point) -> f64| Series {
         name: name.into(),

@@ -1,7 +1,7 @@
 //! The report for people.
 
 use super::super::out;
-use super::pace::{Arrivals, Pace};
+use super::load_mode::{Arrivals, LoadMode};
 use super::report::{Latency, Part, Report};
 use super::send::EndedBy;
 
@@ -34,7 +34,7 @@ pub fn print(report: &Report) -> anyhow::Result<()> {
     if let Some(late) = report
         .generator
         .late
-        .filter(|_| matches!(report.pace, Pace::Open { .. }))
+        .filter(|_| matches!(report.load_mode, LoadMode::Open { .. }))
     {
         out::line(&format!(
             "\nrequests left {:.2} ms after they were due in the median, {:.2} ms at p99",
@@ -49,15 +49,15 @@ pub fn print(report: &Report) -> anyhow::Result<()> {
 
 fn load(report: &Report) -> String {
     let connections = report.connections;
-    match report.pace {
-        Pace::Open { rate, arrivals } => {
+    match report.load_mode {
+        LoadMode::Open { rate, arrivals } => {
             let how = match arrivals {
                 Arrivals::Poisson => "as they come (Poisson)",
                 Arrivals::Even => "evenly",
             };
             format!("open loop, {rate} requests/s {how}, {connections} connections")
         }
-        Pace::Closed { in_flight } => {
+        LoadMode::Closed { in_flight } => {
             format!("closed loop, {in_flight} in flight, {connections} connections")
         }
     }
@@ -127,9 +127,9 @@ fn rates(report: &Report) -> anyhow::Result<()> {
 
 fn latencies(report: &Report) -> anyhow::Result<()> {
     let mut table = out::table(&["latency, ms", "from", "p50", "p90", "p99", "p99.9", "max"]);
-    let corrected = match report.pace {
-        Pace::Open { .. } => "due",
-        Pace::Closed { .. } => "corrected",
+    let corrected = match report.load_mode {
+        LoadMode::Open { .. } => "due",
+        LoadMode::Closed { .. } => "corrected",
     };
     for (name, part) in parts(report) {
         let rows: [(&str, Option<Latency>); 3] = [

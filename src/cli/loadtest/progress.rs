@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::tally::{Slot, Tally};
+use super::counters::{LoadtestCounters, Slot};
 
 /// A line on stderr; hidden where that is no terminal.
 pub struct Progress {
@@ -24,8 +24,8 @@ impl Progress {
     }
 
     /// What came so far, of so many requests that were sent.
-    pub fn show(&self, tally: &Tally, now: Duration, sent: u64) {
-        let so_far: Vec<_> = tally.slots.iter().collect();
+    pub fn show(&self, counters: &LoadtestCounters, now: Duration, sent: u64) {
+        let so_far: Vec<_> = counters.slots.iter().collect();
         let sum = |of: fn(&Slot) -> u64| so_far.iter().map(|slot| of(slot)).sum::<u64>();
         let [answered, refused, failed] = [
             sum(|slot| slot.answered),

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Args;
-use super::pace::Pace;
+use super::counters::Slot;
+use super::load_mode::LoadMode;
 use super::send::{EndedBy, Seen};
 use super::subject::{Ready, Subject};
 use super::sum::{Counted, milliseconds};
-use super::tally::Slot;
 use crate::client::ServerStatus;
 
 /// Above this share of the machine's cores the load test itself may be what is measured.
 const BUSY: f64 = 0.8;
-/// Requests that left later than this share of the median latency spoil it.
+/// Send lag above this share of the median latency makes the result unreliable.
 const LATE: f64 = 0.1;
 
 /// The report.
@@ -26,7 +26,7 @@ pub struct Report {
     pub began: u64,
     pub ended_by: EndedBy,
     #[serde(flatten)]
-    pub pace: Pace,
+    pub load_mode: LoadMode,
     pub connections: usize,
     pub seed: u64,
     pub warm_up_seconds: f64,
@@ -144,14 +144,18 @@ pub struct Generator {
 impl Report {
     pub fn new(
         args: &Args,
-        pace: Pace,
+        load_mode: LoadMode,
         subject: &Subject,
         seen: &Seen,
         server: Option<ServerStatus>,
     ) -> Report {
-        let tally = &seen.tally;
-        let seconds = tally.last.as_secs_f64() - args.warm_up;
-        let counted: Vec<Counted> = tally.kinds.iter().map(|kind| Counted::of(kind, pace)).collect();
+        let counters = &seen.counters;
+        let seconds = counters.last.as_secs_f64() - args.warm_up;
+        let counted: Vec<Counted> = counters
+            .kinds
+            .iter()
+            .map(|kind| Counted::of(kind, load_mode))
+            .collect();
         let kinds: Vec<OneKind> = subject
             .kinds
             .iter()
@@ -159,7 +163,7 @@ impl Report {
             .map(|(ready, counted)| OneKind::new(ready, counted.part(seconds)))
             .collect();
         let all = Counted::sum(&counted).part(seconds);
-        let ended: u64 = tally
+        let ended: u64 = counters
             .slots
             .iter()
             .map(|it| it.answered + it.refused + it.failed)
@@ -169,7 +173,7 @@ impl Report {
             server_version: server.map(|it| it.version),
             began: seen.began,
             ended_by: seen.ended_by,
-            pace,
+            load_mode,
             connections: args.connections,
             seed: args.seed,
             warm_up_seconds: args.warm_up,
@@ -177,7 +181,7 @@ impl Report {
             sent: seen.sent,
             not_sent: seen.not_sent,
             unfinished: seen.sent.saturating_sub(ended),
-            warm_up_requests: tally.warm,
+            warm_up_requests: counters.warm,
             generator: Generator::new(seen, &all),
             all,
             kinds,
@@ -206,7 +210,7 @@ impl OneKind {
 }
 
 fn course(seen: &Seen) -> Vec<Moment> {
-    let slot = seen.tally.slot.as_secs_f64();
+    let slot = seen.counters.slot.as_secs_f64();
     let ended = seen.took.as_secs_f64();
     let moment = |(number, it): (usize, &Slot)| {
         let from = number as f64 * slot;
@@ -222,14 +226,14 @@ fn course(seen: &Seen) -> Vec<Moment> {
             p99_ms: at(0.99),
         }
     };
-    seen.tally.slots.iter().enumerate().map(moment).collect()
+    seen.counters.slots.iter().enumerate().map(moment).collect()
 }
 
 impl Generator {
     fn new(seen: &Seen, all: &Part) -> Generator {
         let of = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = seen.cpu_seconds.map(|seconds| seconds / seen.took.as_secs_f64());
-        let late = Latency::of(&seen.tally.lag);
+        let late = Latency::of(&seen.counters.lag);
         let busy = cores.filter(|&cores| cores > BUSY * of as f64).map(|cores| {
             format!(
                 "the load test kept {cores:.1} of {of} cores busy: run it on another machine, or send less"

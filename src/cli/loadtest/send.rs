@@ -14,10 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Args;
-use super::pace::{Choice, Pace, Schedule};
+use super::counters::{LoadtestCounters, Outcome, Sample};
+use super::load_mode::{LoadMode, RequestSampler, Schedule};
 use super::progress::Progress;
 use super::subject::Subject;
-use super::tally::{Outcome, Sample, Tally};
 use crate::client::ClientError;
 use crate::telemetry::cpu_seconds;
 
@@ -32,7 +32,7 @@ const BLINK: Duration = Duration::from_millis(250);
 
 /// What was seen.
 pub struct Seen {
-    pub tally: Tally,
+    pub counters: LoadtestCounters,
     /// Requests that were sent.
     pub sent: u64,
     /// Requests that were due while too many were on their way.
@@ -75,7 +75,12 @@ struct Shared {
 type Samples = mpsc::UnboundedSender<Sample>;
 
 /// Sends until time or requests are used up or a signal comes, and waits for the last answers.
-pub fn send(runtime: &Runtime, args: &Args, pace: Pace, subject: &Arc<Subject>) -> anyhow::Result<Seen> {
+pub fn send(
+    runtime: &Runtime,
+    args: &Args,
+    load_mode: LoadMode,
+    subject: &Arc<Subject>,
+) -> anyhow::Result<Seen> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH);
     let cpu = cpu_seconds();
     let shared = Arc::new(Shared {
@@ -89,16 +94,16 @@ pub fn send(runtime: &Runtime, args: &Args, pace: Pace, subject: &Arc<Subject>) 
         sent: AtomicU64::new(0),
         not_sent: AtomicU64::new(0),
     });
-    let received = start(runtime, &shared, pace, args.seed)?;
-    let mut tally = Tally::new(
+    let received = start(runtime, &shared, load_mode, args.seed)?;
+    let mut counters = LoadtestCounters::new(
         &subject.kinds,
         Duration::from_secs_f64(args.warm_up),
         args.seconds + args.patience,
     );
-    let by_signal = runtime.block_on(collect(&mut tally, received, &shared, args.patience))?;
+    let by_signal = runtime.block_on(collect(&mut counters, received, &shared, args.patience))?;
     let (sent, not_sent) = (shared.sent.load(Relaxed), shared.not_sent.load(Relaxed));
     Ok(Seen {
-        tally,
+        counters,
         sent,
         not_sent,
         ended_by: match by_signal {
@@ -116,25 +121,25 @@ pub fn send(runtime: &Runtime, args: &Args, pace: Pace, subject: &Arc<Subject>) 
 fn start(
     runtime: &Runtime,
     shared: &Arc<Shared>,
-    pace: Pace,
+    load_mode: LoadMode,
     seed: u64,
 ) -> anyhow::Result<mpsc::UnboundedReceiver<Sample>> {
     let (samples, received) = mpsc::unbounded_channel();
     let kinds = shared.subject.kinds.iter();
     let weights: Vec<(f64, usize)> = kinds.map(|kind| (kind.share, kind.requests.len())).collect();
-    match pace {
-        Pace::Open { rate, arrivals } => {
+    match load_mode {
+        LoadMode::Open { rate, arrivals } => {
             let (handle, shared) = (runtime.handle().clone(), Arc::clone(shared));
             let schedule = Schedule::new(rate, arrivals, seed);
-            let choice = Choice::new(&weights, seed);
+            let choice = RequestSampler::new(&weights, seed);
             std::thread::Builder::new()
                 .name("arrivals".into())
                 .spawn(move || open(&shared, &handle, schedule, choice, &samples))
                 .context("the thread that sends cannot be started")?;
         }
-        Pace::Closed { in_flight } => {
+        LoadMode::Closed { in_flight } => {
             for client in 0..in_flight {
-                let choice = Choice::new(&weights, seed.wrapping_add(client as u64));
+                let choice = RequestSampler::new(&weights, seed.wrapping_add(client as u64));
                 runtime.spawn(closed(Arc::clone(shared), choice, client, samples.clone()));
             }
         }
@@ -143,7 +148,13 @@ fn start(
 }
 
 /// Requests when they are due.
-fn open(shared: &Arc<Shared>, runtime: &Handle, schedule: Schedule, mut choice: Choice, samples: &Samples) {
+fn open(
+    shared: &Arc<Shared>,
+    runtime: &Handle,
+    schedule: Schedule,
+    mut choice: RequestSampler,
+    samples: &Samples,
+) {
     let places = Arc::new(Semaphore::new(shared.most_in_flight));
     for (number, due) in schedule.enumerate() {
         if due >= shared.until || !shared.begins() || !shared.sleep_until(due) {
@@ -164,7 +175,7 @@ fn open(shared: &Arc<Shared>, runtime: &Handle, schedule: Schedule, mut choice: 
 }
 
 /// One client that asks again as soon as it has its answer; after a refusal, when the server says that it makes sense.
-async fn closed(shared: Arc<Shared>, mut choice: Choice, client: usize, samples: Samples) {
+async fn closed(shared: Arc<Shared>, mut choice: RequestSampler, client: usize, samples: Samples) {
     while shared.begun.elapsed() < shared.until && shared.begins() {
         let (sample, pause) = shared.one(client, choice.draw(), None).await;
         if samples.send(sample).is_err() {
@@ -236,7 +247,7 @@ impl Shared {
 
 /// Counts what comes until all has come, nobody waits any longer, or a signal ends it (true).
 async fn collect(
-    tally: &mut Tally,
+    counters: &mut LoadtestCounters,
     mut received: mpsc::UnboundedReceiver<Sample>,
     shared: &Shared,
     patience: Duration,
@@ -249,10 +260,10 @@ async fn collect(
     let by_signal = loop {
         tokio::select! {
             sample = received.recv() => match sample {
-                Some(sample) => tally.add(&sample),
+                Some(sample) => counters.add(&sample),
                 None => break false,
             },
-            _ = tick.tick() => progress.show(tally, shared.begun.elapsed(), shared.sent.load(Relaxed)),
+            _ = tick.tick() => progress.show(counters, shared.begun.elapsed(), shared.sent.load(Relaxed)),
             () = &mut over => break false,
             _ = interrupt.recv() => break true,
             _ = terminate.recv() => break true,
@@ -260,7 +271,7 @@ async fn collect(
     };
     shared.stop.store(true, Relaxed);
     while let Ok(sample) = received.try_recv() {
-        tally.add(&sample);
+        counters.add(&sample);
     }
     progress.end();
     Ok(by_signal)

@@ -58,11 +58,11 @@ impl Subject {
                     first
                         .segment(&images[0], &ask)
                         .await
-                        .map_err(|it| told(kind, it))?,
+                        .map_err(|it| probe_error(kind, it))?,
                 ),
                 Call::Interpret => {
                     let parts = first.interpret(&images[0], &ask, &look(&model)).await;
-                    drop(parts.map_err(|it| told(kind, it))?);
+                    drop(parts.map_err(|it| probe_error(kind, it))?);
                 }
             }
             let requests = images.iter().map(|image| match kind.call {
@@ -100,7 +100,7 @@ fn look(model: &ServedModel) -> InterpretOptions {
 }
 
 /// A refusal of what was asked for is the command line's fault.
-fn told(kind: &Kind, error: ClientError) -> anyhow::Error {
+fn probe_error(kind: &Kind, error: ClientError) -> anyhow::Error {
     match &error {
         ClientError::Refused(refusal) if refusal.is_about("options") || refusal.is_about("image") => {
             UsageError(format!("{}: {error}", kind.name)).into()

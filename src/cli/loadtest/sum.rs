@@ -2,9 +2,9 @@
 
 use hdrhistogram::Histogram;
 
-use super::pace::Pace;
+use super::counters::{KindCounters, latencies};
+use super::load_mode::LoadMode;
 use super::report::{Latency, Part, Point};
-use super::tally::{OfKind, latencies};
 
 /// Counts and histograms of one kind, or of all.
 pub struct Counted {
@@ -15,14 +15,14 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub fn of(kind: &OfKind, pace: Pace) -> Counted {
-        let corrected = match pace {
-            Pace::Open { .. } => kind.from_due.clone(),
+    pub fn of(kind: &KindCounters, load_mode: LoadMode) -> Counted {
+        let corrected = match load_mode {
+            LoadMode::Open { .. } => kind.from_due.clone(),
             // A client that waits for a slow answer does not ask meanwhile; had it gone on, it would have asked about once a median.
-            Pace::Closed { .. } if !kind.from_sent.is_empty() => kind
+            LoadMode::Closed { .. } if !kind.from_sent.is_empty() => kind
                 .from_sent
                 .clone_correct(kind.from_sent.value_at_quantile(0.5)),
-            Pace::Closed { .. } => kind.from_sent.clone(),
+            LoadMode::Closed { .. } => kind.from_sent.clone(),
         };
         Counted {
             part: Part {

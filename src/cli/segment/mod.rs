@@ -37,7 +37,7 @@ pub struct Args {
     out: Option<PathBuf>,
     /// Form of the masks
     #[arg(long, value_name = "FORM", default_value = "auto", requires = "out")]
-    mask: MaskForm,
+    mask: MaskFormat,
     /// Also write each image with its mask drawn over it, and overview.png with all of them
     #[arg(long, requires = "out")]
     overlay: bool,
@@ -52,7 +52,7 @@ pub struct Args {
 
 /// How a mask is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum MaskForm {
+enum MaskFormat {
     /// NIfTI for volumes, PNG for images
     Auto,
     /// Labels as 8-bit grey values, a file a slice

@@ -17,7 +17,7 @@ use super::exit::explain;
 use super::{Exit, loading, out};
 use crate::config::{ModelControl, Settings};
 use crate::engine::{Engine, EngineConfig, RepositoryWatcher};
-use crate::grpc::{Addresses, Ended, Parts, Serving};
+use crate::grpc::{Addresses, BoundServer, Ended, ServerComponents};
 use crate::security::Security;
 use crate::telemetry::Telemetry;
 
@@ -98,10 +98,10 @@ async fn serve(
     setup: EngineConfig,
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
-    let serving = Serving::bind(&settings.server).await?;
+    let serving = BoundServer::bind(&settings.server).await?;
     let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
-    let trust = Security::open(settings, telemetry.trust().clone())?;
+    let security = Security::open(settings, telemetry.trust().clone())?;
     telemetry.bounds(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
@@ -115,17 +115,17 @@ async fn serve(
         async move { engine.started().await }
     });
     let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
-    let hung_up = tokio::spawn(reopen(trust.clone())?);
+    let hung_up = tokio::spawn(reopen(security.clone())?);
     let (ready, is_ready) = watch::channel(false);
-    let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
-    let parts = Parts {
+    let ready_notice = tokio::spawn(notify_when_ready(is_ready, settings.json()));
+    let components = ServerComponents {
         engine: engine.clone(),
         repository,
         telemetry: telemetry.clone(),
-        trust: trust.clone(),
+        security: security.clone(),
     };
-    let ended = serving.run(parts, settings, ready, stop_signal()?).await;
-    told.abort();
+    let ended = serving.run(components, settings, ready, stop_signal()?).await;
+    ready_notice.abort();
     followed.abort();
     hung_up.abort();
     if matches!(ended, Ok(Ended::Answered)) {
@@ -133,7 +133,7 @@ async fn serve(
         let _ = tokio::time::timeout(STOP, engine.stop()).await;
     }
     telemetry.shutdown().await;
-    let _ = tokio::task::spawn_blocking(move || trust.flush_logs()).await;
+    let _ = tokio::task::spawn_blocking(move || security.flush_logs()).await;
     Ok(ended?)
 }
 
@@ -143,7 +143,7 @@ fn follow(
     repository: Repository,
     engine: Arc<Engine>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
-    let mut told = signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened to")?;
+    let mut scan_requests = signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened to")?;
     let models = &settings.models;
     let every = (models.watch_seconds > 0).then(|| Duration::from_secs(models.watch_seconds));
     let control = settings.model_control();
@@ -156,8 +156,8 @@ fn follow(
                 folder.follow(every, now.clone()).await;
             }
         };
-        let told = async {
-            while told.recv().await.is_some() {
+        let scan_on_signal = async {
+            while scan_requests.recv().await.is_some() {
                 if follows {
                     tracing::info!("SIGUSR2: the folder of models is looked at");
                     now.notify_one();
@@ -169,19 +169,19 @@ fn follow(
                 }
             }
         };
-        tokio::join!(folder, told);
+        tokio::join!(folder, scan_on_signal);
     })
 }
 
 /// At SIGHUP, opens the audit log and the access log anew and reads tokens, certificates and keys again; models are left as they are.
-fn reopen(trust: Security) -> anyhow::Result<impl Future<Output = ()> + Send> {
+fn reopen(security: Security) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     Ok(async move {
         while hang_up.recv().await.is_some() {
             tracing::info!(
                 "SIGHUP: audit log and access log begin anew, and tokens, certificates and keys are read again"
             );
-            trust.reopen();
+            security.reopen();
         }
     })
 }
@@ -282,7 +282,7 @@ fn announce(
     ))?)
 }
 
-async fn tell_when_ready(mut ready: watch::Receiver<bool>, as_json: bool) {
+async fn notify_when_ready(mut ready: watch::Receiver<bool>, as_json: bool) {
     while ready.wait_for(|&ready| ready).await.is_ok() {
         // Whoever read stdout may have gone away; the service goes on.
         let _ = out::line(if as_json { r#"{"event":"ready"}"# } else { "ready" });

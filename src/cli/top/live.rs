@@ -17,7 +17,7 @@ use crate::client::{Access, Client, ClientError, ServerStatus, ServerUrl};
 /// How long a key is waited for before the screen is drawn again.
 const BLINK: Duration = Duration::from_millis(100);
 /// How long a server may take to answer before it counts as gone.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the thread that asks has to tell.
 enum Update {
@@ -105,13 +105,13 @@ async fn follow(
 ) {
     let mut client = None;
     loop {
-        let update = match timeout(PATIENCE, ask(&url, &access, &mut client)).await {
+        let update = match timeout(CALL_TIMEOUT, ask(&url, &access, &mut client)).await {
             Ok(Ok(status)) => Update::Seen(status),
             Ok(Err(error)) => Update::Missed(error.to_string()),
             Err(_) => {
                 let silent = ClientError::Silent {
                     url: url.clone(),
-                    after: PATIENCE,
+                    after: CALL_TIMEOUT,
                 };
                 Update::Missed(silent.to_string())
             }

@@ -1,5 +1,4 @@
-//! In front of every path: who asks, whether that one may, whether too often, and the line that the audit log gets. A path asks of its
-//! caller what the gRPC call does that it stands for.
+//! Authentication, authorization, rate limit and audit record of every HTTP path. A path needs the same rights as its gRPC method.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,29 +12,29 @@ use tonic::Code;
 use super::failure;
 use crate::config::Role;
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::call_start::Begun;
+use crate::grpc::middleware::call_start::StartedCall;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
 use crate::security::{AccessRecord, Need, Peer, need};
 use crate::telemetry::{Rpc, code_name};
 
-/// What a path asks of its caller.
+/// The rights that a path needs.
 #[derive(Clone)]
-pub(crate) struct Guarded {
+pub(crate) struct AuthLayer {
     inference: Inference,
-    /// The call that it stands for; `None`: there is no such path.
+    /// Its gRPC method; `None`: unknown path.
     rpc: Option<Rpc>,
-    /// The same as a path of gRPC.
+    /// The gRPC path of the method.
     method: String,
-    /// `None`: nobody may ask it.
+    /// `None`: always refused.
     need: Option<Need>,
 }
 
-impl Guarded {
-    /// A path that stands for a call.
-    pub fn call(inference: &Inference, rpc: Rpc) -> Guarded {
+impl AuthLayer {
+    /// The path of a gRPC method.
+    pub fn call(inference: &Inference, rpc: Rpc) -> AuthLayer {
         let method = format!("/inference.GRPCInferenceService/{}", rpc.name());
-        Guarded {
+        AuthLayer {
             inference: inference.clone(),
             rpc: Some(rpc),
             need: need(&method),
@@ -43,9 +42,9 @@ impl Guarded {
         }
     }
 
-    /// Every other path: that it is not there is told to whoever may ask for what is.
-    pub fn unknown(inference: &Inference) -> Guarded {
-        Guarded {
+    /// An unknown path: only callers that may list models get 404.
+    pub fn unknown(inference: &Inference) -> AuthLayer {
+        AuthLayer {
             inference: inference.clone(),
             rpc: None,
             need: Some(Need::Role(Role::Infer)),
@@ -53,22 +52,22 @@ impl Guarded {
         }
     }
 
-    /// Begins the call, with what the request's extensions say of the audit log.
-    fn begin(&self, request: &mut Request) -> Option<Begun> {
+    /// Starts the call, with the audit record of the request's extensions.
+    fn begin(&self, request: &mut Request) -> Option<StartedCall> {
         let call = self.inference.call(self.rpc?, request.headers());
-        let begun = Begun::new(call.audited(request.extensions()));
+        let begun = StartedCall::new(call.audited(request.extensions()));
         request.extensions_mut().insert(begun.clone());
         Some(begun)
     }
 }
 
-/// Lets a request pass, or answers it.
+/// Passes a request on, or refuses it.
 pub(crate) async fn guard(
-    State(guarded): State<Guarded>,
+    State(guarded): State<AuthLayer>,
     mut request: Request,
     next: Next,
 ) -> Response<Body> {
-    let trust = guarded.inference.trust();
+    let security = guarded.inference.security();
     if let Some(record) = request.extensions().get::<Arc<AccessRecord>>()
         && guarded.rpc.is_some()
     {
@@ -79,48 +78,48 @@ pub(crate) async fn guard(
     }
     let peer = request.extensions().get::<Peer>().cloned();
     let method = guarded.rpc.map(|_| &*guarded.method);
-    let asked = trust
+    let audit_record = security
         .audit
         .as_ref()
         .map(|audit| audit.asked(method, peer.as_ref()));
     let admitted = match guarded.need {
         None => Err(ServiceError::NoMethod),
-        Some(needed) => trust
+        Some(needed) => security
             .admit(needed, request.headers(), peer.as_ref())
             .map_err(ServiceError::from),
     };
-    let (client, pace) = match admitted {
+    let (client, rate_limit) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
-            if let Some(asked) = asked {
-                asked.ended(code_name(error.code()));
+            if let Some(audit_record) = audit_record {
+                audit_record.ended(code_name(error.code()));
             }
             return failure::response(&error);
         }
     };
     let extensions = request.extensions_mut();
-    if let Some(asked) = &asked {
-        asked.by(&client);
-        extensions.insert(asked.clone());
+    if let Some(audit_record) = &audit_record {
+        audit_record.by(&client);
+        extensions.insert(audit_record.clone());
     }
     if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
         record.by(&client);
     }
     let time = guarded.inference.time();
     let deadline = time.and_then(|time| Instant::now().checked_add(time));
-    extensions.insert(Caller::new(client, pace, deadline));
+    extensions.insert(Caller::new(client, rate_limit, deadline));
     let answer = answer(&guarded, request, next).await;
-    if let Some(asked) = asked {
-        asked.ended(code_name(code(&answer)));
+    if let Some(audit_record) = audit_record {
+        audit_record.ended(code_name(code(&answer)));
     }
     answer
 }
 
-/// The answer, in the call that the request begins; the call ends with it unless a handler has ended it.
-async fn answer(guarded: &Guarded, mut request: Request, next: Next) -> Response<Body> {
+/// The response within the request's call; finishes the call unless a handler has.
+async fn answer(guarded: &AuthLayer, mut request: Request, next: Next) -> Response<Body> {
     let begun = guarded.begin(&mut request);
     let answer = next.run(request).await;
-    if let Some(call) = begun.and_then(|begun| begun.end_here()) {
+    if let Some(call) = begun.and_then(|begun| begun.take_unfinished()) {
         call.finish(code(&answer));
     }
     answer

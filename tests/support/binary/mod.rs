@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::tiny_model;
 
 /// A run that takes longer hangs. Far above what any takes, since machines are busy.
-const PATIENCE: Duration = Duration::from_secs(240);
+const RUN_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A folder with `models/tiny/1` in it, in which the program runs.
 pub struct Place {
@@ -173,9 +173,9 @@ pub fn wait(child: &mut Child) -> i32 {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code().unwrap_or(-1);
         }
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > RUN_TIMEOUT {
             child.kill().unwrap();
-            panic!("it hangs: nothing after {PATIENCE:?}");
+            panic!("it hangs: nothing after {RUN_TIMEOUT:?}");
         }
         thread::sleep(Duration::from_millis(10));
     }

@@ -48,13 +48,13 @@ impl Fake {
             behaviour,
             seen: seen.clone(),
         };
-        let (told, url) = std::sync::mpsc::channel();
+        let (address, url) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let url = format!("http://{}", listener.local_addr().unwrap());
-                told.send(url).unwrap();
+                address.send(url).unwrap();
                 Server::builder()
                     .add_service(QualityControlServer::new(service))
                     .serve_with_incoming(TcpListenerStream::new(listener))
@@ -138,7 +138,7 @@ impl QualityControl for Service {
                 mu,
                 object_fraction: 0.5,
                 mask: Some(v1::Mask {
-                    form: v1::MaskForm::Bits.into(),
+                    format: v1::MaskFormat::Bits.into(),
                     height,
                     width,
                     data: vec![vec![0x55u8; bits].into()],
@@ -183,7 +183,7 @@ impl QualityControl for Service {
                 model: Some(model()),
                 ..Default::default()
             }),
-            contract: Some(v1::ModelContract {
+            spec: Some(v1::ModelSpec {
                 channels: vec!["any".into()],
                 ..Default::default()
             }),

@@ -17,7 +17,7 @@ use super::binary::{Place, waves_image};
 use super::server::{request, tensor};
 
 /// What takes longer hangs. Far above what anything takes, since machines are busy.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A client of the service.
 pub type Client = QualityControlClient<Channel>;
@@ -81,14 +81,14 @@ impl Known {
 
 /// What is done in time.
 pub async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work)
+    tokio::time::timeout(CALL_TIMEOUT, work)
         .await
         .expect("it hangs: nothing within the time that anything takes")
 }
 
 /// What a program is told of an error: code, reason, and the field that was wrong.
 #[track_caller]
-pub fn told(status: &Status) -> (Code, String, String) {
+pub fn error_info(status: &Status) -> (Code, String, String) {
     let details = status.get_error_details();
     let info = details
         .error_info()
@@ -104,7 +104,7 @@ pub fn told(status: &Status) -> (Code, String, String) {
 /// A refusal of this code, reason and field, in a message that fits into a header.
 #[track_caller]
 pub fn assert_refused(status: &Status, expected: (Code, &str, &str), case: &str) {
-    let (code, reason, field) = told(status);
+    let (code, reason, field) = error_info(status);
     assert_eq!((code, &*reason, &*field), expected, "{case}: {status:?}");
     assert!(
         status.message().len() < 3000,
@@ -126,7 +126,7 @@ pub fn retry(status: &Status) -> Option<Duration> {
         status
             .metadata()
             .get(name)
-            .map(|told| told.to_str().unwrap().to_owned())
+            .map(|value| value.to_str().unwrap().to_owned())
     };
     let seconds = delay.as_secs_f64();
     assert_eq!(
@@ -179,7 +179,7 @@ pub async fn stands_still(client: &mut Client) -> u64 {
 pub async fn until(otherwise: &str, mut so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !so().await {
-        assert!(begun.elapsed() < PATIENCE, "{otherwise}");
+        assert!(begun.elapsed() < CALL_TIMEOUT, "{otherwise}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -241,7 +241,7 @@ pub fn request(id: &str, image: v1::Image) -> v1::SegmentRequest {
         request_id: id.into(),
         image: Some(image),
         options: Some(v1::SegmentationOptions {
-            mask_form: v1::MaskForm::Bits.into(),
+            mask_format: v1::MaskFormat::Bits.into(),
             ..Default::default()
         }),
     }

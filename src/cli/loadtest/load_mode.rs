@@ -23,7 +23,7 @@ pub enum Arrivals {
 /// Open or closed loop.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "loop", rename_all = "lowercase")]
-pub enum Pace {
+pub enum LoadMode {
     /// Requests leave when they are due.
     Open {
         /// A second, on the average.
@@ -70,16 +70,16 @@ impl Iterator for Schedule {
 }
 
 /// Which kind is sent next, and which of its images.
-pub struct Choice {
+pub struct RequestSampler {
     kinds: WeightedIndex<f64>,
     images: Vec<usize>,
     chance: ChaCha8Rng,
 }
 
-impl Choice {
+impl RequestSampler {
     /// Kinds by their shares, each with so many images.
-    pub fn new(kinds: &[(f64, usize)], seed: u64) -> Choice {
-        Choice {
+    pub fn new(kinds: &[(f64, usize)], seed: u64) -> RequestSampler {
+        RequestSampler {
             kinds: WeightedIndex::new(kinds.iter().map(|(share, _)| share))
                 .expect("there is a kind, and every share was checked to be above 0"),
             images: kinds.iter().map(|(_, images)| *images).collect(),

@@ -1,4 +1,4 @@
-//! What came of the requests, counted as it comes.
+//! Counters of request outcomes, updated during the test.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -74,9 +74,9 @@ impl Outcome {
 }
 
 /// Everything that was counted.
-pub struct Tally {
+pub struct LoadtestCounters {
     warm_up: Duration,
-    pub kinds: Vec<OfKind>,
+    pub kinds: Vec<KindCounters>,
     pub slots: Vec<Slot>,
     /// How long a slot is.
     pub slot: Duration,
@@ -89,7 +89,7 @@ pub struct Tally {
 }
 
 /// What came of one kind of request, the warm-up left out.
-pub struct OfKind {
+pub struct KindCounters {
     deadline: Option<Duration>,
     /// What the answers to each image looked like first.
     prints: Vec<Option<u64>>,
@@ -128,12 +128,12 @@ pub fn latencies(digits: u8) -> Histogram<u64> {
     Histogram::new_with_bounds(1, SLOWEST_US, digits).expect("the bounds and digits are ones that it takes")
 }
 
-impl Tally {
+impl LoadtestCounters {
     /// For these kinds; everything ends within `longest`.
-    pub fn new(kinds: &[Ready], warm_up: Duration, longest: Duration) -> Tally {
-        Tally {
+    pub fn new(kinds: &[Ready], warm_up: Duration, longest: Duration) -> LoadtestCounters {
+        LoadtestCounters {
             warm_up,
-            kinds: kinds.iter().map(OfKind::new).collect(),
+            kinds: kinds.iter().map(KindCounters::new).collect(),
             slots: Vec::new(),
             slot: (longest / SLOTS).max(Duration::from_secs(1)),
             lag: latencies(DIGITS),
@@ -185,9 +185,9 @@ impl Slot {
     }
 }
 
-impl OfKind {
-    fn new(kind: &Ready) -> OfKind {
-        OfKind {
+impl KindCounters {
+    fn new(kind: &Ready) -> KindCounters {
+        KindCounters {
             deadline: kind.deadline,
             prints: vec![None; kind.requests.len()],
             codes: BTreeMap::new(),
