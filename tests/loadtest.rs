@@ -94,7 +94,13 @@ fn a_mix_of_kinds_on_the_real_server() {
     assert_eq!(all["codes"], serde_json::json!({"OK": 60}));
     assert_eq!(number(&all["accepted"]) + number(&all["rejected"]), 60);
     // The same image has the same answer, whatever it was batched with.
-    assert_eq!((number(&all["different"]), number(&all["senseless"])), (0, 0));
+    assert_eq!(
+        (
+            number(&all["inconsistent_responses"]),
+            number(&all["invalid_responses"])
+        ),
+        (0, 0)
+    );
     assert_eq!(number(&all["in_time"]), 60);
     let kinds = report["kinds"].as_array().unwrap();
     let names: Vec<&str> = kinds.iter().map(|kind| kind["name"].as_str().unwrap()).collect();
@@ -293,7 +299,7 @@ fn an_answer_that_comes_too_late_is_no_good() {
     );
     let all = &report["all"];
     assert_eq!(all["codes"], serde_json::json!({"DEADLINE_EXCEEDED": 6}));
-    assert_eq!((number(&all["out_of_time"]), number(&all["in_time"])), (6, 0));
+    assert_eq!((number(&all["client_timeouts"]), number(&all["in_time"])), (6, 0));
     assert_eq!(fake.timeouts(), 6, "the server is told the deadline");
     assert_eq!(code, 1, "nothing was answered");
 }
@@ -319,7 +325,7 @@ fn answers_that_change_are_told() {
             "size=8x8,count=1",
         ],
     );
-    assert_eq!(number(&report["all"]["different"]), 9);
+    assert_eq!(number(&report["all"]["inconsistent_responses"]), 9);
 }
 
 /// A simulation with the same seed is one of these very requests.
@@ -355,7 +361,7 @@ fn what_is_due_while_too_many_are_on_their_way_is_counted() {
             "1",
             "--warm-up",
             "0",
-            "--most-in-flight",
+            "--max-in-flight",
             "5",
             "--kind",
             "size=8x8",
@@ -522,6 +528,6 @@ fn the_load_test_is_not_what_limits() {
     );
     println!(
         "an open loop at 200 requests a second: late {}, cores {}",
-        report["generator"]["late"], report["generator"]["cores"]
+        report["generator"]["send_lag"], report["generator"]["cores"]
     );
 }

@@ -31,5 +31,5 @@ def answers(report):
     """What was sent, answered and not answered, of a report; an answer that differs from the first to the same image is no answer."""
     codes = report["all"]["codes"]
     requests = report["all"]["requests"]
-    good = codes.get("OK", 0) - report["all"]["senseless"] - report["all"]["different"]
+    good = codes.get("OK", 0) - report["all"]["invalid_responses"] - report["all"]["inconsistent_responses"]
     return {"sent": requests, "answered": good, "lost": requests - good + report["unfinished"], "codes": codes}

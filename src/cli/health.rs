@@ -1,4 +1,4 @@
-//! `sagate health`: whether a server answers, for probes and scripts.
+//! `sagate health`: health check of a server, for probes and scripts.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ Try it:  sagate health --service t1-brain@1")]
 pub struct Args {
     #[command(flatten)]
     pub(super) server: ServerArgs,
-    /// What to ask about: a model as NAME@VERSION, or sagate.v1.QualityControl [default: the server as a whole]
+    /// What to check: a model as NAME@VERSION, or sagate.v1.QualityControl [default: the server]
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
-    /// How long to wait for the answer
+    /// Timeout
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
 }

@@ -16,10 +16,10 @@ pub(crate) struct ImageResult {
     pub layers: Vec<v1::LayerSam>,
 }
 
-/// Bytes that the answer takes, at most `max_bytes`.
+/// Size of the response in bytes.
 ///
 /// # Errors
-/// More than that.
+/// More than `max_bytes`.
 pub(crate) fn bytes(
     outputs: &[Output],
     results: &[ImageResult],

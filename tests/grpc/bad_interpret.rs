@@ -61,7 +61,7 @@ async fn what_makes_no_sense() {
         ("units of layer 0", of_units(&[units(0, 1, 0)]), "units[0].layer"),
         ("units of layer 19", of_units(&[units(1, 1, 0), units(19, 1, 0)]), "units[1].layer"),
         ("class 2 of 1", of_units(&[units(1, 2, 0)]), "units[0].class"),
-        ("choice 77", of_units(&[units(1, 1, 77)]), "units[0].choice"),
+        ("order 77", of_units(&[units(1, 1, 77)]), "units[0].order"),
         ("units twice", of_units(&[units(1, 0, 0), units(1, 1, 0)]), "units[1]"),
         ("too many units", of_units(&many), "units"),
         ("a patient as id", interpretation(|it| it.request_id = "Jane Doe".into()), "request_id"),

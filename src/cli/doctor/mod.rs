@@ -1,4 +1,4 @@
-//! `sagate doctor`: whether this installation can serve, and what to do where it cannot.
+//! `sagate doctor`: checks the installation and suggests fixes.
 
 mod finding;
 mod machine;

@@ -27,7 +27,7 @@ pub fn write(folder: &Path, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Latency over the share of requests, as HdrHistogram draws it.
+/// Latency over percentiles, as HdrHistogram plots it.
 fn latency(report: &Report) -> Lines {
     let corrected = match report.load_mode {
         LoadMode::Open { .. } => "from when it was due",
@@ -67,7 +67,7 @@ fn deadline(seconds: f64) -> Mark {
     }
 }
 
-/// What ended in each second.
+/// Rates over time.
 fn rates(report: &Report) -> Lines {
     over_time(
         report,
@@ -82,7 +82,7 @@ fn rates(report: &Report) -> Lines {
     )
 }
 
-/// Latencies of what ended in each second.
+/// Latencies over time.
 fn course(report: &Report) -> Lines {
     over_time(
         report,
@@ -98,7 +98,7 @@ fn course(report: &Report) -> Lines {
 type Value = fn(&Moment) -> f64;
 
 fn over_time(report: &Report, title: &str, y: Axis, series: &[(&str, Value)]) -> Lines {
-    // What ended within a blink at the very end makes no rate.
+    // A very short last slot gives no meaningful rate.
     let moments = || report.course.iter().filter(|it| it.seconds > 0.5);
     let series = series.iter().map(|(name, value)| Series {
         name: (*name).into(),

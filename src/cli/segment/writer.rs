@@ -1,4 +1,4 @@
-//! The files of one input: masks in the form that was asked for, and overlays.
+//! Output files of one input: masks and overlays.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::cli::inputs::{self, Input, Slice};
 use crate::cli::subject::Subject;
 use crate::client::Answer;
 
-/// Writes what one input gave.
+/// Writes the outputs of one input.
 pub struct Writer<'a> {
     pub folder: &'a Path,
     pub input: &'a Input,
@@ -22,7 +22,7 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes the masks and tells each row its files.
+    /// Writes the masks and adds the file names to the rows.
     pub fn masks(&self, slices: &[Slice], results: &[Answer], rows: &mut [Row]) -> anyhow::Result<()> {
         let form = match (self.mask, &self.input.picture) {
             (MaskFormat::Auto, Picture::Volume(_)) => MaskFormat::Nifti,
@@ -43,7 +43,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Slices of labels as the volume that they were cut from.
+    /// Stacks slices of labels to a volume.
     fn joined(&self, volume: &Volume, results: &[Answer]) -> anyhow::Result<Array3<u8>> {
         let plane = inputs::plane(volume, self.subject)?;
         let (_, x, y, z) = volume.voxels.dim();
@@ -95,7 +95,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Writes an overlay a slice, and gives them back as cells of the overview.
+    /// Writes one overlay per slice, and returns them for the overview.
     pub fn overlays(
         &self,
         slices: &[Slice],
