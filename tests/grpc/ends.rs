@@ -130,10 +130,7 @@ async fn who_does_not_wait_says_so() {
             "more work than time",
             &[("SERVER__SHUTDOWN_SECONDS", "1")],
             1,
-            [
-                "1 calls were still being worked on",
-                "server.shutdown_seconds = 1",
-            ],
+            ["1 calls were still in flight", "server.shutdown_seconds = 1"],
         ),
     ] {
         let server = serve(&place, settings, &[]);

@@ -174,7 +174,7 @@ async fn units_are_the_librarys() {
         layer,
         class,
         count,
-        order: choice.into(),
+        order: order.into(),
         average,
     };
     let asked = vec![
