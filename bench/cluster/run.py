@@ -18,18 +18,18 @@ from version import renumber
 from waiting import until
 
 REPLICAS = 3
-# Of a core for each, so that three of them, Envoy and the load test find room on two cores.
+# Share of a core per replica, so that three, Envoy and the load test fit on two cores.
 CORES = 0.45
-# Of one that is slow: an image takes it some 3 seconds.
+# Share of a slow replica: an image takes about 3 seconds.
 SLOW = 0.01
 MODEL = "t1-brain"
 SIDE = 128
 KIND = f"size={SIDE}x{SIDE}"
-# What a request of the scenarios may take: an answer from a replica that hangs must still come from another one.
+# Deadline of requests: enough for a retry after a hanging replica.
 DEADLINE = 30
-# How far the simulation may be from what was measured, and the busiest replica from the mean.
+# Tolerances of the simulation against the measurement, and of the busiest replica against the mean.
 NEAR, SPREAD = 0.15, 0.15
-# Of fewer images a p99 is what a handful of them met with.
+# Minimum of images for a meaningful p99.
 LEAST_IMAGES = 1500
 SETTINGS = """
 [models]
@@ -67,17 +67,17 @@ class Cluster:
         return [replica.images() for replica in self.replicas]
 
     def images_since(self, before):
-        """Images of each replica since `images` gave that."""
+        """Images of each replica since an earlier result of `images`."""
         return [now - then for now, then in zip(self.images(), before)]
 
     def bring_up(self, replica, healthy):
-        """Starts a replica, and waits until Envoy sees so many that are well."""
+        """Starts a replica, and waits until Envoy sees so many healthy ones."""
         replica.start().wait_ready()
         self.proxy.wait_healthy(healthy)
 
 
 def throughput(cluster, seconds):
-    """Images a second of one, two and three replicas, all of them busy."""
+    """Throughput of one, two and three busy replicas."""
     rates = []
     for number, replica in enumerate(cluster.replicas, 1):
         cluster.bring_up(replica, number)
@@ -87,7 +87,7 @@ def throughput(cluster, seconds):
 
 
 def under_load(cluster, rate, seconds, name, change):
-    """What a load through the proxy has for answers while `change` does its worst."""
+    """Outcomes of a load through the proxy during `change`."""
     before = cluster.proxy.counts()
     load = cluster.load(seconds, rate=rate)
     time.sleep(4)
@@ -136,7 +136,7 @@ def slowed(cluster):
 
 
 def taken_out(cluster):
-    """How a replica was taken out, if one was."""
+    """How a replica was ejected, if one was."""
     counts = cluster.proxy.counts()
     if counts["ejected"] > 0:
         return "ejected for what it did not answer"
@@ -172,7 +172,7 @@ def stream_stays(cluster):
 
 
 def roll_out(cluster, rate, seconds):
-    """A second version comes into the watched folder, gets its share everywhere as canary, and is taken back, while a load for the first goes on."""
+    """A second version comes into the watched folder, gets its share everywhere as canary, and is rolled back, during a load for the first."""
     new = cluster.models / MODEL / "2"
     load = cluster.load(seconds, rate=rate)
     partial = cluster.models / ".incoming"
@@ -201,7 +201,7 @@ def roll_out(cluster, rate, seconds):
 
 
 def scaled(cluster, replicas):
-    """So many replicas run, and Envoy sees them."""
+    """Scales to so many replicas, and waits until Envoy sees them."""
     for number, replica in enumerate(cluster.replicas):
         if number < replicas and not replica.is_running():
             replica.start().wait_ready()
@@ -269,7 +269,7 @@ def simulated(**options):
 
 
 def demonstrate(cluster, folder, seconds):
-    """All of it, and what was wrong."""
+    """Runs everything; returns the failures."""
     wrong = []
 
     def hold(condition, what):
