@@ -1,7 +1,7 @@
 //! Every fuzz target over its corpus, on the compiler that builds sagate, with inputs that are cut short and corrupted as well. What a
 //! fuzzer finds stays in the corpus, so it is found again here.
 //!
-//! What would break: a parser that panics, hangs, or reads something else than was promised.
+//! What would break: a parser that panics, hangs, or reads a wrong value.
 #![allow(clippy::print_stdout, reason = "names the file, should a target fail on it")]
 
 #[path = "../fuzz/targets.rs"]
@@ -69,7 +69,7 @@ fn no_target_fails_on_its_corpus() {
     }
 }
 
-/// A fuzzer's first steps, the same at each run: cut short, and with bytes changed.
+/// Deterministic mutations: truncated, and with bytes changed.
 #[test]
 fn no_target_fails_on_its_corrupted_corpus() {
     for (name, target) in TARGETS {

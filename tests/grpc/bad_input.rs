@@ -1,6 +1,6 @@
-//! Whatever the command line refuses is refused over gRPC, with the same words and with details that a program can read.
+//! Input that the command line refuses is refused over gRPC, with the same message and machine-readable details.
 //!
-//! What would break: a wrong or hostile image that is answered, brings the server down or changes what it says of the next image; an
+//! What would break: an invalid or hostile image that is answered, crashes the server or changes the next result; an
 //! error that does not name the field; an error that cannot be sent because it repeats too much of what was sent.
 
 use sagate::proto::v1;
@@ -12,7 +12,7 @@ use crate::bad_files::{
     Bad, absurd, bad, garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
 use crate::binary::{Place, assert_sentence, safetensors, waves_image};
-use crate::grpc_calls::{Client, Known, assert_refused, error_info, refused_interpretation, within};
+use crate::grpc_calls::{Client, ExpectedImage, assert_refused, error_info, refused_interpretation, within};
 use crate::nifti_file::NiftiFile;
 use crate::server::{request, serve, tensor};
 
@@ -81,7 +81,7 @@ fn every_bad_file() -> Vec<Bad> {
 #[tokio::test]
 async fn files_that_the_command_line_refuses() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     good.ask(client).await;
@@ -184,7 +184,7 @@ fn model(name: &str, version: u32) -> v1::SegmentRequest {
 async fn requests_that_make_no_sense() {
     use v1::segmentation_options::Gate;
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     let volume = NiftiFile::counting(&[16, 16, 4]).bytes();

@@ -1,6 +1,6 @@
-//! How a server ends: what was taken is answered, nothing more is, and whoever watches its health knows.
+//! Shutdown of a server: accepted calls are answered, new ones refused, and health watchers notified.
 //!
-//! What would break: an image that was taken and gets no answer, a request that is taken and lost, a watcher or an idle connection that
+//! What would break: an accepted image without an answer, a lost request, a watcher or an idle connection that
 //! keeps the server alive, an exit code that does not say how it ended.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
@@ -19,7 +19,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use v1::segment_stream_response::Outcome;
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, stands_still, status, until, within};
+use crate::grpc_calls::{ExpectedImage, status, until, wait_until_stalled, within};
 use crate::server::{Server, request, serve, tensor};
 
 fn place() -> Place {
@@ -32,7 +32,7 @@ fn slow(place: &Place) -> Server {
 }
 
 /// Sends images and comes back once all of them are taken, with those answered already counted in.
-async fn busy(server: &Server, images: usize, known: &Known) -> JoinSet<Result<(), Status>> {
+async fn busy(server: &Server, images: usize, known: &ExpectedImage) -> JoinSet<Result<(), Status>> {
     let mut work = JoinSet::new();
     for _ in 0..images {
         let (mut client, known) = (server.client(), known.clone());
@@ -61,7 +61,7 @@ fn watch(service: &str) -> HealthCheckRequest {
 async fn what_was_taken_is_answered() {
     for signal in ["TERM", "INT"] {
         let place = place();
-        let known = Known::new(&place, 9, 256, 256);
+        let known = ExpectedImage::new(&place, 9, 256, 256);
         let server = slow(&place);
         let mut watched = within(HealthClient::new(server.channel()).watch(watch("")))
             .await
@@ -117,7 +117,7 @@ async fn endless(server: &Server) -> Streaming<v1::SegmentStreamResponse> {
         request: Some(asked),
     }));
     let answers = within(server.client().segment_stream(images)).await.unwrap();
-    stands_still(&mut server.client()).await;
+    wait_until_stalled(&mut server.client()).await;
     answers.into_inner()
 }
 

@@ -1,6 +1,6 @@
-//! `Interpret` over real gRPC: the decision first, then each part in its order, all of it what the library says.
+//! `Interpret` over real gRPC: the decision first, then each part in order, all equal to the library's result.
 //!
-//! What would break: a SAM, score or unit that differs from what `sagate interpret` shows, parts that come in another order or are
+//! What would break: a SAM, score or unit that differs from what `sagate interpret` shows, parts in another order or
 //! missing, or a decision that waits for the SAMs.
 
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use sagate_core::imaging::Image;
 use v1::interpret_response::Part;
 
 use crate::binary::{Place, floats, waves_image};
-use crate::grpc_calls::{Known, quiet, within};
+use crate::grpc_calls::{ExpectedImage, wait_until_idle, within};
 use crate::server::{Server, serve, tensor};
 
 fn place() -> Place {
     Place::new(2, &[0.1, 0.2])
 }
 
-/// What the library sees in an image, with all its layers.
+/// The library's interpretation of an image, with all layers.
 fn seen(place: &Place, image: &Image) -> Interpretation {
     let pass = place.pass();
     let ready = pass.prepare(image).unwrap();
@@ -91,7 +91,7 @@ async fn every_layer_is_the_librarys() {
     let place = place();
     let image = waves_image(4, 48, 80);
     let seen = seen(&place, &image);
-    let known = Known::new(&place, 4, 48, 80);
+    let known = ExpectedImage::new(&place, 4, 48, 80);
     let server = serve(&place, &[], &[]);
     let wanted = [18u32, 3, 11, 1];
     let forms = [
@@ -227,7 +227,7 @@ async fn units_are_the_librarys() {
     }
 }
 
-/// The decision is there while the model is still at work on what comes after it.
+/// The decision arrives while the model still computes the other parts.
 #[tokio::test]
 async fn the_decision_waits_for_no_sam() {
     let place = place();
@@ -266,5 +266,5 @@ async fn the_decision_waits_for_no_sam() {
         taken >= sams / 2,
         "{taken:?} between the first and the last message, {sams:?} for SAMs"
     );
-    quiet(&mut client).await;
+    wait_until_idle(&mut client).await;
 }

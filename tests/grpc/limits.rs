@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, error_info, quiet, retry, status, until, within};
+use crate::grpc_calls::{ExpectedImage, error_info, retry, status, until, wait_until_idle, within};
 use crate::server::{Server, request, serve, tensor};
 
 const SEGMENT: &str = "/sagate.v1.QualityControl/Segment";
@@ -183,7 +183,7 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
         ("SERVER__RECEIVE_BYTES", &bytes),
     ];
     let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
-    let good = Known::new(&place, 9, 128, 128);
+    let good = ExpectedImage::new(&place, 9, 128, 128);
     let mut connection = Connection::open(&server).await.unwrap();
     // What is only announced takes nothing.
     let mut announcing = Vec::new();
@@ -196,7 +196,7 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
         );
     }
     // A small one: where its bytes are given back only after its answer, there is room all the same.
-    let small = Known::new(&place, 9, 16, 16);
+    let small = ExpectedImage::new(&place, 9, 16, 16);
     small.ask(&mut server.client()).await;
     // What has come of it does. Of the two that do not fit the later one is refused: the large one is sent anew until it is the other.
     let begun = std::time::Instant::now();
@@ -242,12 +242,12 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
     .await;
     let said = infer(&server, 100_000);
     assert!(said.starts_with("HTTP/1.1 400"), "{said}");
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     assert_eq!(server.stop().code, 0);
 }
 
 /// `None` where it is answered.
-async fn good_or_refused(server: &Server, good: &Known) -> Option<Status> {
+async fn good_or_refused(server: &Server, good: &ExpectedImage) -> Option<Status> {
     within(server.client().segment(good.request("good"))).await.err()
 }
 
@@ -317,7 +317,7 @@ async fn what_does_not_come_is_not_waited_for() {
     let mut said = Vec::new();
     let ended = silent.read_to_end(&mut said);
     assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     assert_eq!(server.stop().code, 0);
 }
 
@@ -342,7 +342,7 @@ async fn readers_that_never_read_take_no_more_than_the_limit() {
         ("SERVER__SEND_TIMEOUT_SECONDS", "600"),
     ];
     let server = serve(&place, &settings, &[]);
-    let good = Known::new(&place, 9, 64, 64);
+    let good = ExpectedImage::new(&place, 9, 64, 64);
     good.ask(&mut server.client()).await;
     let before = resident(&server);
     let mut connections = Vec::new();
@@ -387,7 +387,7 @@ async fn readers_that_never_read_take_no_more_than_the_limit() {
     for connection in connections {
         connection.running.abort();
     }
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     good.ask(&mut server.client()).await;
     assert_eq!(server.stop().code, 0);
 }
@@ -407,7 +407,7 @@ async fn end(mut body: RecvStream) -> h2::Error {
 async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_nothing_ends() {
     let place = place();
     let server = serve(&place, &[("SERVER__SEND_TIMEOUT_SECONDS", "1")], &[]);
-    let good = framed(&Known::new(&place, 9, 64, 64).request("beside"));
+    let good = framed(&ExpectedImage::new(&place, 9, 64, 64).request("beside"));
     for (connection_window, goes_on) in [(16 << 20, true), (65_535, false)] {
         let mut builder = h2::client::Builder::new();
         builder.initial_connection_window_size(connection_window);
@@ -418,7 +418,7 @@ async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_
             unread.push(within(answer).await.unwrap().into_body());
         }
         // What they held is given back, although their reader is still there.
-        quiet(&mut server.client()).await;
+        wait_until_idle(&mut server.client()).await;
         if goes_on {
             let (answer, _stream) = connection.call(SEGMENT, good.clone(), true).await.unwrap();
             let mut body = within(answer).await.unwrap().into_body();
@@ -450,7 +450,7 @@ async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_
 async fn large_headers_are_refused_alone() {
     let place = place();
     let server = Server::start(&place, &[]);
-    let known = Known::new(&place, 9, 256, 256);
+    let known = ExpectedImage::new(&place, 9, 256, 256);
     for bytes in [17_000, 65_000, 70_000, 100_000] {
         let mut client = server.client();
         client.get_status(v1::GetStatusRequest {}).await.unwrap();
@@ -648,7 +648,7 @@ async fn requests_are_packed_in_every_way_that_is_usual() {
     use tonic::codec::CompressionEncoding::{Deflate, Gzip, Zstd};
     let place = place();
     let server = Server::start(&place, &[]);
-    let good = Known::new(&place, 9, 64, 64);
+    let good = ExpectedImage::new(&place, 9, 64, 64);
     for encoding in [Deflate, Gzip, Zstd] {
         let mut client = server
             .client()

@@ -1,7 +1,7 @@
-//! Loads that hang, that are interrupted, and instances that never get warm, against the real program.
+//! Loads that hang or are interrupted, and instances that never become ready, against the real program.
 //!
-//! What would break: a server that is never ready because one of its threads hangs, one model's load that keeps all others out, a
-//! process that ends with a crash because it was told to while a model was loaded.
+//! What would break: a server that is never ready because one of its threads hangs, one load that blocks all others, a
+//! crash at shutdown during a load.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,7 +127,7 @@ async fn a_load_that_hangs_keeps_no_other_model_out() {
     assert!(!hanging.is_finished());
     let stopped = server.stop();
     stopped.assert_calm();
-    // The call that loads is cut off at last; whether that is told is the drain's matter.
+    // The load call is cut off at the end; its status does not matter here.
     assert!(hanging.await.unwrap().is_err());
 }
 

@@ -1,7 +1,7 @@
 //! gRPC-web, as a browser speaks it: HTTP/1.1, the trailers in the body, and origins.
 //!
-//! What would break: a page that may call gets another answer than a gRPC client, one that may not makes the model work, or HTTP/1.1 is
-//! open where nobody asked for it.
+//! What would break: an allowed page gets another answer than a gRPC client, a refused page causes model work, or HTTP/1.1 is
+//! accepted without configured origins.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -142,7 +142,7 @@ async fn an_allowed_page_gets_the_answer_of_a_grpc_client() {
         expected
     );
 
-    // As text, which old browsers need.
+    // In text mode, for old browsers.
     let headers = [
         ("content-type", "application/grpc-web-text"),
         ("accept", "application/grpc-web-text"),

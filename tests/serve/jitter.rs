@@ -1,6 +1,6 @@
-//! Delays that are drawn: within what is documented, and not the same for all.
+//! Jitter of delays: within the documented bounds, and different per client.
 //!
-//! What would break: a client that comes before the time that it was told, thousands that come again in the same moment.
+//! What would break: a client that retries before its delay, or clients that all retry at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -52,7 +52,7 @@ proptest! {
         }
     }
 
-    /// Those who are refused for the same load are told different times, in the status as in a stream's failure.
+    /// Callers refused for the same load get different delays, in the status and in a stream's failure.
     #[test]
     fn a_server_spreads_those_who_come_again(seconds in 0.01f64..60.0) {
         let full = || ServiceError::from(EngineError::NotInTime {

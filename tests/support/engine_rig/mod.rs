@@ -16,7 +16,7 @@ use sagate_core::model::Model;
 use crate::binary::{Place, waves_image};
 use crate::tiny_model;
 
-/// Notes what it hears; a test that holds it keeps every batch from running.
+/// Records events; a test that holds it keeps every batch from running.
 #[derive(Default)]
 pub struct Watcher {
     held: Mutex<bool>,
