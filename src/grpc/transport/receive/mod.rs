@@ -17,7 +17,7 @@ use std::time::Instant;
 pub(crate) use budget::{Charge, ReceiveBudget};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
-pub(crate) use parts::Parts;
+pub(crate) use parts::MessageParts;
 use tokio::time::Sleep;
 use tonic::body::Body;
 use tonic::codec::HEADER_SIZE;
@@ -67,7 +67,7 @@ pub(crate) fn limited(
             is_stream,
             at,
             here: VecDeque::new(),
-            held: Parts::default(),
+            held: MessageParts::default(),
             next: Bytes::new(),
             last: None,
             timer: None,
@@ -95,7 +95,7 @@ struct Received {
     /// Data ready for tonic.
     here: VecDeque<Bytes>,
     /// Received parts of a large message.
-    held: Parts,
+    held: MessageParts,
     /// Data received after the end of a message, in the same frame.
     next: Bytes,
     /// Trailers that wait for the held data.

@@ -11,13 +11,13 @@ const GATHERED: usize = 64 << 10;
 
 /// Parts of a message in the order in which they arrived. They take little more memory than they have bytes.
 #[derive(Default)]
-pub(crate) struct Parts {
+pub(crate) struct MessageParts {
     whole: VecDeque<Bytes>,
     short: BytesMut,
     bytes: usize,
 }
 
-impl Parts {
+impl MessageParts {
     pub fn push(&mut self, part: Bytes) {
         self.bytes += part.len();
         if part.len() < SHORT {
