@@ -10,10 +10,12 @@ mod tiny_model;
 
 use binary::Place;
 use proptest::prelude::*;
-use sagate::capacity::{Arrivals, Balancing, Fleet, Loss, Scaling, ServiceTimes, TraceError, simulate};
+use sagate::capacity::{
+    Arrivals, Balancing, Loss, Scaling, ServiceTimes, SimulationConfig, TraceError, simulate,
+};
 
-fn fleet(arrivals: Arrivals) -> Fleet {
-    Fleet {
+fn simulation_config(arrivals: Arrivals) -> SimulationConfig {
+    SimulationConfig {
         arrivals,
         times: ServiceTimes::constant(0.1),
         alone: ServiceTimes::constant(0.1),
@@ -36,7 +38,7 @@ fn fleet(arrivals: Arrivals) -> Fleet {
 #[test]
 fn one_replica_waits_as_an_m_d_1_queue_does() {
     for rate in [3.0, 6.0, 8.0] {
-        let outcome = simulate(&fleet(Arrivals::Poisson { rate }));
+        let outcome = simulate(&simulation_config(Arrivals::Poisson { rate }));
         let utilisation = rate * 0.1;
         let mean = 0.1 + utilisation * 0.1 / (2.0 * (1.0 - utilisation));
         assert!(
@@ -52,12 +54,12 @@ fn one_replica_waits_as_an_m_d_1_queue_does() {
 #[test]
 fn a_closed_loop_has_what_its_slots_can_do() {
     for (in_flight, slots, replicas) in [(1, 1, 1), (4, 1, 1), (4, 2, 1), (16, 2, 3)] {
-        let outcome = simulate(&Fleet {
+        let outcome = simulate(&SimulationConfig {
             slots,
             scaling: Scaling::fixed(replicas),
             balancing: Balancing::Least,
             seconds: 2000.0,
-            ..fleet(Arrivals::Closed { in_flight })
+            ..simulation_config(Arrivals::Closed { in_flight })
         });
         let busy = in_flight.min(slots * replicas) as f64;
         assert!(
@@ -72,10 +74,10 @@ fn a_closed_loop_has_what_its_slots_can_do() {
 
 #[test]
 fn overload_with_a_deadline_keeps_the_slots_busy_and_is_in_time() {
-    let outcome = simulate(&Fleet {
+    let outcome = simulate(&SimulationConfig {
         deadline: 1.0,
         seconds: 1000.0,
-        ..fleet(Arrivals::Poisson { rate: 30.0 })
+        ..simulation_config(Arrivals::Poisson { rate: 30.0 })
     });
     assert!(outcome.throughput > 9.9);
     assert!(
@@ -89,11 +91,11 @@ fn overload_with_a_deadline_keeps_the_slots_busy_and_is_in_time() {
 
 #[test]
 fn a_day_is_followed_by_the_autoscaler() {
-    let outcome = simulate(&Fleet {
+    let outcome = simulate(&SimulationConfig {
         scaling: Scaling::kubernetes(2, 40),
         seconds: 86_400.0,
         warm_up: 0.0,
-        ..fleet(Arrivals::Day {
+        ..simulation_config(Arrivals::Day {
             mean: 30.0,
             swing: 0.8,
         })
@@ -112,7 +114,7 @@ fn a_day_is_followed_by_the_autoscaler() {
 #[test]
 fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
     let with = |retries, graceful| {
-        simulate(&Fleet {
+        simulate(&SimulationConfig {
             scaling: Scaling::fixed(3),
             retries,
             losses: vec![Loss {
@@ -121,7 +123,7 @@ fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
                 graceful,
             }],
             seconds: 1000.0,
-            ..fleet(Arrivals::Poisson { rate: 25.0 })
+            ..simulation_config(Arrivals::Poisson { rate: 25.0 })
         })
     };
     let killed = with(0, false);
@@ -131,15 +133,15 @@ fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
     assert_eq!(with(0, true).lost, 0);
 }
 
-/// What is compared with a real fleet must have had the same images at the same moments.
+/// What is compared with a real simulation_config must have had the same images at the same moments.
 #[test]
 fn a_seed_brings_the_same_images_to_every_fleet() {
     let sent = |seed, replicas, balancing| {
-        simulate(&Fleet {
+        simulate(&SimulationConfig {
             scaling: Scaling::fixed(replicas),
             balancing,
             seed,
-            ..fleet(Arrivals::Poisson { rate: 5.0 })
+            ..simulation_config(Arrivals::Poisson { rate: 5.0 })
         })
         .sent
     };
@@ -156,12 +158,12 @@ fn the_way_is_no_part_of_the_service() {
     let times = ServiceTimes::from_report(report.as_bytes(), 0.02).unwrap();
     assert!((times.mean() - 0.08).abs() < 1e-9, "{}", times.mean());
     let closed = |in_flight| {
-        simulate(&Fleet {
+        simulate(&SimulationConfig {
             times: times.clone(),
             alone: times.clone(),
             way: 0.02,
             seconds: 2000.0,
-            ..fleet(Arrivals::Closed { in_flight })
+            ..simulation_config(Arrivals::Closed { in_flight })
         })
     };
     // Alone an image is on its way while the slot waits; two fill it.
@@ -169,7 +171,7 @@ fn the_way_is_no_part_of_the_service() {
     assert!((closed(2).throughput / 12.5 - 1.0).abs() < 0.01);
 }
 
-/// A fleet of faster machines does as much more, from the same measurement.
+/// A simulation_config of faster machines does as much more, from the same measurement.
 #[test]
 fn twice_the_speed_is_twice_the_throughput() {
     let place = Place::new(1, &[0.5]);
@@ -206,7 +208,7 @@ proptest! {
         lose in proptest::collection::vec((0.0..60.0f64, 0..5usize, any::<bool>()), 0..4),
         seed: u64,
     ) {
-        let plan = Fleet {
+        let plan = SimulationConfig {
             slots,
             queue,
             retries,
@@ -216,7 +218,7 @@ proptest! {
             seconds: 60.0,
             warm_up: 5.0,
             seed,
-            ..fleet(Arrivals::Poisson { rate })
+            ..simulation_config(Arrivals::Poisson { rate })
         };
         let outcome = simulate(&plan);
         prop_assert_eq!(outcome.sent, outcome.answered + outcome.refused + outcome.nobody + outcome.lost);

@@ -60,7 +60,7 @@ pub struct Step {
 }
 
 /// Counts while the simulation runs.
-pub(super) struct Tally {
+pub(super) struct OutcomeCounters {
     latencies: Histogram<u64>,
     pub sent: u64,
     pub in_time: u64,
@@ -78,9 +78,9 @@ const MICROS: f64 = 1e6;
 /// Longer latencies count as this: a week.
 const LONGEST: u64 = 7 * 86_400 * 1_000_000;
 
-impl Tally {
-    pub fn new() -> Tally {
-        Tally {
+impl OutcomeCounters {
+    pub fn new() -> OutcomeCounters {
+        OutcomeCounters {
             latencies: Histogram::new_with_bounds(1, LONGEST, 3).expect("its bounds are right"),
             sent: 0,
             in_time: 0,

@@ -14,7 +14,7 @@ pub struct Scaling {
     pub target: f64,
     /// Seconds between two looks.
     pub period: f64,
-    /// Seconds from the wish for a replica until it answers: scheduling, image, model, warm-up.
+    /// Seconds from the recommended for a replica until it answers: scheduling, image, model, warm-up.
     pub start_up: f64,
     /// Seconds over which the most that was wanted is kept.
     pub hold: f64,
@@ -51,41 +51,54 @@ impl Scaling {
 
 /// What the autoscaler remembers.
 pub(super) struct Scaler {
-    plan: Scaling,
-    /// Moment and number of each wish within [`Scaling::hold`].
-    wishes: VecDeque<(f64, usize)>,
+    scaling: Scaling,
+    /// Moment and number of each recommended within [`Scaling::hold`].
+    recommendations: VecDeque<(f64, usize)>,
 }
 
 impl Scaler {
-    pub fn new(plan: Scaling) -> Scaler {
+    pub fn new(scaling: Scaling) -> Scaler {
         Scaler {
-            plan,
-            wishes: VecDeque::new(),
+            scaling,
+            recommendations: VecDeque::new(),
         }
     }
 
     /// How many replicas shall be, of `there` that were busy for this share of the last period.
-    pub fn wanted(&mut self, now: f64, there: usize, utilisation: f64) -> usize {
+    pub fn wanted(&mut self, now: f64, current: usize, utilisation: f64) -> usize {
         let Scaling {
             least,
             most,
             target,
             hold,
             ..
-        } = self.plan;
+        } = self.scaling;
         let ratio = utilisation / target;
-        let wish = if (ratio - 1.0).abs() <= TOLERANCE {
-            there
+        let recommended = if (ratio - 1.0).abs() <= TOLERANCE {
+            current
         } else {
-            (there as f64 * ratio).ceil() as usize
+            (current as f64 * ratio).ceil() as usize
         };
-        self.wishes.push_back((now, wish));
-        while self.wishes.front().is_some_and(|&(then, _)| then < now - hold) {
-            self.wishes.pop_front();
+        self.recommendations.push_back((now, recommended));
+        while self
+            .recommendations
+            .front()
+            .is_some_and(|&(then, _)| then < now - hold)
+        {
+            self.recommendations.pop_front();
         }
-        let kept = self.wishes.iter().map(|&(_, wish)| wish).max().unwrap_or(wish);
-        let wanted = if kept < there { kept } else { wish.max(there) };
+        let kept = self
+            .recommendations
+            .iter()
+            .map(|&(_, recommended)| recommended)
+            .max()
+            .unwrap_or(recommended);
+        let wanted = if kept < current {
+            kept
+        } else {
+            recommended.max(current)
+        };
         // Kubernetes at most doubles, or adds four, in one period.
-        wanted.min((2 * there).max(there + 4)).clamp(least, most)
+        wanted.min((2 * current).max(current + 4)).clamp(least, most)
     }
 }

@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::arrivals::Arrivals;
 use super::balancing::Balancing;
-use super::outcome::{Outcome, Step, Tally};
+use super::outcome::{Outcome, OutcomeCounters, Step};
 use super::replica::{Image, Replica, Run};
 use super::scaling::{Scaler, Scaling};
 use super::service::ServiceTimes;
 
 /// What is simulated.
 #[derive(Debug, Clone)]
-pub struct Fleet {
+pub struct SimulationConfig {
     /// When images come.
     pub arrivals: Arrivals,
     /// How long an image takes while every slot of its replica is busy.
@@ -44,7 +44,7 @@ pub struct Fleet {
     pub seconds: f64,
     /// The first of those, which do not count.
     pub warm_up: f64,
-    /// Of chance. The same seed gives the same outcome; images at random then come at the same moments to whatever fleet, and as
+    /// Of chance. The same seed gives the same outcome; images at random then come at the same moments to whatever config, and as
     /// `sagate loadtest` with that seed sends them.
     pub seed: u64,
 }
@@ -84,30 +84,30 @@ struct At {
     event: Event,
 }
 
-/// Runs a fleet until its last image is answered.
-pub fn simulate(fleet: &Fleet) -> Outcome {
-    let mut world = World {
-        fleet,
-        coming: ChaCha8Rng::seed_from_u64(fleet.seed),
-        chance: ChaCha8Rng::seed_from_u64(!fleet.seed),
+/// Runs a config until its last image is answered.
+pub fn simulate(config: &SimulationConfig) -> Outcome {
+    let mut simulation = Simulation {
+        config,
+        coming: ChaCha8Rng::seed_from_u64(config.seed),
+        chance: ChaCha8Rng::seed_from_u64(!config.seed),
         events: BinaryHeap::new(),
         orders: 0,
         runs: 0,
         turns: 0,
         arrived: 0,
         now: 0.0,
-        replicas: (0..fleet.scaling.least).map(|_| Replica::new(0.0)).collect(),
-        scaler: Scaler::new(fleet.scaling),
-        tally: Tally::new(),
+        replicas: (0..config.scaling.least).map(|_| Replica::new(0.0)).collect(),
+        scaler: Scaler::new(config.scaling),
+        counters: OutcomeCounters::new(),
     };
-    world.run();
-    let seconds = (world.now.max(fleet.seconds) - fleet.warm_up).max(0.0);
-    world.tally.outcome(seconds, fleet.slots)
+    simulation.run();
+    let seconds = (simulation.now.max(config.seconds) - config.warm_up).max(0.0);
+    simulation.counters.outcome(seconds, config.slots)
 }
 
-struct World<'a> {
-    fleet: &'a Fleet,
-    /// Of arrivals only: a seed brings the same images to every fleet, and to a load test.
+struct Simulation<'a> {
+    config: &'a SimulationConfig,
+    /// Of arrivals only: a seed brings the same images to every config, and to a load test.
     coming: ChaCha8Rng,
     chance: ChaCha8Rng,
     events: BinaryHeap<Reverse<At>>,
@@ -118,15 +118,15 @@ struct World<'a> {
     now: f64,
     replicas: Vec<Replica>,
     scaler: Scaler,
-    tally: Tally,
+    counters: OutcomeCounters,
 }
 
-impl World<'_> {
+impl Simulation<'_> {
     fn run(&mut self) {
         self.arrive(0.0);
-        if self.fleet.arrivals.is_closed() {
+        if self.config.arrivals.is_closed() {
             while self
-                .fleet
+                .config
                 .arrivals
                 .next(self.arrived, 0.0, &mut self.coming)
                 .is_some()
@@ -135,27 +135,27 @@ impl World<'_> {
             }
         }
         for &loss in self
-            .fleet
+            .config
             .losses
             .iter()
-            .filter(|loss| loss.time < self.fleet.seconds)
+            .filter(|loss| loss.time < self.config.seconds)
         {
             self.at(loss.time, Event::Loss(loss));
         }
-        self.look_at(self.fleet.scaling.period);
+        self.look_at(self.config.scaling.period);
         while let Some(Reverse(At { time, event, .. })) = self.events.pop() {
             self.pass_to(time);
             match event {
                 Event::Arrival => {
-                    if !self.fleet.arrivals.is_closed() {
+                    if !self.config.arrivals.is_closed() {
                         self.arrive(self.now);
                     }
                     let image = Image {
                         came: self.now,
                         tries: 0,
-                        counts: self.now >= self.fleet.warm_up,
+                        counts: self.now >= self.config.warm_up,
                     };
-                    self.tally.sent += u64::from(image.counts);
+                    self.counters.sent += u64::from(image.counts);
                     self.send(image);
                 }
                 Event::Send(image) => self.send(image),
@@ -176,17 +176,17 @@ impl World<'_> {
 
     /// Lets time pass, and counts what it costs.
     fn pass_to(&mut self, time: f64) {
-        let from = self.now.max(self.fleet.warm_up);
+        let from = self.now.max(self.config.warm_up);
         let there = self.replicas.iter().filter(|replica| replica.is_there()).count();
-        self.tally.replica_seconds += there as f64 * (time - from).max(0.0);
-        self.tally.most_replicas = self.tally.most_replicas.max(there);
+        self.counters.replica_seconds += there as f64 * (time - from).max(0.0);
+        self.counters.most_replicas = self.counters.most_replicas.max(there);
         self.now = time;
     }
 
     /// Plans the coming of the next image.
     fn arrive(&mut self, last: f64) {
-        let next = self.fleet.arrivals.next(self.arrived, last, &mut self.coming);
-        if let Some(time) = next.filter(|&time| time < self.fleet.seconds) {
+        let next = self.config.arrivals.next(self.arrived, last, &mut self.coming);
+        if let Some(time) = next.filter(|&time| time < self.config.seconds) {
             self.arrived += 1;
             self.at(time, Event::Arrival);
         }
@@ -202,17 +202,17 @@ impl World<'_> {
             return self.refused(image, true);
         }
         let load = |place: usize| self.replicas[ready[place]].load();
-        let balancing = self.fleet.balancing;
+        let balancing = self.config.balancing;
         let place = ready[balancing.choose(ready.len(), load, self.turns, &mut self.chance)];
         self.turns += 1;
-        let Fleet {
+        let SimulationConfig {
             slots,
             queue,
             deadline,
             way,
             times,
             ..
-        } = self.fleet;
+        } = self.config;
         let replica = &mut self.replicas[place];
         let left = image.came + deadline - way - self.now;
         if replica.load() >= *queue || !replica.in_time(self.now, left, *slots, times) {
@@ -223,14 +223,14 @@ impl World<'_> {
     }
 
     fn refused(&mut self, image: Image, nobody: bool) {
-        if image.tries <= self.fleet.retries {
-            self.tally.retried += u64::from(image.counts);
-            return self.at(self.now + self.fleet.back_off, Event::Send(image));
+        if image.tries <= self.config.retries {
+            self.counters.retried += u64::from(image.counts);
+            return self.at(self.now + self.config.back_off, Event::Send(image));
         }
         let count = if nobody {
-            &mut self.tally.nobody
+            &mut self.counters.nobody
         } else {
-            &mut self.tally.refused
+            &mut self.counters.refused
         };
         *count += u64::from(image.counts);
         self.follow();
@@ -240,7 +240,7 @@ impl World<'_> {
     fn begin(&mut self, place: usize) {
         loop {
             let replica = &mut self.replicas[place];
-            if replica.running.len() >= self.fleet.slots {
+            if replica.running.len() >= self.config.slots {
                 return;
             }
             let Some(image) = replica.waiting.pop_front() else {
@@ -248,9 +248,9 @@ impl World<'_> {
             };
             let is_alone = replica.running.is_empty() && replica.waiting.is_empty();
             let times = if is_alone {
-                &self.fleet.alone
+                &self.config.alone
             } else {
-                &self.fleet.times
+                &self.config.times
             };
             let seconds = times.draw(&mut self.chance);
             self.runs += 1;
@@ -280,9 +280,9 @@ impl World<'_> {
         let run = replica.running.swap_remove(at);
         replica.used += self.now - run.untaken;
         if run.image.counts {
-            let seconds = self.now + self.fleet.way - run.image.came;
-            self.tally.used += self.now - run.begun;
-            self.tally.answered(seconds, seconds <= self.fleet.deadline);
+            let seconds = self.now + self.config.way - run.image.came;
+            self.counters.used += self.now - run.begun;
+            self.counters.answered(seconds, seconds <= self.config.deadline);
         }
         self.begin(place);
         self.follow();
@@ -290,14 +290,14 @@ impl World<'_> {
 
     /// In a closed loop an answer, or a refusal, is followed by the next image.
     fn follow(&mut self) {
-        if self.fleet.arrivals.is_closed() && self.now < self.fleet.seconds {
-            // Never at the very same moment, or a fleet without replicas would refuse for ever without time passing.
-            self.at(self.now + self.fleet.way.max(1e-6), Event::Arrival);
+        if self.config.arrivals.is_closed() && self.now < self.config.seconds {
+            // Never at the very same moment, or a config without replicas would refuse for ever without time passing.
+            self.at(self.now + self.config.way.max(1e-6), Event::Arrival);
         }
     }
 
     fn look(&mut self) {
-        let (period, slots) = (self.fleet.scaling.period, self.fleet.slots);
+        let (period, slots) = (self.config.scaling.period, self.config.slots);
         let ready: Vec<usize> = (0..self.replicas.len())
             .filter(|&place| self.replicas[place].is_ready(self.now))
             .collect();
@@ -312,7 +312,7 @@ impl World<'_> {
         let wanted = self.scaler.wanted(self.now, there, utilisation);
         for _ in there..wanted {
             self.replicas
-                .push(Replica::new(self.now + self.fleet.scaling.start_up));
+                .push(Replica::new(self.now + self.config.scaling.start_up));
         }
         for _ in wanted..there {
             // The youngest first, as Kubernetes does.
@@ -320,7 +320,7 @@ impl World<'_> {
                 replica.leaving = true;
             }
         }
-        self.tally.course.push(Step {
+        self.counters.course.push(Step {
             time: self.now,
             replicas: wanted,
             utilisation,
@@ -331,13 +331,13 @@ impl World<'_> {
 
     /// As long as images come: then the last are waited for, and nothing else.
     fn look_at(&mut self, time: f64) {
-        if time < self.fleet.seconds {
+        if time < self.config.seconds {
             self.at(time, Event::Look);
         }
     }
 
     fn lose(&mut self, loss: Loss) {
-        let start_up = self.fleet.scaling.start_up;
+        let start_up = self.config.scaling.start_up;
         let Some(replica) = self.replicas.get_mut(loss.replica).filter(|it| it.stays()) else {
             return;
         };
@@ -345,11 +345,11 @@ impl World<'_> {
         if !loss.graceful {
             let dropped: VecDeque<Image> = replica.drop_all();
             for image in dropped {
-                if image.tries <= self.fleet.retries {
-                    self.tally.retried += u64::from(image.counts);
+                if image.tries <= self.config.retries {
+                    self.counters.retried += u64::from(image.counts);
                     self.at(self.now, Event::Send(image));
                 } else {
-                    self.tally.lost += u64::from(image.counts);
+                    self.counters.lost += u64::from(image.counts);
                     self.follow();
                 }
             }

@@ -8,7 +8,9 @@ use clap::{ArgGroup, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, UsageError, out};
-use crate::capacity::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTimes, simulate};
+use crate::capacity::{
+    Arrivals, Balancing, Loss, Outcome, Scaling, ServiceTimes, SimulationConfig, simulate,
+};
 use crate::config::Settings;
 
 /// Arguments of `sagate simulate`.
@@ -147,8 +149,8 @@ const MOST_REPLICAS: usize = 10_000;
 /// Arguments out of range, a file that cannot be read.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let fleet = fleet(args)?;
-    let outcome = simulate(&fleet);
+    let simulation_config = simulation_config(args)?;
+    let outcome = simulate(&simulation_config);
     let cost_an_image = args
         .price
         .map(|price| outcome.replica_seconds_an_image * price / 3600.0);
@@ -197,7 +199,7 @@ fn check(args: &Args) -> Result<(), UsageError> {
         .map_or(Ok(()), |it| within("in-flight", it as f64, 1.0, 1e6))
 }
 
-fn fleet(args: &Args) -> anyhow::Result<Fleet> {
+fn simulation_config(args: &Args) -> anyhow::Result<SimulationConfig> {
     let way = args.way / 1e3;
     let times = args.service.times("service", way)?.faster(args.speed);
     let alone = match &args.alone {
@@ -228,7 +230,7 @@ fn fleet(args: &Args) -> anyhow::Result<Fleet> {
         start_up: args.start_up,
         hold: args.hold,
     };
-    Ok(Fleet {
+    Ok(SimulationConfig {
         arrivals,
         times,
         alone,

@@ -17,14 +17,14 @@ pub struct SegmentOptions {
     /// The model.
     pub model: ModelId,
     /// What is asked of the gate; `None`: what the server's settings say.
-    pub gate: Option<GateAsk>,
+    pub gate: Option<GateOptions>,
     /// How urgent it is.
     pub priority: Priority,
 }
 
 /// What a request asks of the gate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum GateAsk {
+pub enum GateOptions {
     /// Share of images like the calibration's that shall pass.
     Coverage(f64),
     /// Least mu that passes.
@@ -74,7 +74,7 @@ pub struct Answer {
     pub object_fraction: f64,
     /// How sure the probabilities are of the labels; NaN where mu is not finite.
     pub confidence: Confidence,
-    /// The rehearsed score, where the model has one.
+    /// The quality score, where the model has one.
     pub score: Option<Score>,
     /// Why there is no score.
     pub fault: Option<Fault>,
@@ -82,7 +82,7 @@ pub struct Answer {
 
 /// What one layer sees.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerSeen {
+pub struct LayerResult {
     /// The layer.
     pub layer: &'static Layer,
     /// Its SA score.
@@ -97,7 +97,7 @@ pub enum Part {
     /// What the model and the gate say; the first part.
     Answer(Answer),
     /// What one layer sees.
-    Layer(LayerSeen),
+    Layer(LayerResult),
     /// What the units of one layer see.
     Units(UnitView),
     /// The last part: nothing is missing.
@@ -160,7 +160,7 @@ pub struct ModelStatus {
 
 /// What `grpc.health.v1` says of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serving {
+pub enum HealthStatus {
     /// It answers.
     Serving,
     /// It does not.
@@ -171,14 +171,14 @@ pub enum Serving {
     Unknown,
 }
 
-impl Serving {
+impl HealthStatus {
     /// As the protocol writes it: `SERVING`.
     pub fn word(self) -> &'static str {
         match self {
-            Serving::Serving => "SERVING",
-            Serving::NotServing => "NOT_SERVING",
-            Serving::ServiceUnknown => "SERVICE_UNKNOWN",
-            Serving::Unknown => "UNKNOWN",
+            HealthStatus::Serving => "SERVING",
+            HealthStatus::NotServing => "NOT_SERVING",
+            HealthStatus::ServiceUnknown => "SERVICE_UNKNOWN",
+            HealthStatus::Unknown => "UNKNOWN",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::proto::v1::interpret_response::Part;
 
 /// A request that is made once and sent often; copies share the image.
 #[derive(Debug, Clone)]
-pub struct Prepared(Call);
+pub struct PreparedRequest(Call);
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -28,32 +28,40 @@ enum Call {
 
 /// What came of sending a request once.
 #[derive(Debug)]
-pub struct Attempted {
+pub struct AttemptResult {
     /// What the server said, or why it said nothing.
-    pub outcome: Result<Judged, ClientError>,
+    pub outcome: Result<GatedSegmentation, ClientError>,
     /// Bytes of the messages that came back.
     pub received: u64,
 }
 
 /// An answer as a load test looks at it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct GatedSegmentation {
     /// What the gate says.
     pub decision: Decision,
     /// The same for answers with the same decision, mu and mask; the same image has it every time, as nothing is decided by a batch's
     /// company.
-    pub print: u64,
+    pub digest: u64,
 }
 
-impl Prepared {
+impl PreparedRequest {
     /// A segmentation.
-    pub fn segment(image: &Image, ask: &SegmentOptions) -> Prepared {
-        Prepared(Call::Segment(convert::segment_request(image, ask)))
+    pub fn segment(image: &Image, options: &SegmentOptions) -> PreparedRequest {
+        PreparedRequest(Call::Segment(convert::segment_request(image, options)))
     }
 
     /// An interpretation. Its time is that until its last part.
-    pub fn interpret(image: &Image, ask: &SegmentOptions, look: &InterpretOptions) -> Prepared {
-        Prepared(Call::Interpret(convert::interpret_request(image, ask, look)))
+    pub fn interpret(
+        image: &Image,
+        options: &SegmentOptions,
+        interpretation: &InterpretOptions,
+    ) -> PreparedRequest {
+        PreparedRequest(Call::Interpret(convert::interpret_request(
+            image,
+            options,
+            interpretation,
+        )))
     }
 
     /// Bytes of its message.
@@ -68,50 +76,50 @@ impl Prepared {
 
 impl Client {
     /// Sends a request once. The server is told that the answer is worth nothing after `deadline`, and is not waited for any longer.
-    pub async fn attempt(&self, request: &Prepared, deadline: Option<Duration>) -> Attempted {
+    pub async fn attempt(&self, request: &PreparedRequest, deadline: Option<Duration>) -> AttemptResult {
         let mut received = 0;
-        let asked = self.ask(request, deadline, &mut received);
+        let exchange = self.exchange(request, deadline, &mut received);
         let outcome = match deadline {
-            None => asked.await,
-            Some(after) => timeout(after, asked).await.unwrap_or_else(|_| {
+            None => exchange.await,
+            Some(after) => timeout(after, exchange).await.unwrap_or_else(|_| {
                 Err(ClientError::Silent {
                     url: self.url().clone(),
                     after,
                 })
             }),
         };
-        Attempted { outcome, received }
+        AttemptResult { outcome, received }
     }
 
-    async fn ask(
+    async fn exchange(
         &self,
-        request: &Prepared,
+        request: &PreparedRequest,
         deadline: Option<Duration>,
         received: &mut u64,
-    ) -> Result<Judged, ClientError> {
+    ) -> Result<GatedSegmentation, ClientError> {
         let begun = Instant::now();
         let failed = |status: Status| match deadline {
             // tonic's clock was faster than ours, here or at the server, which says then that the call was cancelled.
             Some(after)
-                if ran_out(&status) || status.code() == Code::Cancelled && begun.elapsed() >= after =>
+                if timed_out(&status) || status.code() == Code::Cancelled && begun.elapsed() >= after =>
             {
                 ClientError::Silent {
                     url: self.url().clone(),
                     after,
                 }
             }
-            _ => ClientError::of(&status, self.url()),
+            _ => ClientError::from_status(&status, self.url()),
         };
         match &request.0 {
             Call::Segment(request) => {
-                let asked = timed(request.clone(), deadline);
-                let answer = self.stub().segment(asked).await.map_err(failed)?.into_inner();
+                let message = with_timeout(request.clone(), deadline);
+                let answer = self.stub().segment(message).await.map_err(failed)?.into_inner();
                 *received = answer.encoded_len() as u64;
-                judged(answer.segmentation)
+                gated_segmentation(answer.segmentation)
             }
             Call::Interpret(request) => {
-                let asked = timed(request.clone(), deadline);
-                let mut parts = self.stub().interpret(asked).await.map_err(failed)?.into_inner();
+                let message = with_timeout(request.clone(), deadline);
+                let mut parts = self.stub().interpret(message).await.map_err(failed)?.into_inner();
                 let mut segmentation = None;
                 let mut ended = false;
                 while let Some(message) = parts.message().await.map_err(failed)? {
@@ -123,7 +131,7 @@ impl Client {
                     }
                 }
                 if ended {
-                    judged(segmentation)
+                    gated_segmentation(segmentation)
                 } else {
                     Err(ClientError::Answer {
                         field: "part",
@@ -135,7 +143,7 @@ impl Client {
     }
 }
 
-fn timed<T>(message: T, deadline: Option<Duration>) -> Request<T> {
+fn with_timeout<T>(message: T, deadline: Option<Duration>) -> Request<T> {
     let mut request = Request::new(message);
     if let Some(deadline) = deadline {
         request.set_timeout(deadline);
@@ -143,12 +151,12 @@ fn timed<T>(message: T, deadline: Option<Duration>) -> Request<T> {
     request
 }
 
-fn ran_out(status: &Status) -> bool {
+fn timed_out(status: &Status) -> bool {
     let source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
     std::iter::successors(source, |&it| it.source()).any(|it| it.is::<TimeoutExpired>())
 }
 
-fn judged(segmentation: Option<v1::Segmentation>) -> Result<Judged, ClientError> {
+fn gated_segmentation(segmentation: Option<v1::Segmentation>) -> Result<GatedSegmentation, ClientError> {
     let segmentation = convert::present("segmentation", segmentation)?;
     let decision = convert::decision(&segmentation)?;
     let mut hasher = DefaultHasher::new();
@@ -157,8 +165,8 @@ fn judged(segmentation: Option<v1::Segmentation>) -> Result<Judged, ClientError>
         .mask
         .iter()
         .for_each(|mask| mask.data.hash(&mut hasher));
-    Ok(Judged {
+    Ok(GatedSegmentation {
         decision,
-        print: hasher.finish(),
+        digest: hasher.finish(),
     })
 }

@@ -10,8 +10,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::access::Access;
-use super::answer::{Answer, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus, Serving};
-use super::connection::{Client, Parts};
+use super::answer::{
+    Answer, HealthStatus, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus,
+};
+use super::connection::{Client, InterpretationStream};
 use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::url::ServerUrl;
@@ -51,9 +53,9 @@ impl BlockingClient {
     }
 
     /// Sends an image, after waiting for a place among those that are on their way.
-    pub fn start(&self, image: &Image, ask: &SegmentOptions) -> PendingResponse {
+    pub fn start(&self, image: &Image, options: &SegmentOptions) -> PendingResponse {
         let place = self.runtime.block_on(Arc::clone(&self.places).acquire_owned());
-        let (request, grid) = (convert::segment_request(image, ask), Grid::of(image));
+        let (request, grid) = (convert::segment_request(image, options), Grid::from_image(image));
         let client = self.client.clone();
         PendingResponse(self.runtime.spawn(async move {
             let _place = place;
@@ -84,11 +86,14 @@ impl BlockingClient {
     pub fn interpret(
         &self,
         image: &Image,
-        ask: &SegmentOptions,
-        look: &InterpretOptions,
-    ) -> Result<BlockingParts<'_>, ClientError> {
-        Ok(BlockingParts {
-            parts: Some(self.runtime.block_on(self.client.interpret(image, ask, look))?),
+        options: &SegmentOptions,
+        interpretation: &InterpretOptions,
+    ) -> Result<BlockingInterpretationStream<'_>, ClientError> {
+        Ok(BlockingInterpretationStream {
+            parts: Some(
+                self.runtime
+                    .block_on(self.client.interpret(image, options, interpretation))?,
+            ),
             runtime: &self.runtime,
         })
     }
@@ -109,20 +114,20 @@ impl BlockingClient {
         url: &ServerUrl,
         access: &Access,
         service: &str,
-        patience: Duration,
-    ) -> Result<Serving, ClientError> {
-        runtime()?.block_on(Client::health(url, access, service, patience))
+        within: Duration,
+    ) -> Result<HealthStatus, ClientError> {
+        runtime()?.block_on(Client::health(url, access, service, within))
     }
 }
 
 /// The parts of an interpretation up to its end, which is not given out, or up to an error.
 #[derive(Debug)]
-pub struct BlockingParts<'a> {
-    parts: Option<Parts>,
+pub struct BlockingInterpretationStream<'a> {
+    parts: Option<InterpretationStream>,
     runtime: &'a Runtime,
 }
 
-impl Iterator for BlockingParts<'_> {
+impl Iterator for BlockingInterpretationStream<'_> {
     type Item = Result<Part, ClientError>;
 
     fn next(&mut self) -> Option<Self::Item> {

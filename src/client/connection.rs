@@ -13,7 +13,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::access::{Access, Bearer};
-use super::answer::{Answer, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus, Serving};
+use super::answer::{
+    Answer, HealthStatus, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus,
+};
 use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::retry::with_retry;
@@ -56,9 +58,9 @@ impl Client {
             true => endpoint.tls_config(access.tls()),
             false => Ok(endpoint),
         };
-        let endpoint = endpoint.map_err(|error| ClientError::unconnected(&error, url))?;
+        let endpoint = endpoint.map_err(|error| ClientError::from_connect_error(&error, url))?;
         let channel = endpoint.connect().await;
-        let channel = channel.map_err(|error| ClientError::unconnected(&error, url))?;
+        let channel = channel.map_err(|error| ClientError::from_connect_error(&error, url))?;
         Ok(Client {
             url: url.clone(),
             channel: InterceptedService::new(channel, access.bearer()),
@@ -82,8 +84,8 @@ impl Client {
     ///
     /// # Errors
     /// What the server refuses, or a server that does not answer.
-    pub async fn segment(&self, image: &Image, ask: &SegmentOptions) -> Result<Answer, ClientError> {
-        self.send(convert::segment_request(image, ask), Grid::of(image))
+    pub async fn segment(&self, image: &Image, options: &SegmentOptions) -> Result<Answer, ClientError> {
+        self.send(convert::segment_request(image, options), Grid::from_image(image))
             .await
     }
 
@@ -101,19 +103,19 @@ impl Client {
     pub async fn interpret(
         &self,
         image: &Image,
-        ask: &SegmentOptions,
-        look: &InterpretOptions,
-    ) -> Result<Parts, ClientError> {
-        let request = convert::interpret_request(image, ask, look);
+        options: &SegmentOptions,
+        interpretation: &InterpretOptions,
+    ) -> Result<InterpretationStream, ClientError> {
+        let request = convert::interpret_request(image, options, interpretation);
         // A server that has no room may say so in the stream: the first part belongs to the attempt.
         let call = || async {
             let mut parts = self.stub().interpret(request.clone()).await?.into_inner();
             Ok((parts.message().await?, parts))
         };
         let (first, parts) = with_retry(call).await.map_err(|status| self.error(&status))?;
-        Ok(Parts {
+        Ok(InterpretationStream {
             url: self.url.clone(),
-            grid: Grid::of(image),
+            grid: Grid::from_image(image),
             first,
             parts,
         })
@@ -132,13 +134,13 @@ impl Client {
     /// Whether a service answers; the empty name stands for the server as a whole.
     ///
     /// # Errors
-    /// A server that does not answer within `patience`, the time to connect counted in.
+    /// A server that does not answer within `within`, the time to connect counted in.
     pub async fn health(
         url: &ServerUrl,
         access: &Access,
         service: &str,
-        patience: Duration,
-    ) -> Result<Serving, ClientError> {
+        within: Duration,
+    ) -> Result<HealthStatus, ClientError> {
         let check = async {
             let client = Client::connect_with(url, access).await?;
             let request = HealthCheckRequest {
@@ -146,14 +148,14 @@ impl Client {
             };
             match HealthClient::new(client.channel.clone()).check(request).await {
                 Ok(answer) => Ok(convert::serving(answer.into_inner().status())),
-                Err(status) if status.code() == tonic::Code::NotFound => Ok(Serving::ServiceUnknown),
+                Err(status) if status.code() == tonic::Code::NotFound => Ok(HealthStatus::ServiceUnknown),
                 Err(status) => Err(client.error(&status)),
             }
         };
-        timeout(patience, check).await.unwrap_or_else(|_| {
+        timeout(within, check).await.unwrap_or_else(|_| {
             Err(ClientError::Silent {
                 url: url.clone(),
-                after: patience,
+                after: within,
             })
         })
     }
@@ -170,13 +172,13 @@ impl Client {
     }
 
     fn error(&self, status: &tonic::Status) -> ClientError {
-        ClientError::of(status, &self.url)
+        ClientError::from_status(status, &self.url)
     }
 }
 
 /// The parts of an interpretation. Dropping it stops the server's work.
 #[derive(Debug)]
-pub struct Parts {
+pub struct InterpretationStream {
     url: ServerUrl,
     /// The image's.
     grid: Grid,
@@ -184,7 +186,7 @@ pub struct Parts {
     parts: Streaming<v1::InterpretResponse>,
 }
 
-impl Parts {
+impl InterpretationStream {
     /// Waits for the next part.
     ///
     /// # Errors
@@ -194,7 +196,7 @@ impl Parts {
             Some(first) => Ok(Some(first)),
             None => self.parts.message().await,
         };
-        match next.map_err(|status| ClientError::of(&status, &self.url))? {
+        match next.map_err(|status| ClientError::from_status(&status, &self.url))? {
             Some(message) => convert::part(message, self.grid),
             None => Err(ClientError::Answer {
                 field: "part",

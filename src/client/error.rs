@@ -54,7 +54,7 @@ pub enum ClientError {
     },
     /// The server answered that it will not.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ServerRefusal),
     /// The answer makes no sense.
     #[error("the server's answer makes no sense: {field} {message}")]
     Answer {
@@ -70,7 +70,7 @@ pub enum ClientError {
 
 impl ClientError {
     /// Why there is no connection.
-    pub(super) fn unconnected(error: &(dyn Error + 'static), url: &ServerUrl) -> ClientError {
+    pub(super) fn from_connect_error(error: &(dyn Error + 'static), url: &ServerUrl) -> ClientError {
         let (url, reason) = (url.clone(), innermost(error));
         let untrusted = chain(error).filter_map(inside).any(|cause| {
             matches!(
@@ -85,7 +85,7 @@ impl ClientError {
     }
 
     /// What a failed call means: the connection, or the server's own word.
-    pub(super) fn of(status: &Status, url: &ServerUrl) -> ClientError {
+    pub(super) fn from_status(status: &Status, url: &ServerUrl) -> ClientError {
         // A server's own word has no cause on this side.
         if status.source().is_some() {
             return ClientError::Lost {
@@ -93,13 +93,13 @@ impl ClientError {
                 reason: innermost(status),
             };
         }
-        ClientError::Refused(Refusal::of(status))
+        ClientError::Refused(ServerRefusal::from_status(status))
     }
 }
 
 /// What a server said instead of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct ServerRefusal {
     /// The gRPC status code.
     pub code: Code,
     /// What was wrong and what would be right, in the server's words.
@@ -110,7 +110,7 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
-impl Refusal {
+impl ServerRefusal {
     /// Whether the server refused a value within this field of the request, like `options`.
     pub fn is_about(&self, field: &str) -> bool {
         let invalid = matches!(self.code, Code::InvalidArgument | Code::OutOfRange);
@@ -121,11 +121,11 @@ impl Refusal {
         invalid && self.field.as_ref().is_some_and(within)
     }
 
-    fn of(status: &Status) -> Refusal {
+    fn from_status(status: &Status) -> ServerRefusal {
         let violation = status
             .get_details_bad_request()
             .and_then(|it| it.field_violations.into_iter().next());
-        Refusal {
+        ServerRefusal {
             code: status.code(),
             message: status.message().to_owned(),
             field: violation.map(|it| it.field).filter(|field| !field.is_empty()),
@@ -134,7 +134,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ServerRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server {}", in_words(self.code))?;
         if let Some(field) = self.field.as_ref().filter(|field| !self.message.contains(*field)) {
@@ -150,7 +150,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Error for Refusal {}
+impl Error for ServerRefusal {}
 
 /// A status code as what the server does.
 fn in_words(code: Code) -> &'static str {

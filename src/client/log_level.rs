@@ -11,7 +11,7 @@ use crate::config::{self, LogLevel};
 use crate::security::{Endpoint, SecurityError};
 
 /// How long a server is given to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of its answer.
 const LARGEST: usize = 64 * 1024;
 
@@ -79,7 +79,7 @@ pub async fn log_level(
     let request = request.body(Full::from(body));
     let request = request.map_err(|error| unreachable(error.to_string()))?;
     let answer = endpoint
-        .send(request, PATIENCE, LARGEST)
+        .send(request, ADMIN_TIMEOUT, LARGEST)
         .await
         .map_err(unreachable)?;
     let text = String::from_utf8_lossy(&answer.body).trim().to_owned();

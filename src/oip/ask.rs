@@ -48,7 +48,7 @@ impl Ask {
         let mut order = validate::order(context, caller, request_id, &options)?;
         let outputs = outputs(&request, &Output::of(order.hosted.contract()))?;
         if outputs.iter().any(|output| output.is_interpretation()) {
-            context.trust.demand(&caller.client, Role::Interpret)?;
+            context.trust.require_role(&caller.client, Role::Interpret)?;
         }
         order.form = Form {
             mask: if outputs.contains(&Output::Mask) {

@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Peer};
-use super::counts::Counts;
+use super::client::{ClientIdentity, Peer};
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::line_log::{Destination, LineLog};
 use crate::config::{self, AccessFormat};
@@ -39,7 +39,7 @@ pub struct AccessRecord {
     http_status: AtomicU16,
     seconds: OnceLock<f64>,
     /// What the caller was told.
-    told: Mutex<Option<&'static str>>,
+    reported: Mutex<Option<&'static str>>,
     /// How the call ended for who answered it.
     ended: Mutex<Option<&'static str>>,
 }
@@ -51,7 +51,7 @@ impl AccessLog {
     /// A file that cannot be written.
     pub fn open(
         settings: &config::AccessLog,
-        counts: &Arc<Counts>,
+        counts: &Arc<SecurityCounts>,
     ) -> Result<Option<AccessLog>, SecurityError> {
         if settings.file.as_os_str().is_empty() {
             return Ok(None);
@@ -104,11 +104,11 @@ impl AccessLog {
             sent: AtomicU64::new(0),
             http_status: AtomicU16::new(0),
             seconds: OnceLock::new(),
-            told: Mutex::new(None),
+            reported: Mutex::new(None),
             ended: Mutex::new(None),
         };
         if let Some(method) = method {
-            record.of_method(method);
+            record.set_method(method);
         }
         Arc::new(record)
     }
@@ -116,12 +116,12 @@ impl AccessLog {
 
 impl AccessRecord {
     /// The method that is asked, `SERVICE/METHOD`, where it was not known from the beginning.
-    pub fn of_method(&self, method: &str) {
+    pub fn set_method(&self, method: &str) {
         let _ = self.method.set(method.trim_start_matches('/').to_owned());
     }
 
     /// Who it is of.
-    pub fn by(&self, client: &Client) {
+    pub fn set_client(&self, client: &ClientIdentity) {
         let _ = self.client.set(client.name.clone());
     }
 
@@ -153,8 +153,8 @@ impl AccessRecord {
     }
 
     /// What the caller was told of its end, as gRPC writes it.
-    pub fn told(&self, code: &'static str) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+    pub fn set_code(&self, code: &'static str) {
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
     }
 
     /// Its answer is out, or nobody waits for it any more. What still works for it counts no longer.
@@ -175,7 +175,7 @@ impl AccessRecord {
             200..400 => "OK",
             _ => "UNKNOWN",
         };
-        get(&self.told)
+        get(&self.reported)
             .or_else(|| get(&self.ended))
             .unwrap_or_else(by_status)
     }
@@ -212,7 +212,7 @@ impl AccessRecord {
             let peer = self.peer.as_ref();
             fields.extend([
                 ("client", json!(self.client.get().map(|name| &**name))),
-                ("peer", json!(peer.map(Peer::place))),
+                ("peer", json!(peer.map(Peer::display_address))),
                 ("proxy", json!(peer.and_then(|peer| peer.proxy))),
             ]);
         }

@@ -10,8 +10,8 @@ use http::header::AUTHORIZATION;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::client::{AuthMethod, Client, Peer};
-use super::counts::Counts;
+use super::client::{AuthMethod, ClientIdentity, Peer};
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::file_watch::{self, ContentDigest};
 use super::jwt::Jwt;
@@ -42,7 +42,7 @@ struct Inner {
     certificates: HashMap<String, Roles>,
     tokens: Option<TokenFile>,
     jwt: Option<Jwt>,
-    counts: Arc<Counts>,
+    counts: Arc<SecurityCounts>,
 }
 
 struct TokenFile {
@@ -55,7 +55,7 @@ impl Auth {
     ///
     /// # Errors
     /// The first that is not there or not what it should be.
-    pub fn open(settings: &config::Auth, counts: &Arc<Counts>) -> Result<Auth, SecurityError> {
+    pub fn open(settings: &config::Auth, counts: &Arc<SecurityCounts>) -> Result<Auth, SecurityError> {
         let certificates = settings
             .certificate_roles()
             .ok_or_else(|| SecurityError::Setting {
@@ -84,17 +84,21 @@ impl Auth {
     ///
     /// # Errors
     /// A token that is not believed.
-    pub fn identify(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Client, Unauthenticated> {
+    pub fn identify(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<ClientIdentity, Unauthenticated> {
         let address = peer.map(|peer| peer.address);
-        let client = |name: Arc<str>, roles, proof| Client {
+        let client = |name: Arc<str>, roles, method| ClientIdentity {
             name,
             roles,
             address,
-            proof,
+            auth_method: method,
         };
         if let Some(token) = bearer(headers)? {
-            let (name, roles, proof) = self.token(token)?;
-            return Ok(client(name, roles, proof));
+            let (name, roles, method) = self.token(token)?;
+            return Ok(client(name, roles, method));
         }
         let anonymous = self.0.anonymous;
         Ok(match peer.and_then(|peer| peer.certificate.clone()) {
@@ -121,7 +125,7 @@ impl Auth {
         }
         match &inner.jwt {
             Some(jwt) if token.contains('.') => jwt
-                .judge(token)
+                .authenticate(token)
                 .map(|(name, roles)| (name, roles, AuthMethod::Signed)),
             _ => Err(Unauthenticated::new(match inner.tokens {
                 Some(_) => "the token is not known to this server",
@@ -152,19 +156,19 @@ impl TokenFile {
     fn open(path: PathBuf) -> Result<TokenFile, SecurityError> {
         let bytes = file_watch::read(SETTING, &path, LARGEST)?;
         let tokens = TokenFile::parse(&path, &bytes)?;
-        let current = RwLock::new((ContentDigest::of([&bytes[..]]), tokens));
+        let current = RwLock::new((ContentDigest::compute([&bytes[..]]), tokens));
         Ok(TokenFile { path, current })
     }
 
     /// Takes the file over where it has changed.
     fn look(&self) -> Result<bool, SecurityError> {
         let bytes = file_watch::read(SETTING, &self.path, LARGEST)?;
-        let print = ContentDigest::of([&bytes[..]]);
-        if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == print {
+        let digest = ContentDigest::compute([&bytes[..]]);
+        if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == digest {
             return Ok(false);
         }
         let tokens = TokenFile::parse(&self.path, &bytes)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (print, tokens);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (digest, tokens);
         Ok(true)
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::auth::Unauthenticated;
-use super::client::{Client, ClientKey, Peer};
+use super::client::{ClientIdentity, ClientKey, Peer};
 use super::rate_limiter::ClientLimit;
-use super::rights::Need;
+use super::rights::RequiredAccess;
 use super::{AuthMethod, Security};
 use crate::config::Role;
 
@@ -19,12 +19,12 @@ pub enum Refusal {
     #[error(transparent)]
     Unauthenticated(#[from] Unauthenticated),
     /// The caller may not.
-    #[error("this needs the role `{}`, which {client} has not", need.name())]
+    #[error("this needs the role `{}`, which {client} has not", role.name())]
     Forbidden {
         /// Who asks.
         client: String,
         /// What it would need.
-        need: Role,
+        role: Role,
     },
     /// The caller asks too often.
     #[error(
@@ -48,75 +48,79 @@ impl Refusal {
 }
 
 impl Security {
-    /// Who asks, by headers and connection, and the limit that counts it. Counts the request where `need` says so.
+    /// Who asks, by headers and connection, and the limit that counts it. Counts the request where `access` says so.
     ///
     /// # Errors
     /// Why it goes no further; that is counted.
-    pub fn admit(
+    pub fn authorize(
         &self,
-        need: Need,
+        access: RequiredAccess,
         headers: &HeaderMap,
         peer: Option<&Peer>,
-    ) -> Result<(Client, Option<ClientLimit>), Refusal> {
-        let admitted = self.judge(need, headers, peer);
-        if let Err(refusal) = &admitted {
+    ) -> Result<(ClientIdentity, Option<ClientLimit>), Refusal> {
+        let result = self.authenticate_and_authorize(access, headers, peer);
+        if let Err(refusal) = &result {
             self.counts.refuse(refusal.reason());
         }
-        admitted
+        result
     }
 
     /// Asks for a role that only a part of a request needs. A refusal is counted.
     ///
     /// # Errors
-    /// As of [`Client::demand`].
-    pub fn demand(&self, client: &Client, role: Role) -> Result<(), Refusal> {
-        let demanded = client.demand(role);
-        if let Err(refusal) = &demanded {
+    /// As of [`ClientIdentity::require_role`].
+    pub fn require_role(&self, client: &ClientIdentity, role: Role) -> Result<(), Refusal> {
+        let result = client.require_role(role);
+        if let Err(refusal) = &result {
             self.counts.refuse(refusal.reason());
         }
-        demanded
+        result
     }
 
-    fn judge(
+    fn authenticate_and_authorize(
         &self,
-        need: Need,
+        access: RequiredAccess,
         headers: &HeaderMap,
         peer: Option<&Peer>,
-    ) -> Result<(Client, Option<ClientLimit>), Refusal> {
-        let pace = |key: ClientKey| self.pacer.clone().map(|pacer| ClientLimit::new(pacer, key));
+    ) -> Result<(ClientIdentity, Option<ClientLimit>), Refusal> {
+        let limit = |key: ClientKey| {
+            self.rate_limiter
+                .clone()
+                .map(|rate_limiter| ClientLimit::new(rate_limiter, key))
+        };
         let client = match self.auth.identify(headers, peer) {
             Ok(client) => client,
             Err(denied) => {
                 // Whoever tries tokens out is counted by where it sits.
-                count(pace(ClientKey::of(peer.map(|peer| peer.address))).as_ref())?;
+                count(limit(ClientKey::from_address(peer.map(|peer| peer.address))).as_ref())?;
                 return Err(denied.into());
             }
         };
-        let pace = pace(client.key());
-        let (role, counted) = match need {
-            Need::Open => return Ok((client, pace)),
-            Need::Role(role) => (role, true),
-            Need::RoleForImages(role) => (role, false),
+        let limit = limit(client.key());
+        let (role, counted) = match access {
+            RequiredAccess::Open => return Ok((client, limit)),
+            RequiredAccess::Role(role) => (role, true),
+            RequiredAccess::RoleForImages(role) => (role, false),
         };
-        let demanded = client.demand(role);
-        if counted || demanded.is_err() {
-            count(pace.as_ref())?;
+        let result = client.require_role(role);
+        if counted || result.is_err() {
+            count(limit.as_ref())?;
         }
-        demanded?;
-        Ok((client, pace))
+        result?;
+        Ok((client, limit))
     }
 }
 
-impl Client {
+impl ClientIdentity {
     /// Asks for a role.
     ///
     /// # Errors
     /// The caller has it not: [`Refusal::Unauthenticated`] where it has said no name, [`Refusal::Forbidden`] where it has.
-    fn demand(&self, role: Role) -> Result<(), Refusal> {
+    fn require_role(&self, role: Role) -> Result<(), Refusal> {
         if self.roles.has(role) {
             return Ok(());
         }
-        Err(match self.proof {
+        Err(match self.auth_method {
             AuthMethod::None => Unauthenticated::new(format!(
                 "it is missing: this needs the role `{}`, which anonymous callers have not; send `Bearer TOKEN`",
                 role.name()
@@ -124,14 +128,14 @@ impl Client {
             .into(),
             _ => Refusal::Forbidden {
                 client: format!("`{}`", self.name),
-                need: role,
+                role,
             },
         })
     }
 }
 
-fn count(pace: Option<&ClientLimit>) -> Result<(), Refusal> {
-    pace.map_or(Ok(()), |pace| {
-        pace.take().map_err(|wait| Refusal::TooOften { wait })
+fn count(limit: Option<&ClientLimit>) -> Result<(), Refusal> {
+    limit.map_or(Ok(()), |limit| {
+        limit.take().map_err(|wait| Refusal::TooOften { wait })
     })
 }

@@ -18,7 +18,7 @@ pub struct Peer {
 
 impl Peer {
     /// Its address as logs have it: with the port where that is known.
-    pub fn place(&self) -> String {
+    pub fn display_address(&self) -> String {
         match self.address.port() {
             0 => self.address.ip().to_string(),
             _ => self.address.to_string(),
@@ -53,7 +53,7 @@ impl AuthMethod {
 
 /// A caller, as the request's extensions hold it for whoever asks who it is.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct ClientIdentity {
     /// Its name; `anonymous` where it did not prove one.
     pub name: Arc<str>,
     /// What it may do.
@@ -61,7 +61,7 @@ pub struct Client {
     /// Where it is; `None` where the request came by no network.
     pub address: Option<SocketAddr>,
     /// How it proved its name.
-    pub proof: AuthMethod,
+    pub auth_method: AuthMethod,
 }
 
 /// What is counted as one client: a name, or where there is none an address. Of IPv6 that is a network of 64 bits, as one caller has
@@ -74,11 +74,11 @@ pub enum ClientKey {
     At(Option<IpAddr>),
 }
 
-impl Client {
+impl ClientIdentity {
     /// What limits for each client go by.
     pub fn key(&self) -> ClientKey {
-        match self.proof {
-            AuthMethod::None => ClientKey::of(self.address),
+        match self.auth_method {
+            AuthMethod::None => ClientKey::from_address(self.address),
             _ => ClientKey::Named(self.name.clone()),
         }
     }
@@ -86,7 +86,7 @@ impl Client {
 
 impl ClientKey {
     /// A caller of no name.
-    pub fn of(address: Option<SocketAddr>) -> ClientKey {
+    pub fn from_address(address: Option<SocketAddr>) -> ClientKey {
         ClientKey::At(address.map(|address| match address.ip().to_canonical() {
             IpAddr::V6(ip) => {
                 let network = u128::from(ip) & !u128::from(u64::MAX);

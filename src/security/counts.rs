@@ -30,7 +30,7 @@ pub(super) const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "PERMISSION_DENIED", 
 
 /// Counters since the start.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct SecurityCounts {
     handshakes: [AtomicU64; 4],
     refused: [AtomicU64; 3],
     reloads: [AtomicU64; 2],
@@ -39,7 +39,7 @@ pub struct Counts {
     accesses: [AtomicU64; 2],
 }
 
-impl Counts {
+impl SecurityCounts {
     /// A TLS handshake ended.
     pub fn handshake(&self, how: Handshake) {
         self.handshakes[how as usize].fetch_add(1, Relaxed);

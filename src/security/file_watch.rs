@@ -43,7 +43,7 @@ pub(crate) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<V
 pub(super) struct ContentDigest([u8; 32]);
 
 impl ContentDigest {
-    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> ContentDigest {
+    pub fn compute<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> ContentDigest {
         let mut hasher = Sha256::new();
         for part in parts {
             hasher.update((part.len() as u64).to_le_bytes());
@@ -62,7 +62,7 @@ pub(super) async fn follow(
     look: impl Fn() -> Result<bool, SecurityError> + Clone + Send + 'static,
     counted: impl Fn(bool),
 ) {
-    let mut told = String::new();
+    let mut last_error = String::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -72,16 +72,16 @@ pub(super) async fn follow(
         match tokio::task::spawn_blocking(look).await {
             Ok(Ok(true)) => {
                 counted(true);
-                told.clear();
+                last_error.clear();
                 tracing::info!("{what} changed: the new ones are in use");
             }
-            Ok(Ok(false)) => told.clear(),
+            Ok(Ok(false)) => last_error.clear(),
             Ok(Err(error)) => {
                 let message = error.to_string();
-                if message != told {
+                if message != last_error {
                     counted(false);
                     tracing::error!("{what} changed and cannot be used, the old ones stay in use: {message}");
-                    told = message;
+                    last_error = message;
                 }
             }
             // It panicked, or the runtime ends.

@@ -65,10 +65,10 @@ impl Endpoint {
     pub async fn send(
         &self,
         request: Request<Full<Bytes>>,
-        patience: Duration,
+        within: Duration,
         largest: usize,
     ) -> Result<Answer, String> {
-        let asked = async {
+        let exchanged = async {
             let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
             let standard = if self.tls.is_some() { 443 } else { 80 };
             let port = self.uri.port_u16().unwrap_or(standard);
@@ -83,8 +83,8 @@ impl Endpoint {
                 }
             }
         };
-        let late = |_| Err(format!("no answer within {} s", patience.as_secs()));
-        tokio::time::timeout(patience, asked).await.unwrap_or_else(late)
+        let late = |_| Err(format!("no answer within {} s", within.as_secs()));
+        tokio::time::timeout(within, exchanged).await.unwrap_or_else(late)
     }
 }
 

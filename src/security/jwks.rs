@@ -14,7 +14,7 @@ const SETTING: &str = "auth.jwks";
 /// No set of keys is larger.
 const LARGEST: usize = 1 << 20;
 /// An issuer that takes longer is asked again later.
-const PATIENCE: Duration = Duration::from_secs(10);
+const JWKS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A place that keys are read from.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ impl Source {
         };
         let request = endpoint.request("GET", None).header("accept", "application/json");
         let request = request.body(Full::default()).map_err(|error| error.to_string())?;
-        let answer = endpoint.send(request, PATIENCE, LARGEST).await?;
+        let answer = endpoint.send(request, JWKS_TIMEOUT, LARGEST).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
             status => Err(format!("the answer is {status}")),

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 
 use super::auth::Unauthenticated;
 use super::certificate::is_loggable;
-use super::counts::Counts;
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::file_watch::ContentDigest;
 use super::jwks::Source;
@@ -37,7 +37,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Keys {
-    print: Option<ContentDigest>,
+    digest: Option<ContentDigest>,
     keys: Vec<Key>,
 }
 
@@ -75,9 +75,9 @@ impl Jwt {
     }
 
     /// Reads the keys again and again, when a token names one that is not there, and whenever `now` changes.
-    pub async fn follow(self, mut now: watch::Receiver<()>, counts: Arc<Counts>) {
+    pub async fn follow(self, mut now: watch::Receiver<()>, counts: Arc<SecurityCounts>) {
         let every = Duration::from_secs(self.0.settings.jwks_seconds);
-        let mut told = String::new();
+        let mut last_error = String::new();
         loop {
             let read = self.0.source.read().await.and_then(|bytes| self.take(&bytes));
             let failed = read.is_err();
@@ -87,14 +87,14 @@ impl Jwt {
                         counts.reloaded(true);
                         tracing::info!("the keys of auth.jwks changed: the new ones are in use");
                     }
-                    told.clear();
+                    last_error.clear();
                 }
-                Err(message) if message != told => {
+                Err(message) if message != last_error => {
                     counts.reloaded(false);
                     tracing::error!(
                         "the keys of auth.jwks cannot be read, those known so far stay in use: {message}"
                     );
-                    told = message;
+                    last_error = message;
                 }
                 Err(_) => {}
             }
@@ -114,7 +114,7 @@ impl Jwt {
     ///
     /// # Errors
     /// What is wrong with it. Nothing of the token is repeated.
-    pub fn judge(&self, token: &str) -> Result<(Arc<str>, Roles), Unauthenticated> {
+    pub fn authenticate(&self, token: &str) -> Result<(Arc<str>, Roles), Unauthenticated> {
         if token.len() > LONGEST {
             return Err(Unauthenticated::new(format!(
                 "the signed token has more than {LONGEST} bytes"
@@ -196,8 +196,8 @@ impl Jwt {
 
     /// Takes keys over; `false` where they are the ones that are in use.
     fn take(&self, bytes: &[u8]) -> Result<bool, String> {
-        let print = Some(ContentDigest::of([bytes]));
-        if self.0.keys.read().unwrap_or_else(PoisonError::into_inner).print == print {
+        let digest = Some(ContentDigest::compute([bytes]));
+        if self.0.keys.read().unwrap_or_else(PoisonError::into_inner).digest == digest {
             return Ok(false);
         }
         let set: JwkSet =
@@ -209,7 +209,7 @@ impl Jwt {
                 set.keys.len()
             ));
         }
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { print, keys });
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { digest, keys });
         Ok(true)
     }
 }

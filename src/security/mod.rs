@@ -1,11 +1,11 @@
-//! Whom the service trusts: encrypted connections, who a caller is, what it may do, how often, and the record of it.
+//! TLS, authentication, authorization, rate limits, audit log and access log.
 //!
 //! - [`Tls`]: the server's certificate and the authorities of client certificates, read anew when their files change.
-//! - [`Auth`]: a request's headers and its connection become a [`Client`], or a [`Unauthenticated`]; [`need`] is the table of methods.
+//! - [`Auth`]: a request's headers and its connection become a [`ClientIdentity`], or a [`Unauthenticated`]; [`required_access`] is the table of methods.
 //! - [`Proxies`]: whose word on a client's address is taken.
 //! - [`RateLimiter`]: so many requests a second for each client.
 //! - [`Audit`]: one line a request. [`AccessLog`]: one line a call.
-//! - [`Counts`]: what of this is counted, for telemetry to show.
+//! - [`SecurityCounts`]: what of this is counted, for telemetry to show.
 //!
 //! `docs/operate/security.md` has the threat model.
 
@@ -42,15 +42,15 @@ pub use audit::{Audit, AuditRecord, Image};
 pub use auth::{Auth, Unauthenticated};
 pub use authorize::Refusal;
 pub use certificate::name_of;
-pub use client::{AuthMethod, Client, ClientKey, Peer};
-pub use counts::{Counts, Handshake};
+pub use client::{AuthMethod, ClientIdentity, ClientKey, Peer};
+pub use counts::{Handshake, SecurityCounts};
 pub use error::SecurityError;
 pub(crate) use file_watch::read as read_text;
 pub use forwarded::Proxies;
 pub(crate) use http_client::Endpoint;
 pub(crate) use pem::PemFile;
 pub use rate_limiter::{ClientLimit, RateLimiter};
-pub use rights::{Need, need};
+pub use rights::{RequiredAccess, required_access};
 pub use tls::Tls;
 
 use crate::config::Settings;
@@ -65,13 +65,13 @@ pub struct Security {
     /// Which proxies say for whom they ask.
     pub proxies: Proxies,
     /// How often each may ask, where that is limited.
-    pub pacer: Option<RateLimiter>,
+    pub rate_limiter: Option<RateLimiter>,
     /// The record, where one is kept.
     pub audit: Option<Audit>,
     /// The access log, where one is kept.
     pub access_log: Option<AccessLog>,
     /// What is counted.
-    pub counts: Arc<Counts>,
+    pub counts: Arc<SecurityCounts>,
     /// Changes when files are to be read again now.
     reread: watch::Sender<()>,
 }
@@ -81,12 +81,12 @@ impl Security {
     ///
     /// # Errors
     /// The first file that is not there or not what it should be.
-    pub fn open(settings: &Settings, counts: Arc<Counts>) -> Result<Security, SecurityError> {
+    pub fn open(settings: &Settings, counts: Arc<SecurityCounts>) -> Result<Security, SecurityError> {
         Ok(Security {
             tls: Tls::open(&settings.tls, &counts)?,
             auth: Auth::open(&settings.auth, &counts)?,
             proxies: Proxies::new(&settings.server.proxies),
-            pacer: RateLimiter::new(&settings.rate),
+            rate_limiter: RateLimiter::new(&settings.rate),
             audit: Audit::open(&settings.audit, &counts)?,
             access_log: AccessLog::open(&settings.access_log, &counts)?,
             counts,

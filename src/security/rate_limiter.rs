@@ -1,5 +1,5 @@
 //! How often each client may ask: so many requests a second in the long run, and some at once after a time of silence (GCRA, the
-//! token bucket that is one moment in memory). However many clients come, it takes no more than a few megabytes.
+//! token bucket that is one moment in memory). However many clients come, it takes no requests than a few megabytes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,7 @@ impl RateLimiter {
     /// # Errors
     /// It has asked too often: the time after which it may again. That request is not counted.
     pub fn take(&self, client: &ClientKey, now: Instant) -> Result<(), Duration> {
-        self.take_more(client, 1, self.0.ahead, now)
+        self.take_requests(client, 1, self.0.ahead, now)
     }
 
     /// Counts the images of a request that was counted as one already. More images than the burst are taken where the client has been
@@ -70,13 +70,13 @@ impl RateLimiter {
             return Ok(());
         }
         let ahead = self.0.ahead.max(self.0.interval.saturating_mul(images));
-        self.take_more(client, images - 1, ahead, now)
+        self.take_requests(client, images - 1, ahead, now)
     }
 
-    fn take_more(
+    fn take_requests(
         &self,
         client: &ClientKey,
-        more: u32,
+        requests: u32,
         ahead: Duration,
         now: Instant,
     ) -> Result<(), Duration> {
@@ -85,8 +85,8 @@ impl RateLimiter {
             ClientKey::At(_) => &self.0.others,
         };
         let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
-        let theoretical_arrival = side.place(client, now);
-        let next = (*theoretical_arrival).max(now) + self.0.interval.saturating_mul(more);
+        let theoretical_arrival = side.theoretical_arrival_of(client, now);
+        let next = (*theoretical_arrival).max(now) + self.0.interval.saturating_mul(requests);
         let too_early = next.duration_since(now).saturating_sub(ahead);
         if too_early > Duration::ZERO {
             return Err(too_early);
@@ -108,7 +108,7 @@ impl RateLimiter {
 }
 
 impl Side {
-    fn place(&mut self, client: &ClientKey, now: Instant) -> &mut Instant {
+    fn theoretical_arrival_of(&mut self, client: &ClientKey, now: Instant) -> &mut Instant {
         if self.theoretical_arrival.len() >= MOST && !self.theoretical_arrival.contains_key(client) {
             if self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
                 // Who is even with the limit is as good as new.
@@ -127,13 +127,13 @@ impl Side {
 /// The limit of one client, as the extensions of its requests hold it: a stream counts each image by it.
 #[derive(Clone)]
 pub struct ClientLimit {
-    pacer: RateLimiter,
+    limiter: RateLimiter,
     client: ClientKey,
 }
 
 impl ClientLimit {
-    pub(super) fn new(pacer: RateLimiter, client: ClientKey) -> ClientLimit {
-        ClientLimit { pacer, client }
+    pub(super) fn new(limiter: RateLimiter, client: ClientKey) -> ClientLimit {
+        ClientLimit { limiter, client }
     }
 
     /// Counts one request.
@@ -141,7 +141,7 @@ impl ClientLimit {
     /// # Errors
     /// As [`RateLimiter::take`].
     pub fn take(&self) -> Result<(), Duration> {
-        self.pacer.take(&self.client, Instant::now())
+        self.limiter.take(&self.client, Instant::now())
     }
 
     /// Counts the images of a request that was counted as one already.
@@ -149,6 +149,6 @@ impl ClientLimit {
     /// # Errors
     /// As [`RateLimiter::take_images`].
     pub fn take_images(&self, images: usize) -> Result<(), Duration> {
-        self.pacer.take_images(&self.client, images, Instant::now())
+        self.limiter.take_images(&self.client, images, Instant::now())
     }
 }

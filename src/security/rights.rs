@@ -4,7 +4,7 @@ use crate::config::Role;
 
 /// What a method asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum RequiredAccess {
     /// Nothing: it tells nothing of images or patients, and probes and tools ask it before they could say who they are.
     Open,
     /// This role. The call counts as one request.
@@ -13,11 +13,11 @@ pub enum Need {
     RoleForImages(Role),
 }
 
-use Need::{Open, Role as Call, RoleForImages as Images};
+use RequiredAccess::{Open, Role as Call, RoleForImages as Images};
 use Role::{Admin, Infer, Interpret};
 
 /// A service and its methods.
-type Service = (&'static str, &'static [(&'static str, Need)]);
+type Service = (&'static str, &'static [(&'static str, RequiredAccess)]);
 
 /// Everything that may be asked. What is not here is refused to everyone: a new method needs a line.
 const TABLE: &[Service] = &[
@@ -70,11 +70,11 @@ const TABLE: &[Service] = &[
 ];
 
 /// What `/SERVICE/METHOD` needs; `None`: nobody may ask it.
-pub fn need(path: &str) -> Option<Need> {
+pub fn required_access(path: &str) -> Option<RequiredAccess> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     let (_, methods) = TABLE.iter().find(|(name, _)| *name == service)?;
     methods
         .iter()
         .find(|(name, _)| *name == method)
-        .map(|&(_, need)| need)
+        .map(|&(_, access)| access)
 }

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 
 use super::certificate;
-use super::counts::Counts;
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::file_watch::{self, ContentDigest};
 use super::pem::PemFile;
@@ -27,11 +27,11 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 pub struct Tls {
     settings: Arc<config::Tls>,
     current: Arc<RwLock<Current>>,
-    counts: Arc<Counts>,
+    counts: Arc<SecurityCounts>,
 }
 
 struct Current {
-    print: ContentDigest,
+    digest: ContentDigest,
     /// For gRPC: client certificates are asked for where the settings say so.
     grpc: Arc<ServerConfig>,
     /// The same for HTTP/JSON.
@@ -45,7 +45,7 @@ impl Tls {
     ///
     /// # Errors
     /// A file that is not there, holds no certificate or key, or a key that is not the certificate's.
-    pub fn open(settings: &config::Tls, counts: &Arc<Counts>) -> Result<Option<Tls>, SecurityError> {
+    pub fn open(settings: &config::Tls, counts: &Arc<SecurityCounts>) -> Result<Option<Tls>, SecurityError> {
         if !settings.on() {
             return Ok(None);
         }
@@ -89,13 +89,13 @@ impl Tls {
 
     /// Takes the files over where they have changed.
     fn look(&self) -> Result<bool, SecurityError> {
-        let print = self
+        let digest = self
             .current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .print
+            .digest
             .clone();
-        let Some(new) = load(&self.settings, Some(&print), &self.counts)? else {
+        let Some(new) = load(&self.settings, Some(&digest), &self.counts)? else {
             return Ok(false);
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -107,7 +107,7 @@ impl Tls {
 fn load(
     settings: &config::Tls,
     old: Option<&ContentDigest>,
-    counts: &Counts,
+    counts: &SecurityCounts,
 ) -> Result<Option<Current>, SecurityError> {
     let cert = PemFile::read("tls.cert", &settings.cert)?;
     let key = PemFile::read("tls.key", &settings.key)?;
@@ -115,13 +115,13 @@ fn load(
         true => None,
         false => Some(PemFile::read("tls.client_ca", &settings.client_ca)?),
     };
-    let print = ContentDigest::of(
+    let digest = ContentDigest::compute(
         [&cert, &key]
             .into_iter()
             .chain(&client_ca)
             .map(|file| &file.bytes[..]),
     );
-    if old == Some(&print) {
+    if old == Some(&digest) {
         return Ok(None);
     }
     let builder = || {
@@ -170,7 +170,7 @@ fn load(
     let ends = certificate::ends(&chain[0]).ok_or_else(|| cert.refuse("its first certificate has no end"))?;
     counts.certificate_ends(ends);
     Ok(Some(Current {
-        print,
+        digest,
         grpc: Arc::new(grpc),
         http: Arc::new(http),
         admin: Arc::new(admin),

@@ -39,27 +39,27 @@ struct Admin {
     ready: watch::Receiver<bool>,
 }
 
-/// Answers until `stop` ends, over TLS where that is for this port. Without `trust` nobody could say who asks, and the log's level cannot be
+/// Answers until `stop` ends, over TLS where that is for this port. Without `security` nobody could say who asks, and the log's level cannot be
 /// changed here.
 ///
 /// # Errors
 /// None today: a connection that cannot be accepted is tried again.
 pub async fn serve(
     listener: TcpListener,
-    trust: Option<Security>,
+    security: Option<Security>,
     telemetry: Telemetry,
     ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let counts = telemetry.trust().clone();
-    let tls = trust.as_ref().and_then(|trust| trust.tls.clone());
+    let counts = telemetry.security_counts().clone();
+    let tls = security.as_ref().and_then(|security| security.tls.clone());
     let mut router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readiness))
         .with_state(Admin { telemetry, ready });
-    if let Some(trust) = trust {
-        router = router.merge(log_level::router(trust));
+    if let Some(security) = security {
+        router = router.merge(log_level::router(security));
     }
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();

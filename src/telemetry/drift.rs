@@ -15,7 +15,7 @@ pub(super) struct Drift {
     /// Kolmogorov's and Smirnov's distance, in [0, 1]. As both sides are binned it is a little too small, never too large.
     pub(super) distance: f64,
     /// What it stays below in 95 % of cases where both are alike, and every image stands for itself.
-    pub(super) usual: f64,
+    pub(super) critical: f64,
 }
 
 impl Reference {
@@ -33,7 +33,7 @@ impl Reference {
             .collect();
         Some(Drift {
             distance: kolmogorov_smirnov(&self.bins, &window)?,
-            usual: ks_critical_value(self.bins.len(), window.len()),
+            critical: ks_critical_value(self.bins.len(), window.len()),
         })
     }
 }

@@ -140,14 +140,14 @@ impl Instruments {
 }
 
 /// What is read of every served model: name, unit, meaning, and how it is read at this time.
-type OfModel = (
+type ModelMetric = (
     &'static str,
     &'static str,
     &'static str,
     fn(&Served, Duration) -> Option<f64>,
 );
 
-const GAUGES: [OfModel; 10] = [
+const GAUGES: [ModelMetric; 10] = [
     (
         "sagate_accepted_ratio",
         "1",
@@ -173,10 +173,10 @@ const GAUGES: [OfModel; 10] = [
         |served, now| Some(served.drift(now)?.distance),
     ),
     (
-        "sagate_mu_usual_drift_ratio",
+        "sagate_mu_drift_critical_ratio",
         "1",
         "What that difference stays below in 95 % of cases where both are alike.",
-        |served, now| Some(served.drift(now)?.usual),
+        |served, now| Some(served.drift(now)?.critical),
     ),
     (
         "sagate_queue_entries",
@@ -210,7 +210,7 @@ const GAUGES: [OfModel; 10] = [
     ),
 ];
 
-const COUNTERS: [OfModel; 4] = [
+const COUNTERS: [ModelMetric; 4] = [
     (
         "sagate_model_restarts_total",
         "{restart}",
@@ -242,12 +242,12 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
     for (name, unit, help, read) in GAUGES {
         let builder = meter.f64_observable_gauge(name).with_unit(unit);
         let builder = builder.with_description(help);
-        builder.with_callback(of_each(models, read)).build();
+        builder.with_callback(observe_each(models, read)).build();
     }
     for (name, unit, help, read) in COUNTERS {
         let builder = meter.f64_observable_counter(name).with_unit(unit);
         let builder = builder.with_description(help);
-        builder.with_callback(of_each(models, read)).build();
+        builder.with_callback(observe_each(models, read)).build();
     }
     observe_limits(meter, models);
     observe_required(meter, models);
@@ -258,7 +258,7 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .with_description("gRPC calls that are being worked on.")
         .with_callback(move |observer| {
             for rpc in Rpc::ALL {
-                observer.observe(in_flight.of(rpc), &[KeyValue::new("method", rpc.name())]);
+                observer.observe(in_flight.count(rpc), &[KeyValue::new("method", rpc.name())]);
             }
         })
         .build();
@@ -329,7 +329,7 @@ fn observe_required(meter: &Meter, models: &Arc<Models>) {
 }
 
 /// Reads every served model's value, under the model's labels.
-fn of_each(
+fn observe_each(
     models: &Arc<Models>,
     read: fn(&Served, Duration) -> Option<f64>,
 ) -> impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static {

@@ -10,6 +10,7 @@
 
 pub mod admin;
 mod call;
+mod counters;
 mod drift;
 mod instruments;
 mod log_level;
@@ -20,9 +21,8 @@ pub mod phases;
 mod process;
 mod request_id;
 mod rpc;
-mod tally;
+mod security;
 mod traces;
-mod trust;
 mod window;
 
 use std::collections::BTreeMap;
@@ -39,17 +39,17 @@ use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 
 pub use call::{Call, Decided, ImageCall};
+pub use counters::Statistics;
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
 pub use process::cpu_seconds;
 pub use request_id::{LONGEST_ID, is_request_id};
 pub use rpc::{Rpc, code_name};
-pub use tally::Statistics;
-pub use window::{Judged, Window, WindowView};
+pub use window::{DecisionRecord, Window, WindowView};
 
 use crate::config;
 use crate::engine::{Comparison, Instances, Observer, QueueLimits};
-use crate::security::{Counts as TrustCounts, SecurityError};
+use crate::security::{SecurityCounts, SecurityError};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
@@ -66,7 +66,7 @@ pub struct Telemetry(Arc<Inner>);
 struct Inner {
     models: Arc<Models>,
     in_flight: Arc<InFlight>,
-    trust: Arc<TrustCounts>,
+    security_counts: Arc<SecurityCounts>,
     instruments: Instruments,
     traces: Option<Traces>,
     meters: SdkMeterProvider,
@@ -128,13 +128,13 @@ impl Telemetry {
         let in_flight = Arc::new(InFlight::default());
         let instruments = Instruments::new(&meter, &models);
         instruments::observe(&meter, &models, &in_flight, runtime);
-        let trust = Arc::new(TrustCounts::default());
-        trust::observe(&meter, &trust);
+        let security_counts = Arc::new(SecurityCounts::default());
+        security::observe(&meter, &security_counts);
         process::observe(&meter);
         Ok(Telemetry(Arc::new(Inner {
             models,
             in_flight,
-            trust,
+            security_counts,
             instruments,
             traces,
             meters,
@@ -197,8 +197,8 @@ impl Telemetry {
     }
 
     /// Where handshakes, refusals and audit lines are counted.
-    pub fn trust(&self) -> &Arc<TrustCounts> {
-        &self.0.trust
+    pub fn security_counts(&self) -> &Arc<SecurityCounts> {
+        &self.0.security_counts
     }
 
     /// Every metric in Prometheus' text form.
@@ -288,7 +288,7 @@ impl Observer for Telemetry {
 
     fn batch_begins(&self, model: &ModelId, images: usize) {
         let served = self.0.models.get(model);
-        served.tally.batch();
+        served.counters.batch();
         let instrument = &self.0.instruments.batch_images;
         instrument.record(images as u64, &served.labels.model);
     }

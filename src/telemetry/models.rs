@@ -10,9 +10,9 @@ use opentelemetry::{KeyValue, Value};
 use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::Reason;
 
+use super::counters::{ModelCounters, Statistics};
 use super::drift::{Drift, Reference};
 use super::phases::Phase;
-use super::tally::{Statistics, Tally};
 use super::window::Window;
 
 const UNKNOWN: &str = "unknown";
@@ -77,7 +77,7 @@ pub(super) struct Served {
     pub(super) sam: Clock,
     /// `None` without a calibration; a model that is loaded again may have another one.
     reference: Mutex<Option<Reference>>,
-    pub(super) tally: Tally,
+    pub(super) counters: ModelCounters,
     window: Mutex<Window>,
 }
 
@@ -92,7 +92,7 @@ pub(super) struct Labels {
     pub(super) reject: Vec<KeyValue>,
     pub(super) soft_dice: Vec<KeyValue>,
     pub(super) object: Vec<KeyValue>,
-    pub(super) rehearsed: Vec<KeyValue>,
+    pub(super) quality: Vec<KeyValue>,
     phases: Vec<Vec<KeyValue>>,
     reasons: Vec<Vec<KeyValue>>,
 }
@@ -189,7 +189,7 @@ impl Served {
             forward: Clock::default(),
             qc: Clock::default(),
             sam: Clock::default(),
-            tally: Tally::default(),
+            counters: ModelCounters::default(),
             window: Mutex::new(Window::new(span)),
         }
     }
@@ -217,7 +217,8 @@ impl Served {
 
     pub(super) fn statistics(&self) -> Statistics {
         let counts = self.counts();
-        self.tally.read(counts.accepted + counts.rejected, counts.failed)
+        self.counters
+            .read(counts.accepted + counts.rejected, counts.failed)
     }
 
     pub(super) fn queue(&self) -> Queue {
@@ -265,7 +266,7 @@ impl Labels {
             reject: with("outcome", "reject".into()),
             soft_dice: with("score", "soft_dice".into()),
             object: with("score", "object".into()),
-            rehearsed: with("score", "rehearsed".into()),
+            quality: with("score", "quality".into()),
             phases: Phase::ALL.map(|phase| with("phase", phase.name().into())).into(),
             reasons: Reason::ALL
                 .map(|reason| with("reason", shared(reason.to_string())))

@@ -114,7 +114,7 @@ impl Rpc {
     }
 
     /// The call of the path `/SERVICE/METHOD`; `None`: it is not counted.
-    pub fn of_path(path: &str) -> Option<Rpc> {
+    pub fn from_path(path: &str) -> Option<Rpc> {
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
         let is = |rpc: &Rpc| rpc.name() == method && rpc.service() == service;
         Rpc::ALL.into_iter().find(is)
@@ -169,7 +169,7 @@ pub(super) fn names(code: Code) -> (&'static str, &'static str) {
 }
 
 /// Whether a code says that the server was at fault, by OpenTelemetry's conventions for gRPC servers.
-pub(super) fn servers_fault(code: Code) -> bool {
+pub(super) fn is_server_error(code: Code) -> bool {
     matches!(
         code,
         Code::Unknown

@@ -17,7 +17,7 @@ use tonic::Code;
 use super::call::Decided;
 use super::phases::Phases;
 use super::request_id::is_request_id;
-use super::rpc::{Rpc, servers_fault};
+use super::rpc::{Rpc, is_server_error};
 
 const STATUS_CODE: &str = "rpc.grpc.status_code";
 
@@ -163,7 +163,7 @@ impl Traces {
 
 /// A caller's mistake is no error of this server's. No text: it could repeat what was sent.
 fn set_status(span: &mut Span, code: Code) {
-    if servers_fault(code) {
+    if is_server_error(code) {
         span.set_status(Status::error(""));
     }
 }

@@ -13,7 +13,7 @@ pub(super) const MU_BINS: usize = 20;
 
 /// A decision as the window sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Judged {
+pub struct DecisionRecord {
     /// Whether the image was let through.
     pub accept: bool,
     /// Its score; what is not finite is left out of means and histograms.
@@ -65,11 +65,11 @@ pub struct Window {
 struct Slot {
     /// Which sixtieth since the start this is; another one under the same place in the ring is too old to count.
     epoch: u64,
-    tally: Tally,
+    counters: WindowCounters,
 }
 
 #[derive(Debug, Clone)]
-struct Tally {
+struct WindowCounters {
     images: u64,
     accepted: u64,
     pixels: u64,
@@ -88,7 +88,7 @@ impl Window {
     pub fn new(span: Duration) -> Window {
         let empty = Slot {
             epoch: 0,
-            tally: Tally::new(),
+            counters: WindowCounters::new(),
         };
         Window {
             slot: span.max(Duration::from_secs(1)) / SLOTS as u32,
@@ -98,24 +98,24 @@ impl Window {
     }
 
     /// Counts a decision made at `now`.
-    pub fn judged(&mut self, now: Duration, judged: &Judged) {
-        self.tally(now).judged(judged);
+    pub fn record(&mut self, now: Duration, decision: &DecisionRecord) {
+        self.counters(now).record(decision);
     }
 
     /// Counts a batch that ended at `now`: what network and scores took.
     pub fn batch(&mut self, now: Duration, forward: Duration, qc: Duration) {
-        let tally = self.tally(now);
-        tally.forward += forward.as_secs_f64();
-        tally.qc += qc.as_secs_f64();
+        let counters = self.counters(now);
+        counters.forward += forward.as_secs_f64();
+        counters.qc += qc.as_secs_f64();
     }
 
     /// What happened until `now`, within the span.
     pub fn view(&self, now: Duration) -> WindowView {
         let newest = self.epoch(now);
         let oldest = newest.saturating_sub(SLOTS - 1);
-        let mut total = Tally::new();
+        let mut total = WindowCounters::new();
         let within = self.slots.iter().filter(|slot| slot.epoch >= oldest);
-        within.for_each(|slot| total.merge(&slot.tally));
+        within.for_each(|slot| total.merge(&slot.counters));
         let begun = self.slot.as_secs_f64() * oldest as f64;
         total.view((now.as_secs_f64() - begun).max(0.0))
     }
@@ -125,22 +125,22 @@ impl Window {
         ((now.as_nanos() / self.slot.as_nanos()) as u64).max(self.newest)
     }
 
-    fn tally(&mut self, now: Duration) -> &mut Tally {
+    fn counters(&mut self, now: Duration) -> &mut WindowCounters {
         self.newest = self.epoch(now);
         let slot = &mut self.slots[(self.newest % SLOTS) as usize];
         if slot.epoch != self.newest {
             *slot = Slot {
                 epoch: self.newest,
-                tally: Tally::new(),
+                counters: WindowCounters::new(),
             };
         }
-        &mut slot.tally
+        &mut slot.counters
     }
 }
 
-impl Tally {
-    fn new() -> Tally {
-        Tally {
+impl WindowCounters {
+    fn new() -> WindowCounters {
+        WindowCounters {
             images: 0,
             accepted: 0,
             pixels: 0,
@@ -155,24 +155,24 @@ impl Tally {
         }
     }
 
-    fn judged(&mut self, judged: &Judged) {
+    fn record(&mut self, decision: &DecisionRecord) {
         self.images += 1;
-        self.accepted += u64::from(judged.accept);
-        self.pixels += judged.pixels;
-        if judged.mu.is_finite() {
-            self.mu_sum += judged.mu;
-            self.mu[((judged.mu.max(0.0) * MU_BINS as f64) as usize).min(MU_BINS - 1)] += 1;
+        self.accepted += u64::from(decision.accept);
+        self.pixels += decision.pixels;
+        if decision.mu.is_finite() {
+            self.mu_sum += decision.mu;
+            self.mu[((decision.mu.max(0.0) * MU_BINS as f64) as usize).min(MU_BINS - 1)] += 1;
         }
-        if let Some(coverage) = judged.coverage {
+        if let Some(coverage) = decision.coverage {
             self.coverage_sum += coverage;
             self.with_coverage += 1;
         }
-        let took = judged.took.as_secs_f64();
+        let took = decision.took.as_secs_f64();
         self.latency[bucket(took)] += 1;
         self.slowest = self.slowest.max(took);
     }
 
-    fn merge(&mut self, other: &Tally) {
+    fn merge(&mut self, other: &WindowCounters) {
         self.images += other.images;
         self.accepted += other.accepted;
         self.pixels += other.pixels;

@@ -47,19 +47,19 @@ fn loaded(rig: &Rig) -> Vec<String> {
     let models = rig.engine.models();
     models
         .iter()
-        .map(|hosted| hosted.contract().id().to_string())
+        .map(|model| model.contract().id().to_string())
         .collect()
 }
 
 fn hash(rig: &Rig, version: u32) -> String {
-    let hosted = rig.engine.find("tiny", Some(version)).unwrap();
-    hosted.contract().hash().to_owned()
+    let model = rig.engine.find("tiny", Some(version)).unwrap();
+    model.contract().hash().to_owned()
 }
 
 /// The default answers.
 async fn answers(rig: &Rig) {
-    let hosted = rig.engine.find("", None).expect("the default is there");
-    ask(&hosted, &image(&hosted, 1, 48), &RequestContext::default())
+    let model = rig.engine.find("", None).expect("the default is there");
+    ask(&model, &image(&model, 1, 48), &RequestContext::default())
         .await
         .expect("the default answers");
     assert!(rig.engine.is_ready());

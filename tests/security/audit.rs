@@ -110,7 +110,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
         let method = method.rsplit('/').next().unwrap().to_owned();
         [
             text("client"),
-            text("proof"),
+            text("auth_method"),
             method,
             text("model"),
             text("request_id"),

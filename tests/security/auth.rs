@@ -10,7 +10,7 @@ use rcgen::SanType;
 use sagate::client::{Access, Client, ClientError};
 use sagate::proto::inference::infer_parameter::ParameterChoice;
 use sagate::proto::v1;
-use sagate::security::{Need, need};
+use sagate::security::{RequiredAccess, required_access};
 use serde_json::json;
 use tonic::{Code, Request, Status};
 
@@ -646,14 +646,20 @@ async fn the_table_has_every_method() {
             for service in &file.service {
                 for method in &service.method {
                     let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                    assert!(need(&path).is_some(), "src/trust/rights.rs lacks {path}");
+                    assert!(
+                        required_access(&path).is_some(),
+                        "src/security/rights.rs lacks {path}"
+                    );
                     methods += 1;
                 }
             }
         }
     }
     assert!(methods >= 10);
-    assert_eq!(need("/grpc.health.v1.Health/Check"), Some(Need::Open));
+    assert_eq!(
+        required_access("/grpc.health.v1.Health/Check"),
+        Some(RequiredAccess::Open)
+    );
     let place = place();
     let server = Server::start(&place, &[]);
     let mut grpc = tonic::client::Grpc::new(server.channel());

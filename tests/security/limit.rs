@@ -23,7 +23,7 @@ fn pacer(per_second: f64, burst: u64) -> RateLimiter {
 fn at(number: u64) -> ClientKey {
     // Each in a network of its own.
     let address = Ipv6Addr::from((0x2001_0db8u128 << 96) | (u128::from(number) << 64));
-    ClientKey::of(Some(SocketAddr::new(address.into(), 1)))
+    ClientKey::from_address(Some(SocketAddr::new(address.into(), 1)))
 }
 
 proptest! {
@@ -126,7 +126,7 @@ fn memory_is_bounded_however_many_come() {
 
 #[test]
 fn one_network_is_one_client() {
-    let key = |text: &str| ClientKey::of(Some(SocketAddr::new(text.parse().unwrap(), 9)));
+    let key = |text: &str| ClientKey::from_address(Some(SocketAddr::new(text.parse().unwrap(), 9)));
     assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
     assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
     assert_ne!(key("192.0.2.1"), key("192.0.2.2"));

@@ -39,7 +39,7 @@ fn found(proxies: &Proxies, from: &str, name: &'static str, lines: &[&str]) -> S
     for line in lines {
         headers.append(name, line.parse().unwrap());
     }
-    proxies.client(&peer(from), &headers).place()
+    proxies.client(&peer(from), &headers).display_address()
 }
 
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "2001:db8:1::/48", "192.0.2.7/32"];

@@ -69,7 +69,7 @@ async fn every_number_over_http() {
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.75"}}"#), 1.0);
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.8"}}"#), 2.0);
     is(&format!("sagate_mu_sum{{{TINY}}}"), 0.8);
-    for (score, sum) in [("soft_dice", 1.2), ("object", 1.8), ("rehearsed", 1.4)] {
+    for (score, sum) in [("soft_dice", 1.2), ("object", 1.8), ("quality", 1.4)] {
         let labels = format!(r#"model="tiny",score="{score}",version="1""#);
         is(&format!("sagate_confidence_count{{{labels}}}"), 2.0);
         is(&format!("sagate_confidence_sum{{{labels}}}"), sum);
@@ -83,7 +83,7 @@ async fn every_number_over_http() {
     is("sagate_queue_bytes_limit", (1u64 << 30) as f64);
     // mu was 0.8 and 0, the calibration's is 0.7 and 0.8: half of the images lie below all of it.
     is(&format!("sagate_mu_drift_ratio{{{TINY}}}"), 0.5);
-    is(&format!("sagate_mu_usual_drift_ratio{{{TINY}}}"), 1.0);
+    is(&format!("sagate_mu_drift_critical_ratio{{{TINY}}}"), 1.0);
     is(&format!("sagate_batch_images_sum{{{TINY}}}"), 2.0);
     is(&format!("sagate_forward_seconds_total{{{TINY}}}"), 0.03);
     is(&format!("sagate_qc_seconds_total{{{TINY}}}"), 0.01);
@@ -270,7 +270,7 @@ async fn a_caller_cannot_add_labels() {
     assert_eq!(lines(text), once);
 }
 
-/// What is not finite is counted, and spoils no mean.
+/// A score that is not finite is counted, but left out of the means.
 #[tokio::test]
 async fn a_score_that_is_no_number() {
     let telemetry = start("");
@@ -294,7 +294,7 @@ async fn mu_drifts_from_the_calibration() {
     let drift = |telemetry: &Telemetry| {
         let text = telemetry.render().unwrap();
         let of = |name: &str| value(&text, &format!("{name}{{{TINY}}}"));
-        of("sagate_mu_drift_ratio").zip(of("sagate_mu_usual_drift_ratio"))
+        of("sagate_mu_drift_ratio").zip(of("sagate_mu_drift_critical_ratio"))
     };
     let alike = calibrated("", &calibration);
     assert_eq!(drift(&alike), None);

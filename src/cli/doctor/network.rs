@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
-use crate::client::{Access, BlockingClient, ClientError, ServerUrl, Serving};
+use crate::client::{Access, BlockingClient, ClientError, HealthStatus, ServerUrl};
 use crate::config::Settings;
 use crate::security::Tls;
 
@@ -68,7 +68,7 @@ fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
         return false;
     };
     match BlockingClient::health(&url, &Access::default(), "sagate.v1.QualityControl", PATIENCE) {
-        Ok(Serving::Serving | Serving::NotServing) => true,
+        Ok(HealthStatus::Serving | HealthStatus::NotServing) => true,
         // It speaks TLS, with a certificate that this machine's authorities know nothing of.
         Err(ClientError::Untrusted { .. }) => encrypted,
         Ok(_) | Err(_) => false,

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::grpc::error::ServiceError;
-use crate::security::{AccessRecord, Need, Peer, Security, need};
+use crate::security::{AccessRecord, Peer, RequiredAccess, Security, required_access};
 use crate::telemetry::code_name;
 
 /// Puts a [`Guard`] around a service.
@@ -52,20 +52,20 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let trust = &self.trust;
         let path = request.uri().path();
-        let needed = need(path);
-        if needed == Some(Need::Open) {
+        let needed = required_access(path);
+        if needed == Some(RequiredAccess::Open) {
             return Box::pin(self.inner.call(request));
         }
         let peer = request.extensions().get::<Peer>();
         let asked = trust
             .audit
             .as_ref()
-            .map(|audit| audit.asked(needed.map(|_| path), peer));
+            .map(|audit| audit.begin(needed.map(|_| path), peer));
         let admitted = match needed {
             // No service has it, or the table was forgotten; the caller sees no difference.
             None => Err(ServiceError::NoMethod),
             Some(needed) => trust
-                .admit(needed, request.headers(), peer)
+                .authorize(needed, request.headers(), peer)
                 .map_err(ServiceError::from),
         };
         let (client, pace) = match admitted {
@@ -79,11 +79,11 @@ where
         };
         let extensions = request.extensions_mut();
         if let Some(asked) = &asked {
-            asked.by(&client);
+            asked.set_client(&client);
             extensions.insert(asked.clone());
         }
         if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
-            record.by(&client);
+            record.set_client(&client);
         }
         if let Some(pace) = pace {
             extensions.insert(pace);

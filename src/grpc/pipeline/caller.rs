@@ -8,13 +8,13 @@ use crate::engine;
 use crate::engine::RequestContext;
 use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::deadline::deadline;
-use crate::security::{Client, ClientKey, ClientLimit, Refusal, Security};
+use crate::security::{ClientIdentity, ClientKey, ClientLimit, Refusal, Security};
 
 /// Who sends a request.
 #[derive(Clone)]
 pub(crate) struct Caller {
     /// Who was let in, with its roles.
-    pub client: Client,
+    pub client: ClientIdentity,
     /// What the engine is told of it; how urgent an image is, the image's own options say.
     pub request_context: RequestContext,
     /// The rate limit that its images count against, where there is one.
@@ -23,7 +23,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// A client that was let in.
-    pub fn new(client: Client, pace: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
+    pub fn new(client: ClientIdentity, pace: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
         let name = match client.key() {
             ClientKey::Named(name) => format!("name {name}"),
             ClientKey::At(Some(address)) => address.to_string(),

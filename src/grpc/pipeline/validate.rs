@@ -71,10 +71,13 @@ pub(crate) fn order(
     options: &v1::SegmentationOptions,
 ) -> Result<Order, ServiceError> {
     let (name, version) = named(options.model.as_ref());
-    let Route { hosted, shadow } = context.engine.route(name, version, &request_id)?;
+    let Route {
+        model: hosted,
+        shadow,
+    } = context.engine.route(name, version, &request_id)?;
     let (policy, form, priority) = wishes(options, &context.policy)?;
     if priority == Priority::Urgent {
-        context.trust.demand(&caller.client, Role::Urgent)?;
+        context.trust.require_role(&caller.client, Role::Urgent)?;
     }
     Ok(Order {
         request_id,

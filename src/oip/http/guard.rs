@@ -16,7 +16,7 @@ use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::call_start::Begun;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
-use crate::security::{AccessRecord, Need, Peer, need};
+use crate::security::{AccessRecord, Peer, RequiredAccess, required_access};
 use crate::telemetry::{Rpc, code_name};
 
 /// What a path asks of its caller.
@@ -28,7 +28,7 @@ pub(crate) struct Guarded {
     /// The same as a path of gRPC.
     method: String,
     /// `None`: nobody may ask it.
-    need: Option<Need>,
+    need: Option<RequiredAccess>,
 }
 
 impl Guarded {
@@ -38,7 +38,7 @@ impl Guarded {
         Guarded {
             inference: inference.clone(),
             rpc: Some(rpc),
-            need: need(&method),
+            need: required_access(&method),
             method,
         }
     }
@@ -48,7 +48,7 @@ impl Guarded {
         Guarded {
             inference: inference.clone(),
             rpc: None,
-            need: Some(Need::Role(Role::Infer)),
+            need: Some(RequiredAccess::Role(Role::Infer)),
             method: String::new(),
         }
     }
@@ -72,9 +72,9 @@ pub(crate) async fn guard(
     if let Some(record) = request.extensions().get::<Arc<AccessRecord>>()
         && guarded.rpc.is_some()
     {
-        record.of_method(&guarded.method);
+        record.set_method(&guarded.method);
     }
-    if guarded.need == Some(Need::Open) {
+    if guarded.need == Some(RequiredAccess::Open) {
         return answer(&guarded, request, next).await;
     }
     let peer = request.extensions().get::<Peer>().cloned();
@@ -82,11 +82,11 @@ pub(crate) async fn guard(
     let asked = trust
         .audit
         .as_ref()
-        .map(|audit| audit.asked(method, peer.as_ref()));
+        .map(|audit| audit.begin(method, peer.as_ref()));
     let admitted = match guarded.need {
         None => Err(ServiceError::NoMethod),
         Some(needed) => trust
-            .admit(needed, request.headers(), peer.as_ref())
+            .authorize(needed, request.headers(), peer.as_ref())
             .map_err(ServiceError::from),
     };
     let (client, pace) = match admitted {
@@ -100,11 +100,11 @@ pub(crate) async fn guard(
     };
     let extensions = request.extensions_mut();
     if let Some(asked) = &asked {
-        asked.by(&client);
+        asked.set_client(&client);
         extensions.insert(asked.clone());
     }
     if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
-        record.by(&client);
+        record.set_client(&client);
     }
     let time = guarded.inference.time();
     let deadline = time.and_then(|time| Instant::now().checked_add(time));

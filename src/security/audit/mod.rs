@@ -1,13 +1,13 @@
 //! The audit log: one JSON line a request, who asked what of which model and how it ended. Nothing of the image but its hash, nothing
 //! of the answer but the decision.
 
-mod asked;
+mod record;
 
 use std::sync::Arc;
 
-pub use asked::{AuditRecord, Image};
+pub use record::{AuditRecord, Image};
 
-use super::counts::Counts;
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::line_log::{Destination, LineLog};
 use crate::config;
@@ -21,7 +21,10 @@ impl Audit {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn open(settings: &config::Audit, counts: &Arc<Counts>) -> Result<Option<Audit>, SecurityError> {
+    pub fn open(
+        settings: &config::Audit,
+        counts: &Arc<SecurityCounts>,
+    ) -> Result<Option<Audit>, SecurityError> {
         if settings.file.as_os_str().is_empty() {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::Destination;
 
 /// How often it is told that lines are lost.
-const TELL: Duration = Duration::from_secs(60);
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) struct Log {
     destination: Destination,
@@ -21,7 +21,7 @@ pub(super) struct Log {
     /// The last line broke off in its middle.
     torn: bool,
     lost: u64,
-    told: Option<Instant>,
+    last_report: Option<Instant>,
 }
 
 impl Log {
@@ -34,7 +34,7 @@ impl Log {
             regular,
             torn: false,
             lost: 0,
-            told: None,
+            last_report: None,
         })
     }
 
@@ -49,10 +49,13 @@ impl Log {
             Ok(()) => true,
             Err(error) => {
                 self.lost += 1;
-                if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+                if self
+                    .last_report
+                    .is_none_or(|then| then.elapsed() >= REPORT_INTERVAL)
+                {
                     let Destination { name, path, .. } = &self.destination;
                     tracing::error!(lost = self.lost, %error, "the {name} cannot be written: {}", path.display());
-                    self.told = Some(Instant::now());
+                    self.last_report = Some(Instant::now());
                 }
                 false
             }

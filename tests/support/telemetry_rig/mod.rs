@@ -116,7 +116,7 @@ pub fn everything(telemetry: &Telemetry) {
         mask_dice: 0.9,
     };
     telemetry.shadowed(&model, &alike);
-    telemetry.trust().certificate_ends(1_800_000_000);
+    telemetry.security_counts().certificate_ends(1_800_000_000);
 }
 
 /// The admin port, served by this process.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::Audit;
-use crate::security::client::{AuthMethod, Client, Peer};
+use crate::security::client::{AuthMethod, ClientIdentity, Peer};
 
 /// One call. Each of its images leaves a line; where it has none, the call itself leaves one when the last that holds it lets go. So
 /// none is without.
@@ -20,7 +20,7 @@ pub struct AuditRecord {
     log_level: OnceLock<&'static str>,
     client: OnceLock<(Arc<str>, AuthMethod)>,
     code: Mutex<&'static str>,
-    told: AtomicBool,
+    has_line: AtomicBool,
 }
 
 /// What is known of one image of a call.
@@ -42,7 +42,7 @@ struct Line<'a> {
     /// UTC, RFC 3339.
     time: String,
     client: Option<&'a str>,
-    proof: &'static str,
+    auth_method: &'static str,
     peer: Option<String>,
     /// The trusted proxy that said where the peer is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ struct Line<'a> {
 
 impl Audit {
     /// A call begins. `method` is `SERVICE/METHOD`, one that is served; `None`: something else.
-    pub fn asked(&self, method: Option<&str>, peer: Option<&Peer>) -> Arc<AuditRecord> {
+    pub fn begin(&self, method: Option<&str>, peer: Option<&Peer>) -> Arc<AuditRecord> {
         Arc::new(AuditRecord {
             audit: self.clone(),
             method: method.unwrap_or("unknown").trim_start_matches('/').to_owned(),
@@ -67,15 +67,15 @@ impl Audit {
             log_level: OnceLock::new(),
             client: OnceLock::new(),
             code: Mutex::new("CANCELLED"),
-            told: AtomicBool::new(false),
+            has_line: AtomicBool::new(false),
         })
     }
 }
 
 impl AuditRecord {
     /// Who it is of.
-    pub fn by(&self, client: &Client) {
-        let _ = self.client.set((client.name.clone(), client.proof));
+    pub fn set_client(&self, client: &ClientIdentity) {
+        let _ = self.client.set((client.name.clone(), client.auth_method));
     }
 
     /// Which level the log shall have, by this call.
@@ -90,7 +90,7 @@ impl AuditRecord {
 
     /// One of its images ended.
     pub fn image(&self, image: Image<'_>, code: &'static str) {
-        self.told.store(true, Relaxed);
+        self.has_line.store(true, Relaxed);
         self.line(image, code);
     }
 
@@ -99,8 +99,10 @@ impl AuditRecord {
         let line = Line {
             time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
             client: client.map(|(name, _)| &**name),
-            proof: client.map_or(AuthMethod::None, |&(_, proof)| proof).name(),
-            peer: self.peer.as_ref().map(Peer::place),
+            auth_method: client
+                .map_or(AuthMethod::None, |&(_, auth_method)| auth_method)
+                .name(),
+            peer: self.peer.as_ref().map(Peer::display_address),
             proxy: self.peer.as_ref().and_then(|peer| peer.proxy),
             method: &self.method,
             model: image.model,
@@ -121,7 +123,7 @@ impl AuditRecord {
 
 impl Drop for AuditRecord {
     fn drop(&mut self) {
-        if !self.told.load(Relaxed) {
+        if !self.has_line.load(Relaxed) {
             let code = *self.code.lock().unwrap_or_else(PoisonError::into_inner);
             self.line(Image::default(), code);
         }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use crate::security::{Counts, Handshake};
+use crate::security::{Handshake, SecurityCounts};
 
 /// Registers them.
-pub(super) fn observe(meter: &Meter, counts: &Arc<Counts>) {
+pub(super) fn observe(meter: &Meter, counts: &Arc<SecurityCounts>) {
     let counter = |name, unit, help| {
         let builder = meter.u64_observable_counter(name).with_unit(unit);
         builder.with_description(help)
     };
-    let of = |counts: &Arc<Counts>| Arc::clone(counts);
+    let of = |counts: &Arc<SecurityCounts>| Arc::clone(counts);
     let counted = of(counts);
     counter(
         "sagate_tls_handshakes_total",

@@ -8,7 +8,7 @@ use super::phases::{Phase, Phases};
 
 /// What adds up.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct ModelCounters {
     answered: Clock,
     failed: Clock,
     phases: [Clock; Phase::ALL.len()],
@@ -42,7 +42,7 @@ impl Statistics {
     }
 }
 
-impl Tally {
+impl ModelCounters {
     pub(super) fn batch(&self) {
         self.batches.fetch_add(1, Relaxed);
     }
