@@ -1,5 +1,4 @@
-//! Whether a request may go on: who asks, whether that one may, and whether it asks too often. What speaks HTTP asks here, whatever
-//! its protocol is.
+//! Authorization of requests: authentication, roles and rate limit, for all protocols.
 
 use std::time::Duration;
 
@@ -12,32 +11,32 @@ use super::rights::RequiredAccess;
 use super::{AuthMethod, Security};
 use crate::config::Role;
 
-/// Why a request goes no further.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The caller shows something that is not believed, or nothing where something is needed.
+    /// Invalid credentials, or none where some are required.
     #[error(transparent)]
     Unauthenticated(#[from] Unauthenticated),
-    /// The caller may not.
+    /// The caller lacks a role.
     #[error("this needs the role `{}`, which {client} has not", role.name())]
     Forbidden {
-        /// Who asks.
+        /// The caller.
         client: String,
-        /// What it would need.
+        /// The required role.
         role: Role,
     },
-    /// The caller asks too often.
+    /// The rate limit is exceeded.
     #[error(
         "too many requests of this client (settings rate.per_second, rate.burst); the next is taken in {:.3} s", wait.as_secs_f64()
     )]
     TooOften {
-        /// When the next one is taken.
+        /// Time until the next request is accepted.
         wait: Duration,
     },
 }
 
 impl Refusal {
-    /// A constant for it, as errors and metrics have it.
+    /// Constant for errors and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Refusal::Unauthenticated(_) => "UNAUTHENTICATED",
@@ -48,10 +47,11 @@ impl Refusal {
 }
 
 impl Security {
-    /// Who asks, by headers and connection, and the limit that counts it. Counts the request where `access` says so.
+    /// Authenticates the caller by headers and connection, and checks its role and rate limit. Returns the caller and its limit. Counts the
+    /// request against the limit where `access` requires that.
     ///
     /// # Errors
-    /// Why it goes no further; that is counted.
+    /// The refusal, which is counted.
     pub fn authorize(
         &self,
         access: RequiredAccess,
@@ -65,7 +65,7 @@ impl Security {
         result
     }
 
-    /// Asks for a role that only a part of a request needs. A refusal is counted.
+    /// Checks a role that only a part of a request needs. A refusal is counted.
     ///
     /// # Errors
     /// As of [`ClientIdentity::require_role`].
@@ -91,7 +91,7 @@ impl Security {
         let client = match self.auth.identify(headers, peer) {
             Ok(client) => client,
             Err(denied) => {
-                // Whoever tries tokens out is counted by where it sits.
+                // Failed authentication counts against the address, which limits guessing.
                 count(limit(ClientKey::from_address(peer.map(|peer| peer.address))).as_ref())?;
                 return Err(denied.into());
             }
@@ -112,10 +112,10 @@ impl Security {
 }
 
 impl ClientIdentity {
-    /// Asks for a role.
+    /// Checks a role.
     ///
     /// # Errors
-    /// The caller has it not: [`Refusal::Unauthenticated`] where it has said no name, [`Refusal::Forbidden`] where it has.
+    /// The caller lacks it: [`Refusal::Unauthenticated`] if it is anonymous, else [`Refusal::Forbidden`].
     fn require_role(&self, role: Role) -> Result<(), Refusal> {
         if self.roles.has(role) {
             return Ok(());

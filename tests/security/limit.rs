@@ -111,7 +111,7 @@ fn memory_is_bounded_however_many_come() {
     for number in 0..200_000 {
         let _ = pacer.take(&at(number), now);
     }
-    assert!(pacer.remembered() <= 65_536, "{}", pacer.remembered());
+    assert!(pacer.tracked_clients() <= 65_536, "{}", pacer.tracked_clients());
     // Those beyond the bound share one limit, and are refused rather than let through.
     assert!(pacer.take(&at(300_000), now).is_err());
     // A client with a name is none of them.
@@ -121,7 +121,7 @@ fn memory_is_bounded_however_many_come() {
     // After a time of silence there is room again.
     let later = now + Duration::from_secs(60);
     assert!(pacer.take(&at(300_001), later).is_ok());
-    assert!(pacer.remembered() < 10, "{}", pacer.remembered());
+    assert!(pacer.tracked_clients() < 10, "{}", pacer.tracked_clients());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A request on its way to its line.
+//! Audit record of one call.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,29 +10,28 @@ use serde::Serialize;
 use super::Audit;
 use crate::security::client::{AuthMethod, ClientIdentity, Peer};
 
-/// One call. Each of its images leaves a line; where it has none, the call itself leaves one when the last that holds it lets go. So
-/// none is without.
+/// Audit record of one call. It writes a line per image; a call without images writes one line when the last reference is dropped.
 pub struct AuditRecord {
     audit: Audit,
     method: String,
     peer: Option<Peer>,
-    /// The level that the log shall have, where that is asked for.
+    /// Requested log level, in calls that set it.
     log_level: OnceLock<&'static str>,
     client: OnceLock<(Arc<str>, AuthMethod)>,
     code: Mutex<&'static str>,
     has_line: AtomicBool,
 }
 
-/// What is known of one image of a call.
+/// Audit data of one image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Image<'a> {
-    /// `NAME@VERSION` of the model, where one was found.
+    /// `NAME@VERSION` of the model, if one was found.
     pub model: Option<&'a str>,
     /// The caller's name for the image.
     pub request_id: Option<&'a str>,
     /// SHA-256 of its bytes.
     pub hash: Option<&'a str>,
-    /// The gate's word, where it came to one.
+    /// Decision of the gate, if there is one.
     pub accepted: Option<bool>,
 }
 
@@ -44,7 +43,7 @@ struct Line<'a> {
     client: Option<&'a str>,
     auth_method: &'static str,
     peer: Option<String>,
-    /// The trusted proxy that said where the peer is.
+    /// The trusted proxy that stated the peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     proxy: Option<SocketAddr>,
     method: &'a str,
@@ -58,7 +57,7 @@ struct Line<'a> {
 }
 
 impl Audit {
-    /// A call begins. `method` is `SERVICE/METHOD`, one that is served; `None`: something else.
+    /// Begins the record of a call. `method` is a served `SERVICE/METHOD`; `None`: any other.
     pub fn begin(&self, method: Option<&str>, peer: Option<&Peer>) -> Arc<AuditRecord> {
         Arc::new(AuditRecord {
             audit: self.clone(),
@@ -73,22 +72,22 @@ impl Audit {
 }
 
 impl AuditRecord {
-    /// Who it is of.
+    /// Sets the caller.
     pub fn set_client(&self, client: &ClientIdentity) {
         let _ = self.client.set((client.name.clone(), client.auth_method));
     }
 
-    /// Which level the log shall have, by this call.
+    /// Sets the log level that the call requests.
     pub fn log_level(&self, level: &'static str) {
         let _ = self.log_level.set(level);
     }
 
-    /// How the call ended, as gRPC writes it. Without this it was cancelled.
+    /// Sets the gRPC status of the call; the default is CANCELLED.
     pub fn ended(&self, code: &'static str) {
         *self.code.lock().unwrap_or_else(PoisonError::into_inner) = code;
     }
 
-    /// One of its images ended.
+    /// Writes the line of one image.
     pub fn image(&self, image: Image<'_>, code: &'static str) {
         self.has_line.store(true, Relaxed);
         self.line(image, code);
@@ -114,7 +113,7 @@ impl AuditRecord {
                 .map(|accepted| if accepted { "ACCEPT" } else { "REJECT" }),
             log_level: self.log_level.get().copied(),
         };
-        // Text and numbers are always JSON.
+        // Serialising text and numbers does not fail.
         if let Ok(line) = serde_json::to_string(&line) {
             self.audit.0.line(line);
         }
