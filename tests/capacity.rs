@@ -102,13 +102,13 @@ fn a_day_is_followed_by_the_autoscaler() {
     });
     // At noon 54 a second come: 9 replicas are busy for 60 %.
     assert!(
-        (8..=14).contains(&outcome.most_replicas),
+        (8..=14).contains(&outcome.max_replicas),
         "{}",
-        outcome.most_replicas
+        outcome.max_replicas
     );
-    assert!(outcome.replicas < 0.8 * outcome.most_replicas as f64);
+    assert!(outcome.replicas < 0.8 * outcome.max_replicas as f64);
     assert!((outcome.throughput / 30.0 - 1.0).abs() < 0.02);
-    assert_eq!(outcome.refused + outcome.nobody, 0);
+    assert_eq!(outcome.refused + outcome.no_replica, 0);
 }
 
 #[test]
@@ -221,7 +221,7 @@ proptest! {
             ..simulation_config(Arrivals::Poisson { rate })
         };
         let outcome = simulate(&plan);
-        prop_assert_eq!(outcome.sent, outcome.answered + outcome.refused + outcome.nobody + outcome.lost);
+        prop_assert_eq!(outcome.sent, outcome.answered + outcome.refused + outcome.no_replica + outcome.lost);
         prop_assert!(outcome.utilisation <= 1.0 + 1e-9);
         prop_assert_eq!(format!("{outcome:?}"), format!("{:?}", simulate(&plan)), "chance has a seed");
     }

@@ -1,4 +1,4 @@
-//! The simulation itself: events in the order of their moments.
+//! The discrete-event simulation.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,83 +13,82 @@ use super::replica::{Image, Replica, Run};
 use super::scaling::{Scaler, Scaling};
 use super::service::ServiceTimes;
 
-/// What is simulated.
+/// Parameters of a simulation.
 #[derive(Debug, Clone)]
 pub struct SimulationConfig {
-    /// When images come.
+    /// Arrival process.
     pub arrivals: Arrivals,
-    /// How long an image takes while every slot of its replica is busy.
+    /// Service time while every slot of the replica is busy.
     pub times: ServiceTimes,
-    /// How long one takes that its replica has nothing beside; on several slots of a CPU it gets them all.
+    /// Service time of the only image of a replica, which gets all slots of a CPU.
     pub alone: ServiceTimes,
-    /// Images that a replica works on at once, at least 1.
+    /// Slots per replica, at least 1.
     pub slots: usize,
-    /// Most images that wait or run at a replica, at least 1; more are refused.
+    /// Maximum number of waiting and running images per replica, at least 1; more are refused.
     pub queue: usize,
-    /// Seconds after which an answer is worth nothing, infinite where any is worth something. What cannot keep it is refused.
+    /// Deadline in seconds, infinite for none. Images that would miss it are refused.
     pub deadline: f64,
-    /// Seconds that an image is on its way to a replica and back, beside its service.
+    /// Network round trip in seconds.
     pub way: f64,
-    /// Which replica gets an image.
+    /// Load balancing policy.
     pub balancing: Balancing,
-    /// How often a refused or lost image is sent again.
+    /// Maximum number of retries of a refused or lost image.
     pub retries: usize,
-    /// Seconds before a refused image is sent again.
+    /// Seconds before a retry of a refused image.
     pub back_off: f64,
-    /// How many replicas there are, from [`Scaling::least`] on.
+    /// Autoscaling; it starts with [`Scaling::least`] replicas.
     pub scaling: Scaling,
-    /// Replicas that are taken away, in any order.
+    /// Failures of replicas, in any order.
     pub losses: Vec<Loss>,
-    /// Seconds in which images come.
+    /// Duration of the arrivals in seconds.
     pub seconds: f64,
-    /// The first of those, which do not count.
+    /// Warm-up in seconds, which is excluded from the results.
     pub warm_up: f64,
-    /// Of chance. The same seed gives the same outcome; images at random then come at the same moments to whatever config, and as
-    /// `sagate loadtest` with that seed sends them.
+    /// Random seed. The same seed gives the same outcome, and the same random arrival times as in `sagate loadtest` with that seed.
     pub seed: u64,
 }
 
-/// A replica that is taken away. Another one is started for it at once.
+/// Failure or removal of a replica. A replacement starts at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loss {
-    /// When.
+    /// Time.
     pub time: f64,
-    /// Which, counted from 0; one that is not there is nobody's loss.
+    /// Index of the replica, from 0; an unknown index has no effect.
     pub replica: usize,
-    /// Whether it first does what it has (SIGTERM), or drops it (SIGKILL).
+    /// Whether it completes its images first (SIGTERM) or drops them (SIGKILL).
     pub graceful: bool,
 }
 
-/// What happens at a moment.
+/// A simulated event.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// The next image comes.
+    /// An image arrives.
     Arrival,
-    /// An image goes to a replica.
+    /// An image is sent to a replica.
     Send(Image),
-    /// A run of a replica is done.
+    /// A run on a replica ends.
     Done {
         replica: usize,
         run: u64,
     },
-    /// The autoscaler looks.
-    Look,
+    /// The autoscaler evaluates.
+    Scale,
     Loss(Loss),
 }
 
-/// An event in the order of moments, and of their making among those of one moment.
+/// A scheduled event, ordered by time and then by creation.
 struct At {
     time: f64,
     order: u64,
     event: Event,
 }
 
-/// Runs a config until its last image is answered.
+/// Runs the simulation until the last image is answered.
 pub fn simulate(config: &SimulationConfig) -> Outcome {
     let mut simulation = Simulation {
         config,
-        coming: ChaCha8Rng::seed_from_u64(config.seed),
-        chance: ChaCha8Rng::seed_from_u64(!config.seed),
+        arrival_rng: ChaCha8Rng::seed_from_u64(config.seed),
+        rng: ChaCha8Rng::seed_from_u64(!config.seed),
         events: BinaryHeap::new(),
         orders: 0,
         runs: 0,
@@ -107,9 +106,9 @@ pub fn simulate(config: &SimulationConfig) -> Outcome {
 
 struct Simulation<'a> {
     config: &'a SimulationConfig,
-    /// Of arrivals only: a seed brings the same images to every config, and to a load test.
-    coming: ChaCha8Rng,
-    chance: ChaCha8Rng,
+    /// For arrivals only: a seed gives the same arrivals in every configuration, and in a load test.
+    arrival_rng: ChaCha8Rng,
+    rng: ChaCha8Rng,
     events: BinaryHeap<Reverse<At>>,
     orders: u64,
     runs: u64,
@@ -128,7 +127,7 @@ impl Simulation<'_> {
             while self
                 .config
                 .arrivals
-                .next(self.arrived, 0.0, &mut self.coming)
+                .next(self.arrived, 0.0, &mut self.arrival_rng)
                 .is_some()
             {
                 self.arrive(0.0);
@@ -142,16 +141,16 @@ impl Simulation<'_> {
         {
             self.at(loss.time, Event::Loss(loss));
         }
-        self.look_at(self.config.scaling.period);
+        self.schedule_scaling(self.config.scaling.period);
         while let Some(Reverse(At { time, event, .. })) = self.events.pop() {
-            self.pass_to(time);
+            self.advance_to(time);
             match event {
                 Event::Arrival => {
                     if !self.config.arrivals.is_closed() {
                         self.arrive(self.now);
                     }
                     let image = Image {
-                        came: self.now,
+                        arrived: self.now,
                         tries: 0,
                         counts: self.now >= self.config.warm_up,
                     };
@@ -160,7 +159,7 @@ impl Simulation<'_> {
                 }
                 Event::Send(image) => self.send(image),
                 Event::Done { replica, run } => self.done(replica, run),
-                Event::Look => self.look(),
+                Event::Scale => self.scale(),
                 Event::Loss(loss) => self.lose(loss),
             }
         }
@@ -174,36 +173,39 @@ impl Simulation<'_> {
         }
     }
 
-    /// Lets time pass, and counts what it costs.
-    fn pass_to(&mut self, time: f64) {
+    /// Advances the time, and adds the replica seconds.
+    fn advance_to(&mut self, time: f64) {
         let from = self.now.max(self.config.warm_up);
-        let there = self.replicas.iter().filter(|replica| replica.is_there()).count();
-        self.counters.replica_seconds += there as f64 * (time - from).max(0.0);
-        self.counters.most_replicas = self.counters.most_replicas.max(there);
+        let current = self.replicas.iter().filter(|replica| replica.is_alive()).count();
+        self.counters.replica_seconds += current as f64 * (time - from).max(0.0);
+        self.counters.max_replicas = self.counters.max_replicas.max(current);
         self.now = time;
     }
 
-    /// Plans the coming of the next image.
+    /// Schedules the next arrival.
     fn arrive(&mut self, last: f64) {
-        let next = self.config.arrivals.next(self.arrived, last, &mut self.coming);
+        let next = self
+            .config
+            .arrivals
+            .next(self.arrived, last, &mut self.arrival_rng);
         if let Some(time) = next.filter(|&time| time < self.config.seconds) {
             self.arrived += 1;
             self.at(time, Event::Arrival);
         }
     }
 
-    /// Sends an image to a replica, which takes it, or refuses it.
+    /// Sends an image to a replica, which accepts or refuses it.
     fn send(&mut self, mut image: Image) {
         let ready: Vec<usize> = (0..self.replicas.len())
-            .filter(|&place| self.replicas[place].is_ready(self.now))
+            .filter(|&index| self.replicas[index].is_ready(self.now))
             .collect();
         image.tries += 1;
         if ready.is_empty() {
             return self.refused(image, true);
         }
-        let load = |place: usize| self.replicas[ready[place]].load();
+        let load = |index: usize| self.replicas[ready[index]].load();
         let balancing = self.config.balancing;
-        let place = ready[balancing.choose(ready.len(), load, self.turns, &mut self.chance)];
+        let index = ready[balancing.choose(ready.len(), load, self.turns, &mut self.rng)];
         self.turns += 1;
         let SimulationConfig {
             slots,
@@ -213,22 +215,22 @@ impl Simulation<'_> {
             times,
             ..
         } = self.config;
-        let replica = &mut self.replicas[place];
-        let left = image.came + deadline - way - self.now;
+        let replica = &mut self.replicas[index];
+        let left = image.arrived + deadline - way - self.now;
         if replica.load() >= *queue || !replica.in_time(self.now, left, *slots, times) {
             return self.refused(image, false);
         }
         replica.waiting.push_back(image);
-        self.begin(place);
+        self.begin(index);
     }
 
-    fn refused(&mut self, image: Image, nobody: bool) {
+    fn refused(&mut self, image: Image, no_replica: bool) {
         if image.tries <= self.config.retries {
             self.counters.retried += u64::from(image.counts);
             return self.at(self.now + self.config.back_off, Event::Send(image));
         }
-        let count = if nobody {
-            &mut self.counters.nobody
+        let count = if no_replica {
+            &mut self.counters.no_replica
         } else {
             &mut self.counters.refused
         };
@@ -236,10 +238,10 @@ impl Simulation<'_> {
         self.follow();
     }
 
-    /// Begins what waits at a replica as long as it has free slots.
-    fn begin(&mut self, place: usize) {
+    /// Starts waiting images of a replica while it has free slots.
+    fn begin(&mut self, index: usize) {
         loop {
-            let replica = &mut self.replicas[place];
+            let replica = &mut self.replicas[index];
             if replica.running.len() >= self.config.slots {
                 return;
             }
@@ -252,54 +254,54 @@ impl Simulation<'_> {
             } else {
                 &self.config.times
             };
-            let seconds = times.draw(&mut self.chance);
+            let seconds = times.draw(&mut self.rng);
             self.runs += 1;
             let id = self.runs;
             replica.running.push(Run {
                 id,
                 image,
                 begun: self.now,
-                untaken: self.now,
+                counted_from: self.now,
             });
             self.at(
                 self.now + seconds,
                 Event::Done {
-                    replica: place,
+                    replica: index,
                     run: id,
                 },
             );
         }
     }
 
-    fn done(&mut self, place: usize, run: u64) {
-        let replica = &mut self.replicas[place];
-        // It may have been lost meanwhile.
+    fn done(&mut self, index: usize, run: u64) {
+        let replica = &mut self.replicas[index];
+        // The run may have been lost with its replica.
         let Some(at) = replica.running.iter().position(|it| it.id == run) else {
             return;
         };
         let run = replica.running.swap_remove(at);
-        replica.used += self.now - run.untaken;
+        replica.used += self.now - run.counted_from;
         if run.image.counts {
-            let seconds = self.now + self.config.way - run.image.came;
+            let seconds = self.now + self.config.way - run.image.arrived;
             self.counters.used += self.now - run.begun;
             self.counters.answered(seconds, seconds <= self.config.deadline);
         }
-        self.begin(place);
+        self.begin(index);
         self.follow();
     }
 
-    /// In a closed loop an answer, or a refusal, is followed by the next image.
+    /// In a closed loop, schedules the next image after an answer or a refusal.
     fn follow(&mut self) {
         if self.config.arrivals.is_closed() && self.now < self.config.seconds {
-            // Never at the very same moment, or a config without replicas would refuse for ever without time passing.
+            // Time must advance, or a simulation without replicas would loop forever.
             self.at(self.now + self.config.way.max(1e-6), Event::Arrival);
         }
     }
 
-    fn look(&mut self) {
+    fn scale(&mut self) {
         let (period, slots) = (self.config.scaling.period, self.config.slots);
         let ready: Vec<usize> = (0..self.replicas.len())
-            .filter(|&place| self.replicas[place].is_ready(self.now))
+            .filter(|&index| self.replicas[index].is_ready(self.now))
             .collect();
         let now = self.now;
         let used: f64 = self
@@ -308,31 +310,31 @@ impl Simulation<'_> {
             .map(|replica| replica.take_used(now))
             .sum();
         let utilisation = (used / (ready.len().max(1) * slots) as f64 / period).min(1.0);
-        let there = self.replicas.iter().filter(|replica| replica.stays()).count();
-        let wanted = self.scaler.wanted(self.now, there, utilisation);
-        for _ in there..wanted {
+        let current = self.replicas.iter().filter(|replica| replica.stays()).count();
+        let wanted = self.scaler.wanted(self.now, current, utilisation);
+        for _ in current..wanted {
             self.replicas
                 .push(Replica::new(self.now + self.config.scaling.start_up));
         }
-        for _ in wanted..there {
-            // The youngest first, as Kubernetes does.
+        for _ in wanted..current {
+            // Newest first, as Kubernetes does.
             if let Some(replica) = self.replicas.iter_mut().rev().find(|replica| replica.stays()) {
-                replica.leaving = true;
+                replica.draining = true;
             }
         }
-        self.counters.course.push(Step {
+        self.counters.timeline.push(Step {
             time: self.now,
             replicas: wanted,
             utilisation,
             waiting: self.replicas.iter().map(|replica| replica.waiting.len()).sum(),
         });
-        self.look_at(self.now + period);
+        self.schedule_scaling(self.now + period);
     }
 
-    /// As long as images come: then the last are waited for, and nothing else.
-    fn look_at(&mut self, time: f64) {
+    /// Schedules an evaluation of the autoscaler, until the arrivals end.
+    fn schedule_scaling(&mut self, time: f64) {
         if time < self.config.seconds {
-            self.at(time, Event::Look);
+            self.at(time, Event::Scale);
         }
     }
 
@@ -341,7 +343,7 @@ impl Simulation<'_> {
         let Some(replica) = self.replicas.get_mut(loss.replica).filter(|it| it.stays()) else {
             return;
         };
-        replica.leaving = true;
+        replica.draining = true;
         if !loss.graceful {
             let dropped: VecDeque<Image> = replica.drop_all();
             for image in dropped {

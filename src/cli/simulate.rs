@@ -153,7 +153,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let outcome = simulate(&simulation_config);
     let cost_an_image = args
         .price
-        .map(|price| outcome.replica_seconds_an_image * price / 3600.0);
+        .map(|price| outcome.replica_seconds_per_image * price / 3600.0);
     let report = Report {
         outcome,
         cost_an_image,
@@ -264,7 +264,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
     row("answered", of.answered.to_string());
     row("in time", of.in_time.to_string());
     row("refused", of.refused.to_string());
-    row("no replica ready", of.nobody.to_string());
+    row("no replica ready", of.no_replica.to_string());
     row("lost with a replica", of.lost.to_string());
     row("sent again", of.retried.to_string());
     row("throughput", format!("{:.3} images/s", of.throughput));
@@ -275,12 +275,12 @@ fn print(report: &Report) -> anyhow::Result<()> {
     row("p99.9", milliseconds(of.p999));
     row(
         "replicas",
-        format!("{:.2} on the average, {} at most", of.replicas, of.most_replicas),
+        format!("{:.2} on the average, {} at most", of.replicas, of.max_replicas),
     );
     row("utilisation", format!("{:.3}", of.utilisation));
     row(
         "seconds of a replica an image",
-        format!("{:.4}", of.replica_seconds_an_image),
+        format!("{:.4}", of.replica_seconds_per_image),
     );
     if let Some(cost) = report.cost_an_image {
         row("cost of an image", format!("{cost:.6}"));
