@@ -1,4 +1,4 @@
-//! Calls and images on their way: begun, then ended exactly once, by a word or by being dropped.
+//! Calls and images in flight. Each ends exactly once: explicitly, or as cancelled when dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,7 +32,7 @@ impl InFlight {
     }
 }
 
-/// One call in flight, from its headers on: counted, and a span where traces are sent. Dropped without [`Call::finish`] it was cancelled.
+/// One call in flight: metrics, and a span if tracing is enabled. Dropping it without [`Call::finish`] records a cancellation.
 pub struct Call {
     telemetry: Arc<Inner>,
     rpc: Rpc,
@@ -58,25 +58,25 @@ impl Call {
         }
     }
 
-    /// Has audit log and access log know of it, where the request's extensions say that they are kept.
+    /// Attaches the audit record and the access record from the request extensions, if present.
     pub fn audited(mut self, extensions: &http::Extensions) -> Call {
         self.audit_record = extensions.get().cloned();
         self.access_record = extensions.get().cloned();
         self
     }
 
-    /// The call has ended.
+    /// Ends the call.
     pub fn finish(mut self, code: Code) {
         self.code = code;
     }
 
-    /// One image of the call begins: the only one, or one of a stream's. It may outlive the call.
+    /// Begins an image of the call. It may outlive the call.
     pub fn image(&self) -> ImageCall {
         if let Some(access_record) = &self.access_record {
             access_record.image();
         }
         ImageCall {
-            parent: self.span.as_ref().and_then(Traces::under),
+            parent: self.span.as_ref().and_then(Traces::child_context),
             served: Arc::clone(self.telemetry.models.unknown()),
             telemetry: Arc::clone(&self.telemetry),
             begun: Instant::now(),
@@ -112,14 +112,14 @@ impl Drop for Call {
     }
 }
 
-/// What the gate said of an image, and how it came to be.
+/// Decision on an image, with its scores and timing.
 #[derive(Debug, Clone)]
 pub struct Decided {
-    /// Whether the image was let through.
+    /// Whether the image was accepted.
     pub accept: bool,
-    /// Its score.
+    /// Mean SA score.
     pub mu: f64,
-    /// How sure the probabilities are of the mask.
+    /// Confidence of the probabilities in the mask.
     pub confidence: Confidence,
     /// The quality score, where the model has one.
     pub score: Option<f64>,
@@ -127,16 +127,16 @@ pub struct Decided {
     pub coverage: Option<f64>,
     /// Its height times its width.
     pub pixels: u64,
-    /// Everything that spoke against it.
+    /// All reasons for a rejection.
     pub reasons: Vec<Reason>,
-    /// When it went through each phase.
+    /// Times of each phase.
     pub phases: Phases,
-    /// Images that the network saw at once, this one counted.
+    /// Images in the batch, this one included.
     pub batch: usize,
 }
 
-/// One image on its way: counted, and a span with one for each of its phases where traces are sent. Dropped without an end it was
-/// cancelled.
+/// One image in flight: metrics, and a span with child spans for its phases if tracing is enabled. Dropping it without an end records a
+/// cancellation.
 pub struct ImageCall {
     telemetry: Arc<Inner>,
     parent: Option<Context>,
@@ -156,7 +156,7 @@ impl ImageCall {
         self.facts.model = self.served.id.clone();
     }
 
-    /// The caller's name for the image. What the protocol does not allow is left out.
+    /// Sets the request id of the image. Invalid ids are ignored.
     pub fn request_id(&mut self, id: &str) {
         if self.parent.is_some() || self.audit_record.is_some() || self.access_record.is_some() {
             self.facts.set_request_id(id);
@@ -166,14 +166,14 @@ impl ImageCall {
         }
     }
 
-    /// SHA-256 of the image, 64 hexadecimal digits; anything else is left out.
+    /// Sets the SHA-256 of the image, 64 hexadecimal digits; anything else is ignored.
     pub fn image_hash(&mut self, hash: &str) {
         if self.parent.is_some() || self.audit_record.is_some() {
             self.facts.set_image_hash(hash);
         }
     }
 
-    /// The image got a decision.
+    /// Ends the image with a decision.
     pub fn decided(mut self, decided: Decided) {
         self.ended = true;
         let (inner, served) = (&self.telemetry, &self.served);
@@ -218,7 +218,7 @@ impl ImageCall {
         }
     }
 
-    /// The image got no decision. `reason` is a constant of the protocol, like `QUEUE_FULL`.
+    /// Ends the image without a decision. `reason` is a constant of the protocol, like `QUEUE_FULL`.
     pub fn failed(mut self, code: Code, reason: &'static str, phases: Phases) {
         self.fail(code, Some(reason), Some(&phases));
     }
@@ -264,7 +264,7 @@ impl ImageCall {
         }
     }
 
-    /// From when to when: around all phases, even where the clock was set in between.
+    /// Begin and end, enclosing all phases even if the clock was set in between.
     fn span(&self, phases: Option<&Phases>) -> [SystemTime; 2] {
         let mut span = [self.begun_at, self.begun_at + self.begun.elapsed()];
         for (_, from, to) in phases.into_iter().flat_map(Phases::on_the_clock) {

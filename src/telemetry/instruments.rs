@@ -1,5 +1,4 @@
-//! Every metric of sagate's own: what is recorded as it happens, and what is read when a reader asks. `docs/reference/metrics.md` lists them.
-//! Their names are Prometheus', also over OTLP, so that one query fits both.
+//! All metrics of sagate, recorded or observed on demand. `docs/reference/metrics.md` lists them. Prometheus and OTLP use the same names.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,7 +27,7 @@ const BATCH_IMAGES: [f64; 15] = [
 
 const SHADOW_MU: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
 
-/// What is recorded as it happens.
+/// Recorded metrics.
 pub(super) struct Instruments {
     pub(super) requests: Counter<u64>,
     pub(super) request_seconds: Histogram<f64>,
@@ -127,7 +126,7 @@ impl Instruments {
         instruments
     }
 
-    /// A counter that is there from the start shows its first step, too.
+    /// Creates the counters at 0, so that their first increment is visible.
     pub(super) fn begin_at_zero(&self, served: &Served) {
         let labels = &served.labels;
         self.images.add(0, &labels.accept);
@@ -139,7 +138,7 @@ impl Instruments {
     }
 }
 
-/// What is read of every served model: name, unit, meaning, and how it is read at this time.
+/// Observed metric of every served model: name, unit, description, read function.
 type ModelMetric = (
     &'static str,
     &'static str,
@@ -237,7 +236,7 @@ const COUNTERS: [ModelMetric; 4] = [
     ),
 ];
 
-/// Registers what is read when a reader asks.
+/// Registers the observed metrics.
 pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFlight>, runtime: Handle) {
     for (name, unit, help, read) in GAUGES {
         let builder = meter.f64_observable_gauge(name).with_unit(unit);
@@ -281,7 +280,7 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .build();
 }
 
-/// What each model's queue may hold, which an alert holds beside what it does hold.
+/// Queue limits of each model, for alerts.
 fn observe_limits(meter: &Meter, models: &Arc<Models>) {
     type Limit = (&'static str, &'static str, &'static str, fn(&Limits) -> u64);
     let limits: [Limit; 2] = [
@@ -305,7 +304,7 @@ fn observe_limits(meter: &Meter, models: &Arc<Models>) {
             .with_unit(unit)
             .with_description(help)
             .with_callback(move |observer| match read(&models.limits) {
-                // Nobody has said yet.
+                // Not set yet.
                 0 => {}
                 limit => observer.observe(limit, &[]),
             })
@@ -313,7 +312,7 @@ fn observe_limits(meter: &Meter, models: &Arc<Models>) {
     }
 }
 
-/// Which models the server must have: also one that is not loaded has a series here, for an alert to see.
+/// Readiness of the required models. Models that are not loaded have a series as well, for alerts.
 fn observe_required(meter: &Meter, models: &Arc<Models>) {
     let models = Arc::clone(models);
     meter
@@ -328,7 +327,7 @@ fn observe_required(meter: &Meter, models: &Arc<Models>) {
         .build();
 }
 
-/// Reads every served model's value, under the model's labels.
+/// Observes a value of every served model, under its labels.
 fn observe_each(
     models: &Arc<Models>,
     read: fn(&Served, Duration) -> Option<f64>,

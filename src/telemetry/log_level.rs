@@ -1,5 +1,5 @@
-//! `/loglevel` on the admin port: `GET` says which level is logged, `PUT` changes it until the process ends. Both are for callers with the
-//! role `admin` alone, and leave a line in the audit log.
+//! `/loglevel` on the admin port: `GET` returns the log level, `PUT` changes it until the process ends. Both require the role `admin` and
+//! write a line to the audit log.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,19 +16,19 @@ use super::logs::{self, NotStarted};
 use crate::config::{LogLevel, Role};
 use crate::security::{Peer, Refusal, RequiredAccess, Security};
 
-/// Most bytes of a body that is the name of a level.
+/// Maximum size of a request body.
 const NAME_BYTES: usize = 64;
 
 const LEVELS: &str = "off, error, warn, info, debug or trace";
 
-/// The path.
+/// The route.
 pub(super) fn router(security: Security) -> Router {
     Router::new()
         .route("/loglevel", get(read).put(change))
         .with_state(security)
 }
 
-/// A code for the audit log, and an answer.
+/// gRPC code for the audit log, and the HTTP response.
 type Outcome = (Code, Response);
 
 async fn read(
@@ -61,7 +61,7 @@ async fn change(
                 (StatusCode::BAD_REQUEST, message).into_response(),
             );
         };
-        // At whichever of the two levels it shows.
+        // Logged before and after, since either level may hide one of them.
         tracing::warn!(client, "the log's level becomes {}", level.name());
         match logs::set_level(level) {
             Ok(()) => {

@@ -1,4 +1,4 @@
-//! What the system says of this process, under the names that every Prometheus client uses. Read from `/proc` when it is asked for.
+//! Process metrics under the standard names of Prometheus clients, read from `/proc` on demand.
 
 use std::fs;
 

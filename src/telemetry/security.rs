@@ -1,4 +1,4 @@
-//! What of connections, callers and the audit log is counted, as metrics.
+//! Metrics of TLS, authorization, reloads and logs.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use opentelemetry::metrics::Meter;
 
 use crate::security::{Handshake, SecurityCounts};
 
-/// Registers them.
+/// Registers the metrics.
 pub(super) fn observe(meter: &Meter, counts: &Arc<SecurityCounts>) {
     let counter = |name, unit, help| {
         let builder = meter.u64_observable_counter(name).with_unit(unit);
@@ -30,7 +30,7 @@ pub(super) fn observe(meter: &Meter, counts: &Arc<SecurityCounts>) {
     counter(
         "sagate_refused_calls_total",
         "{request}",
-        "Calls and images of streams that were refused for who asked, by reason.",
+        "Calls and images of streams that authentication, authorization or rate limits refused, by reason.",
     )
     .with_callback(move |observer| {
         for (reason, count) in counted.refusals() {

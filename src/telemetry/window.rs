@@ -1,5 +1,5 @@
-//! What one model decided within the last minutes: a ring of sixty slots, each a sixtieth of the span, so that memory and time do not
-//! grow with the traffic. The time comes in as an argument, counted from the start of the server.
+//! Sliding-window statistics of one model: a ring of sixty slots, so that memory and time do not grow with the traffic. Times are passed in
+//! as arguments, counted from the start of the server.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ const SLOTS: u64 = 60;
 const LATENCY_BOUNDS: usize = 81;
 const FASTEST: f64 = 1e-4;
 const BOUNDS_A_DOUBLING: f64 = 4.0;
-/// mu is counted in twentieths of [0, 1].
+/// Bins of mu in [0, 1].
 pub(super) const MU_BINS: usize = 20;
 
-/// A decision as the window sees it.
+/// A decision, as recorded in the window.
 #[derive(Debug, Clone, Copy)]
 pub struct DecisionRecord {
-    /// Whether the image was let through.
+    /// Whether the image was accepted.
     pub accept: bool,
-    /// Its score; what is not finite is left out of means and histograms.
+    /// Its mu; values that are not finite are left out of means and histograms.
     pub mu: f64,
-    /// The coverage that was asked for, where one was.
+    /// Requested coverage, if any.
     pub coverage: Option<f64>,
     /// Pixels of the image.
     pub pixels: u64,
@@ -26,34 +26,34 @@ pub struct DecisionRecord {
     pub took: Duration,
 }
 
-/// What happened within a window.
+/// Statistics of a window.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WindowView {
-    /// Seconds that the window covers: what has passed since the start, at most the window's span (less a sixtieth at worst).
+    /// Seconds that the window covers: the time since the start, at most the window's span (minus up to a sixtieth).
     pub seconds: f64,
     /// Decisions.
     pub images: u64,
-    /// Decisions a second.
+    /// Decisions per second.
     pub images_per_second: f64,
-    /// Megapixels a second that got a decision.
+    /// Megapixels with a decision per second.
     pub megapixels_per_second: f64,
     /// Mean mu; `None` without a decision whose mu is finite.
     pub mean_mu: Option<f64>,
-    /// Share of the decisions that let the image through; `None` without a decision.
+    /// Share of accepted images; `None` without a decision.
     pub accepted_share: Option<f64>,
-    /// Mean coverage that was asked for; `None` where none was.
+    /// Mean requested coverage; `None` if none was requested.
     pub coverage: Option<f64>,
-    /// How often mu fell into each twentieth of [0, 1]; the last includes 1.
+    /// Histogram of mu in bins of 0.05; the last bin includes 1.
     pub mu_histogram: [u64; MU_BINS],
-    /// Seconds of the median image; `None` without a decision.
+    /// Median latency in seconds; `None` without a decision.
     pub p50_seconds: Option<f64>,
-    /// Seconds that 99 % of the images stayed below; `None` without a decision.
+    /// 99th percentile of the latency in seconds; `None` without a decision.
     pub p99_seconds: Option<f64>,
-    /// What the scores took, as a share of network and scores together; `None` without a batch.
+    /// Share of scoring in the time of forward pass and scoring; `None` without a batch.
     pub qc_share: Option<f64>,
 }
 
-/// The ring. See the module.
+/// Sliding window.
 #[derive(Debug, Clone)]
 pub struct Window {
     slot: Duration,
@@ -63,7 +63,7 @@ pub struct Window {
 
 #[derive(Debug, Clone)]
 struct Slot {
-    /// Which sixtieth since the start this is; another one under the same place in the ring is too old to count.
+    /// Index of the slot since the start; an older index at the same ring position is expired.
     epoch: u64,
     counters: WindowCounters,
 }
@@ -84,7 +84,7 @@ struct WindowCounters {
 }
 
 impl Window {
-    /// An empty window that looks back over `span`, which is taken as a second at least.
+    /// An empty window over `span`, at least a second.
     pub fn new(span: Duration) -> Window {
         let empty = Slot {
             epoch: 0,
@@ -97,19 +97,19 @@ impl Window {
         }
     }
 
-    /// Counts a decision made at `now`.
+    /// Records a decision at `now`.
     pub fn record(&mut self, now: Duration, decision: &DecisionRecord) {
         self.counters(now).record(decision);
     }
 
-    /// Counts a batch that ended at `now`: what network and scores took.
+    /// Records a batch that ended at `now`: time of forward pass and scoring.
     pub fn batch(&mut self, now: Duration, forward: Duration, qc: Duration) {
         let counters = self.counters(now);
         counters.forward += forward.as_secs_f64();
         counters.qc += qc.as_secs_f64();
     }
 
-    /// What happened until `now`, within the span.
+    /// Statistics of the span up to `now`.
     pub fn view(&self, now: Duration) -> WindowView {
         let newest = self.epoch(now);
         let oldest = newest.saturating_sub(SLOTS - 1);
@@ -120,7 +120,7 @@ impl Window {
         total.view((now.as_secs_f64() - begun).max(0.0))
     }
 
-    /// Threads may come with times that are a little out of order: what is late counts as now.
+    /// Times from different threads may be slightly out of order: late ones count as now.
     fn epoch(&self, now: Duration) -> u64 {
         ((now.as_nanos() / self.slot.as_nanos()) as u64).max(self.newest)
     }
@@ -191,7 +191,7 @@ impl WindowCounters {
     }
 
     fn view(&self, seconds: f64) -> WindowView {
-        // In the first second a rate would be of next to nothing.
+        // Rates over less than a second are meaningless.
         let over = seconds.max(1.0);
         WindowView {
             seconds,

@@ -102,7 +102,7 @@ async fn serve(
     let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
     let trust = Security::open(settings, telemetry.security_counts().clone())?;
-    telemetry.bounds(&setup.admission.model);
+    telemetry.set_limits(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
         default,
