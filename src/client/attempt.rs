@@ -1,4 +1,4 @@
-//! A request that is sent once, whatever comes of it: what a load test counts.
+//! Requests that are sent once without retries, for load tests.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::error::ClientError;
 use crate::proto::v1;
 use crate::proto::v1::interpret_response::Part;
 
-/// A request that is made once and sent often; copies share the image.
+/// A reusable request; clones share the image.
 #[derive(Debug, Clone)]
 pub struct PreparedRequest(Call);
 
@@ -26,22 +26,21 @@ enum Call {
     Interpret(v1::InterpretRequest),
 }
 
-/// What came of sending a request once.
+/// Result of one attempt.
 #[derive(Debug)]
 pub struct AttemptResult {
-    /// What the server said, or why it said nothing.
+    /// The answer or the error.
     pub outcome: Result<GatedSegmentation, ClientError>,
-    /// Bytes of the messages that came back.
+    /// Bytes of the received messages.
     pub received: u64,
 }
 
-/// An answer as a load test looks at it.
+/// An answer, reduced for a load test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatedSegmentation {
-    /// What the gate says.
+    /// Decision of the gate.
     pub decision: Decision,
-    /// The same for answers with the same decision, mu and mask; the same image has it every time, as nothing is decided by a batch's
-    /// company.
+    /// Digest of decision, mu and mask. It is the same for every answer to an image, since results do not depend on the batch.
     pub digest: u64,
 }
 
@@ -51,7 +50,7 @@ impl PreparedRequest {
         PreparedRequest(Call::Segment(convert::segment_request(image, options)))
     }
 
-    /// An interpretation. Its time is that until its last part.
+    /// An interpretation, which ends with its last part.
     pub fn interpret(
         image: &Image,
         options: &SegmentOptions,
@@ -64,7 +63,7 @@ impl PreparedRequest {
         )))
     }
 
-    /// Bytes of its message.
+    /// Size of the message in bytes.
     pub fn bytes(&self) -> u64 {
         let length = match &self.0 {
             Call::Segment(request) => request.encoded_len(),
@@ -75,7 +74,7 @@ impl PreparedRequest {
 }
 
 impl Client {
-    /// Sends a request once. The server is told that the answer is worth nothing after `deadline`, and is not waited for any longer.
+    /// Sends a request once, with `deadline` as the gRPC deadline and as the local timeout.
     pub async fn attempt(&self, request: &PreparedRequest, deadline: Option<Duration>) -> AttemptResult {
         let mut received = 0;
         let exchange = self.exchange(request, deadline, &mut received);
@@ -99,7 +98,7 @@ impl Client {
     ) -> Result<GatedSegmentation, ClientError> {
         let begun = Instant::now();
         let failed = |status: Status| match deadline {
-            // tonic's clock was faster than ours, here or at the server, which says then that the call was cancelled.
+            // tonic may time out slightly before this client, here or at the server, which then reports CANCELLED.
             Some(after)
                 if timed_out(&status) || status.code() == Code::Cancelled && begun.elapsed() >= after =>
             {

@@ -23,10 +23,10 @@ use super::url::ServerUrl;
 use crate::proto::v1;
 use crate::proto::v1::quality_control_client::QualityControlClient;
 
-/// How long a server is given to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// The largest answer that is read: masks and SAMs of the largest images stay well below.
-const LARGEST_ANSWER: usize = 1 << 30;
+/// Time limit to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of an answer: masks and SAMs of the largest images stay well below.
+const MAX_ANSWER_BYTES: usize = 1 << 30;
 
 /// One connection to a server. Clones share it.
 #[derive(Debug, Clone)]
@@ -36,16 +36,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, to show nothing of who asks.
+    /// Connects anonymously.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] where nobody listens, [`ClientError::Untrusted`] where the system's authorities do not vouch for
-    /// who does.
+    /// [`ClientError::Unreachable`] if nothing listens, [`ClientError::Untrusted`] if no authority of the system issued the certificate.
     pub async fn connect(url: &ServerUrl) -> Result<Client, ClientError> {
         Client::connect_with(url, &Access::default()).await
     }
 
-    /// Connects, to prove who asks, and to a server that these authorities vouch for.
+    /// Connects with credentials and trusted authorities.
     ///
     /// # Errors
     /// As [`Client::connect`], or [`ClientError::Leak`].
@@ -53,7 +52,7 @@ impl Client {
         if access.would_leak(url) {
             return Err(ClientError::Leak { url: url.clone() });
         }
-        let endpoint = Endpoint::from(url.uri().clone()).connect_timeout(CONNECT);
+        let endpoint = Endpoint::from(url.uri().clone()).connect_timeout(CONNECT_TIMEOUT);
         let endpoint = match url.encrypted() {
             true => endpoint.tls_config(access.tls()),
             false => Ok(endpoint),
@@ -67,10 +66,10 @@ impl Client {
         })
     }
 
-    /// A model that the server serves; `None`: its default.
+    /// A served model; `None`: the default model.
     ///
     /// # Errors
-    /// A model that is not served, or a server that does not answer.
+    /// An unknown model, or a server that does not answer.
     pub async fn model(&self, wanted: Option<&ModelReference>) -> Result<ServedModel, ClientError> {
         let request = v1::GetModelRequest {
             model: wanted.map(convert::reference),
@@ -83,7 +82,7 @@ impl Client {
     /// Segments one image.
     ///
     /// # Errors
-    /// What the server refuses, or a server that does not answer.
+    /// A refusal by the server, or a server that does not answer.
     pub async fn segment(&self, image: &Image, options: &SegmentOptions) -> Result<Answer, ClientError> {
         self.send(convert::segment_request(image, options), Grid::from_image(image))
             .await
@@ -96,7 +95,7 @@ impl Client {
         convert::answer(answer.into_inner().segmentation, grid)
     }
 
-    /// Segments one image and shows what the network sees in it, part by part.
+    /// Segments and interprets one image. The parts arrive as a stream.
     ///
     /// # Errors
     /// As [`Client::segment`].
@@ -107,7 +106,7 @@ impl Client {
         interpretation: &InterpretOptions,
     ) -> Result<InterpretationStream, ClientError> {
         let request = convert::interpret_request(image, options, interpretation);
-        // A server that has no room may say so in the stream: the first part belongs to the attempt.
+        // A server may refuse in the stream: wait for the first part within the attempt.
         let call = || async {
             let mut parts = self.stub().interpret(request.clone()).await?.into_inner();
             Ok((parts.message().await?, parts))
@@ -121,7 +120,7 @@ impl Client {
         })
     }
 
-    /// How the server is doing.
+    /// Status of the server.
     ///
     /// # Errors
     /// A server that does not answer.
@@ -131,10 +130,10 @@ impl Client {
         Ok(convert::status(answer.into_inner()))
     }
 
-    /// Whether a service answers; the empty name stands for the server as a whole.
+    /// Health of a service; the empty name stands for the whole server.
     ///
     /// # Errors
-    /// A server that does not answer within `within`, the time to connect counted in.
+    /// No answer `within` this time, which includes connecting.
     pub async fn health(
         url: &ServerUrl,
         access: &Access,
@@ -168,7 +167,7 @@ impl Client {
         QualityControlClient::new(self.channel.clone())
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)
-            .max_decoding_message_size(LARGEST_ANSWER)
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
     fn error(&self, status: &tonic::Status) -> ClientError {
@@ -176,11 +175,11 @@ impl Client {
     }
 }
 
-/// The parts of an interpretation. Dropping it stops the server's work.
+/// Stream of the parts of an interpretation. Dropping it cancels the request.
 #[derive(Debug)]
 pub struct InterpretationStream {
     url: ServerUrl,
-    /// The image's.
+    /// Grid of the image.
     grid: Grid,
     first: Option<v1::InterpretResponse>,
     parts: Streaming<v1::InterpretResponse>,
@@ -190,7 +189,7 @@ impl InterpretationStream {
     /// Waits for the next part.
     ///
     /// # Errors
-    /// What the server refuses, or a stream that ends before [`Part::End`].
+    /// A refusal by the server, or a stream that ends before [`Part::End`].
     pub async fn next(&mut self) -> Result<Part, ClientError> {
         let next = match self.first.take() {
             Some(first) => Ok(Some(first)),

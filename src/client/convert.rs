@@ -1,4 +1,4 @@
-//! Between the protocol's messages and the library's types. What a server sends is checked as any input is.
+//! Conversion between messages of the protocol and types of the library. Answers are validated like any input.
 
 use ndarray::Array2;
 use protoseg::Fault;
@@ -72,8 +72,7 @@ pub(super) fn interpret_request(
     }
 }
 
-/// The values as they are, so that the server sees what a local run would see, to the bit; upright, as a tensor cannot say that it is
-/// to be turned.
+/// Bit-exact values, so that the server computes what a local run would. They are sent upright, since a tensor has no orientation.
 fn tensor(image: &Image) -> v1::Image {
     let pixels = image.orientation.upright(image.pixels.view());
     let (channels, height, width) = pixels.dim();
@@ -103,7 +102,7 @@ fn segmentation_options(options: &SegmentOptions) -> v1::SegmentationOptions {
         priority: match options.priority {
             Priority::Urgent => v1::Priority::Urgent,
             Priority::Routine => v1::Priority::Routine,
-            // No caller can options for the class of shadows.
+            // Clients cannot request the class of shadows.
             Priority::Batch | Priority::Shadow => v1::Priority::Batch,
         }
         .into(),
@@ -159,10 +158,10 @@ fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
     }
 }
 
-/// Where the pixels of an image lie, and those of its mask must.
+/// Pixel grid of an image and of its mask.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
-    /// Height and width of what was sent.
+    /// Height and width as sent.
     upright: [usize; 2],
     orientation: Orientation,
 }
@@ -203,7 +202,7 @@ pub(super) fn answer(segmentation: Option<v1::Segmentation>, grid: Grid) -> Resu
     })
 }
 
-/// Accepted is only what the server plainly accepts.
+/// An inconsistent or unknown decision is an error, never an ACCEPT.
 pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
     let reasons: Vec<Reason> = segmentation
         .reasons
@@ -222,7 +221,7 @@ pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, Clie
         accept,
         mu: segmentation.mu,
         by: match segmentation.judged_score() {
-            // What a server of an earlier version judges.
+            // Servers of earlier versions.
             v1::JudgedScore::Unspecified | v1::JudgedScore::Mu => By::Mu,
             v1::JudgedScore::Rehearsed => By::Score,
         },
@@ -232,7 +231,7 @@ pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, Clie
     })
 }
 
-/// A reason that this client does not know is none to pass over.
+/// An unknown reason is an error.
 fn reason(number: i32) -> Result<Reason, ClientError> {
     Ok(match v1::Reason::try_from(number) {
         Ok(v1::Reason::BelowThreshold) => Reason::BelowThreshold,
@@ -248,7 +247,7 @@ fn reason(number: i32) -> Result<Reason, ClientError> {
     })
 }
 
-/// Why there is no score. The reasons say it, unless the server's settings let empty predictions pass; then the object does.
+/// Why there is no score: from the reasons or, if the server accepts empty predictions, from the object fraction.
 fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
     let says = |reason| decision.reasons.contains(&reason);
     if says(Reason::NotFinite) {
@@ -262,7 +261,7 @@ fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
     }
 }
 
-/// Packed bits, a mask a class, as labels.
+/// Labels from packed bits, one mask per class.
 fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError> {
     if packed.form() != v1::MaskForm::Bits || packed.data.len() > usize::from(u8::MAX) {
         let message = format!(
@@ -329,7 +328,7 @@ fn units(units: v1::LayerUnits) -> Result<UnitView, ClientError> {
     })
 }
 
-/// A tensor `[height, width]` of one type as an array.
+/// Array from a tensor `[height, width]` of this type.
 fn map<T, const SIZE: usize>(
     field: &'static str,
     tensor: Option<v1::Tensor>,
