@@ -1,7 +1,6 @@
-//! Replicas that are simulated, against what queueing theory knows, and the command that does it.
+//! Simulated replicas against results of queueing theory, and the command `sagate simulate`.
 //!
-//! What would break: a plan for a hospital group that is off by a factor, images that vanish from the count, a command that takes
-//! nonsense for a number.
+//! What would break: a capacity plan that is off by a factor, images missing from the counts, a command that accepts invalid numbers.
 
 #[path = "support/binary/mod.rs"]
 mod binary;
@@ -50,7 +49,7 @@ fn one_replica_waits_as_an_m_d_1_queue_does() {
     }
 }
 
-/// As many slots are busy as images are on their way, up to all of them, and Little's law holds.
+/// The number of busy slots is that of images in flight, up to all slots, and Little's law holds.
 #[test]
 fn a_closed_loop_has_what_its_slots_can_do() {
     for (in_flight, slots, replicas) in [(1, 1, 1), (4, 1, 1), (4, 2, 1), (16, 2, 3)] {
@@ -133,7 +132,7 @@ fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
     assert_eq!(with(0, true).lost, 0);
 }
 
-/// What is compared with a real simulation_config must have had the same images at the same moments.
+/// A comparison with real replicas needs the same arrival times.
 #[test]
 fn a_seed_brings_the_same_images_to_every_fleet() {
     let sent = |seed, replicas, balancing| {
@@ -151,7 +150,7 @@ fn a_seed_brings_the_same_images_to_every_fleet() {
     assert_ne!(first, sent(8, 1, Balancing::Least));
 }
 
-/// The way of an image is in what a load test saw, and not in what its replica did.
+/// A load test includes the network time of an image, and the service time excludes it.
 #[test]
 fn the_way_is_no_part_of_the_service() {
     let report = r#"{"all": {"curve": [{"one_in": 1, "from_sending_ms": 100}, {"one_in": 10, "from_sending_ms": 100}]}}"#;
@@ -171,7 +170,7 @@ fn the_way_is_no_part_of_the_service() {
     assert!((closed(2).throughput / 12.5 - 1.0).abs() < 0.01);
 }
 
-/// A simulation_config of faster machines does as much more, from the same measurement.
+/// Faster machines scale the throughput, from the same measurement.
 #[test]
 fn twice_the_speed_is_twice_the_throughput() {
     let place = Place::new(1, &[0.5]);
@@ -246,7 +245,7 @@ fn a_trace_is_read_or_its_line_named() {
     }
 }
 
-/// `simulate` and the words after it.
+/// Arguments of `sagate simulate`.
 fn asked(arguments: &str) -> Vec<&str> {
     std::iter::once("simulate").chain(arguments.split(' ')).collect()
 }

@@ -1,8 +1,8 @@
-//! Whose image runs next: priorities that starve nobody, shares by weight, deadlines that are kept or refused at once, bounds for
-//! clients, memory that is not overdrawn, and batches that wait for company only as long as they may.
+//! Scheduling: priorities without starvation, weighted sharing, deadlines that are met or refused at once, client limits, the memory budget,
+//! and the maximum batching delay.
 //!
 //! What would break: an urgent image that waits behind a study, a study that never runs, a refusal that comes after the deadline, one
-//! client that takes every place, an image that the kernel's killer finds first.
+//! client that takes every permit, an image that runs the machine out of memory.
 
 #[path = "support/binary/mod.rs"]
 mod binary;
@@ -28,7 +28,7 @@ fn of(priority: Priority) -> RequestContext {
     }
 }
 
-/// The order in which images ran, by the moment at which each was begun.
+/// The order in which images began to run.
 async fn order(pending: Vec<(&'static str, PendingSegmentation)>) -> Vec<&'static str> {
     let mut begun = Vec::new();
     for (name, pending) in pending {
@@ -282,7 +282,7 @@ async fn instances_share_the_slots_and_answer_as_one_would() {
     rig.engine.stop().await;
 }
 
-/// Makes the model, which was warmed up with 48 x 48, believe that such an image takes a fifth of so many seconds.
+/// Sets the cost estimate of the model (warmed up with 48 x 48) to a fifth of this number of seconds per image.
 async fn slow_down(rig: &Rig, model: &Arc<ModelHandle>, seconds: f64) {
     let held = rig.observer.hold();
     let slow = queue(model, &image(model, 0, 48), &RequestContext::default());
@@ -491,7 +491,7 @@ async fn a_slow_hour_is_not_held_against_images_for_ever() {
     }
 }
 
-/// On one thread, which is kept from hearing of anything until it is all over: the answer and the end of the time come together.
+/// On one thread, which is blocked until both have happened: the answer and the timeout arrive together.
 #[tokio::test]
 async fn every_image_of_a_batch_that_ends_too_late_is_told_so() {
     let rig = Rig::new(&["tiny"], |setup| {

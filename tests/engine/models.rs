@@ -1,8 +1,7 @@
-//! Models that come and go while others answer: replaced without a gap, refused where they fail their self-test, tried on a share of
-//! the requests, compared in the shadow.
+//! Loading and unloading without downtime: replacement, failed self-tests, canary and shadow versions.
 //!
-//! What would break: a request that is lost while its model is replaced, a version that answers although it is broken, a shadow whose
-//! answer somebody gets, a canary that answers a request now and not the next time.
+//! What would break: a request that is lost while its model is replaced, a broken version that answers, a shadow answer that is
+//! returned, a canary that routes the same request id differently.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,12 +24,12 @@ fn id(version: u32) -> ModelId {
     }
 }
 
-/// Version 1 as another version.
+/// A copy of version 1 under another version number.
 fn copy_version(rig: &Rig, version: u32) -> PathBuf {
     crate::tiny_model::copy_version(&rig.place.path("models"), "tiny", version)
 }
 
-/// A golden image of what the model says, or of something else.
+/// A golden image with the correct or a wrong answer.
 fn golden(rig: &Rig, off_by: f64) -> Golden {
     let image = crate::binary::waves_image(5, 64, 64);
     let seen = crate::binary::segment(&rig.place.pass(), &image);
@@ -70,11 +69,11 @@ async fn a_model_is_replaced_without_a_gap() {
     for answers in asking {
         assert!(answers.await.unwrap() > 0);
     }
-    let told = rig.observer.readiness.lock().unwrap().clone();
-    let ready = told.iter().position(|(_, ready)| *ready).unwrap();
+    let states = rig.observer.readiness.lock().unwrap().clone();
+    let ready = states.iter().position(|(_, ready)| *ready).unwrap();
     assert!(
-        told[ready..].iter().all(|(_, ready)| *ready),
-        "it was ready all the time: {told:?}"
+        states[ready..].iter().all(|(_, ready)| *ready),
+        "it was ready all the time: {states:?}"
     );
 }
 

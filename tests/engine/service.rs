@@ -1,7 +1,7 @@
-//! The engine as a service: its queue, its deadlines, and what happens when a model's thread panics.
+//! The engine: queue, deadlines, and panics of model threads.
 //!
-//! What would break: a panic that takes the model away for good or costs another's image its answer, a full queue that lets more in,
-//! a place that is not given back.
+//! What would break: a panic that loses the model or the answers of other images, a full queue that accepts more,
+//! a permit that is not released.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +17,13 @@ use sagate_core::model::Model;
 
 use crate::binary::{Place, segment, waves_image};
 
-/// Panics on the thread of the model at the first batches of at least so many images, as many times as it is told.
+/// Panics on the thread of the model, this number of times, at batches of at least this size.
 #[derive(Default)]
 struct Saboteur {
     left: AtomicUsize,
     least: AtomicUsize,
     seen: AtomicUsize,
-    /// Held by a test that wants the model to wait before its next batch.
+    /// Held by tests to block the model before its next batch.
     hold: Mutex<()>,
 }
 

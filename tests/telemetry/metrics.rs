@@ -107,7 +107,7 @@ async fn every_number_over_http() {
 
 #[tokio::test]
 async fn what_was_taken_away_on_purpose_has_no_series() {
-    // Read as it happens: the SDK keeps those that were recorded.
+    // Observed metrics disappear; the SDK keeps recorded ones.
     const OBSERVED: [&str; 12] = [
         "sagate_accepted_ratio",
         "sagate_coverage_ratio",
@@ -132,7 +132,7 @@ async fn what_was_taken_away_on_purpose_has_no_series() {
     for series in OBSERVED {
         assert_eq!(seen(series), None, "{series}");
     }
-    // It comes again, with the counts that it had.
+    // A reload keeps the counts.
     let dir = tempfile::tempdir().unwrap();
     let folder = crate::tiny_model::write(dir.path(), 1, vec![], &[0.7]);
     let contract = ModelSpec::new(&Model::open(&folder).unwrap()).unwrap();
@@ -183,7 +183,7 @@ async fn without_a_decision_counters_begin_at_zero_and_shares_are_absent() {
     ] {
         assert!(!families(&text).contains_key(absent), "{absent}");
     }
-    // A threshold was asked for, so there is no coverage.
+    // The request gave a threshold, so there is no coverage.
     let call = telemetry.call(Rpc::Segment, &MetadataMap::new());
     let mut image = call.image();
     image.model(&model());
@@ -235,7 +235,7 @@ async fn what_is_dropped_was_cancelled() {
     assert_eq!(telemetry.in_flight(), 0);
 }
 
-/// Whatever callers make up, the labels are those of the served models and one `unknown`.
+/// Labels are limited to the served models and `unknown`, whatever callers send.
 #[tokio::test]
 async fn a_caller_cannot_add_labels() {
     let telemetry = start("");
@@ -285,7 +285,7 @@ async fn a_score_that_is_no_number() {
     assert_eq!((counts.accepted, counts.rejected, counts.failed), (1, 1, 0));
 }
 
-/// Images like the calibration's do not drift, others do, and without a calibration there is nothing to drift from.
+/// Images like the calibration's show no drift, others do, and without a calibration there is no drift metric.
 #[tokio::test]
 async fn mu_drifts_from_the_calibration() {
     let calibration: Vec<f64> = (0..200)

@@ -1,4 +1,4 @@
-//! What the sliding window says, with a time that the tests make.
+//! The sliding window, with simulated time.
 
 use std::time::Duration;
 
@@ -64,12 +64,12 @@ fn what_is_older_than_the_span_is_forgotten() {
     assert_eq!((later.images, later.accepted_share), (1, Some(1.0)));
     assert!((59.0..=60.0).contains(&later.seconds));
     assert_eq!(window.view(at(111.0)).images, 0);
-    // A slot is used again, long after.
+    // A slot is reused much later.
     window.record(at(1_000_000.5), &decision(true, 0.9, 0.1));
     assert_eq!(window.view(at(1_000_001.0)).images, 1);
 }
 
-/// Threads that come a little late, or a clock that seems to go back, lose no decision.
+/// Slightly late threads, or a clock that goes back, lose no decision.
 #[test]
 fn a_late_decision_counts_as_now() {
     let mut window = Window::new(SPAN);
@@ -80,7 +80,7 @@ fn a_late_decision_counts_as_now() {
 }
 
 proptest! {
-    /// Against a list of everything: a decision counts surely within the span less a slot, and surely not beyond the span.
+    /// Against a full list: a decision counts within the span minus a slot, and never beyond the span.
     #[test]
     fn it_counts_what_lies_within(
         span in 10_u64..1000,
@@ -122,7 +122,7 @@ proptest! {
     }
 }
 
-/// Outside of all buckets the answer stays within what was measured.
+/// Outside of all buckets the quantile stays within the measured range.
 #[test]
 fn latencies_beyond_the_buckets() {
     let mut window = Window::new(SPAN);
