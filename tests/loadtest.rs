@@ -1,7 +1,7 @@
-//! `sagate loadtest` against the real server, and against one that misbehaves as it is told.
+//! `sagate loadtest` against the real server, and against a fake server that misbehaves on demand.
 //!
-//! What would break: a stall that hides in the percentiles because nobody asked meanwhile, a refusal or a late answer that counts as
-//! good, a request that is sent twice, a load beyond what was asked for, a result that Ctrl-C loses.
+//! What would break: a stall that hides in the percentiles because no request was sent meanwhile, a refusal or a late answer that counts as
+//! good, a request that is sent twice, a load above the requested one, a result that Ctrl-C loses.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
@@ -174,7 +174,7 @@ fn for_people_there_are_tables() {
     }
 }
 
-/// A second in which the server says nothing shows in an open loop's percentiles in full.
+/// A stall of one second shows in full in the percentiles of an open loop.
 #[test]
 fn a_stall_cannot_hide_in_an_open_loop() {
     let place = Place::new(1, &CALIBRATION);
@@ -208,7 +208,7 @@ fn a_stall_cannot_hide_in_an_open_loop() {
     assert!(longest > 900.0, "{longest}");
 }
 
-/// The same in a closed loop is one slow request; the correction adds what a client that goes on asking would have seen.
+/// In a closed loop the stall is one slow request; the correction adds the latencies that an independent client would have seen.
 #[test]
 fn a_closed_loop_is_corrected_for_what_it_did_not_ask() {
     let place = Place::new(1, &CALIBRATION);
@@ -328,7 +328,7 @@ fn answers_that_change_are_told() {
     assert_eq!(number(&report["all"]["inconsistent_responses"]), 9);
 }
 
-/// A simulation with the same seed is one of these very requests.
+/// A simulation with the same seed has the same arrivals.
 #[test]
 fn a_simulation_has_the_same_arrivals() {
     let place = Place::new(1, &CALIBRATION);
@@ -459,7 +459,7 @@ fn what_makes_no_sense_is_refused() {
     );
 }
 
-/// What the server refuses for what it is, is told before the load.
+/// Requests that the server always refuses are reported before the load.
 #[test]
 fn a_kind_that_the_server_refuses_is_told_at_once() {
     let place = Place::new(1, &CALIBRATION);
@@ -484,7 +484,7 @@ fn a_kind_that_the_server_refuses_is_told_at_once() {
     ended.assert_refused(1, &["no server answers at http://127.0.0.1:9"]);
 }
 
-/// Prints how much more a server answers that has nothing to do: that, at least, the load test can send.
+/// Prints the throughput against a server without work: a lower bound of what the load test can send.
 #[test]
 #[ignore = "prints figures, for a quiet machine"]
 fn the_load_test_is_not_what_limits() {

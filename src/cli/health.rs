@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::server::{ServerArgs, seconds};
 use super::{Exit, out};
-use crate::client::{Access, BlockingClient, Serving};
+use crate::client::{Access, BlockingClient, HealthStatus};
 use crate::config::Settings;
 
 /// Arguments of `sagate health`.
@@ -41,7 +41,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         out::line(serving.word())?;
     }
     Ok(match serving {
-        Serving::Serving => Exit::Ok,
+        HealthStatus::Serving => Exit::Ok,
         _ => Exit::Error,
     })
 }

@@ -8,7 +8,9 @@ use clap::{ArgGroup, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, UsageError, out};
-use crate::capacity::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTimes, simulate};
+use crate::capacity::{
+    Arrivals, Balancing, Loss, Outcome, Scaling, ServiceTimes, SimulationConfig, simulate,
+};
 use crate::config::Settings;
 
 /// Arguments of `sagate simulate`.
@@ -147,11 +149,11 @@ const MOST_REPLICAS: usize = 10_000;
 /// Invalid arguments, or an unreadable file.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let cluster = cluster(args)?;
-    let outcome = simulate(&cluster);
+    let simulation_config = simulation_config(args)?;
+    let outcome = simulate(&simulation_config);
     let cost_an_image = args
         .price
-        .map(|price| outcome.replica_seconds_an_image * price / 3600.0);
+        .map(|price| outcome.replica_seconds_per_image * price / 3600.0);
     let report = Report {
         outcome,
         cost_an_image,
@@ -197,7 +199,7 @@ fn check(args: &Args) -> Result<(), UsageError> {
         .map_or(Ok(()), |it| within("in-flight", it as f64, 1.0, 1e6))
 }
 
-fn cluster(args: &Args) -> anyhow::Result<Fleet> {
+fn simulation_config(args: &Args) -> anyhow::Result<SimulationConfig> {
     let way = args.way / 1e3;
     let times = args.service.times("service", way)?.faster(args.speed);
     let alone = match &args.alone {
@@ -228,7 +230,7 @@ fn cluster(args: &Args) -> anyhow::Result<Fleet> {
         start_up: args.start_up,
         hold: args.hold,
     };
-    Ok(Fleet {
+    Ok(SimulationConfig {
         arrivals,
         times,
         alone,
@@ -262,7 +264,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
     row("answered", of.answered.to_string());
     row("in time", of.in_time.to_string());
     row("refused", of.refused.to_string());
-    row("no replica ready", of.nobody.to_string());
+    row("no replica ready", of.no_replica.to_string());
     row("lost with a replica", of.lost.to_string());
     row("sent again", of.retried.to_string());
     row("throughput", format!("{:.3} images/s", of.throughput));
@@ -273,12 +275,12 @@ fn print(report: &Report) -> anyhow::Result<()> {
     row("p99.9", milliseconds(of.p999));
     row(
         "replicas",
-        format!("{:.2} on the average, {} at most", of.replicas, of.most_replicas),
+        format!("{:.2} on the average, {} at most", of.replicas, of.max_replicas),
     );
     row("utilisation", format!("{:.3}", of.utilisation));
     row(
         "seconds of a replica an image",
-        format!("{:.4}", of.replica_seconds_an_image),
+        format!("{:.4}", of.replica_seconds_per_image),
     );
     if let Some(cost) = report.cost_an_image {
         row("cost of an image", format!("{cost:.6}"));

@@ -158,7 +158,7 @@ async fn watch_models(sources: Sources, statuses: watch::Sender<Statuses>, ready
         for service in &services {
             now.insert((*service).to_owned(), is_ready);
         }
-        telemetry.required(engine.required());
+        telemetry.set_required(engine.required());
         statuses.send_replace(now);
         ready.send_replace(is_ready);
         if missing != missed && !missing.is_empty() {

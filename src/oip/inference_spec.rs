@@ -48,7 +48,7 @@ impl InferenceSpec {
         let mut spec = validate::parse_request(context, caller, request_id, &options)?;
         let outputs = outputs(&request, &Output::of(spec.model.contract()))?;
         if outputs.iter().any(|output| output.is_interpretation()) {
-            context.security.demand(&caller.client, Role::Interpret)?;
+            context.security.require_role(&caller.client, Role::Interpret)?;
         }
         spec.format = ResponseFormat {
             mask: if outputs.contains(&Output::Mask) {

@@ -1,11 +1,11 @@
-//! The table of methods: what a caller needs to be for each, and how it is counted.
+//! Access rules of all methods: the required role, and how calls count against the rate limit.
 
 use crate::config::Role;
 
-/// What a method asks of its caller.
+/// Required access of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing: it tells nothing of images or patients, and probes and tools ask it before they could say who they are.
+pub enum RequiredAccess {
+    /// None. The method returns nothing about images or patients; probes and tools call it before they authenticate.
     Open,
     /// This role. The call counts as one request.
     Role(Role),
@@ -13,13 +13,13 @@ pub enum Need {
     RoleForImages(Role),
 }
 
-use Need::{Open, Role as Call, RoleForImages as Images};
+use RequiredAccess::{Open, Role as Call, RoleForImages as Images};
 use Role::{Admin, Infer, Interpret};
 
 /// A service and its methods.
-type Service = (&'static str, &'static [(&'static str, Need)]);
+type Service = (&'static str, &'static [(&'static str, RequiredAccess)]);
 
-/// Everything that may be asked. What is not here is refused to everyone: a new method needs a line.
+/// All methods. A method that is not listed is refused for everyone.
 const TABLE: &[Service] = &[
     (
         "sagate.v1.QualityControl",
@@ -69,12 +69,12 @@ const TABLE: &[Service] = &[
     ),
 ];
 
-/// What `/SERVICE/METHOD` needs; `None`: nobody may ask it.
-pub fn need(path: &str) -> Option<Need> {
+/// Required access of `/SERVICE/METHOD`; `None`: the method is refused for everyone.
+pub fn required_access(path: &str) -> Option<RequiredAccess> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     let (_, methods) = TABLE.iter().find(|(name, _)| *name == service)?;
     methods
         .iter()
         .find(|(name, _)| *name == method)
-        .map(|&(_, need)| need)
+        .map(|&(_, access)| access)
 }

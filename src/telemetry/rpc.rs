@@ -1,15 +1,15 @@
-//! The calls of the protocol and the codes they end with, as labels and spans name them.
+//! RPC methods and status codes, as named in labels and spans.
 
 use tonic::Code;
 
 /// sagate's own service.
 const QUALITY_CONTROL: &str = "sagate.v1.QualityControl";
-/// That of its models that come and go.
+/// The service of model administration.
 const MODEL_ADMIN: &str = "sagate.v1.ModelAdminControl";
-/// That of the Open Inference Protocol.
+/// The service of the Open Inference Protocol.
 const INFERENCE: &str = "inference.GRPCInferenceService";
 
-/// A call of `sagate.v1` or of `inference.GRPCInferenceService`; the latter's also where it comes over HTTP/JSON.
+/// A method of `sagate.v1` or of `inference.GRPCInferenceService`; the latter over gRPC or HTTP/JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rpc {
     /// One image.
@@ -113,14 +113,14 @@ impl Rpc {
         }
     }
 
-    /// The call of the path `/SERVICE/METHOD`; `None`: it is not counted.
-    pub fn of_path(path: &str) -> Option<Rpc> {
+    /// The method of the path `/SERVICE/METHOD`; `None`: it is not counted.
+    pub fn from_path(path: &str) -> Option<Rpc> {
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
         let is = |rpc: &Rpc| rpc.name() == method && rpc.service() == service;
         Rpc::ALL.into_iter().find(is)
     }
 
-    /// The service that it is of.
+    /// Its service.
     pub(super) fn service(self) -> &'static str {
         match self {
             Rpc::Segment
@@ -169,7 +169,7 @@ pub(super) fn names(code: Code) -> (&'static str, &'static str) {
 }
 
 /// Whether a code says that the server was at fault, by OpenTelemetry's conventions for gRPC servers.
-pub(super) fn servers_fault(code: Code) -> bool {
+pub(super) fn is_server_error(code: Code) -> bool {
     matches!(
         code,
         Code::Unknown

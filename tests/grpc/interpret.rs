@@ -203,7 +203,7 @@ async fn units_are_the_librarys() {
             v1::UnitOrder::Spread => UnitOrder::Spread,
             _ => UnitOrder::Best,
         };
-        let choose = |scores: &[f64]| choice.of(scores, asked.count as usize);
+        let choose = |scores: &[f64]| choice.choose(scores, asked.count as usize);
         let view = seen
             .units(sent.layer as usize, sent.class as usize, choose, true)
             .unwrap();

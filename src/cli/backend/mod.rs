@@ -15,7 +15,7 @@ use super::gate::GateArgs;
 use super::inputs::Slice;
 use super::server::WorkAt;
 use super::subject::Subject;
-use crate::client::{Answer, InterpretOptions, LayerSeen, PendingResponse};
+use crate::client::{Answer, InterpretOptions, LayerResult, PendingResponse};
 use crate::config::Settings;
 
 /// A model, ready for images.
@@ -39,7 +39,7 @@ pub struct Seen {
     /// Result of the model and the gate.
     pub answer: Answer,
     /// The SAM of each layer, in order.
-    pub layers: Vec<LayerSeen>,
+    pub layers: Vec<LayerResult>,
     /// The SAMs of the units of one layer.
     pub units: UnitView,
 }
@@ -104,7 +104,7 @@ impl Backend {
         &self,
         slice: &Slice,
         look: &InterpretOptions,
-        show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
+        show: impl FnMut(&LayerResult) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         match self {
             Backend::Local(local) => local.interpret(slice, look, show),

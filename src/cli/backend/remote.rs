@@ -10,8 +10,8 @@ use crate::cli::inputs::Slice;
 use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{
-    Access, Answer, BlockingClient, ClientError, GateAsk, InterpretOptions, LayerSeen, Part, PendingResponse,
-    SegmentOptions, ServerUrl,
+    Access, Answer, BlockingClient, ClientError, GateOptions, InterpretOptions, LayerResult, Part,
+    PendingResponse, SegmentOptions, ServerUrl,
 };
 use crate::config::Settings;
 use crate::engine::Priority;
@@ -29,7 +29,7 @@ pub struct Remote {
 impl Remote {
     pub fn open(
         url: &ServerUrl,
-        gate: Option<GateAsk>,
+        gate: Option<GateOptions>,
         priority: Priority,
         settings: &Settings,
     ) -> anyhow::Result<Remote> {
@@ -67,7 +67,7 @@ impl Remote {
         &self,
         slice: &Slice,
         look: &InterpretOptions,
-        mut show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
+        mut show: impl FnMut(&LayerResult) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         let count = self.subject.units.get(look.units_of - 1).copied().unwrap_or(0);
         let look = InterpretOptions {

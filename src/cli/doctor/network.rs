@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
-use crate::client::{Access, BlockingClient, ClientError, ServerUrl, Serving};
+use crate::client::{Access, BlockingClient, ClientError, HealthStatus, ServerUrl};
 use crate::config::Settings;
 use crate::security::Tls;
 
@@ -73,7 +73,7 @@ fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
         "sagate.v1.QualityControl",
         PROBE_TIMEOUT,
     ) {
-        Ok(Serving::Serving | Serving::NotServing) => true,
+        Ok(HealthStatus::Serving | HealthStatus::NotServing) => true,
         // It uses TLS with a certificate of an unknown authority.
         Err(ClientError::Untrusted { .. }) => encrypted,
         Ok(_) | Err(_) => false,

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use tonic::Code;
 
 use super::subject::Ready;
-use crate::client::{ClientError, Judged};
+use crate::client::{ClientError, GatedSegmentation};
 use crate::telemetry::code_name;
 
 /// Latencies from a microsecond to two hours, to three digits.
@@ -34,7 +34,7 @@ pub struct Sample {
 /// How a request ended.
 pub enum Outcome {
     /// With a response.
-    Answered(Judged),
+    Answered(GatedSegmentation),
     /// The server refused it.
     Refused(Code),
     /// Its deadline passed on the client.
@@ -46,7 +46,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn of(result: Result<Judged, ClientError>) -> Outcome {
+    pub fn of(result: Result<GatedSegmentation, ClientError>) -> Outcome {
         match result {
             Ok(judged) => Outcome::Answered(judged),
             Err(ClientError::Refused(refusal)) => Outcome::Refused(refusal.code),
@@ -233,7 +233,7 @@ impl KindCounters {
         }
     }
 
-    fn judged(&mut self, image: usize, judged: &Judged) {
+    fn judged(&mut self, image: usize, judged: &GatedSegmentation) {
         let count = if judged.decision.accept {
             &mut self.accepted
         } else {
@@ -243,8 +243,8 @@ impl KindCounters {
         for reason in &judged.decision.reasons {
             *self.reasons.entry(reason.to_string()).or_default() += 1;
         }
-        let first = *self.prints[image].get_or_insert(judged.print);
-        self.inconsistent_responses += u64::from(first != judged.print);
+        let first = *self.prints[image].get_or_insert(judged.digest);
+        self.inconsistent_responses += u64::from(first != judged.digest);
     }
 }
 

@@ -8,7 +8,7 @@ use sagate_core::model::ModelReference;
 use serde::Deserialize;
 
 use super::super::UsageError;
-use crate::client::GateAsk;
+use crate::client::GateOptions;
 use crate::config::Settings;
 use crate::engine::Priority;
 
@@ -41,7 +41,7 @@ pub struct Kind {
     pub images: Images,
     /// Deadline in seconds.
     pub deadline: Option<f64>,
-    pub gate: Option<GateAsk>,
+    pub gate: Option<GateOptions>,
     pub priority: Priority,
 }
 
@@ -134,8 +134,8 @@ impl Kind {
         let gate = match (written.coverage, written.threshold) {
             (Some(_), Some(_)) => return Err("coverage and threshold are both given; give one".into()),
             (coverage, threshold) => coverage
-                .map(GateAsk::Coverage)
-                .or(threshold.map(GateAsk::Threshold)),
+                .map(GateOptions::Coverage)
+                .or(threshold.map(GateOptions::Threshold)),
         };
         let model = written.model.as_deref().or(model);
         let reference = model.map(str::parse::<ModelReference>).transpose();

@@ -9,7 +9,7 @@ use super::super::UsageError;
 use super::mix::{Call, Kind};
 use super::{Args, images};
 use crate::client::{
-    Access, Client, ClientError, InterpretOptions, Prepared, SegmentOptions, ServedModel, ServerStatus,
+    Access, Client, ClientError, InterpretOptions, PreparedRequest, SegmentOptions, ServedModel, ServerStatus,
 };
 use crate::config::Settings;
 
@@ -28,7 +28,7 @@ pub struct Ready {
     pub share: f64,
     pub model: ServedModel,
     /// One per image.
-    pub requests: Vec<Prepared>,
+    pub requests: Vec<PreparedRequest>,
     pub deadline: Option<Duration>,
 }
 
@@ -67,8 +67,8 @@ impl Subject {
                 }
             }
             let requests = images.iter().map(|image| match kind.call {
-                Call::Segment => Prepared::segment(image, &ask),
-                Call::Interpret => Prepared::interpret(image, &ask, &interpret_options(&model)),
+                Call::Segment => PreparedRequest::segment(image, &ask),
+                Call::Interpret => PreparedRequest::interpret(image, &ask, &interpret_options(&model)),
             });
             ready.push(Ready {
                 name: kind.name.clone(),

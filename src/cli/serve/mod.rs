@@ -101,8 +101,8 @@ async fn serve(
     let serving = BoundServer::bind(&settings.server).await?;
     let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
-    let security = Security::open(settings, telemetry.trust().clone())?;
-    telemetry.bounds(&setup.admission.model);
+    let security = Security::open(settings, telemetry.security_counts().clone())?;
+    telemetry.set_limits(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
         default,
@@ -195,7 +195,11 @@ fn models(repository: &Repository, setup: &EngineConfig) -> anyhow::Result<Vec<(
     let is_wanted = |it: &&Located| {
         let of_name = located.iter().filter(|other| other.name == it.name);
         let versions: Vec<u32> = of_name.map(|other| other.version).collect();
-        setup.serving.of(&it.name).wanted(&versions).contains(&it.version)
+        setup
+            .serving
+            .policy_for(&it.name)
+            .wanted(&versions)
+            .contains(&it.version)
     };
     located
         .iter()

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::security::{AccessRecord, Peer, Security, need};
+use crate::security::{AccessRecord, Peer, Security, required_access};
 use crate::telemetry::code_name;
 
 /// Puts an [`AccessService`] around a service.
@@ -85,7 +85,7 @@ impl Frontend {
 
     /// The gRPC method of a path, if it names one; for HTTP the route sets the method.
     fn method(self, path: &str) -> Option<&str> {
-        let is_method = self == Frontend::Grpc && need(path).is_some();
+        let is_method = self == Frontend::Grpc && required_access(path).is_some();
         is_method.then_some(path)
     }
 }
@@ -126,7 +126,7 @@ where
             record.http_status(answer.status().as_u16());
             let code = answer.extensions().get::<Code>().copied();
             if let Some(code) = code.or_else(|| code_of(answer.headers())) {
-                record.told(code_name(code));
+                record.set_code(code_name(code));
             }
             Ok(answer.map(|body| counted(body, record, true)))
         })
@@ -160,7 +160,7 @@ impl<B: Countable> Body for CountedBody<B> {
                 (Some(data), _) => self.record.received(data.len() as u64),
                 (None, Some(trailers)) if self.out => {
                     if let Some(code) = code_of(trailers) {
-                        self.record.told(code_name(code));
+                        self.record.set_code(code_name(code));
                     }
                 }
                 (None, _) => {}

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::grpc::error::ServiceError;
-use crate::security::{AccessRecord, Need, Peer, Security, need};
+use crate::security::{AccessRecord, Peer, RequiredAccess, Security, required_access};
 use crate::telemetry::code_name;
 
 /// Puts an [`AuthService`] around a service.
@@ -52,20 +52,20 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let security = &self.security;
         let path = request.uri().path();
-        let access = need(path);
-        if access == Some(Need::Open) {
+        let access = required_access(path);
+        if access == Some(RequiredAccess::Open) {
             return Box::pin(self.inner.call(request));
         }
         let peer = request.extensions().get::<Peer>();
         let audit_record = security
             .audit
             .as_ref()
-            .map(|audit| audit.asked(access.map(|_| path), peer));
+            .map(|audit| audit.begin(access.map(|_| path), peer));
         let admitted = match access {
             // An unknown method, or one missing from the table of rights: both are refused alike.
             None => Err(ServiceError::NoMethod),
             Some(access) => security
-                .admit(access, request.headers(), peer)
+                .authorize(access, request.headers(), peer)
                 .map_err(ServiceError::from),
         };
         let (client, rate_limit) = match admitted {
@@ -79,11 +79,11 @@ where
         };
         let extensions = request.extensions_mut();
         if let Some(audit_record) = &audit_record {
-            audit_record.by(&client);
+            audit_record.set_client(&client);
             extensions.insert(audit_record.clone());
         }
         if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
-            record.by(&client);
+            record.set_client(&client);
         }
         if let Some(rate_limit) = rate_limit {
             extensions.insert(rate_limit);

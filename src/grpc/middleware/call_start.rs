@@ -81,7 +81,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Some(rpc) = Rpc::of_path(request.uri().path()) else {
+        let Some(rpc) = Rpc::from_path(request.uri().path()) else {
             return Box::pin(self.inner.call(request));
         };
         let call = self.begins.telemetry.call_with(rpc, request.headers());

@@ -12,7 +12,7 @@ use tower::Service;
 use crate::config::{Connections, Role};
 use crate::engine::EngineError;
 use crate::grpc::error::ServiceError;
-use crate::security::{Need, need};
+use crate::security::{RequiredAccess, required_access};
 
 /// Timers have a resolution of a millisecond and round up.
 const TICK: Duration = Duration::from_millis(2);
@@ -46,10 +46,10 @@ impl Deadlines {
 
     /// Timeout of a gRPC call. Streams, model loading, health and reflection have no default, only the maximum.
     fn of_call(self, path: &str, asked: Option<Duration>) -> Option<Duration> {
-        match need(path) {
-            None | Some(Need::Open) => asked,
-            Some(Need::RoleForImages(_) | Need::Role(Role::Admin)) => self.at_most(asked),
-            Some(Need::Role(_)) => self.of_request(asked),
+        match required_access(path) {
+            None | Some(RequiredAccess::Open) => asked,
+            Some(RequiredAccess::RoleForImages(_) | RequiredAccess::Role(Role::Admin)) => self.at_most(asked),
+            Some(RequiredAccess::Role(_)) => self.of_request(asked),
         }
     }
 }

@@ -8,13 +8,13 @@ use crate::engine;
 use crate::engine::RequestContext;
 use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::deadline::deadline;
-use crate::security::{Client, ClientKey, ClientLimit, Refusal, Security};
+use crate::security::{ClientIdentity, ClientKey, ClientLimit, Refusal, Security};
 
 /// The caller of a request.
 #[derive(Clone)]
 pub(crate) struct Caller {
     /// The authenticated client with its roles.
-    pub client: Client,
+    pub client: ClientIdentity,
     /// Context for the engine; the priority comes from the request's options.
     pub request_context: RequestContext,
     /// The client's rate limit, if there is one.
@@ -23,7 +23,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// A caller that is an authenticated client.
-    pub fn new(client: Client, rate_limit: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
+    pub fn new(client: ClientIdentity, rate_limit: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
         let name = match client.key() {
             ClientKey::Named(name) => format!("name {name}"),
             ClientKey::At(Some(address)) => address.to_string(),

@@ -71,13 +71,10 @@ pub(crate) fn parse_request(
     options: &v1::SegmentationOptions,
 ) -> Result<RequestSpec, ServiceError> {
     let (name, version) = model_name(options.model.as_ref());
-    let Route {
-        hosted: model,
-        shadow,
-    } = context.engine.route(name, version, &request_id)?;
+    let Route { model, shadow } = context.engine.route(name, version, &request_id)?;
     let (policy, format, priority) = parse_options(options, &context.policy)?;
     if priority == Priority::Urgent {
-        context.security.demand(&caller.client, Role::Urgent)?;
+        context.security.require_role(&caller.client, Role::Urgent)?;
     }
     Ok(RequestSpec {
         request_id,

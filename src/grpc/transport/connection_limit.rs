@@ -57,7 +57,7 @@ impl ConnectionLimit {
     /// # Errors
     /// A limit is reached.
     pub fn open(self: &Arc<Self>, address: SocketAddr) -> Result<ConnectionPermit, TooManyConnections> {
-        let client = ClientKey::of(Some(address));
+        let client = ClientKey::from_address(Some(address));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.total {
             return Err(TooManyConnections::InAll(self.total));

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::connection_limit::{ConnectionLimit, ConnectionPermit, TooManyConnections};
-use crate::security::{Counts, Handshake, Peer, Security, name_of};
+use crate::security::{Handshake, Peer, Security, SecurityCounts, name_of};
 
 /// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -105,7 +105,7 @@ struct Handshakes {
 }
 
 impl Handshakes {
-    fn add(&mut self, counts: &Counts, handshake: impl Future<Output = ()> + Send + 'static) {
+    fn add(&mut self, counts: &SecurityCounts, handshake: impl Future<Output = ()> + Send + 'static) {
         while self.by_age.front().is_some_and(AbortHandle::is_finished) {
             self.by_age.pop_front();
         }
@@ -151,7 +151,7 @@ pub(crate) async fn handshake(
     tls: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-    counts: &Counts,
+    counts: &SecurityCounts,
 ) -> Option<Connection> {
     let (how, connection) = match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => (Handshake::Done, Some(Connection::encrypted(stream, address))),

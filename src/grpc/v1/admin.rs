@@ -174,7 +174,7 @@ impl ModelAdmin {
         load: Option<&Load>,
     ) -> v1::ModelVersionStatus {
         let engine = &self.0.engine;
-        let traffic = &engine.config().serving.of(&id.name).traffic;
+        let traffic = &engine.config().serving.policy_for(&id.name).traffic;
         let canary = traffic.canary.filter(|canary| canary.version == id.version);
         let default_version = engine.find(&id.name, None);
         let role = if traffic.shadow == Some(id.version) {

@@ -15,7 +15,7 @@ use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::call_start::StartedCall;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
-use crate::security::{AccessRecord, Need, Peer, need};
+use crate::security::{AccessRecord, Peer, RequiredAccess, required_access};
 use crate::telemetry::{Rpc, code_name};
 
 /// The rights that a path needs.
@@ -27,7 +27,7 @@ pub(crate) struct AuthLayer {
     /// The gRPC path of the method.
     method: String,
     /// `None`: always refused.
-    need: Option<Need>,
+    need: Option<RequiredAccess>,
 }
 
 impl AuthLayer {
@@ -37,7 +37,7 @@ impl AuthLayer {
         AuthLayer {
             inference: inference.clone(),
             rpc: Some(rpc),
-            need: need(&method),
+            need: required_access(&method),
             method,
         }
     }
@@ -47,7 +47,7 @@ impl AuthLayer {
         AuthLayer {
             inference: inference.clone(),
             rpc: None,
-            need: Some(Need::Role(Role::Infer)),
+            need: Some(RequiredAccess::Role(Role::Infer)),
             method: String::new(),
         }
     }
@@ -71,9 +71,9 @@ pub(crate) async fn guard(
     if let Some(record) = request.extensions().get::<Arc<AccessRecord>>()
         && guarded.rpc.is_some()
     {
-        record.of_method(&guarded.method);
+        record.set_method(&guarded.method);
     }
-    if guarded.need == Some(Need::Open) {
+    if guarded.need == Some(RequiredAccess::Open) {
         return answer(&guarded, request, next).await;
     }
     let peer = request.extensions().get::<Peer>().cloned();
@@ -81,11 +81,11 @@ pub(crate) async fn guard(
     let audit_record = security
         .audit
         .as_ref()
-        .map(|audit| audit.asked(method, peer.as_ref()));
+        .map(|audit| audit.begin(method, peer.as_ref()));
     let admitted = match guarded.need {
         None => Err(ServiceError::NoMethod),
         Some(needed) => security
-            .admit(needed, request.headers(), peer.as_ref())
+            .authorize(needed, request.headers(), peer.as_ref())
             .map_err(ServiceError::from),
     };
     let (client, rate_limit) = match admitted {
@@ -99,11 +99,11 @@ pub(crate) async fn guard(
     };
     let extensions = request.extensions_mut();
     if let Some(audit_record) = &audit_record {
-        audit_record.by(&client);
+        audit_record.set_client(&client);
         extensions.insert(audit_record.clone());
     }
     if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
-        record.by(&client);
+        record.set_client(&client);
     }
     let time = guarded.inference.time();
     let deadline = time.and_then(|time| Instant::now().checked_add(time));

@@ -24,7 +24,7 @@ use tonic::codec::HEADER_SIZE;
 use tonic::{Code, Status};
 
 use crate::grpc::error::ServiceError;
-use crate::security::{Client, ClientKey, Peer};
+use crate::security::{ClientIdentity, ClientKey, Peer};
 
 /// Largest message that tonic may reserve before it has arrived: HTTP/2's initial stream window.
 const RESERVED_AT_ONCE: usize = 64 << 10;
@@ -45,8 +45,8 @@ pub(crate) fn limited(
 ) -> http::Request<Body> {
     let extensions = request.extensions();
     let address = || extensions.get::<Peer>().map(|peer| peer.address);
-    let client = extensions.get::<Client>().map(Client::key);
-    let client = client.unwrap_or_else(|| ClientKey::of(address()));
+    let client = extensions.get::<ClientIdentity>().map(ClientIdentity::key);
+    let client = client.unwrap_or_else(|| ClientKey::from_address(address()));
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
     let is_text = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc-web-text"));
     let at = if is_text {
