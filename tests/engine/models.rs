@@ -70,11 +70,11 @@ async fn a_model_is_replaced_without_a_gap() {
     for answers in asking {
         assert!(answers.await.unwrap() > 0);
     }
-    let error_info = rig.observer.readiness.lock().unwrap().clone();
-    let ready = error_info.iter().position(|(_, ready)| *ready).unwrap();
+    let told = rig.observer.readiness.lock().unwrap().clone();
+    let ready = told.iter().position(|(_, ready)| *ready).unwrap();
     assert!(
-        error_info[ready..].iter().all(|(_, ready)| *ready),
-        "it was ready all the time: {error_info:?}"
+        told[ready..].iter().all(|(_, ready)| *ready),
+        "it was ready all the time: {told:?}"
     );
 }
 

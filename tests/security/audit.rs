@@ -95,7 +95,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     for secret in [token, "nonsense", "Smith"] {
         assert!(!text.contains(secret), "{text}");
     }
-    let error_info = |line: &Value| {
+    let told = |line: &Value| {
         let text = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
         assert!(
             text("time").ends_with('Z') && text("peer").starts_with("127.0.0.1:"),
@@ -120,10 +120,10 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
         ]
         .join(" ")
     };
-    let mut error_info: Vec<String> = lines(&place, "audit.jsonl").iter().map(error_info).collect();
-    error_info.sort();
+    let mut told: Vec<String> = lines(&place, "audit.jsonl").iter().map(told).collect();
+    told.sort();
     // Ids that the server made up.
-    let error_info: Vec<String> = error_info
+    let told: Vec<String> = told
         .into_iter()
         .map(|line| {
             line.split(' ')
@@ -144,8 +144,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     ];
     expected.sort_unstable();
     assert_eq!(
-        error_info
-            .iter()
+        told.iter()
             .map(|line| line.replace("REJECT", "?").replace("ACCEPT", "?"))
             .collect::<Vec<_>>(),
         expected
@@ -154,8 +153,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
             .collect::<Vec<_>>()
     );
     let decision = |id: &str, client: &str| {
-        error_info
-            .iter()
+        told.iter()
             .find(|line| line.contains(id) && line.starts_with(client))
             .cloned()
             .unwrap()

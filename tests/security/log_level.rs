@@ -74,13 +74,13 @@ fn an_admin_changes_it_and_it_is_audited() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let error_info = |line: &Value| {
+    let told = |line: &Value| {
         ["client", "method", "code", "log_level"]
             .map(|key| line[key].as_str().unwrap_or("-").to_owned())
             .join(" ")
     };
     assert_eq!(
-        lines.iter().map(error_info).collect::<Vec<_>>(),
+        lines.iter().map(told).collect::<Vec<_>>(),
         [
             "operator admin/GetLogLevel OK -",
             "operator admin/SetLogLevel OK info",
