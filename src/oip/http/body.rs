@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
 use crate::grpc::error::ServiceError;
-use crate::grpc::transport::receive::{Charge, Parts};
+use crate::grpc::transport::receive::{Charge, MessageParts};
 
 /// How long the rest of a refused body is read and dropped: many clients read the response only after sending everything.
 const REST: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ async fn read(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, Ser
         message,
     };
     let mut body = Limited::new(body, most);
-    let mut parts = Parts::default();
+    let mut parts = MessageParts::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() {
