@@ -14,43 +14,43 @@ const INFERENCE: &str = "inference.GRPCInferenceService";
 pub enum Rpc {
     /// One image.
     Segment,
-    /// Images as they come.
+    /// A stream of images.
     SegmentStream,
-    /// One image with what the network sees in it.
+    /// Segmentation and interpretation of one image.
     Interpret,
-    /// The models.
+    /// Lists the models.
     ListModels,
-    /// One model.
+    /// Describes one model.
     GetModel,
-    /// How the server is doing.
+    /// Status of the server.
     GetStatus,
-    /// A model is loaded.
+    /// Loads a model.
     LoadModel,
-    /// A model is taken away.
+    /// Unloads a model.
     UnloadModel,
-    /// A model is loaded anew.
+    /// Reloads a model.
     ReloadModel,
-    /// How models are.
+    /// Status of models.
     GetModelStatus,
     /// Whether the server runs.
     ServerLive,
-    /// Whether every model answers that the server must have.
+    /// Whether every required model is ready.
     ServerReady,
-    /// Whether one model answers.
+    /// Whether one model is ready.
     ModelReady,
-    /// What the server is.
+    /// Metadata of the server.
     ServerMetadata,
-    /// What a model takes and gives.
+    /// Inputs and outputs of a model.
     ModelMetadata,
     /// One inference.
     ModelInfer,
-    /// Inferences as they come.
+    /// A stream of inferences.
     ModelStreamInfer,
-    /// How a model is set up.
+    /// Configuration of a model.
     ModelConfig,
-    /// What models have done.
+    /// Statistics of models.
     ModelStatistics,
-    /// The models that are there.
+    /// Lists the models of the repository.
     RepositoryIndex,
     /// Loads a model.
     RepositoryModelLoad,
