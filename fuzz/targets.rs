@@ -176,7 +176,7 @@ pub fn calibration(bytes: &[u8]) {
     };
     let threshold = calibration.threshold(calibration.coverage);
     assert!(!threshold.is_nan());
-    assert!(calibration.share_passing(threshold) >= calibration.coverage || calibration.coverage == 0.0);
+    assert!(calibration.acceptance_rate(threshold) >= calibration.coverage || calibration.coverage == 0.0);
     let _ = calibration.threshold_by(By::Score, 0.5);
     let again = Calibration::parse(
         &calibration.to_json().expect("what was read can be written"),

@@ -37,13 +37,13 @@ fn every_ratio_is_a_number_above_zero() {
         );
     }
     assert_eq!(
-        report["threads"], report["peer"]["threads"],
-        "the peer has as many threads"
+        report["threads"], report["baseline"]["threads"],
+        "the baseline has as many threads"
     );
 }
 
 #[test]
-fn without_a_peer_it_says_how_to_get_one() {
+fn without_a_baseline_it_says_how_to_install_it() {
     let output = bench(&["--python", "no/such/python"]);
     assert!(!output.status.success());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -60,7 +60,7 @@ fn without_a_peer_it_says_how_to_get_one() {
         "1",
         "--rounds",
         "3",
-        "--no-peer",
+        "--no-baseline",
     ];
     let output = bench(&sizes);
     assert!(

@@ -85,8 +85,8 @@ fn name(path: &Path) -> String {
 ///
 /// # Errors
 /// The first image that the model cannot take, or whose true mask has labels that the model has not, by name.
-pub fn segment(pass: &ModelExecutor, examples: &[Example]) -> anyhow::Result<Vec<Segmentation>> {
-    let (classes, model) = (pass.manifest().classes.len(), pass.manifest().reference());
+pub fn segment(executor: &ModelExecutor, examples: &[Example]) -> anyhow::Result<Vec<Segmentation>> {
+    let (classes, model) = (executor.manifest().classes.len(), executor.manifest().reference());
     for example in examples {
         if let Some(truth) = &example.truth {
             check_labels(truth, &example.name, classes, &model)?;
@@ -94,12 +94,16 @@ pub fn segment(pass: &ModelExecutor, examples: &[Example]) -> anyhow::Result<Vec
     }
     let ready: Vec<PreparedImage> = examples
         .iter()
-        .map(|example| pass.prepare(&example.image).with_context(|| example.name.clone()))
+        .map(|example| {
+            executor
+                .prepare(&example.image)
+                .with_context(|| example.name.clone())
+        })
         .collect::<anyhow::Result<_>>()?;
     let mut results = Vec::with_capacity(ready.len());
     for same in ready.chunk_by(|a, b| a.size() == b.size()) {
         for batch in same.chunks(BATCH) {
-            results.append(&mut pass.segment(&batch.iter().collect::<Vec<_>>())?);
+            results.append(&mut executor.segment(&batch.iter().collect::<Vec<_>>())?);
         }
     }
     Ok(results)

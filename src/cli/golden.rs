@@ -1,4 +1,4 @@
-//! `sagate model golden`: the image by which a model proves itself before it gets requests.
+//! `sagate model golden`: the golden image, which a server segments to check a model before it gets requests.
 
 use std::path::PathBuf;
 
@@ -31,18 +31,18 @@ pub struct Args {
 /// Runs `sagate model golden`.
 ///
 /// # Errors
-/// A model that cannot be used, an image that cannot be read or in which the model sees nothing, or a folder that cannot be written.
+/// A model that cannot be used, an image that cannot be read or in which the model finds no object, or a folder that cannot be written.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let model = loading::model(settings)?;
-    let pass = ModelExecutor::load(&model, settings.device.placement()?)?;
-    let subject = Subject::from_executor(&pass);
+    let executor = ModelExecutor::load(&model, settings.device.placement()?)?;
+    let subject = Subject::from_executor(&executor);
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(&subject)?, args.slice, &args.image)?;
     let image = slice.image.upright();
-    let seen = pass.segment(&[&pass.prepare(&image)?])?.remove(0);
+    let seen = executor.segment(&[&executor.prepare(&image)?])?.remove(0);
     anyhow::ensure!(
         seen.mean_sa.fault.is_none(),
-        "{}: the model's output is empty, full or not finite: that proves nothing, take an image with an object in it",
+        "{}: the model's output is empty, full or not finite: such an image checks nothing, choose one with an object in it",
         slice.name
     );
     let golden = Golden {

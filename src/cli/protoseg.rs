@@ -78,7 +78,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         } else {
             "probability"
         };
-        bail!("{file}: `{name}` of image {image} holds NaN or infinity; finite numbers would do");
+        bail!("{file}: `{name}` of image {image} holds NaN or infinity; all values must be finite");
     }
     let mu: Vec<f64> = mean_sa(std::slice::from_ref(&units))
         .iter()
@@ -162,7 +162,7 @@ impl Case {
         let mask = match (mask, metadata.get("mask")) {
             (Some(mask), _) => mask,
             (None, Some(stated)) => MaskKind::from_str(stated, false)
-                .map_err(|_| anyhow::anyhow!("metadata `mask` is `{stated}`; `hard` or `soft` would do"))?,
+                .map_err(|_| anyhow::anyhow!("metadata `mask` is `{stated}`; it must be `hard` or `soft`"))?,
             (None, None) => MaskKind::Hard,
         };
         Ok(Case {
@@ -201,18 +201,18 @@ fn check_factor(
     };
     let factor: i64 = match stated.parse() {
         Ok(factor) if factor >= 1 => factor,
-        _ => bail!("metadata `upsample` is `{stated}`; a whole number of at least 1 would do"),
+        _ => bail!("metadata `upsample` is `{stated}`; it must be a whole number of at least 1"),
     };
-    let (cells, pixels) = (feature.size(), probability.size());
-    let fits = cells.len() == pixels.len()
-        && cells
+    let (positions, pixels) = (feature.size(), probability.size());
+    let fits = positions.len() == pixels.len()
+        && positions
             .iter()
             .zip(&pixels)
             .skip(2)
-            .all(|(cell, pixel)| cell.checked_mul(factor) == Some(*pixel));
+            .all(|(position, pixel)| position.checked_mul(factor) == Some(*pixel));
     if !fits {
         bail!(
-            "metadata `upsample` is {factor}, but `feature` has shape {cells:?} and `probability` {pixels:?}: each side of the \
+            "metadata `upsample` is {factor}, but `feature` has shape {positions:?} and `probability` {pixels:?}: each side of the \
              probability would have to be {factor} times the feature's"
         );
     }
@@ -235,7 +235,7 @@ fn tensor(tensors: &SafeTensors<'_>, name: &str) -> anyhow::Result<Tensor> {
         Dtype::I64 => Kind::Int64,
         Dtype::I32 => Kind::Int,
         other => {
-            bail!("`{name}` is stored as {other:?}; F32, F16, BF16 or F64 (`valid`: U8 or BOOL) would do")
+            bail!("`{name}` is stored as {other:?}; it must be F32, F16, BF16 or F64 (`valid`: U8 or BOOL)")
         }
     };
     let size: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();

@@ -16,22 +16,22 @@ use crate::config::Settings;
 /// Arguments of `sagate study`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How large it is
+    /// Size of the study
     #[arg(long, default_value = "quick")]
     profile: Size,
     /// Another size than the profile's, as in epochs=20 or images=[200,60,80]; may be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// Parts of the report to write, all where none is named; what is kept serves all
+    /// Parts of the report to write [default: all]; the cached results are the same for all
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = named_part)]
     only: Vec<&'static str>,
     /// Which area under the risk-coverage curve the tables show
     #[arg(long, default_value = "full")]
     aurc: AurcVariant,
-    /// Folder below which the paper's published data sets are looked for; those that are there take their phantoms' place
+    /// Folder below which the paper's published data sets are searched for; each one found replaces its phantom
     #[arg(long, value_name = "DIR")]
     data_root: Option<PathBuf>,
-    /// Folder of the report and of everything that is kept on the way
+    /// Folder of the report and of the cached results
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

@@ -27,12 +27,12 @@ pub struct Subject {
 
 impl Subject {
     /// A model that was loaded here.
-    pub fn from_executor(pass: &ModelExecutor) -> Subject {
-        let manifest = pass.manifest();
+    pub fn from_executor(executor: &ModelExecutor) -> Subject {
+        let manifest = executor.manifest();
         let width = manifest.architecture.base_width;
         Subject {
             reference: manifest.reference(),
-            hash: pass.hash().into(),
+            hash: executor.hash().into(),
             plane: manifest.input.plane,
             channels: manifest.input.channels.len(),
             classes: manifest.classes.iter().map(style).collect(),

@@ -17,7 +17,7 @@ use crate::config::Settings;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Without --recipe, the paper's: Adam at 1e-4 halved every 20 epochs, batch 10, 50 epochs, base \
-    width 64. A training can be killed at any moment and gone on with by --resume, to the very same weights.\n\n\
+    width 64. A training can be killed at any moment and continued by --resume, with bitwise equal final weights.\n\n\
     Try it:  sagate train --task tasks/t1-brain --out models/my-brain/1 --base-width 8 --epochs 15 \
     --learning-rate 1e-3"
 )]

@@ -56,10 +56,10 @@ proptest! {
         let calibration = calibration(&scores);
         let threshold = calibration.threshold(coverage);
         prop_assert!(scores.contains(&threshold), "the threshold is a score of the calibration");
-        prop_assert!(calibration.share_passing(threshold) >= coverage);
+        prop_assert!(calibration.acceptance_rate(threshold) >= coverage);
         let above = scores.iter().copied().filter(|&it| it > threshold).count() as f64 / scores.len() as f64;
         prop_assert!(above < coverage, "a higher threshold would let {above} pass");
-        prop_assert_eq!(accepted(&calibration, coverage) as f64 / scores.len() as f64, calibration.share_passing(threshold));
+        prop_assert_eq!(accepted(&calibration, coverage) as f64 / scores.len() as f64, calibration.acceptance_rate(threshold));
     }
 
     #[test]

@@ -5,9 +5,9 @@ mod phantom;
 
 mod adam;
 mod augment;
+mod baseline;
 mod learns;
 mod model;
 mod online_gradient;
-mod peer;
 mod recipe;
 mod resume;

@@ -1,4 +1,4 @@
-//! A link with a delay: whatever goes in at one end comes out at the other so much later, however much it is.
+//! A TCP proxy that delays every byte by a fixed time, without a limit on the rate.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -17,8 +17,8 @@ use crate::cli::{Exit, UsageError, out};
 use crate::config::Settings;
 use crate::proto::v1;
 
-/// A model that is not there: its images come whole over the wire, and are refused before any work.
-const NO_MODEL: &str = "nobody";
+/// A model that the server does not have: it receives the whole image and refuses it before any work.
+const NO_MODEL: &str = "missing-model";
 
 /// Arguments of `sagate bench link`.
 #[derive(Debug, Clone, clap::Args)]
@@ -174,7 +174,7 @@ async fn one_stream(url: &str, image: &v1::SegmentRequest, span: Duration) -> an
     while let Some(answer) = answers.message().await? {
         let failure = match answer.outcome {
             Some(v1::segment_stream_response::Outcome::Failure(failure)) => failure,
-            _ => anyhow::bail!("an answer of a model that is not there"),
+            _ => anyhow::bail!("an answer from a model that does not exist"),
         };
         ensure!(
             failure.reason == "UNKNOWN_MODEL",
@@ -203,7 +203,7 @@ async fn many(url: &str, image: &v1::SegmentRequest, count: usize, span: Duratio
                     .segment(image.clone())
                     .await
                     .err()
-                    .context("an answer of nobody")?;
+                    .context("an answer from a model that does not exist")?;
                 ensure!(
                     status.code() == tonic::Code::NotFound,
                     "refused, but for {status}"

@@ -11,7 +11,7 @@ use crate::proto::v1;
 use crate::proto::v1::quality_control_client::QualityControlClient;
 
 /// More than any answer of a benchmark.
-const MOST: usize = 1 << 30;
+const MAX_MESSAGE_BYTES: usize = 1 << 30;
 
 /// One answered request.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +24,14 @@ pub(super) struct Answered {
     pub forward_seconds: f64,
 }
 
-/// What a number of clients saw.
-pub(super) struct Seen {
+/// Answers and duration of a closed-loop run.
+pub(super) struct LoadResult {
     pub answers: Vec<Answered>,
     /// From the first request to the last answer.
     pub took: Duration,
 }
 
-impl Seen {
+impl LoadResult {
     pub fn images_per_second(&self) -> f64 {
         self.answers.len() as f64 / self.took.as_secs_f64()
     }
@@ -40,8 +40,8 @@ impl Seen {
     pub fn quantile_ms(&self, share: f64) -> f64 {
         let mut seconds: Vec<f64> = self.answers.iter().map(|it| it.seconds).collect();
         seconds.sort_by(f64::total_cmp);
-        let place = ((seconds.len() as f64 * share).ceil() as usize).clamp(1, seconds.len());
-        seconds[place - 1] * 1e3
+        let rank = ((seconds.len() as f64 * share).ceil() as usize).clamp(1, seconds.len());
+        seconds[rank - 1] * 1e3
     }
 }
 
@@ -70,8 +70,8 @@ pub(super) fn tensor(image: &Image) -> v1::Image {
 pub(super) async fn connect(url: &str) -> anyhow::Result<QualityControlClient<Channel>> {
     let channel = Channel::from_shared(url.to_owned())?.connect().await?;
     Ok(QualityControlClient::new(channel)
-        .max_decoding_message_size(MOST)
-        .max_encoding_message_size(MOST))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
 
 /// Sends each image again and again, so many at a time, for a while.
@@ -80,7 +80,7 @@ pub(super) async fn closed_loop(
     images: &[v1::Image],
     in_flight: usize,
     span: Duration,
-) -> anyhow::Result<Seen> {
+) -> anyhow::Result<LoadResult> {
     let begun = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..in_flight {
@@ -101,7 +101,7 @@ pub(super) async fn closed_loop(
     while let Some(client) = clients.join_next().await {
         answers.extend(client??);
     }
-    Ok(Seen {
+    Ok(LoadResult {
         answers,
         took: begun.elapsed(),
     })

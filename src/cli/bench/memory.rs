@@ -44,9 +44,9 @@ impl Taps {
     }
 }
 
-/// Options of jemalloc for a process whose memory is measured. Freed memory goes back at once, so that it neither hides what the work
-/// takes nor counts as that; and no huge page, as the kernel may fill one up at any moment with what was given back.
-const AS_IT_IS: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never";
+/// Options of jemalloc for a process whose memory is measured. Freed memory is returned to the kernel at once, so that
+/// it does not distort the peak; huge pages are off, because the kernel may refill one at any moment.
+const MALLOC_CONF: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,thp:never";
 
 /// Measures and prints the bytes.
 pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit> {
@@ -62,16 +62,16 @@ pub(super) fn run(args: &MemoryArgs, settings: &Settings) -> anyhow::Result<Exit
         UNet::new(&store.root(), &config, 1)?;
         InferenceNet::new(&Weights::from_store(&store)?, &config, placement)?
     };
-    // Thread pools, code, oneDNN's own tables and the weights in the order for this size are there before the peak is taken.
+    // Thread pools, code, oneDNN's own tables and the weights in the order for this size are allocated before the peak is measured.
     segment(&inference, args.size, args.taps)?;
     let bytes = peak_of(|| segment(&inference, args.size, args.taps))?;
     out::line(&bytes.to_string())?;
     Ok(Exit::Ok)
 }
 
-/// The most memory that some work takes above what is held before it, in bytes.
+/// The peak memory of some work above what is held before it, in bytes.
 pub(super) fn peak_of(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<u64> {
-    // What came before is no part of the peak.
+    // Resets the peak.
     std::fs::write("/proc/self/clear_refs", "5")
         .context("the peak cannot be reset in /proc/self/clear_refs")?;
     let held = status("VmRSS")?;
@@ -107,7 +107,7 @@ fn status(field: &str) -> anyhow::Result<u64> {
 }
 
 /// The peak of a segmentation in a new process.
-pub(super) fn of_child(args: &NetworkArgs, taps: Taps, settings: &Settings) -> anyhow::Result<u64> {
+pub(super) fn measure_in_child(args: &NetworkArgs, taps: Taps, settings: &Settings) -> anyhow::Result<u64> {
     let (base, size) = (args.base.to_string(), args.size.to_string());
     let arguments = [
         "bench",
@@ -119,11 +119,11 @@ pub(super) fn of_child(args: &NetworkArgs, taps: Taps, settings: &Settings) -> a
         "--taps",
         taps.name(),
     ];
-    told_by_child(&arguments.map(str::to_owned), settings)
+    output_of_child(&arguments.map(str::to_owned), settings)
 }
 
 /// The bytes that this program prints when it is called with some arguments, on the CPU, in a new process.
-pub(super) fn told_by_child(arguments: &[String], settings: &Settings) -> anyhow::Result<u64> {
+pub(super) fn output_of_child(arguments: &[String], settings: &Settings) -> anyhow::Result<u64> {
     let program = std::env::current_exe().context("this program's own path is not known")?;
     let output = Command::new(program)
         .args(arguments)
@@ -135,7 +135,7 @@ pub(super) fn told_by_child(arguments: &[String], settings: &Settings) -> anyhow
             "--convolutions",
             settings.device.convolutions.name(),
         ])
-        .env("MALLOC_CONF", AS_IT_IS)
+        .env("MALLOC_CONF", MALLOC_CONF)
         .output()
         .context("the process that measures memory could not be started")?;
     if !output.status.success() {

@@ -229,8 +229,8 @@ fn measure(args: &NetworkArgs, placement: Placement, settings: &Settings) -> any
 }
 
 fn memory(args: &NetworkArgs, settings: &Settings) -> anyhow::Result<MemoryReport> {
-    let network_bytes = memory::of_child(args, Taps::None, settings)?;
-    let segmentation_bytes = memory::of_child(args, Taps::Mu, settings)?;
+    let network_bytes = memory::measure_in_child(args, Taps::None, settings)?;
+    let segmentation_bytes = memory::measure_in_child(args, Taps::Mu, settings)?;
     Ok(MemoryReport {
         network_bytes,
         segmentation_bytes,

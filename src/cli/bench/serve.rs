@@ -8,7 +8,7 @@ use sagate_core::model::Model;
 use sagate_core::nn::placement::Placement;
 use serde::Serialize;
 
-use super::load::{self, Answered, Seen, closed_loop};
+use super::load::{self, Answered, LoadResult, closed_loop};
 use super::refuse;
 use super::server::Server;
 use super::subject;
@@ -55,7 +55,7 @@ struct Report {
     threads: i32,
     levels: Vec<Level>,
     /// The model by itself.
-    own: Vec<Own>,
+    own: Vec<ModelThroughput>,
     /// The batch with which it is fastest by itself.
     own_batch: usize,
     overhead_ratio: f64,
@@ -75,7 +75,7 @@ struct Level {
 
 /// How fast the model is by itself with one batch.
 #[derive(Debug, Serialize)]
-struct Own {
+struct ModelThroughput {
     batch: usize,
     images_per_second: f64,
 }
@@ -124,7 +124,7 @@ fn check(args: &ServeArgs) -> Result<(), UsageError> {
 
 /// What one round measured.
 struct Round {
-    levels: Vec<Seen>,
+    levels: Vec<LoadResult>,
     /// Images a second of the model by itself, a batch each.
     own: Vec<f64>,
     /// Seconds of interpretations.
@@ -173,15 +173,15 @@ fn own_rates(
     placement: Placement,
     span: Duration,
 ) -> anyhow::Result<Vec<f64>> {
-    let pass = ModelExecutor::load(model, placement)?;
-    let ready = pass.prepare(&subject::image(args.size, 0))?;
+    let executor = ModelExecutor::load(model, placement)?;
+    let ready = executor.prepare(&subject::image(args.size, 0))?;
     let mut rates = Vec::with_capacity(BATCHES.len());
     for batch in BATCHES {
         let images = vec![&ready; batch];
-        pass.segment(&images)?;
+        executor.segment(&images)?;
         let (begun, mut done) = (Instant::now(), 0);
         while begun.elapsed() < span {
-            pass.segment(&images)?;
+            executor.segment(&images)?;
             done += batch;
         }
         rates.push(done as f64 / begun.elapsed().as_secs_f64());
@@ -200,8 +200,8 @@ fn summarise(args: &ServeArgs, rounds: &[Round]) -> Report {
         })
         .collect();
     let best = |round: &Round| round.own.iter().copied().fold(0.0, f64::max);
-    let own: Vec<Own> = (0..BATCHES.len())
-        .map(|batch| Own {
+    let own: Vec<ModelThroughput> = (0..BATCHES.len())
+        .map(|batch| ModelThroughput {
             batch: BATCHES[batch],
             images_per_second: over_rounds(&|round| round.own[batch]),
         })

@@ -1,4 +1,4 @@
-//! `sagate data phantom`: drawn images that stand in for data sets that cannot be had.
+//! `sagate data phantom`: drawn images that stand in for data sets that are not available.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -22,7 +22,7 @@ struct Row {
     name: Published,
     #[serde(flatten)]
     about: About,
-    /// Where its parts lie; none where they were not looked for, or not all are there.
+    /// Where its parts lie; none where they were not searched for, or not all are there.
     found: Option<Vec<PathBuf>>,
     /// Why it counts as missing.
     missing: Option<String>,
@@ -30,8 +30,8 @@ struct Row {
 
 pub(super) fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     let rows = Published::ALL.map(|name| {
-        let looked = args.root.as_ref().map(|root| find(root, name));
-        let (found, missing) = match looked {
+        let search = args.root.as_ref().map(|root| find(root, name));
+        let (found, missing) = match search {
             None => (None, None),
             Some(Ok(found)) => (Some(found), None),
             Some(Err(error)) => (None, Some(error.to_string())),

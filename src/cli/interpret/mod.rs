@@ -1,4 +1,4 @@
-//! `sagate interpret`: what every layer and unit of the network sees in one image.
+//! `sagate interpret`: the activation map of every layer and unit of the network on one image.
 
 mod figures;
 mod report;
@@ -78,14 +78,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     })?;
     let input = inputs::read(&args.image, &mut Stems::default(), settings)?;
     let slice = one_slice(input.slices(subject)?, args.slice, &args.image)?;
-    let look = InterpretOptions {
+    let options = InterpretOptions {
         layers,
         units_of: args.units_of,
         class: args.class,
         units: args.units,
     };
     let print_layers = args.at.server.is_some() && !settings.json();
-    let seen = backend.interpret(&slice, &look, |layer| {
+    let seen = backend.interpret(&slice, &options, |layer| {
         draw_layer(&args.out, layer, &subject.classes)?;
         if print_layers {
             let (number, score) = (layer.layer.number, layer.score);

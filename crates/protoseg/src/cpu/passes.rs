@@ -10,7 +10,7 @@ use crate::backend::{ClassSums, MapCounts, SamOutput, UnitCounts};
 use crate::error::ProtosegError;
 use crate::feature_view::{FeatureView, Features, Layout};
 use crate::interpolation::{Axis, axes};
-use crate::platform::in_turn;
+use crate::platform::for_each_dynamic;
 use crate::prediction_view::PredictionView;
 use crate::reference::Prediction;
 use crate::reference::label_runs::LabelRuns;
@@ -123,6 +123,6 @@ pub(crate) fn each_feature(
     for (place, features) in features.iter().enumerate() {
         passes.push((place, Passes::new(native, features, reference)?));
     }
-    in_turn(&mut passes, |(place, passes)| work(*place, passes));
+    for_each_dynamic(&mut passes, |(place, passes)| work(*place, passes));
     Ok(())
 }

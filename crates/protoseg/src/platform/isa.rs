@@ -45,13 +45,13 @@ impl Isa {
 }
 
 /// Prefetch distance in values: some hundred nanoseconds of work, within a page or two.
-const AHEAD: usize = 1024;
+const PREFETCH_DISTANCE: usize = 1024;
 
 /// Prefetches the values after a block: hardware prefetchers stop at the end of a page, and feature maps are larger than the cache.
 #[inline(always)]
 pub fn fetch_after(block: &[f32]) {
     for line in (0..block.len()).step_by(16) {
-        fetch(block, line + AHEAD);
+        fetch(block, line + PREFETCH_DISTANCE);
     }
 }
 

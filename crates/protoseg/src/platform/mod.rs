@@ -5,5 +5,5 @@ mod parallel;
 mod uninit;
 
 pub use isa::{Isa, fetch, fetch_after};
-pub use parallel::{for_each, for_each_backwards, in_turn};
+pub use parallel::{for_each, for_each_backwards, for_each_dynamic};
 pub use uninit::UninitTensor;

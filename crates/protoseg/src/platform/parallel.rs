@@ -23,16 +23,16 @@ struct Job<'a, T, F> {
 /// # Panics
 /// If `work` panics, after all tasks ended.
 pub fn for_each<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
-    share_out(tasks, false, work);
+    run_static(tasks, false, work);
 }
 
 /// [`for_each`], with each thread's range processed in reverse: a pass over data that the previous pass just read finds the end of it in
 /// the cache.
 pub fn for_each_backwards<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
-    share_out(tasks, true, work);
+    run_static(tasks, true, work);
 }
 
-fn share_out<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, work: F) {
+fn run_static<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, work: F) {
     extern "C" fn body<T: Send, F: Fn(&mut T) + Sync>(job: *mut c_void, begin: i64, end: i64) {
         // SAFETY: `job` is the `Job` below, which outlives the call, and is only read.
         let job = unsafe { &*job.cast::<Job<'_, T, F>>() };
@@ -72,7 +72,7 @@ fn share_out<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], backwards: bool, wo
 ///
 /// # Panics
 /// As [`for_each`].
-pub fn in_turn<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
+pub fn for_each_dynamic<T: Send, F: Fn(&mut T) + Sync>(tasks: &mut [T], work: F) {
     let mut threads = vec![(); tch::get_num_threads().max(1) as usize];
     let left = Mutex::new(tasks.iter_mut());
     for_each(&mut threads, |()| {

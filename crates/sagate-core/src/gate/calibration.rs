@@ -247,7 +247,7 @@ impl Calibration {
     }
 
     /// The share of calibration images whose mu is at least `threshold`, 0..=1.
-    pub fn share_passing(&self, threshold: f64) -> f64 {
+    pub fn acceptance_rate(&self, threshold: f64) -> f64 {
         let passing = self.entries.iter().filter(|entry| entry.mu >= threshold).count();
         passing as f64 / self.entries.len().max(1) as f64
     }

@@ -50,7 +50,7 @@ fn readable(bytes: &[u8]) -> Option<Format> {
 }
 
 /// Formats by the bytes that they begin with.
-const BEGINNINGS: [(&[u8], &str); 22] = [
+const SIGNATURES: [(&[u8], &str); 22] = [
     (
         b"version https://git-lfs.github.com/spec/",
         "a Git LFS pointer, not the file itself; `git lfs pull` fetches it",
@@ -82,7 +82,7 @@ const BEGINNINGS: [(&[u8], &str); 22] = [
 ];
 
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    let begins = BEGINNINGS.iter().find(|(start, _)| bytes.starts_with(start));
+    let begins = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start));
     let at = |offset: usize, tag: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(tag));
     if at(128, b"DICM") || is_bare_dicom(bytes) {
         Some("DICOM")

@@ -160,7 +160,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     /// Whether it is a dangling link.
-    fn leads_nowhere(&self) -> bool {
+    fn is_dangling_link(&self) -> bool {
         matches!(&self.error, ModelError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     }
 }
@@ -199,7 +199,7 @@ impl Repository {
     pub fn list(&self) -> Result<(Vec<Located>, Vec<Finding>), ModelError> {
         let mut scan = self.scan()?;
         // A dangling link is no error when the repository is only listed.
-        scan.unreadable.retain(|it| !it.leads_nowhere());
+        scan.unreadable.retain(|it| !it.is_dangling_link());
         match scan.unreadable.pop() {
             Some(unreadable) => Err(unreadable.error),
             None => Ok((scan.models, scan.strangers)),

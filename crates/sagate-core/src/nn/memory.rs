@@ -18,15 +18,15 @@ fn pixels(size: [usize; 2]) -> u64 {
 
 /// Current and peak memory.
 #[derive(Default)]
-struct Alive {
+struct MemoryUse {
     now: u64,
-    most: u64,
+    peak: u64,
 }
 
-impl Alive {
+impl MemoryUse {
     fn make(&mut self, values: u64) {
         self.now = self.now.saturating_add(values);
-        self.most = self.most.max(self.now);
+        self.peak = self.peak.max(self.now);
     }
 
     fn drop(&mut self, values: u64) {
@@ -45,27 +45,27 @@ pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u
     };
     let kept = |number: usize| taps.contains(&number);
     let input = (network.in_channels as u64).saturating_mul(pixels);
-    let mut alive = Alive::default();
+    let mut memory = MemoryUse::default();
     // The image, its padded copy and its channels-last copy.
-    alive.make(input.saturating_mul(3));
+    memory.make(input.saturating_mul(3));
     let mut current = input;
     // Down: the input is dropped when the first convolution is done, the second map stays as a skip.
     for level in 0..4 {
         let (first, second) = (2 * level + 1, 2 * level + 2);
-        alive.make(map(first));
-        alive.drop(current);
-        alive.make(map(second));
+        memory.make(map(first));
+        memory.drop(current);
+        memory.make(map(second));
         if !kept(first) {
-            alive.drop(map(first));
+            memory.drop(map(first));
         }
         current = map(second) / 4;
-        alive.make(current);
+        memory.make(current);
     }
-    alive.make(map(9));
-    alive.drop(current);
-    alive.make(map(10));
+    memory.make(map(9));
+    memory.drop(current);
+    memory.make(map(10));
     if !kept(9) {
-        alive.drop(map(9));
+        memory.drop(map(9));
     }
     // Up: the map below, what is brought up of it and the sum are alive at once.
     let mut below = 10;
@@ -73,27 +73,27 @@ pub fn segmentation(network: &UNetConfig, taps: &[usize], size: [usize; 2]) -> u
         let (first, second) = (11 + 2 * level, 12 + 2 * level);
         let skip = 8 - 2 * level;
         let up = map(first);
-        alive.make(up);
-        alive.make(map(first));
-        alive.drop(up);
+        memory.make(up);
+        memory.make(map(first));
+        memory.drop(up);
         if !kept(skip) {
-            alive.drop(map(skip));
+            memory.drop(map(skip));
         }
         if !kept(below) {
-            alive.drop(map(below));
+            memory.drop(map(below));
         }
-        alive.make(map(second));
+        memory.make(map(second));
         if !kept(first) {
-            alive.drop(map(first));
+            memory.drop(map(first));
         }
         below = second;
     }
     // Logits, probabilities of background and classes, and those of the classes; then the scores.
     let classes = network.classes as u64;
-    alive.make((3 * classes + 2).saturating_mul(pixels));
-    alive.drop((2 * classes + 2).saturating_mul(pixels));
-    alive.make((SCORES * classes).saturating_mul(pixels));
-    alive.most.saturating_mul(VALUE).saturating_add(SCRATCH)
+    memory.make((3 * classes + 2).saturating_mul(pixels));
+    memory.drop((2 * classes + 2).saturating_mul(pixels));
+    memory.make((SCORES * classes).saturating_mul(pixels));
+    memory.peak.saturating_mul(VALUE).saturating_add(SCRATCH)
 }
 
 /// The same for an interpretation, which keeps every layer's feature map.

@@ -62,7 +62,7 @@ impl StepId {
 
 /// A cached result.
 #[derive(Debug, Clone)]
-pub struct Kept<T> {
+pub struct Cached<T> {
     /// The result.
     pub value: T,
     /// The hash of its inputs, for the inputs of steps that depend on it.
@@ -105,13 +105,13 @@ impl Cache {
         &self,
         step: &StepId,
         make: impl FnOnce(&Path) -> Result<T, StudyError>,
-    ) -> Result<Kept<T>, StudyError> {
+    ) -> Result<Cached<T>, StudyError> {
         let (key, folder) = (step.key(), self.folder(step));
         let (value_file, seconds_file) = (folder.join("value.json"), folder.join("seconds.json"));
         let turn = self.turn(&folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         if value_file.is_file() {
-            return Ok(Kept {
+            return Ok(Cached {
                 value: read(&value_file)?,
                 seconds: read(&seconds_file)?,
                 key,
@@ -125,7 +125,7 @@ impl Cache {
         let seconds = since.elapsed().as_secs_f64();
         write(&seconds_file, &seconds)?;
         write(&value_file, &value)?;
-        Ok(Kept {
+        Ok(Cached {
             value,
             key,
             folder,
@@ -136,14 +136,14 @@ impl Cache {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
     let bytes = std::fs::read(path).map_err(StudyError::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| StudyError::Kept {
+    serde_json::from_slice(&bytes).map_err(|error| StudyError::Cached {
         path: path.to_owned(),
         message: error.to_string(),
     })
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<(), StudyError> {
-    let text = serde_json::to_vec(value).map_err(|error| StudyError::Kept {
+    let text = serde_json::to_vec(value).map_err(|error| StudyError::Cached {
         path: path.to_owned(),
         message: error.to_string(),
     })?;

@@ -9,7 +9,7 @@ use sagate_core::gate::Confidence;
 use sagate_core::gate::evaluation::median;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{Networks, Sampling, pixels};
 use super::score::Cost;
@@ -44,11 +44,11 @@ pub fn costs(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    members: &[Kept<Trained>],
+    members: &[Cached<Trained>],
     sampling: &Sampling,
-) -> Result<Kept<Costs>, StudyError> {
+) -> Result<Cached<Costs>, StudyError> {
     site.cache.step(step, |_| {
-        let weights: Vec<_> = members.iter().map(Kept::weights).collect::<Result<_, _>>()?;
+        let weights: Vec<_> = members.iter().map(Cached::weights).collect::<Result<_, _>>()?;
         let networks = Networks::new(
             &weights,
             &members[0].snapshots()?,
@@ -90,7 +90,7 @@ pub fn costs(
         };
         let mut ensemble = || networks.ensemble(&input).map(drop);
         let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
-        let mut dropout = || networks.dropped(&input, sampling, &mut random).map(drop);
+        let mut dropout = || networks.dropout(&input, sampling, &mut random).map(drop);
         let mut flips = || networks.flipped(&input).map(drop);
         let mut gradients = || networks.gradients(&input, &mask).map(drop);
 

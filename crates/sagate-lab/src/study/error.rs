@@ -54,7 +54,7 @@ pub enum StudyError {
     },
     /// A cached result has another format.
     #[error("{}: {message}; remove that folder, and the step is done again", path.display())]
-    Kept {
+    Cached {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

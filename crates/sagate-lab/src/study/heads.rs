@@ -5,7 +5,7 @@ use std::path::Path;
 use sagate_core::nn::inference::InferenceNet;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Cache, Kept, Site, StepId};
+use super::cache::{Cache, Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{OnePass, one_pass};
 use super::record::in_batches;
@@ -75,9 +75,9 @@ pub fn measure_heads(
     step: &StepId,
     images: &SetImages,
     heads: &[Head],
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     temperature: f64,
-) -> Result<Kept<HeadResults>, StudyError> {
+) -> Result<Cached<HeadResults>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let mut met = Vec::new();

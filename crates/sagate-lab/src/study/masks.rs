@@ -6,7 +6,7 @@ use sagate_core::nn::layers::LAYER_COUNT;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::pixels;
 use super::record::in_batches;
@@ -32,8 +32,8 @@ pub fn masks(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
-) -> Result<Kept<Masks>, StudyError> {
+    network: &Cached<Trained>,
+) -> Result<Cached<Masks>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let scores = in_batches(&images.corrupted(None)?, |batch| {

@@ -35,7 +35,7 @@ pub mod set;
 pub mod table;
 pub mod training;
 
-pub use cache::{Cache, Kept, Site, StepId};
+pub use cache::{Cache, Cached, Site, StepId};
 pub use error::StudyError;
 pub use profile::{Profile, Size};
 pub use progress::{Progress, RemainingTime};

@@ -7,7 +7,7 @@ use sagate_core::nn::inference::InferenceNet;
 use sagate_core::nn::layers::LAYER_COUNT;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::one_pass;
 use super::record::in_batches;
@@ -35,11 +35,11 @@ pub fn noise(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     levels: &[f64],
     seed: u64,
     advance: &mut dyn FnMut(f64),
-) -> Result<Kept<Noise>, StudyError> {
+) -> Result<Cached<Noise>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let clean = images.corrupted(None)?;

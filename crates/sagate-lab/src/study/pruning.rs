@@ -10,7 +10,7 @@ use sagate_core::nn::unet::NORM_EPSILON;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{OnePass, confusions, pixels, truth};
 use super::record::{Records, in_batches};
@@ -42,9 +42,9 @@ pub fn prune(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     records: &Records,
-) -> Result<Kept<Pruned>, StudyError> {
+) -> Result<Cached<Pruned>, StudyError> {
     site.cache.step(step, |_| {
         let _no_grad = tch::no_grad_guard();
         let weights = network.weights()?;

@@ -4,7 +4,7 @@ use sagate_core::imaging::preprocess::Step;
 use sagate_core::nn::inference::InferenceNet;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use super::measure::{ManyPasses, Networks, OnePass, Sampling, many_passes, one_pass, own_mask};
 use super::set::SetImages;
@@ -50,11 +50,11 @@ pub fn records(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    network: &Kept<Trained>,
+    network: &Cached<Trained>,
     versions: &[Option<Corruption>],
     perturbations: usize,
     advance: &mut dyn FnMut(f64),
-) -> Result<Kept<Records>, StudyError> {
+) -> Result<Cached<Records>, StudyError> {
     site.cache.step(step, |_| {
         let net = InferenceNet::new(&network.weights()?, &network.value.network, site.device)?;
         let temperature = super::measure::fit_temperature(&net, &images.samples.validation)?;
@@ -120,11 +120,11 @@ pub fn passes(
     site: &Site<'_>,
     step: &StepId,
     images: &SetImages,
-    members: &[Kept<Trained>],
+    members: &[Cached<Trained>],
     versions: &[Option<Corruption>],
     sampling: &Sampling,
     advance: &mut dyn FnMut(f64),
-) -> Result<Kept<Vec<ManyPasses>>, StudyError> {
+) -> Result<Cached<Vec<ManyPasses>>, StudyError> {
     site.cache.step(step, |_| {
         let weights: Vec<_> = members
             .iter()

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tch::Device;
 
-use super::cache::{Cache, Kept, Site};
+use super::cache::{Cache, Cached, Site};
 use super::costs::{Costs, costs};
 use super::error::StudyError;
 use super::heads::{Head, HeadResults, heads, measure_heads};
@@ -178,7 +178,7 @@ impl Study {
     ///
     /// # Errors
     /// An error of the training.
-    pub fn trained(&self, network: &Network) -> Result<Kept<Trained>, StudyError> {
+    pub fn trained(&self, network: &Network) -> Result<Cached<Trained>, StudyError> {
         self.trained_with(network, &mut |_| ())
     }
 
@@ -260,7 +260,7 @@ impl Study {
     }
 
     /// The ensemble of a network, itself first.
-    fn members(&self, network: &Network) -> Result<Vec<Kept<Trained>>, StudyError> {
+    fn members(&self, network: &Network) -> Result<Vec<Cached<Trained>>, StudyError> {
         let member = |member| self.trained(&Network { member, ..*network });
         (0..self.profile.members).map(member).collect()
     }
@@ -269,7 +269,7 @@ impl Study {
         &self,
         network: &Network,
         advance: &mut dyn FnMut(f64),
-    ) -> Result<Kept<Trained>, StudyError> {
+    ) -> Result<Cached<Trained>, StudyError> {
         let samples = &self.images(network.set).samples;
         let recipe = network.recipe(&self.profile, samples.train.len());
         let snapshots = self.snapshots(network, recipe.epochs);
@@ -291,7 +291,7 @@ impl Study {
         &self,
         network: &Network,
         advance: &mut dyn FnMut(f64),
-    ) -> Result<Kept<Records>, StudyError> {
+    ) -> Result<Cached<Records>, StudyError> {
         let images = self.images(network.set);
         let trained = self.trained(network)?;
         let step = self.step(&Job::Records(*network))?;
@@ -310,7 +310,7 @@ impl Study {
         &self,
         network: &Network,
         advance: &mut dyn FnMut(f64),
-    ) -> Result<Kept<Vec<ManyPasses>>, StudyError> {
+    ) -> Result<Cached<Vec<ManyPasses>>, StudyError> {
         let images = self.images(network.set);
         let members = self.members(network)?;
         let (step, versions) = (self.step(&Job::Passes(*network))?, self.versions(network)?);
@@ -343,7 +343,11 @@ impl Study {
         }
     }
 
-    fn noise_with(&self, network: &Network, advance: &mut dyn FnMut(f64)) -> Result<Kept<Noise>, StudyError> {
+    fn noise_with(
+        &self,
+        network: &Network,
+        advance: &mut dyn FnMut(f64),
+    ) -> Result<Cached<Noise>, StudyError> {
         let images = self.images(network.set);
         let trained = self.trained(network)?;
         let (levels, seed) = (&self.profile.noise, self.profile.seed);

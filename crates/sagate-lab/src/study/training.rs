@@ -7,7 +7,7 @@ use sagate_core::nn::checkpoint::Weights;
 use sagate_core::nn::unet::UNetConfig;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Kept, Site, StepId};
+use super::cache::{Cached, Site, StepId};
 use super::error::StudyError;
 use crate::train::{Job, Observer, Recipe, Row, Samples, Start, run};
 
@@ -24,7 +24,7 @@ pub struct Trained {
     pub snapshots: Vec<u32>,
 }
 
-impl Kept<Trained> {
+impl Cached<Trained> {
     /// The weights of the best epoch.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ pub fn train(
     samples: &Arc<Samples>,
     snapshots: &[u32],
     observer: &mut dyn Observer,
-) -> Result<Kept<Trained>, StudyError> {
+) -> Result<Cached<Trained>, StudyError> {
     site.cache.step(step, |folder| {
         let job = Job {
             recipe: recipe.clone(),

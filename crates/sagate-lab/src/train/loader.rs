@@ -13,7 +13,7 @@ use super::batch::Batch;
 use super::samples::{Sample, Samples};
 
 /// Length of the queue of prepared batches.
-const AHEAD: usize = 3;
+const QUEUE_LENGTH: usize = 3;
 
 /// Everything that the batches of a training depend on.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub(super) struct Loader {
 impl Loader {
     /// Starts at a step (from 0) of an epoch (from 0) and goes on to the end of epoch `epochs - 1`.
     pub fn start(plan: Plan, epoch: u32, step: u64, epochs: u32) -> std::io::Result<Loader> {
-        let (sender, receiver) = sync_channel(AHEAD);
+        let (sender, receiver) = sync_channel(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("batches".to_owned())
             .spawn(move || produce(&plan, epoch, step, epochs, &sender))?;

@@ -1,12 +1,12 @@
 //! `sagate bench train`: steps of a training, offline and online, against PyTorch's.
 
-mod peer;
+mod baseline;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
+use baseline::Baseline;
 use ndarray::{Array2, Array3};
-use peer::Peer;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sagate_core::gate::evaluation::median;
@@ -48,7 +48,7 @@ pub struct TrainArgs {
     python: PathBuf,
     /// Leave PyTorch out, and the ratios to it
     #[arg(long)]
-    no_peer: bool,
+    no_baseline: bool,
 }
 
 /// Arguments of `sagate bench train-memory`.
@@ -81,7 +81,7 @@ struct Report {
     offline_bytes: u64,
     online_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<PeerReport>,
+    baseline: Option<BaselineReport>,
     /// Offline images a second here over PyTorch's.
     #[serde(skip_serializing_if = "Option::is_none")]
     vs_pytorch: Option<f64>,
@@ -91,7 +91,7 @@ struct Report {
 }
 
 #[derive(Debug, Serialize)]
-struct PeerReport {
+struct BaselineReport {
     torch: String,
     threads: i64,
     offline_ms: f64,
@@ -102,16 +102,16 @@ struct PeerReport {
 struct Round {
     offline: f64,
     online: f64,
-    peer: Option<[f64; 2]>,
+    baseline: Option<[f64; 2]>,
 }
 
 pub(super) fn run(args: &TrainArgs, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
     use_threads(settings.device.threads);
     let threads = tch::get_num_threads();
-    let mut peer = match args.no_peer {
+    let mut baseline = match args.no_baseline {
         true => None,
-        false => Some(Peer::start(args, threads)?),
+        false => Some(Baseline::start(args, threads)?),
     };
     let [mut offline, mut online] = [
         Subject::new(args, Loss::Offline)?,
@@ -123,8 +123,8 @@ pub(super) fn run(args: &TrainArgs, settings: &Settings) -> anyhow::Result<Exit>
         let measured = Round {
             offline: offline.second_step()?,
             online: online.second_step()?,
-            peer: match &mut peer {
-                Some(peer) => Some(peer.steps()?),
+            baseline: match &mut baseline {
+                Some(baseline) => Some(baseline.steps()?),
                 None => None,
             },
         };
@@ -133,13 +133,13 @@ pub(super) fn run(args: &TrainArgs, settings: &Settings) -> anyhow::Result<Exit>
         }
     }
     drop((offline, online));
-    let bytes = [Loss::Offline, Loss::Online].map(|loss| memory_of_child(args, loss, settings));
+    let bytes = [Loss::Offline, Loss::Online].map(|loss| measure_memory(args, loss, settings));
     let [offline_bytes, online_bytes] = bytes;
     let report = summary(
         args,
         threads,
         &rounds,
-        peer.as_ref(),
+        baseline.as_ref(),
         [offline_bytes?, online_bytes?],
     );
     if settings.json() {
@@ -223,12 +223,15 @@ fn summary(
     args: &TrainArgs,
     threads: i32,
     rounds: &[Round],
-    peer: Option<&Peer>,
+    baseline: Option<&Baseline>,
     [offline_bytes, online_bytes]: [u64; 2],
 ) -> Report {
     let over = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of));
-    let of_peer = |of: &dyn Fn(&Round, [f64; 2]) -> f64| {
-        let values: Option<Vec<f64>> = rounds.iter().map(|round| Some(of(round, round.peer?))).collect();
+    let median_of = |of: &dyn Fn(&Round, [f64; 2]) -> f64| {
+        let values: Option<Vec<f64>> = rounds
+            .iter()
+            .map(|round| Some(of(round, round.baseline?)))
+            .collect();
         values.map(median)
     };
     let offline = over(&|round| round.offline);
@@ -245,14 +248,14 @@ fn summary(
         memory_ratio: online_bytes as f64 / offline_bytes as f64,
         offline_bytes,
         online_bytes,
-        peer: peer.map(|peer| PeerReport {
-            torch: peer.torch.clone(),
-            threads: peer.threads,
-            offline_ms: of_peer(&|_, [offline, _]| offline * 1e3).unwrap_or(f64::NAN),
-            published_online_ms: of_peer(&|_, [_, online]| online * 1e3).unwrap_or(f64::NAN),
+        baseline: baseline.map(|baseline| BaselineReport {
+            torch: baseline.torch.clone(),
+            threads: baseline.threads,
+            offline_ms: median_of(&|_, [offline, _]| offline * 1e3).unwrap_or(f64::NAN),
+            published_online_ms: median_of(&|_, [_, online]| online * 1e3).unwrap_or(f64::NAN),
         }),
-        vs_pytorch: of_peer(&|round, [offline, _]| offline / round.offline),
-        vs_published_online: of_peer(&|round, [_, online]| round.online / online),
+        vs_pytorch: median_of(&|round, [offline, _]| offline / round.offline),
+        vs_published_online: median_of(&|round, [_, online]| round.online / online),
     }
 }
 
@@ -271,11 +274,14 @@ fn print(report: &Report) -> anyhow::Result<()> {
     };
     row("offline", report.offline_ms);
     row("online", report.online_ms);
-    if let Some(peer) = &report.peer {
-        row(&format!("PyTorch {}, offline", peer.torch), peer.offline_ms);
+    if let Some(baseline) = &report.baseline {
         row(
-            &format!("PyTorch {}, online as published", peer.torch),
-            peer.published_online_ms,
+            &format!("PyTorch {}, offline", baseline.torch),
+            baseline.offline_ms,
+        );
+        row(
+            &format!("PyTorch {}, online as published", baseline.torch),
+            baseline.published_online_ms,
         );
     }
     out::print(&table)?;
@@ -305,7 +311,7 @@ pub(super) fn run_memory(args: &TrainMemoryArgs, settings: &Settings) -> anyhow:
 }
 
 /// [`run_memory`] in a new process.
-fn memory_of_child(args: &TrainArgs, loss: Loss, settings: &Settings) -> anyhow::Result<u64> {
+fn measure_memory(args: &TrainArgs, loss: Loss, settings: &Settings) -> anyhow::Result<u64> {
     let sizes = [
         ("--base", args.base.to_string()),
         ("--size", args.size.to_string()),
@@ -318,5 +324,5 @@ fn memory_of_child(args: &TrainArgs, loss: Loss, settings: &Settings) -> anyhow:
             .into_iter()
             .flat_map(|(flag, value)| [flag.to_owned(), value]),
     );
-    memory::told_by_child(&arguments, settings)
+    memory::output_of_child(&arguments, settings)
 }

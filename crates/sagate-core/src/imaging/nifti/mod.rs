@@ -142,7 +142,7 @@ fn picture(header: &Header<'_>, layout: &Layout, stored: Vec<u8>) -> Result<Pict
 /// Refuses 64-bit integers beyond 2^53, which double precision no longer holds one by one: such a number is an
 /// identifier or a damaged file, and no measurement.
 fn require_exact(name: &str, dtype: Dtype, header: &Header<'_>, stored: &[u8]) -> Result<(), ImagingError> {
-    const MOST: u64 = 1 << 53;
+    const MAX_EXACT: u64 = 1 << 53;
     if !matches!(dtype, Dtype::I64 | Dtype::U64) {
         return Ok(());
     }
@@ -156,7 +156,7 @@ fn require_exact(name: &str, dtype: Dtype, header: &Header<'_>, stored: &[u8]) -
             Dtype::I64 => (bits as i64).unsigned_abs(),
             _ => bits,
         };
-        size > MOST
+        size > MAX_EXACT
     };
     if values.iter().any(inexact) {
         let was = "beyond 2^53 in a voxel";

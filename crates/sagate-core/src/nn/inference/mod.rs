@@ -221,7 +221,7 @@ impl InferenceNet {
         let probability = on_one_thread(|| logits.f_softmax(1, Kind::Float))?
             .f_narrow(1, 1, self.config.classes)?
             .f_contiguous()?;
-        Ok((probability, kept.into_kept()))
+        Ok((probability, kept.into_feature_maps()))
     }
 
     fn check(&self, image: &Tensor, taps: &[usize]) -> Result<[i64; 2], InferenceError> {

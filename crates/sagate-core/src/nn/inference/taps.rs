@@ -26,7 +26,7 @@ impl<'a> Taps<'a> {
     }
 
     /// The kept feature maps by layer number.
-    pub fn into_kept(self) -> BTreeMap<usize, Tensor> {
+    pub fn into_feature_maps(self) -> BTreeMap<usize, Tensor> {
         self.kept
     }
 }

@@ -9,7 +9,7 @@ use super::sizes::TILE;
 /// Tiles that are transformed for all channels before the next ones, so that their inputs stay in the L1 cache.
 const PIECE: usize = 8;
 /// Prefetch distance in inputs: those of the next piece.
-const AHEAD: usize = PIECE * TILE;
+const PREFETCH_DISTANCE: usize = PIECE * TILE;
 /// Values of a cache line.
 const LINE: usize = 16;
 
@@ -52,7 +52,7 @@ impl Run<'_> {
         for index in tiles {
             x += TILE;
             if own.is_multiple_of(LINE) {
-                self.fetch(x + AHEAD, own);
+                self.fetch(x + PREFETCH_DISTANCE, own);
             }
             let after = [self.column(x, own), self.column(x + 1, own)];
             let [first, second] = &before;

@@ -20,7 +20,7 @@ mod tiles;
 
 use std::sync::Arc;
 
-use protoseg::platform::{UninitTensor, in_turn};
+use protoseg::platform::{UninitTensor, for_each_dynamic};
 use tch::{Kind, TchError, Tensor};
 
 use self::kernels::Kernels;
@@ -120,7 +120,7 @@ impl Winograd {
                 })
             })
             .collect();
-        in_turn(&mut tasks, |task| job.run(task));
+        for_each_dynamic(&mut tasks, |task| job.run(task));
         blank.into_tensor().f_permute([0, 3, 1, 2])
     }
 

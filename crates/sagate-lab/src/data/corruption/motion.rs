@@ -14,13 +14,13 @@ use super::Severity;
 /// The swing's amplitude in pixels.
 const AMPLITUDE: [f64; 3] = [0.75, 1.5, 3.0];
 
-/// Swings while k-space is filled, as a share of its lines: the nearest ghosts lie this share of the image's side away.
-const SWINGS: std::ops::Range<f64> = 0.1..0.3;
+/// Motion cycles during the k-space acquisition, as a share of its lines: the nearest ghosts lie this share of the image's side away.
+const FREQUENCIES: std::ops::Range<f64> = 0.1..0.3;
 
 /// Puts ghosts into every channel. Direction, rate and phase of the swing are random; one swing moves all channels.
 pub(super) fn ghosts(pixels: &mut Array3<f32>, severity: Severity, random: &mut impl Rng) {
     let axis = if random.r#gen::<bool>() { Axis(1) } else { Axis(2) };
-    let rate = random.gen_range(SWINGS);
+    let rate = random.gen_range(FREQUENCIES);
     let phase = random.gen_range(0.0..TAU);
     let n = pixels.len_of(axis);
     let wave: Vec<(f64, f64)> = (0..n).map(|t| (TAU * t as f64 / n as f64).sin_cos()).collect();

@@ -2,13 +2,13 @@
 
 use sagate_core::imaging::Plane;
 
-use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
 use super::profile::{Drawn, Profile};
+use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
-use super::shape::{Blob, Ragged, Shape, Tube, Within};
+use super::scene::{Pose, PoseRanges, Scene, Spot, graded, mix, scaled, step};
+use super::shape::{Blob, Irregular, Shape, Tube, Within};
 
 /// T1, T1ce, T2, FLAIR.
 type Tissue = [f32; 4];
@@ -21,7 +21,7 @@ const OEDEMA: Tissue = [0.36, 0.38, 0.86, 1.00];
 const RIM: Tissue = [0.40, 0.95, 0.76, 0.90];
 const NECROSIS: Tissue = [0.22, 0.24, 0.95, 0.66];
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.06,
     scale: 0.08,
     turn: 0.15,
@@ -47,42 +47,36 @@ pub(super) const PROFILE: Profile = Profile {
     draw,
 };
 
-fn draw(side: usize, difficulty: f32, chance: &mut Chance) -> Drawn {
-    let pose = Pose::draw(chance, &FREEDOM);
+fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
+    let pose = Pose::draw(rng, &POSE_RANGES);
     let mut scene = Scene::new(side, pose, AIR);
-    let grain = Field::new(chance, 0.05);
-    let brain = brain(&mut scene, &grain, chance);
-    let (size, angle) = (graded(1.0, 0.4, difficulty.powi(2)), chance.angle());
-    let radius = size * chance.between(0.27, 0.42);
-    let centre = [
-        chance.sign() * chance.between(0.14, 0.38),
-        chance.between(-0.48, 0.48),
-    ];
-    look_alikes(&mut scene, &brain, difficulty, chance);
+    let grain = Field::new(rng, 0.05);
+    let brain = brain(&mut scene, &grain, rng);
+    let (size, angle) = (graded(1.0, 0.4, difficulty.powi(2)), rng.angle());
+    let radius = size * rng.uniform(0.27, 0.42);
+    let centre = [rng.sign() * rng.uniform(0.14, 0.38), rng.uniform(-0.48, 0.48)];
+    distractors(&mut scene, &brain, difficulty, rng);
 
-    let frayed = Field::new(chance, 0.16);
-    let swelling = Blob::new(centre, [radius, radius * chance.between(0.65, 1.0)], angle).wavy(chance, 0.12);
-    let swelling = Ragged(&swelling, &frayed, 0.16 * radius);
+    let frayed = Field::new(rng, 0.16);
+    let swelling = Blob::new(centre, [radius, radius * rng.uniform(0.65, 1.0)], angle).wavy(rng, 0.12);
+    let swelling = Irregular(&swelling, &frayed, 0.16 * radius);
     let swelling = Within(&swelling, &brain, 0.035);
     // Most lesions have high contrast; the hardest few have hardly any.
-    let contrast = graded(1.0, 0.03, difficulty.powi(2)) * chance.around(0.93, 0.07);
-    let mottle = Field::new(chance, 0.12);
+    let contrast = graded(1.0, 0.03, difficulty.powi(2)) * rng.uniform_around(0.93, 0.07);
+    let mottle = Field::new(rng, 0.12);
     scene.paint(&swelling, graded(0.03, 0.10, difficulty), |spot| {
         let tissue = scaled(OEDEMA, 1.0 + 0.06 * mottle.at(spot.at));
         mix(spot.under, tissue, contrast)
     });
 
     let core = Blob::new(
-        chance.near(centre, radius * 0.2),
-        [
-            radius * chance.between(0.35, 0.55),
-            radius * chance.between(0.35, 0.5),
-        ],
+        rng.uniform_point(centre, radius * 0.2),
+        [radius * rng.uniform(0.35, 0.55), radius * rng.uniform(0.35, 0.5)],
         angle,
     )
-    .wavy(chance, 0.15);
+    .wavy(rng, 0.15);
     let core = Within(&core, &swelling, 0.0);
-    let thick = radius * chance.between(0.10, 0.22);
+    let thick = radius * rng.uniform(0.10, 0.22);
     scene.paint(&core, 0.025, |spot| {
         let tissue = mix(RIM, NECROSIS, step(thick, 1.6 * thick, spot.depth));
         mix(spot.under, tissue, contrast)
@@ -92,14 +86,10 @@ fn draw(side: usize, difficulty: f32, chance: &mut Chance) -> Drawn {
 }
 
 /// Brain with fluid around it, folded cortex, white matter, deep grey nuclei and ventricles.
-fn brain(scene: &mut Scene<4>, grain: &Field, chance: &mut Chance) -> Blob {
-    let outline = Blob::new(
-        [0.0; 2],
-        [chance.between(0.68, 0.78), chance.between(0.82, 0.92)],
-        0.0,
-    )
-    .wavy(chance, 0.02);
-    let folds = Field::new(chance, 0.11);
+fn brain(scene: &mut Scene<4>, grain: &Field, rng: &mut PhantomRng) -> Blob {
+    let outline =
+        Blob::new([0.0; 2], [rng.uniform(0.68, 0.78), rng.uniform(0.82, 0.92)], 0.0).wavy(rng, 0.02);
+    let folds = Field::new(rng, 0.11);
     scene.paint(&outline, 0.02, |spot| {
         // A fold of the cortex reaches in along the lines where the field is 0.
         let fold = folds.at(spot.at).abs();
@@ -115,7 +105,7 @@ fn brain(scene: &mut Scene<4>, grain: &Field, chance: &mut Chance) -> Blob {
         let fissure = Tube::through(&[([0.0, top], 0.012), ([0.0, bottom], 0.012)]);
         scene.paint(&Within(&fissure, &outline, 0.0), 0.015, fluid);
     }
-    let wide = chance.between(0.6, 1.5);
+    let wide = rng.uniform(0.6, 1.5);
     for side in [-1.0, 1.0] {
         let at = |x: f32, y: f32| -> Point { [side * x, y] };
         for (centre, radii, angle) in [
@@ -127,8 +117,8 @@ fn brain(scene: &mut Scene<4>, grain: &Field, chance: &mut Chance) -> Blob {
             scene.paint(&nucleus, 0.03, |spot| mix(spot.under, GREY, 0.85));
         }
         let (front, back) = (
-            chance.around(0.045, 0.01) * wide,
-            chance.around(0.05, 0.01) * wide,
+            rng.uniform_around(0.045, 0.01) * wide,
+            rng.uniform_around(0.05, 0.01) * wide,
         );
         let horn = Tube::through(&[
             (at(0.15, -0.33), front * 0.5),
@@ -145,11 +135,11 @@ fn brain(scene: &mut Scene<4>, grain: &Field, chance: &mut Chance) -> Blob {
 }
 
 /// Small bright white-matter spots that are no lesion.
-fn look_alikes(scene: &mut Scene<4>, brain: &impl Shape, difficulty: f32, chance: &mut Chance) {
-    for _ in 0..chance.count(0, 2 + (4.0 * difficulty) as usize) {
-        let centre = [chance.around(0.0, 0.42), chance.around(0.0, 0.5)];
-        let spot = Blob::disc(centre, chance.between(0.02, graded(0.05, 0.08, difficulty))).wavy(chance, 0.2);
-        let strength = chance.between(0.3, 0.7);
+fn distractors(scene: &mut Scene<4>, brain: &impl Shape, difficulty: f32, rng: &mut PhantomRng) {
+    for _ in 0..rng.count(0, 2 + (4.0 * difficulty) as usize) {
+        let centre = [rng.uniform_around(0.0, 0.42), rng.uniform_around(0.0, 0.5)];
+        let spot = Blob::disc(centre, rng.uniform(0.02, graded(0.05, 0.08, difficulty))).wavy(rng, 0.2);
+        let strength = rng.uniform(0.3, 0.7);
         scene.paint(&Within(&spot, brain, 0.1), 0.03, |spot| {
             mix(spot.under, OEDEMA, strength)
         });

@@ -1,7 +1,7 @@
 //! Smooth random fields: textures, ragged borders, deformations.
 
-use super::chance::Chance;
 use super::point::Point;
+use super::rng::PhantomRng;
 
 /// The field is defined on this square about the origin and goes on as at its border beyond it.
 const REACH: f32 = 1.6;
@@ -20,9 +20,9 @@ pub(super) struct Field {
 
 impl Field {
     /// Draws a field whose details are about `grain` wide; the image is 2 wide.
-    pub fn new(chance: &mut Chance, grain: f32) -> Self {
+    pub fn new(rng: &mut PhantomRng, grain: f32) -> Self {
         let cells = (2.0 * REACH / grain).ceil().max(1.0) as usize;
-        let knots: Vec<f32> = (0..(cells + 3) * (cells + 3)).map(|_| chance.normal()).collect();
+        let knots: Vec<f32> = (0..(cells + 3) * (cells + 3)).map(|_| rng.normal()).collect();
         // No spline leaves the range of its knots.
         let bound = SCALE
             * knots

@@ -14,7 +14,6 @@
 //! hard, and is kept with the image. They are phantoms: no number from them says anything about patients.
 
 mod brats;
-mod chance;
 mod covid;
 mod families;
 mod family;
@@ -25,6 +24,7 @@ mod plan;
 mod point;
 mod profile;
 mod prostate;
+mod rng;
 mod scanner;
 mod scene;
 mod shape;
@@ -32,7 +32,7 @@ mod shape;
 use ndarray::Array2;
 use sagate_core::imaging::Image;
 
-use self::chance::Chance;
+use self::rng::PhantomRng;
 use self::scanner::Acquisition;
 use super::{Example, Split};
 
@@ -70,8 +70,8 @@ impl Subject {
     fn draw(family: Family, side: usize, seed: u64, split: Split, index: usize) -> Self {
         assert!(side > 0, "an image has at least one pixel");
         let profile = family.profile();
-        let part = |part| Chance::new(family, seed, split, index, part);
-        let difficulty = part("difficulty").between(0.0, 1.0);
+        let part = |part| PhantomRng::new(family, seed, split, index, part);
+        let difficulty = part("difficulty").uniform(0.0, 1.0);
         let mut scanner = part("acquisition");
         let acquisition = Acquisition::draw(&profile.ranges, difficulty, &mut scanner);
         let (mut pixels, truth) = (profile.draw)(side, difficulty, &mut part("anatomy"));

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3};
 use sagate_core::imaging::Plane;
 
-use super::chance::Chance;
+use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
 
 /// Signal `[channels, side, side]` of 0 to about 1, and labels `[side, side]` of 0 and 1.
@@ -20,5 +20,5 @@ pub(super) struct Profile {
     pub noise: Noise,
     pub ranges: Ranges,
     /// Draws anatomy for a side in pixels and a difficulty.
-    pub draw: fn(usize, f32, &mut Chance) -> Drawn,
+    pub draw: fn(usize, f32, &mut PhantomRng) -> Drawn,
 }

@@ -4,13 +4,13 @@
 use ndarray::{Array3, Axis, Slice};
 use sagate_core::imaging::Plane;
 
-use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
 use super::profile::{Drawn, Profile};
+use super::rng::PhantomRng;
 use super::scanner::{Noise, Ranges};
-use super::scene::{Freedom, Pose, Scene, Spot, graded, mix, scaled, step};
-use super::shape::{Blob, Grown, Ragged, Tube};
+use super::scene::{Pose, PoseRanges, Scene, Spot, graded, mix, scaled, step};
+use super::shape::{Blob, Dilated, Irregular, Tube};
 use crate::data::corruption::blur::convolve_gaussian;
 
 /// T2, ADC.
@@ -31,7 +31,7 @@ const ADC_SPREAD: f32 = 0.010;
 /// How far it may be off at difficulty 1, as a share of the side.
 const DISTORTION: f32 = 0.03;
 
-const FREEDOM: Freedom = Freedom {
+const POSE_RANGES: PoseRanges = PoseRanges {
     shift: 0.14,
     scale: 0.10,
     turn: 0.10,
@@ -57,11 +57,11 @@ pub(super) const PROFILE: Profile = Profile {
     draw,
 };
 
-fn draw(side: usize, difficulty: f32, chance: &mut Chance) -> Drawn {
-    let pose = Pose::draw(chance, &FREEDOM);
-    let off = graded(0.0, DISTORTION, difficulty) * chance.around(0.0, 1.0);
+fn draw(side: usize, difficulty: f32, rng: &mut PhantomRng) -> Drawn {
+    let pose = Pose::draw(rng, &POSE_RANGES);
+    let off = graded(0.0, DISTORTION, difficulty) * rng.uniform_around(0.0, 1.0);
     let mut scene = Scene::new(side, pose, OUTSIDE);
-    anatomy(&mut scene, difficulty, chance);
+    anatomy(&mut scene, difficulty, rng);
     let (mut image, labels) = scene.finish();
     diffusion(&mut image, off * side as f32);
     (image, labels)
@@ -83,29 +83,31 @@ fn diffusion(image: &mut Array3<f32>, rows: f32) {
     }
 }
 
-fn anatomy(scene: &mut Scene<2>, difficulty: f32, chance: &mut Chance) {
-    let grain = Field::new(chance, 0.05);
+fn anatomy(scene: &mut Scene<2>, difficulty: f32, rng: &mut PhantomRng) {
+    let grain = Field::new(rng, 0.05);
     let rough =
         |tissue: Tissue, amount: f32, spot: &Spot<2>| scaled(tissue, 1.0 + amount * grain.at(spot.at));
-    let body = Blob::new([0.0, 0.0], [1.28, 1.0], 0.0).wavy(chance, 0.02);
+    let body = Blob::new([0.0, 0.0], [1.28, 1.0], 0.0).wavy(rng, 0.02);
     scene.paint(&body, 0.02, |spot| rough(FAT, 0.08, spot));
-    walls(scene, &grain, chance);
+    walls(scene, &grain, rng);
     // The tissue of the pelvic floor around the gland, the more like it the harder the image.
     let floor = mix(mix(FAT, WALL, 0.5), GLAND, graded(0.45, 1.0, difficulty));
-    let around = Blob::new([0.0, 0.08], [0.38, 0.46], 0.0).wavy(chance, 0.08);
+    let around = Blob::new([0.0, 0.08], [0.38, 0.46], 0.0).wavy(rng, 0.08);
     scene.paint(&around, 0.06, |spot| {
         rough(mix(spot.under, floor, 0.8), 0.10, spot)
     });
-    hollow_organs(scene, &grain, difficulty, chance);
+    hollow_organs(scene, &grain, difficulty, rng);
 
-    let frayed = Field::new(chance, 0.15);
-    let centre = chance.near([0.0, 0.06], graded(0.06, 0.16, difficulty));
-    let size = graded(0.29, 0.20, difficulty) * chance.around(1.0, 0.25);
-    let gland = Blob::new(centre, [size, size * chance.between(0.72, 0.98)], 0.0).wavy(chance, 0.05);
-    let gland = Ragged(&gland, &frayed, 0.012);
+    let frayed = Field::new(rng, 0.15);
+    let centre = rng.uniform_point([0.0, 0.06], graded(0.06, 0.16, difficulty));
+    let size = graded(0.29, 0.20, difficulty) * rng.uniform_around(1.0, 0.25);
+    let gland = Blob::new(centre, [size, size * rng.uniform(0.72, 0.98)], 0.0).wavy(rng, 0.05);
+    let gland = Irregular(&gland, &frayed, 0.012);
     let capsule = graded(0.6, 0.0, difficulty);
-    let bright = graded(0.9, 0.1, difficulty) * chance.around(0.9, 0.1);
-    scene.paint(&Grown(&gland, 0.02), 0.02, |spot| mix(spot.under, WALL, capsule));
+    let bright = graded(0.9, 0.1, difficulty) * rng.uniform_around(0.9, 0.1);
+    scene.paint(&Dilated(&gland, 0.02), 0.02, |spot| {
+        mix(spot.under, WALL, capsule)
+    });
     scene.paint(&gland, graded(0.02, 0.10, difficulty), |spot| {
         // The peripheral zone is the brighter crescent behind.
         let behind = step(
@@ -115,12 +117,12 @@ fn anatomy(scene: &mut Scene<2>, difficulty: f32, chance: &mut Chance) {
         );
         rough(mix(GLAND, PERIPHERAL, behind * bright), 0.10, spot)
     });
-    for _ in 0..chance.count(1, 4) {
+    for _ in 0..rng.count(1, 4) {
         let node = Blob::disc(
-            chance.near([centre[0], centre[1] - 0.2 * size], 0.4 * size),
-            size * chance.between(0.12, 0.25),
+            rng.uniform_point([centre[0], centre[1] - 0.2 * size], 0.4 * size),
+            size * rng.uniform(0.12, 0.25),
         );
-        let tissue = mix(WALL, PERIPHERAL, chance.between(0.0, 1.0));
+        let tissue = mix(WALL, PERIPHERAL, rng.uniform(0.0, 1.0));
         let plain = graded(0.5, 0.1, difficulty);
         scene.paint(&node, 0.03, |spot| mix(spot.under, tissue, plain));
     }
@@ -128,7 +130,7 @@ fn anatomy(scene: &mut Scene<2>, difficulty: f32, chance: &mut Chance) {
 }
 
 /// Bones and muscles of the pelvis.
-fn walls(scene: &mut Scene<2>, grain: &Field, chance: &mut Chance) {
+fn walls(scene: &mut Scene<2>, grain: &Field, rng: &mut PhantomRng) {
     let muscle = |spot: &Spot<2>| scaled(MUSCLE, 1.0 + 0.1 * grain.at(spot.at));
     let marrow = |spot: &Spot<2>| {
         let bone = mix(CORTEX, MARROW, step(0.015, 0.035, spot.depth));
@@ -136,14 +138,14 @@ fn walls(scene: &mut Scene<2>, grain: &Field, chance: &mut Chance) {
     };
     for side in [-1.0, 1.0] {
         let at = |x: f32, y: f32| -> Point { [side * x, y] };
-        let buttock = Blob::new(at(0.62, 0.72), [0.42, 0.24], side * 0.4).wavy(chance, 0.08);
+        let buttock = Blob::new(at(0.62, 0.72), [0.42, 0.24], side * 0.4).wavy(rng, 0.08);
         scene.paint(&buttock, 0.03, muscle);
-        let thigh = Blob::new(at(0.92, -0.55), [0.26, 0.24], 0.0).wavy(chance, 0.08);
+        let thigh = Blob::new(at(0.92, -0.55), [0.26, 0.24], 0.0).wavy(rng, 0.08);
         scene.paint(&thigh, 0.03, muscle);
         let obturator = Tube::through(&[
             (at(0.34, -0.52), 0.06),
-            (at(0.46, -0.22), chance.around(0.085, 0.02)),
-            (at(0.45, 0.15), chance.around(0.085, 0.02)),
+            (at(0.46, -0.22), rng.uniform_around(0.085, 0.02)),
+            (at(0.45, 0.15), rng.uniform_around(0.085, 0.02)),
             (at(0.33, 0.50), 0.05),
         ]);
         scene.paint(&obturator, 0.025, muscle);
@@ -153,8 +155,11 @@ fn walls(scene: &mut Scene<2>, grain: &Field, chance: &mut Chance) {
             (at(0.62, 0.32), 0.07),
         ]);
         scene.paint(&socket, 0.02, marrow);
-        let head =
-            Blob::disc(at(0.88, chance.around(-0.04, 0.04)), chance.around(0.25, 0.03)).wavy(chance, 0.03);
+        let head = Blob::disc(
+            at(0.88, rng.uniform_around(-0.04, 0.04)),
+            rng.uniform_around(0.25, 0.03),
+        )
+        .wavy(rng, 0.03);
         scene.paint(&head, 0.02, marrow);
         let pubis = Blob::new(at(0.15, -0.62), [0.15, 0.09], side * -0.5);
         scene.paint(&pubis, 0.02, marrow);
@@ -170,25 +175,25 @@ fn walls(scene: &mut Scene<2>, grain: &Field, chance: &mut Chance) {
 }
 
 /// Bladder and rectum, whose contents, and in hard images walls, look like the gland.
-fn hollow_organs(scene: &mut Scene<2>, grain: &Field, difficulty: f32, chance: &mut Chance) {
-    let alike = (graded(0.85, 1.0, difficulty) * chance.around(1.0, 0.1)).min(1.0);
-    let full = chance.between(0.55, 1.3);
+fn hollow_organs(scene: &mut Scene<2>, grain: &Field, difficulty: f32, rng: &mut PhantomRng) {
+    let alike = (graded(0.85, 1.0, difficulty) * rng.uniform_around(1.0, 0.1)).min(1.0);
+    let full = rng.uniform(0.55, 1.3);
     let bladder = Blob::new(
-        [chance.around(0.0, 0.12), chance.around(-0.33, 0.06)],
+        [rng.uniform_around(0.0, 0.12), rng.uniform_around(-0.33, 0.06)],
         [0.27 * full, 0.15 * full],
         0.0,
     )
-    .wavy(chance, 0.06);
-    let content = chance.between(-0.1, 0.1);
+    .wavy(rng, 0.06);
+    let content = rng.uniform(-0.1, 0.1);
     let rectum = Blob::new(
-        [chance.around(0.0, 0.10), chance.around(0.50, 0.06)],
+        [rng.uniform_around(0.0, 0.10), rng.uniform_around(0.50, 0.06)],
         [0.15 * full, 0.12 * full],
         0.0,
     )
-    .wavy(chance, 0.10);
+    .wavy(rng, 0.10);
     let (urine, stool) = (
         mix(URINE, GLAND, alike),
-        mix(if chance.yes(0.5) { CORTEX } else { URINE }, GLAND, alike),
+        mix(if rng.bernoulli(0.5) { CORTEX } else { URINE }, GLAND, alike),
     );
     for (organ, inside) in [(&bladder, urine), (&rectum, stool)] {
         scene.paint(organ, 0.02, |spot| {

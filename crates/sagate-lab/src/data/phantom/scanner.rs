@@ -2,7 +2,7 @@
 
 use ndarray::Array3;
 
-use super::chance::Chance;
+use super::rng::PhantomRng;
 use super::scene::graded;
 use crate::data::corruption::blur::convolve_gaussian;
 use crate::data::corruption::intensity::fade;
@@ -57,14 +57,14 @@ impl Acquisition {
     pub const NAMES: [&'static str; 5] = ["gain", "gamma", "bias", "blur", "noise"];
 
     /// Draws an acquisition of a difficulty: amounts within a quarter of what the ranges say, shifts up to it.
-    pub fn draw(ranges: &Ranges, difficulty: f32, chance: &mut Chance) -> Self {
+    pub fn draw(ranges: &Ranges, difficulty: f32, rng: &mut PhantomRng) -> Self {
         let most = |[easy, hard]: [f32; 2]| graded(easy, hard, difficulty);
         Self {
-            gain: chance.around(0.0, most(ranges.gain)).exp(),
-            gamma: chance.around(0.0, most(ranges.gamma)).exp(),
-            bias: (most(ranges.bias) * chance.around(1.0, 0.25)).exp(),
-            blur: most(ranges.blur) * chance.around(1.0, 0.25),
-            noise: most(ranges.noise) * chance.around(1.0, 0.25),
+            gain: rng.uniform_around(0.0, most(ranges.gain)).exp(),
+            gamma: rng.uniform_around(0.0, most(ranges.gamma)).exp(),
+            bias: (most(ranges.bias) * rng.uniform_around(1.0, 0.25)).exp(),
+            blur: most(ranges.blur) * rng.uniform_around(1.0, 0.25),
+            noise: most(ranges.noise) * rng.uniform_around(1.0, 0.25),
         }
     }
 
@@ -74,11 +74,17 @@ impl Acquisition {
     }
 
     /// Turns signal (0 to 1) into raw pixels. `shape` is where the bias field comes from, `grain` where the noise does.
-    pub fn apply(&self, pixels: &mut Array3<f32>, kind: Noise, shape: &mut Chance, grain: &mut Chance) {
+    pub fn apply(
+        &self,
+        pixels: &mut Array3<f32>,
+        kind: Noise,
+        shape: &mut PhantomRng,
+        grain: &mut PhantomRng,
+    ) {
         pixels.mapv_inplace(|v| v.max(0.0).powf(self.gamma));
         convolve_gaussian(pixels, f64::from(self.blur * pixels.dim().1 as f32).max(1e-3));
-        fade(pixels, f64::from(self.bias), shape.source());
-        let random = grain.source();
+        fade(pixels, f64::from(self.bias), shape.inner());
+        let random = grain.inner();
         pixels.mapv_inplace(|v| {
             let signal = v * self.gain;
             let noisy = match kind {

@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, Array3};
 
-use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
+use super::rng::PhantomRng;
 use super::shape::Shape;
 
 /// Points along each side of a pixel: partial volume is their mean.
@@ -21,7 +21,7 @@ pub(super) struct Pose {
 }
 
 /// Ranges of a [`Pose`].
-pub(super) struct Freedom {
+pub(super) struct PoseRanges {
     /// Of the position, along both axes; the image is 2 wide.
     pub shift: f32,
     /// Of the size, as a share.
@@ -34,15 +34,15 @@ pub(super) struct Freedom {
 
 impl Pose {
     /// Draws position, size, rotation and deformation.
-    pub fn draw(chance: &mut Chance, freedom: &Freedom) -> Self {
-        let (sin, cos) = chance.around(0.0, freedom.turn).sin_cos();
+    pub fn draw(rng: &mut PhantomRng, ranges: &PoseRanges) -> Self {
+        let (sin, cos) = rng.uniform_around(0.0, ranges.turn).sin_cos();
         Self {
-            shift: chance.near([0.0; 2], freedom.shift),
-            scale: chance.around(1.0, freedom.scale),
+            shift: rng.uniform_point([0.0; 2], ranges.shift),
+            scale: rng.uniform_around(1.0, ranges.scale),
             sin,
             cos,
-            bend: [(); 2].map(|()| Field::new(chance, 0.8)),
-            strength: freedom.bend,
+            bend: [(); 2].map(|()| Field::new(rng, 0.8)),
+            strength: ranges.bend,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Shapes of organs as signed distance functions.
 
-use super::chance::Chance;
 use super::field::Field;
 use super::point::Point;
+use super::rng::PhantomRng;
 
 /// A shape.
 pub(super) trait Shape {
@@ -53,11 +53,11 @@ impl Blob {
     }
 
     /// The outline swings by about `amount` of the radius, less so the shorter the wave.
-    pub fn wavy(mut self, chance: &mut Chance, amount: f32) -> Self {
+    pub fn wavy(mut self, rng: &mut PhantomRng, amount: f32) -> Self {
         self.waves = (2..8)
             .map(|k| {
-                let (sin, cos) = chance.angle().sin_cos();
-                let size = amount * chance.between(0.4, 1.0) * 2.0 / k as f32;
+                let (sin, cos) = rng.angle().sin_cos();
+                let size = amount * rng.uniform(0.4, 1.0) * 2.0 / k as f32;
                 (size * cos, size * sin)
             })
             .collect();
@@ -161,9 +161,9 @@ impl Shape for Tube {
 }
 
 /// A shape whose border a field moves in and out.
-pub(super) struct Ragged<'a, S>(pub &'a S, pub &'a Field, pub f32);
+pub(super) struct Irregular<'a, S>(pub &'a S, pub &'a Field, pub f32);
 
-impl<S: Shape> Shape for Ragged<'_, S> {
+impl<S: Shape> Shape for Irregular<'_, S> {
     fn depth(&self, at: Point) -> f32 {
         self.0.depth(at) + self.2 * self.1.at(at)
     }
@@ -188,9 +188,9 @@ impl<A: Shape, B: Shape> Shape for Within<'_, A, B> {
 }
 
 /// A shape that is wider all around.
-pub(super) struct Grown<'a, S>(pub &'a S, pub f32);
+pub(super) struct Dilated<'a, S>(pub &'a S, pub f32);
 
-impl<S: Shape> Shape for Grown<'_, S> {
+impl<S: Shape> Shape for Dilated<'_, S> {
     fn depth(&self, at: Point) -> f32 {
         self.0.depth(at) + self.1
     }

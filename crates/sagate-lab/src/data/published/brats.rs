@@ -9,7 +9,7 @@ use super::Options;
 use super::about::{BRATS19, BRATS20, Published, find, locate};
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan, files_ending, folders, needed};
-use super::split::{settled, validate, validation_share};
+use super::split::{reject_share, validate, validation_share};
 use super::values::Values;
 use crate::data::{DataError, SourceFile};
 
@@ -20,7 +20,7 @@ const MAPPING: &str = "name_mapping.csv";
 
 /// The subjects of 18 train and validate, those of 19 and 20 that were not in 18 test.
 pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
-    settled("test", options.test)?;
+    reject_share("test", options.test)?;
     let eighteen = graded(&find(root, Published::Brats)?[0])?;
     let mut files = Vec::new();
     let known: BTreeSet<String> = eighteen.iter().map(|subject| identity(&subject.name)).collect();

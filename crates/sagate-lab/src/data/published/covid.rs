@@ -8,7 +8,7 @@ use super::Options;
 use super::about::{COVID_SCANS, COVID_SLICES, Published, find};
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan, files_ending};
-use super::split::{deal, settled, validation_share};
+use super::split::{reject_share, split_subjects, validation_share};
 use super::values::Values;
 use crate::data::DataError;
 
@@ -27,13 +27,13 @@ const WINDOWED_PREFIX: &str = "radiopaedia";
 /// The paper's share of slices that test.
 const TEST: f64 = 328.0 / 1944.0;
 
-/// Scans are dealt by chance; the 100 slices, whose patients nobody names, train.
+/// Scans are split at random; the 100 slices, which have no patient identity, are for training.
 pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
-    settled("test", options.test)?;
+    reject_share("test", options.test)?;
     let places = find(root, Published::Covid)?;
     let [slices, slice_masks, scans, scan_masks] = [&places[0], &places[1], &places[2], &places[3]];
-    let dealt = deal(scans, cases(scans, scan_masks)?, TEST, options)?;
-    let mut train = dealt.train;
+    let splits = split_subjects(scans, cases(scans, scan_masks)?, TEST, options)?;
+    let mut train = splits.train;
     train.push(Case {
         name: "slices".to_owned(),
         images: vec![slices.clone()],
@@ -65,16 +65,16 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
         train: Part {
             cases: train,
             words: format!(
-                "scans that neither test nor validate, and {}, the patients of whose slices are not told",
+                "scans that neither test nor validate, and {}, whose slices have no patient identity",
                 COVID_SLICES[0]
             ),
         },
         validation: Part {
-            cases: dealt.validation,
+            cases: splits.validation,
             words: format!("a share of {share} of the scans that do not test, by chance"),
         },
         test: Part {
-            cases: dealt.test,
+            cases: splits.test,
             words: "whole scans by chance, as many of all as the paper tests slices of all (328 of 1944)"
                 .to_owned(),
         },

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::about::{Published, find};
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan, needed, terms};
-use super::split::{deal, settled, test_share, validation_share};
+use super::split::{reject_share, split_subjects, test_share, validation_share};
 use super::values::Values;
 use super::{Layout, Options};
 use crate::data::{DataError, SourceFile};
@@ -42,7 +42,7 @@ struct Pair {
 
 /// The whole prostate in T2 and ADC.
 pub(super) fn prostate(root: &Path, options: &Options) -> Result<Plan, DataError> {
-    settled("test", options.test)?;
+    reject_share("test", options.test)?;
     let place = find(root, Published::Prostate)?.remove(0);
     let set = Set::read(&place)?;
     set.must_have(&["T2", "ADC"])?;
@@ -60,7 +60,7 @@ pub(super) fn prostate(root: &Path, options: &Options) -> Result<Plan, DataError
 
 /// Parenchyma and mass of the pancreas.
 pub(super) fn pancreas(root: &Path, options: &Options) -> Result<Plan, DataError> {
-    settled("test", options.test)?;
+    reject_share("test", options.test)?;
     let place = find(root, Published::Pancreas)?.remove(0);
     let set = Set::read(&place)?;
     set.must_have(&["CT"])?;
@@ -136,7 +136,7 @@ impl Set {
         })
     }
 
-    /// Deals the training scans (those of `imagesTs` have no masks) to three splits.
+    /// Splits the training scans (those of `imagesTs` have no masks) into three splits.
     fn plan(
         &self,
         values: &[Values],
@@ -151,7 +151,7 @@ impl Set {
             .map(|pair| self.case(pair, values))
             .collect::<Result<Vec<_>, _>>()?;
         cases.sort_by(|a, b| a.name.cmp(&b.name));
-        let dealt = deal(&self.dir, cases, test_share, options)?;
+        let splits = split_subjects(&self.dir, cases, test_share, options)?;
         let share = validation_share(options);
         let ways: Vec<String> = self
             .channels
@@ -175,15 +175,15 @@ impl Set {
             class: class(&about.labels),
             object: Object::new(options, None),
             train: Part {
-                cases: dealt.train,
+                cases: splits.train,
                 words: "scans that neither test nor validate".to_owned(),
             },
             validation: Part {
-                cases: dealt.validation,
+                cases: splits.validation,
                 words: format!("a share of {share} of the scans that do not test, by chance"),
             },
             test: Part {
-                cases: dealt.test,
+                cases: splits.test,
                 words: test_words.to_owned(),
             },
         })

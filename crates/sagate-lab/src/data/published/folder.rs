@@ -7,7 +7,7 @@ use super::Options;
 use super::case::channels;
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan};
-use super::split::{deal, settled, test_share, validate, validation_share};
+use super::split::{reject_share, split_subjects, test_share, validate, validation_share};
 use super::values::Values;
 use crate::data::DataError;
 use crate::data::example::{by_name, position};
@@ -33,10 +33,10 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
     let share = validation_share(options);
     let by_chance = |of: &str| format!("a share of {share} of the {of}, by chance");
     let [train, validation, test] = if parted {
-        settled("test", options.test)?;
+        reject_share("test", options.test)?;
         let tested = part(groups(&test)?, "the folder test");
         if validation.is_dir() {
-            settled("validation", options.validation)?;
+            reject_share("validation", options.validation)?;
             let validated = part(groups(&validation)?, "the folder validation");
             [part(groups(&train)?, "the folder train"), validated, tested]
         } else {
@@ -50,12 +50,12 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
         }
     } else {
         let share = test_share(options);
-        let dealt = deal(root, groups(root)?, share, options)?;
+        let splits = split_subjects(root, groups(root)?, share, options)?;
         let words = format!("a share of {share} of the subjects, by chance");
         [
-            part(dealt.train, "subjects that neither validate nor test"),
-            part(dealt.validation, &by_chance("subjects that do not test")),
-            part(dealt.test, &words),
+            part(splits.train, "subjects that neither validate nor test"),
+            part(splits.validation, &by_chance("subjects that do not test")),
+            part(splits.test, &words),
         ]
     };
     let name = root.canonicalize().map_err(DataError::io("find", root))?;

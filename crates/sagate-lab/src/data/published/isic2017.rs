@@ -6,7 +6,7 @@ use super::Options;
 use super::about::{ISIC_TEST, ISIC_TRAIN, ISIC_VALIDATION, Published, find};
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan, files_ending};
-use super::split::settled;
+use super::split::reject_share;
 use super::values::Values;
 use crate::data::DataError;
 
@@ -19,8 +19,8 @@ const VALUES: Values = Values::Window {
 
 /// The official splits: 2000 images train, 150 validate, 600 test.
 pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
-    settled("validation", options.validation)?;
-    settled("test", options.test)?;
+    reject_share("validation", options.validation)?;
+    reject_share("test", options.test)?;
     let places = find(root, Published::Isic2017)?;
     let part = |index: usize, folders: [&str; 2]| -> Result<Part, DataError> {
         Ok(Part {

@@ -109,8 +109,8 @@ pub struct Import {
 /// The largest side of an image, as preprocessing has it.
 const LARGEST_SIDE: usize = 8192;
 
-/// Writes a data set as a task folder `out`, which appears when it is whole. `progress` is told how many of how many
-/// subjects (or single pictures) are done. The same files and options give the same bytes.
+/// Writes a data set as a task folder `out`, which appears when it is whole. `progress` gets the number of subjects
+/// (or single pictures) that are done, and of all. The same files and options give the same bytes.
 ///
 /// # Errors
 /// A set that is not there or is incomplete, files that cannot be read or do not fit each other (image and mask, their

@@ -11,7 +11,7 @@ use super::Options;
 use super::decathlon::numbered;
 use super::object::Object;
 use super::plan::{Case, Part, Place, Plan, files_ending, needed, terms};
-use super::split::{deal, settled, test_share, validate, validation_share};
+use super::split::{reject_share, split_subjects, test_share, validate, validation_share};
 use super::values::Values;
 use crate::data::{DataError, SourceFile};
 
@@ -65,15 +65,15 @@ pub(super) fn plan(root: &Path, options: &Options) -> Result<Plan, DataError> {
     let training = reader.cases("imagesTr", "labelsTr")?;
     let held_out = root.join("imagesTs").is_dir() && root.join("labelsTs").is_dir();
     let (train, validation, test, test_words) = if held_out {
-        settled("test", options.test)?;
+        reject_share("test", options.test)?;
         let (train, validation) = validate(root, training, options)?;
         let test = reader.cases("imagesTs", "labelsTs")?;
         (train, validation, test, "imagesTs with labelsTs".to_owned())
     } else {
         let share = test_share(options);
-        let dealt = deal(root, training, share, options)?;
+        let splits = split_subjects(root, training, share, options)?;
         let words = format!("a share of {share} of the cases of imagesTr, by chance");
-        (dealt.train, dealt.validation, dealt.test, words)
+        (splits.train, splits.validation, splits.test, words)
     };
     let share = validation_share(options);
     let ways: Vec<String> = channels

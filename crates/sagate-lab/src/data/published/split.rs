@@ -14,8 +14,8 @@ const VALIDATION: f64 = 0.1;
 /// The share of all subjects that test where none is given and neither paper nor data set says.
 const TEST: f64 = 0.2;
 
-/// Subjects in three splits.
-pub(super) struct Dealt<T> {
+/// The subjects of each split.
+pub(super) struct SubjectSplits<T> {
     pub train: Vec<T>,
     pub validation: Vec<T>,
     pub test: Vec<T>,
@@ -32,7 +32,7 @@ pub(super) fn test_share(options: &Options) -> f64 {
 }
 
 /// Refuses shares where the data set, or the paper, defines the split.
-pub(super) fn settled(flag: &'static str, share: Option<f64>) -> Result<(), DataError> {
+pub(super) fn reject_share(flag: &'static str, share: Option<f64>) -> Result<(), DataError> {
     match share {
         None => Ok(()),
         Some(share) => Err(DataError::Setting {
@@ -43,17 +43,17 @@ pub(super) fn settled(flag: &'static str, share: Option<f64>) -> Result<(), Data
     }
 }
 
-/// Deals subjects to test, then the rest to validation and training. Subjects must come in an order that does not depend
+/// Draws the test subjects, then splits the rest into validation and training. Subjects must come in an order that does not depend
 /// on the file system; within each split they keep it.
-pub(super) fn deal<T>(
+pub(super) fn split_subjects<T>(
     root: &Path,
     subjects: Vec<T>,
     test_share: f64,
     options: &Options,
-) -> Result<Dealt<T>, DataError> {
+) -> Result<SubjectSplits<T>, DataError> {
     let (rest, test) = draw(root, subjects, test_share, options.seed, "test")?;
     let (train, validation) = validate(root, rest, options)?;
-    Ok(Dealt {
+    Ok(SubjectSplits {
         train,
         validation,
         test,

@@ -4,7 +4,7 @@ use plotters::element::PathElement;
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, drawn, plot};
+use super::chart::{Drawing, Plot, check_drawing, plot};
 use super::check::Check;
 use super::colour::Colour;
 use super::frame::Frame;
@@ -189,7 +189,7 @@ impl Bars {
             }
             if y.low < 0.0 && y.high > 0.0 {
                 let zero = vec![(x.low, 0.0), (x.high, 0.0)];
-                drawn(
+                check_drawing(
                     &self.title,
                     plot.draw(&PathElement::new(zero, Colour::DIM.stroke(1.0))),
                 )?;
@@ -197,14 +197,14 @@ impl Bars {
             for series in &panel.series {
                 let slot = slot(&series.name);
                 for (group, bar) in series.bars.iter().enumerate() {
-                    let stand = Stand {
+                    let bar_style = BarStyle {
                         middle: group as f64 - FILLED / 2.0
                             + FILLED * (slot as f64 + 0.5) / names.len() as f64,
                         width: place.width / groups * FILLED / names.len() as f64,
                         style: Style::from_index(slot),
                         digits: self.digits,
                     };
-                    drawn(&self.title, stand.draw(bar, &frame, &plot, &y))?;
+                    check_drawing(&self.title, bar_style.draw(bar, &frame, &plot, &y))?;
                 }
             }
         }
@@ -213,7 +213,7 @@ impl Bars {
 }
 
 /// Where a bar stands and how it looks.
-struct Stand {
+struct BarStyle {
     /// Its middle along the x axis.
     middle: f64,
     /// Pixels that it may take.
@@ -222,7 +222,7 @@ struct Stand {
     digits: Option<usize>,
 }
 
-impl Stand {
+impl BarStyle {
     fn draw(&self, bar: &Bar, frame: &Frame, plot: &Plot, y: &Span) -> Drawing {
         let Some(value) = y.place(bar.value) else {
             return Ok(());

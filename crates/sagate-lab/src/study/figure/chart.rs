@@ -15,7 +15,7 @@ use super::sheet::{Rect, Sheet, UNITS};
 pub(super) type Drawing<T = ()> = Result<T, DrawingAreaErrorKind<Infallible>>;
 
 /// Adds the figure's title to an error of plotters.
-pub(super) fn drawn(figure: &str, drawing: Drawing) -> Result<(), FigureError> {
+pub(super) fn check_drawing(figure: &str, drawing: Drawing) -> Result<(), FigureError> {
     drawing.map_err(|error| FigureError::Drawing {
         figure: figure.to_owned(),
         message: error.to_string(),

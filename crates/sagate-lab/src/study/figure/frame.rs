@@ -6,10 +6,10 @@ use plotters::drawing::DrawingArea;
 use plotters::element::PathElement;
 
 use super::FigureError;
-use super::chart::{Drawing, drawn};
+use super::chart::{Drawing, check_drawing};
 use super::check::Check;
 use super::colour::Colour;
-use super::layout::{AWAY, CATEGORY, Layout, MARGIN, Plan, TICK, along};
+use super::layout::{CATEGORY, LABEL_GAP, Layout, MARGIN, Plan, TICK, along};
 use super::sheet::{Anchor, Rect, Sheet, UNITS, Words};
 use super::text::Font;
 use super::ticks::Tick;
@@ -33,7 +33,7 @@ impl Frame {
             sheet,
             plots: layout.plots.clone(),
         };
-        drawn(plan.title, frame.surround(plan, &layout))?;
+        check_drawing(plan.title, frame.surround(plan, &layout))?;
         Ok(frame)
     }
 
@@ -90,7 +90,7 @@ impl Frame {
                 self.stroke([(plot.x - TICK, y), (plot.x, y)], Colour::DIM, 1.0)?;
                 self.tick(
                     tick,
-                    (plot.x - TICK - AWAY, y + Font::TICK.size * 0.36),
+                    (plot.x - TICK - LABEL_GAP, y + Font::TICK.size * 0.36),
                     Anchor::End,
                     0,
                 );
@@ -105,7 +105,7 @@ impl Frame {
             if !layout.is_lowest(index) || number % layout.panels.names.every != 0 {
                 continue;
             }
-            let foot = plot.bottom() + TICK + AWAY;
+            let foot = plot.bottom() + TICK + LABEL_GAP;
             match layout.panels.names.turned {
                 0 => self.tick(tick, (x, foot + Font::TICK.ascent() - 2.0), Anchor::Middle, 0),
                 -90 => self.tick(tick, (x + Font::TICK.size * 0.36, foot - 2.0), Anchor::End, -90),

@@ -19,7 +19,7 @@ const MANY: usize = 8;
 const SLANTED: i32 = -45;
 /// Pixels of a tick, and from it to its number.
 pub(super) const TICK: f64 = 4.0;
-pub(super) const AWAY: f64 = 4.0;
+pub(super) const LABEL_GAP: f64 = 4.0;
 /// The longest name of a category that is not cut.
 pub(super) const CATEGORY: f64 = 150.0;
 
@@ -64,7 +64,7 @@ pub(super) struct Names {
 impl Names {
     fn new(ticks: &[Tick], categories: bool, pitch: f64) -> Self {
         let widest = widest(ticks);
-        let flat = TICK + AWAY + Font::TICK.line();
+        let flat = TICK + LABEL_GAP + Font::TICK.line();
         // Numeric labels may be thinned out; category names may not.
         let numbers = ticks.iter().all(|tick| tick.label.parse::<f64>().is_ok());
         let every = ((widest + 8.0) / pitch.max(1.0)).ceil().max(1.0) as usize;
@@ -79,13 +79,13 @@ impl Names {
             return Self {
                 turned: SLANTED,
                 every: 1,
-                height: TICK + AWAY + widest * 0.71 + 10.0,
+                height: TICK + LABEL_GAP + widest * 0.71 + 10.0,
             };
         }
         Self {
             turned: -90,
             every: 1,
-            height: TICK + AWAY + widest + 4.0,
+            height: TICK + LABEL_GAP + widest + 4.0,
         }
     }
 }
@@ -106,18 +106,18 @@ pub(super) struct Panels {
 impl Panels {
     fn new(plan: &Plan<'_>) -> Self {
         let count = plan.panels.len();
-        let usual = plan.columns.unwrap_or_else(|| usual_columns(count));
-        let mut columns = usual.clamp(1, count);
+        let preferred = plan.columns.unwrap_or_else(|| default_columns(count));
+        let mut columns = preferred.clamp(1, count);
         // How many numbers there are depends on the panels' size, and that on the numbers' width: room for few and many.
         let numbers = widest(&plan.y.ticks(FEW)).max(widest(&plan.y.ticks(MANY)));
-        let mut left = MARGIN + Font::LABEL.line() + 6.0 + numbers + AWAY + TICK;
+        let mut left = MARGIN + Font::LABEL.line() + 6.0 + numbers + LABEL_GAP + TICK;
         let gap = match plan.x.categories.is_empty() {
             true => GAP.max(widest(&plan.x.ticks(FEW)).max(widest(&plan.x.ticks(MANY))) + 10.0),
             false => GAP,
         };
         let room = |columns: usize| {
             let gaps = gap * (columns - 1) as f64;
-            (usual_width(columns) - left - gaps - RIGHT) / columns as f64
+            (default_width(columns) - left - gaps - RIGHT) / columns as f64
         };
         while columns > 1 && room(columns) < plan.least {
             columns -= 1;
@@ -225,7 +225,7 @@ impl Layout {
     }
 }
 
-fn usual_columns(panels: usize) -> usize {
+fn default_columns(panels: usize) -> usize {
     match panels {
         0..=3 => panels.max(1),
         4 => 2,
@@ -235,7 +235,7 @@ fn usual_columns(panels: usize) -> usize {
 }
 
 /// Width of a sheet in pixels.
-fn usual_width(columns: usize) -> f64 {
+fn default_width(columns: usize) -> f64 {
     match columns {
         1 => 720.0,
         2 => 900.0,

@@ -6,7 +6,7 @@ use plotters::element::DashedPathElement;
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, drawn, plot};
+use super::chart::{Drawing, Plot, check_drawing, plot};
 use super::check::Check;
 use super::colour::Colour;
 use super::curve::Curve;
@@ -215,7 +215,7 @@ impl Lines {
             {
                 frame.nothing(place);
             }
-            drawn(&self.title, panel.draw(&curves, &plot, &frame.root, [&x, &y]))?;
+            check_drawing(&self.title, panel.draw(&curves, &plot, &frame.root, [&x, &y]))?;
         }
         Ok(frame.sheet.finish(alt))
     }

@@ -8,8 +8,8 @@ pub(super) const GAP: f64 = 8.0;
 /// Width of the table that the pictures are enlarged to fill, in pixels.
 const FULL: f64 = 960.0;
 /// The least and the greatest width of a picture.
-const LEAST: f64 = 64.0;
-const MOST: f64 = 220.0;
+const MIN_WIDTH: f64 = 64.0;
+const MAX_WIDTH: f64 = 220.0;
 /// Width of the headings at the left.
 const HEADING: f64 = 120.0;
 /// Width of the colour bar, and pixels above it and above the note.
@@ -51,7 +51,7 @@ impl Layout {
         };
         let gaps = GAP * (count - 1) as f64;
         let tile = ((FULL - left - MARGIN - gaps) / count as f64)
-            .clamp(LEAST, MOST)
+            .clamp(MIN_WIDTH, MAX_WIDTH)
             .floor();
         let bar = if figure.scale.is_some() { BAR * 1.5 } else { 0.0 };
         let width = (left + count as f64 * tile + gaps).max(left + bar).max(360.0) + MARGIN;

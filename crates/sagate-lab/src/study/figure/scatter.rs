@@ -4,7 +4,7 @@ use plotters::element::{DashedPathElement, PathElement};
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, drawn, plot, within};
+use super::chart::{Drawing, Plot, check_drawing, plot, within};
 use super::check::Check;
 use super::colour::Colour;
 use super::frame::Frame;
@@ -177,7 +177,7 @@ impl Scatter {
             if dots.is_empty() {
                 frame.nothing(place);
             }
-            drawn(&self.title, panel.draw(dots, &frame, &plot, place, [&x, &y]))?;
+            check_drawing(&self.title, panel.draw(dots, &frame, &plot, place, [&x, &y]))?;
         }
         Ok(frame.sheet.finish(alt))
     }

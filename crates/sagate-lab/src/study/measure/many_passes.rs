@@ -93,7 +93,7 @@ impl Networks {
     ///
     /// # Errors
     /// libtorch failing.
-    pub fn dropped(
+    pub fn dropout(
         &self,
         input: &Tensor,
         sampling: &Sampling,
@@ -161,7 +161,7 @@ pub fn many_passes(
     // The same stream for every batch, so that an image's draws depend on its index in the batch alone.
     let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
     let ensemble = agreement(&members)?;
-    let dropout = agreement(&networks.dropped(&input, sampling, &mut random)?)?;
+    let dropout = agreement(&networks.dropout(&input, sampling, &mut random)?)?;
     let flips = agreement(&networks.flipped(&input)?)?;
     let gradients = networks.gradients(&input, &members[0])?;
     Ok((0..samples.len())

@@ -13,7 +13,7 @@ use crate::study::table::{Cell, Column, Table};
 use crate::train::Loss;
 
 /// The ways to score, as tables name them.
-const WAYS: [&str; 3] = ["hard, image", "soft, image", "hard, layer"];
+const MASK_VARIANTS: [&str; 3] = ["hard, image", "soft, image", "hard, layer"];
 
 pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, StudyError> {
     let columns = ["set", "loss", "mask, resolution"].map(str::to_owned);
@@ -31,7 +31,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
             let outcome = outcomes.get(set, loss);
             let masks = study.masks(&outcome.network)?;
             let ways = [&masks.hard, &masks.soft, &masks.layer];
-            for (name, way) in WAYS.into_iter().zip(ways) {
+            for (name, way) in MASK_VARIANTS.into_iter().zip(ways) {
                 let cells = Group::ALL.map(|group| {
                     let of_image = |scores: &Vec<f64>| {
                         let of_group = LAYERS
@@ -79,7 +79,7 @@ pub(super) fn section(study: &Study, outcomes: &Outcomes) -> Result<Section, Stu
 }
 
 fn panel(set: Set, ways: [&Vec<Vec<f64>>; 3]) -> LinePanel {
-    let series = WAYS.into_iter().zip(ways).map(|(name, way)| Series {
+    let series = MASK_VARIANTS.into_iter().zip(ways).map(|(name, way)| Series {
         name: name.into(),
         x: (1..=LAYERS.len()).map(|layer| layer as f64).collect(),
         y: (0..LAYERS.len())

@@ -123,7 +123,7 @@ pub(super) fn dice(record: &Record) -> f64 {
     Metric::Dice.score(record.pass.output)
 }
 
-/// A mean, the standard deviation of what it is of, and its interval.
+/// A mean, the standard deviation of the values, and the confidence interval of the mean.
 #[derive(Debug, Clone, Copy)]
 pub struct Estimate {
     /// The mean.

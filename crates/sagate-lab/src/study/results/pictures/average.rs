@@ -12,11 +12,11 @@ use crate::train::Loss;
 /// The layer whose units are averaged.
 pub(super) const LAYER: usize = 18;
 
-/// Places of the examples among the images from the lowest Dice to the highest: the median and the lower quartile.
-const PLACES: [f64; 2] = [0.5, 0.25];
+/// Quantiles of the examples among the images from the lowest Dice to the highest: the median and the lower quartile.
+const QUANTILES: [f64; 2] = [0.5, 0.25];
 
 pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
-    let examples: Vec<usize> = PLACES
+    let examples: Vec<usize> = QUANTILES
         .iter()
         .filter_map(|&place| subject.example(place))
         .collect();
@@ -25,14 +25,14 @@ pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
     }
     let mut tiles = Vec::new();
     for image in examples {
-        let look = subject.look(Loss::Online, image, &[LAYER])?;
+        let pass = subject.forward(Loss::Online, image, &[LAYER])?;
         let record = &subject.records(Loss::Online)[image];
         let truth = &subject.samples[image].labels;
         tiles.extend([
             tile(outlined(subject.picture(image), truth), ""),
-            tile(share(&look.average(LAYER)?), format!("mu {:.2}", record.pass.mu)),
-            tile(share(&look.probability()?), ""),
-            tile(mask(&look.mask()?), format!("Dice {:.2}", dice(record))),
+            tile(share(&pass.average(LAYER)?), format!("mu {:.2}", record.pass.mu)),
+            tile(share(&pass.probability()?), ""),
+            tile(mask(&pass.mask()?), format!("Dice {:.2}", dice(record))),
         ]);
     }
     Ok(vec![PictureRow {

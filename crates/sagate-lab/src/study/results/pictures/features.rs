@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::block;
 use super::drawing::{TRUTH_OUTLINED, colours, mask, outlined, response, tile};
-use super::look::{Look, Unit};
+use super::forward_pass::{ForwardPass, Unit};
 use super::subject::{MEDIAN, Subject};
 use crate::study::error::StudyError;
 use crate::study::figure::{PictureRow, Pictures, Tile};
@@ -21,12 +21,12 @@ pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
     let Some(image) = subject.example(0.5) else {
         return Ok(Vec::new());
     };
-    let look = subject.look(Loss::Offline, image, &LAYERS)?;
+    let pass = subject.forward(Loss::Offline, image, &LAYERS)?;
     let truth = &subject.samples[image].labels;
     let mut units = Vec::new();
     for layer in LAYERS {
-        for unit in look.units(layer)? {
-            let balance = balance(&look.response(unit)?, truth);
+        for unit in pass.units(layer)? {
+            let balance = balance(&pass.response(unit)?, truth);
             units.extend(balance.map(|balance| (unit, balance)));
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
             .iter()
             .min_by(|a, b| (a.1 - wanted).abs().total_cmp(&(b.1 - wanted).abs()));
         match nearest {
-            Some(&(unit, _)) => tiles.extend(pair(&look, unit)?),
+            Some(&(unit, _)) => tiles.extend(pair(&pass, unit)?),
             None => tiles.extend([None, None]),
         }
     }
@@ -47,14 +47,14 @@ pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
 }
 
 /// A unit's feature map and its SAM.
-fn pair(look: &Look, unit: Unit) -> Result<[Option<Tile>; 2], StudyError> {
+fn pair(pass: &ForwardPass, unit: Unit) -> Result<[Option<Tile>; 2], StudyError> {
     let Unit { layer, index, score } = unit;
     Ok([
         tile(
-            response(&look.response(unit)?),
+            response(&pass.response(unit)?),
             format!("layer {layer}, unit {}", index + 1),
         ),
-        tile(mask(&look.unit_sam(unit)?), format!("SA {score:.2}")),
+        tile(mask(&pass.unit_sam(unit)?), format!("SA {score:.2}")),
     ])
 }
 

@@ -20,15 +20,15 @@ pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
     };
     let mut rows = Vec::new();
     for loss in LOSSES {
-        let look = subject.look(loss, image, &LAYERS)?;
+        let pass = subject.forward(loss, image, &LAYERS)?;
         let record = &subject.records(loss)[image];
         let truth = &subject.samples[image].labels;
         let mut tiles = vec![tile(outlined(subject.picture(image), truth), "")];
         for layer in LAYERS {
             let score = Metric::Dice.score(record.pass.layers[layer - 1].truth);
-            tiles.push(tile(share(&look.layer(layer)?), format!("{score:.2}")));
+            tiles.push(tile(share(&pass.layer(layer)?), format!("{score:.2}")));
         }
-        tiles.push(tile(mask(&look.mask()?), format!("{:.2}", dice(record))));
+        tiles.push(tile(mask(&pass.mask()?), format!("{:.2}", dice(record))));
         rows.push(PictureRow {
             heading: format!("{} {loss}", subject.set.name()),
             tiles,

@@ -3,8 +3,8 @@
 mod average;
 mod drawing;
 mod features;
+mod forward_pass;
 mod layers;
-mod look;
 mod ranking;
 mod separable;
 mod subject;

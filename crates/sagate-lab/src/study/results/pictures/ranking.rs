@@ -27,15 +27,15 @@ pub(super) fn rows(subject: &Subject) -> Result<[PictureRow; 2], StudyError> {
             heats.push(None);
             continue;
         };
-        let look = subject.look(Loss::Online, image, &[LAYER])?;
+        let pass = subject.forward(Loss::Online, image, &[LAYER])?;
         let record = &subject.records(Loss::Online)[image];
         let caption = format!("mu {:.2}, Dice {:.2}", record.pass.mu, dice(record));
         let truth = &subject.samples[image].labels;
         images.push(tile(
-            compared(subject.picture(image), &look.mask()?, truth),
+            compared(subject.picture(image), &pass.mask()?, truth),
             caption.clone(),
         ));
-        heats.push(tile(share(&look.average(LAYER)?), caption));
+        heats.push(tile(share(&pass.average(LAYER)?), caption));
     }
     Ok([images, heats].map(|tiles| PictureRow {
         heading: subject.set.name().into(),

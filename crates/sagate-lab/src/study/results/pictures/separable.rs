@@ -10,23 +10,23 @@ use crate::study::results::outcome::dice;
 use crate::study::results::separableness::separableness;
 use crate::train::Loss;
 
-/// Places of the examples among the images from the lowest Dice of S_x to the highest, and their names.
-const PLACES: [(f64, &str); 3] = [(0.1, "low"), (0.5, "middling"), (0.9, "high")];
+/// Quantiles of the examples among the images from the lowest Dice of S_x to the highest, and their names.
+const QUANTILES: [(f64, &str); 3] = [(0.1, "low"), (0.5, "middling"), (0.9, "high")];
 
 pub(super) fn row(subject: &Subject) -> Result<PictureRow, StudyError> {
     let ranked = subject.ranked(separableness);
     let mut tiles = Vec::new();
-    for image in PLACES.iter().filter_map(|&(place, _)| at(&ranked, place)) {
-        let look = subject.look(Loss::Online, image, &[])?;
+    for image in QUANTILES.iter().filter_map(|&(place, _)| at(&ranked, place)) {
+        let pass = subject.forward(Loss::Online, image, &[])?;
         let record = &subject.records(Loss::Online)[image];
         let truth = &subject.samples[image].labels;
         tiles.extend([
             tile(
-                compared(subject.picture(image), &look.mask()?, truth),
+                compared(subject.picture(image), &pass.mask()?, truth),
                 format!("output: Dice {:.2}", dice(record)),
             ),
             tile(
-                mask(&look.separation()?),
+                mask(&pass.separation()?),
                 format!("S_x: Dice {:.2}", separableness(record)),
             ),
         ]);
@@ -38,7 +38,7 @@ pub(super) fn row(subject: &Subject) -> Result<PictureRow, StudyError> {
 }
 
 pub(super) fn section(rows: Vec<PictureRow>) -> Section {
-    let columns = PLACES
+    let columns = QUANTILES
         .iter()
         .flat_map(|(_, name)| [format!("{name} separableness"), "S_x".into()]);
     let figure = Pictures {

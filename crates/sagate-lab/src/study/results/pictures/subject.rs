@@ -7,7 +7,7 @@ use sagate_core::imaging::preprocess::{Step, prepare};
 use sagate_core::nn::inference::InferenceNet;
 
 use super::drawing::channel;
-use super::look::Look;
+use super::forward_pass::ForwardPass;
 use crate::study::error::StudyError;
 use crate::study::plan::LOSSES;
 use crate::study::record::Record;
@@ -68,8 +68,8 @@ impl<'a> Subject<'a> {
     }
 
     /// A network's pass over an image.
-    pub fn look(&self, loss: Loss, image: usize, layers: &[usize]) -> Result<Look, StudyError> {
-        Look::new(&self.network(loss).0, &self.samples[image], layers)
+    pub fn forward(&self, loss: Loss, image: usize, layers: &[usize]) -> Result<ForwardPass, StudyError> {
+        ForwardPass::new(&self.network(loss).0, &self.samples[image], layers)
     }
 
     /// The records of the clean test images.

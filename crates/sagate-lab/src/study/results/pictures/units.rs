@@ -11,27 +11,27 @@ use crate::train::Loss;
 
 const LAYER: usize = 18;
 
-/// Places of the units that are shown, among all from the best to the worst.
-const PLACES: [f64; 3] = [0.0, 0.5, 1.0];
+/// Quantiles of the units that are shown, among all from the best to the worst.
+const QUANTILES: [f64; 3] = [0.0, 0.5, 1.0];
 
 pub(super) fn rows(subject: &Subject) -> Result<Vec<PictureRow>, StudyError> {
     let Some(image) = subject.example(0.5) else {
         return Ok(Vec::new());
     };
-    let look = subject.look(Loss::Online, image, &[LAYER])?;
-    let mut units = look.units(LAYER)?;
+    let pass = subject.forward(Loss::Online, image, &[LAYER])?;
+    let mut units = pass.units(LAYER)?;
     units.sort_by(|a, b| b.score.total_cmp(&a.score));
     let truth = &subject.samples[image].labels;
     let mut tiles = vec![tile(outlined(subject.picture(image), truth), "")];
-    for unit in PLACES.into_iter().filter_map(|place| at(&units, place)) {
+    for unit in QUANTILES.into_iter().filter_map(|place| at(&units, place)) {
         tiles.push(tile(
-            response(&look.response(unit)?),
+            response(&pass.response(unit)?),
             format!("unit {} of {}", unit.index + 1, units.len()),
         ));
-        tiles.push(tile(mask(&look.unit_sam(unit)?), format!("SA {:.2}", unit.score)));
+        tiles.push(tile(mask(&pass.unit_sam(unit)?), format!("SA {:.2}", unit.score)));
     }
     let dice = dice(&subject.records(Loss::Online)[image]);
-    tiles.push(tile(mask(&look.mask()?), format!("Dice {dice:.2}")));
+    tiles.push(tile(mask(&pass.mask()?), format!("Dice {dice:.2}")));
     Ok(vec![PictureRow {
         heading: subject.set.name().into(),
         tiles,

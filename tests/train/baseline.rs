@@ -58,7 +58,7 @@ fn sample(random: &mut ChaCha8Rng, padded: bool) -> Sample {
     }
 }
 
-/// The batches as the peer reads them: pixels `[steps, batch, channels, height, width]`, labels -100 where a pixel is left out.
+/// The batches as the baseline reads them: pixels `[steps, batch, channels, height, width]`, labels -100 where a pixel is left out.
 fn write_batches(path: &Path, batches: &[Vec<Sample>]) {
     let all = || batches.iter().flatten();
     let pixels: Vec<u8> = all()

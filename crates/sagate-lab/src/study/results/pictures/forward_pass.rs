@@ -1,4 +1,4 @@
-//! One pass of a network on one image: output, feature maps and SAMs.
+//! The forward pass of a network over one image: output, feature maps and SAMs.
 
 use ndarray::Array2;
 use protoseg::{MaskKind, Prediction, ProtoSeg};
@@ -9,8 +9,8 @@ use crate::study::error::StudyError;
 use crate::study::measure::pixels;
 use crate::train::Sample;
 
-/// One pass over one image that needs no padding.
-pub(super) struct Look {
+/// The forward pass over an image that needs no padding.
+pub(super) struct ForwardPass {
     input: Tensor,
     output: Output,
     reference: Prediction,
@@ -26,14 +26,14 @@ pub(super) struct Unit {
     pub score: f64,
 }
 
-impl Look {
+impl ForwardPass {
     /// Runs a network, keeping the feature maps of some layers.
-    pub fn new(net: &InferenceNet, sample: &Sample, layers: &[usize]) -> Result<Look, StudyError> {
+    pub fn new(net: &InferenceNet, sample: &Sample, layers: &[usize]) -> Result<ForwardPass, StudyError> {
         let _no_grad = tch::no_grad_guard();
         let input = pixels(&[sample], net.device())?;
         let output = net.forward(&input, layers)?;
         let reference = Prediction::new(&output.probability, output.valid.as_ref(), MaskKind::Hard)?;
-        Ok(Look {
+        Ok(ForwardPass {
             input,
             output,
             reference,

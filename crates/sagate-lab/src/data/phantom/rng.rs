@@ -11,10 +11,10 @@ use super::Family;
 use super::point::Point;
 use crate::data::Split;
 
-/// A source of random numbers, with the draws that drawing anatomy needs.
-pub(super) struct Chance(ChaCha8Rng);
+/// A seeded random number generator, with the distributions that the phantoms use.
+pub(super) struct PhantomRng(ChaCha8Rng);
 
-impl Chance {
+impl PhantomRng {
     /// The random numbers of one part (anatomy, acquisition, noise) of one image: they depend on its index in the plan alone, so that
     /// no other image and no other part changes them.
     pub fn new(family: Family, seed: u64, split: Split, index: usize, part: &str) -> Self {
@@ -29,38 +29,38 @@ impl Chance {
     }
 
     /// The generator itself.
-    pub fn source(&mut self) -> &mut ChaCha8Rng {
+    pub fn inner(&mut self) -> &mut ChaCha8Rng {
         &mut self.0
     }
 
     /// Uniform from `low` to `high`.
-    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.0.r#gen::<f32>()
     }
 
     /// Uniform up to `reach` to either side of `centre`.
-    pub fn around(&mut self, centre: f32, reach: f32) -> f32 {
-        self.between(centre - reach, centre + reach)
+    pub fn uniform_around(&mut self, centre: f32, reach: f32) -> f32 {
+        self.uniform(centre - reach, centre + reach)
     }
 
-    /// A point in the square up to `reach` from `centre` along both axes.
-    pub fn near(&mut self, centre: Point, reach: f32) -> Point {
-        centre.map(|at| self.around(at, reach))
+    /// A uniform point in the square up to `reach` from `centre` along both axes.
+    pub fn uniform_point(&mut self, centre: Point, reach: f32) -> Point {
+        centre.map(|at| self.uniform_around(at, reach))
     }
 
     /// Uniform over the circle, in radians.
     pub fn angle(&mut self) -> f32 {
-        self.between(0.0, TAU)
+        self.uniform(0.0, TAU)
     }
 
     /// True with this probability.
-    pub fn yes(&mut self, probability: f32) -> bool {
+    pub fn bernoulli(&mut self, probability: f32) -> bool {
         self.0.r#gen::<f32>() < probability
     }
 
     /// -1 or 1.
     pub fn sign(&mut self) -> f32 {
-        if self.yes(0.5) { 1.0 } else { -1.0 }
+        if self.bernoulli(0.5) { 1.0 } else { -1.0 }
     }
 
     /// A whole number from `low` to `high`, both included.
