@@ -77,7 +77,7 @@ enum Event {
 }
 
 /// A scheduled event, ordered by time and then by creation.
-struct At {
+struct ScheduledEvent {
     time: f64,
     order: u64,
     event: Event,
@@ -109,7 +109,7 @@ struct Simulation<'a> {
     /// For arrivals only: a seed gives the same arrivals in every configuration, and in a load test.
     arrival_rng: ChaCha8Rng,
     rng: ChaCha8Rng,
-    events: BinaryHeap<Reverse<At>>,
+    events: BinaryHeap<Reverse<ScheduledEvent>>,
     orders: u64,
     runs: u64,
     turns: usize,
@@ -139,10 +139,10 @@ impl Simulation<'_> {
             .iter()
             .filter(|loss| loss.time < self.config.seconds)
         {
-            self.at(loss.time, Event::Loss(loss));
+            self.schedule(loss.time, Event::Loss(loss));
         }
         self.schedule_scaling(self.config.scaling.period);
-        while let Some(Reverse(At { time, event, .. })) = self.events.pop() {
+        while let Some(Reverse(ScheduledEvent { time, event, .. })) = self.events.pop() {
             self.advance_to(time);
             match event {
                 Event::Arrival => {
@@ -165,11 +165,11 @@ impl Simulation<'_> {
         }
     }
 
-    fn at(&mut self, time: f64, event: Event) {
+    fn schedule(&mut self, time: f64, event: Event) {
         if time.is_finite() {
             self.orders += 1;
             let order = self.orders;
-            self.events.push(Reverse(At { time, order, event }));
+            self.events.push(Reverse(ScheduledEvent { time, order, event }));
         }
     }
 
@@ -190,7 +190,7 @@ impl Simulation<'_> {
             .next(self.arrived, last, &mut self.arrival_rng);
         if let Some(time) = next.filter(|&time| time < self.config.seconds) {
             self.arrived += 1;
-            self.at(time, Event::Arrival);
+            self.schedule(time, Event::Arrival);
         }
     }
 
@@ -227,7 +227,7 @@ impl Simulation<'_> {
     fn refused(&mut self, image: Image, no_replica: bool) {
         if image.tries <= self.config.retries {
             self.counters.retried += u64::from(image.counts);
-            return self.at(self.now + self.config.back_off, Event::Send(image));
+            return self.schedule(self.now + self.config.back_off, Event::Send(image));
         }
         let count = if no_replica {
             &mut self.counters.no_replica
@@ -263,7 +263,7 @@ impl Simulation<'_> {
                 begun: self.now,
                 counted_from: self.now,
             });
-            self.at(
+            self.schedule(
                 self.now + seconds,
                 Event::Done {
                     replica: index,
@@ -294,7 +294,7 @@ impl Simulation<'_> {
     fn follow(&mut self) {
         if self.config.arrivals.is_closed() && self.now < self.config.seconds {
             // Time must advance, or a simulation without replicas would loop forever.
-            self.at(self.now + self.config.way.max(1e-6), Event::Arrival);
+            self.schedule(self.now + self.config.way.max(1e-6), Event::Arrival);
         }
     }
 
@@ -334,7 +334,7 @@ impl Simulation<'_> {
     /// Schedules an evaluation of the autoscaler, until the arrivals end.
     fn schedule_scaling(&mut self, time: f64) {
         if time < self.config.seconds {
-            self.at(time, Event::Scale);
+            self.schedule(time, Event::Scale);
         }
     }
 
@@ -349,7 +349,7 @@ impl Simulation<'_> {
             for image in dropped {
                 if image.tries <= self.config.retries {
                     self.counters.retried += u64::from(image.counts);
-                    self.at(self.now, Event::Send(image));
+                    self.schedule(self.now, Event::Send(image));
                 } else {
                     self.counters.lost += u64::from(image.counts);
                     self.follow();
@@ -360,24 +360,24 @@ impl Simulation<'_> {
     }
 }
 
-impl Ord for At {
-    fn cmp(&self, other: &At) -> std::cmp::Ordering {
+impl Ord for ScheduledEvent {
+    fn cmp(&self, other: &ScheduledEvent) -> std::cmp::Ordering {
         self.time
             .total_cmp(&other.time)
             .then(self.order.cmp(&other.order))
     }
 }
 
-impl PartialOrd for At {
-    fn partial_cmp(&self, other: &At) -> Option<std::cmp::Ordering> {
+impl PartialOrd for ScheduledEvent {
+    fn partial_cmp(&self, other: &ScheduledEvent) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for At {
-    fn eq(&self, other: &At) -> bool {
+impl PartialEq for ScheduledEvent {
+    fn eq(&self, other: &ScheduledEvent) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for At {}
+impl Eq for ScheduledEvent {}

@@ -35,10 +35,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let serving = BlockingClient::health(&args.server.server, &access, &args.service, args.timeout)?;
     if settings.json() {
         out::json(&json!({
-            "server": args.server.server.to_string(), "service": args.service, "status": serving.word(),
+            "server": args.server.server.to_string(), "service": args.service, "status": serving.name(),
         }))?;
     } else {
-        out::line(serving.word())?;
+        out::line(serving.name())?;
     }
     Ok(match serving {
         HealthStatus::Serving => Exit::Ok,

@@ -173,7 +173,7 @@ pub enum HealthStatus {
 
 impl HealthStatus {
     /// Name in the protocol, like `SERVING`.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             HealthStatus::Serving => "SERVING",
             HealthStatus::NotServing => "NOT_SERVING",

@@ -27,7 +27,7 @@ pub enum ClientError {
     Untrusted {
         /// The URL.
         url: ServerUrl,
-        /// What is wrong with its certificate.
+        /// Problem with its certificate.
         reason: String,
     },
     /// A token would be sent unencrypted to another machine.
@@ -60,7 +60,7 @@ pub enum ClientError {
     Answer {
         /// Field of the answer, as the protocol names it.
         field: &'static str,
-        /// What it is, and what it should be.
+        /// Actual and expected value.
         message: String,
     },
     /// A thread could not be started.

@@ -1,6 +1,6 @@
 //! Models as a service: bounded queues, batches, and a thread for each instance of a model.
 //!
-//! | folder | what it decides |
+//! | folder | responsibility |
 //! |---|---|
 //! | `admission` | which images are admitted: [`QueuePermit`], [`RequestContext`], [`Priority`], deadlines, [`DecodePermits`] |
 //! | `scheduling` | which batch runs next: weighted fair scheduling, [`BatchingPolicy`], leases on the [`Slots`] of a device |

@@ -42,8 +42,8 @@ pub(crate) struct Context {
     pub policy: Policy,
     pub limits: Limits,
     /// How images are decoded.
-    pub imaging: Imaging,
-    pub settings: Server,
+    pub imaging: ImagingSettings,
+    pub settings: ServerSettings,
     /// What changes the loaded models.
     pub control: ModelControl,
     /// Memory budget of requests before admission.

@@ -20,7 +20,7 @@ use crate::config::{self, Roles};
 
 const SETTING: &str = "auth.tokens";
 /// Maximum file size: some ten thousand tokens.
-const LARGEST: u64 = 4 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// Invalid credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,7 +157,7 @@ impl Auth {
 
 impl TokenFile {
     fn open(path: PathBuf) -> Result<TokenFile, SecurityError> {
-        let bytes = file_watch::read(SETTING, &path, LARGEST)?;
+        let bytes = file_watch::read(SETTING, &path, MAX_BYTES)?;
         let tokens = TokenFile::parse(&path, &bytes)?;
         let current = RwLock::new((ContentDigest::compute([&bytes[..]]), tokens));
         Ok(TokenFile { path, current })
@@ -165,7 +165,7 @@ impl TokenFile {
 
     /// Reloads the file if it has changed.
     fn reload(&self) -> Result<bool, SecurityError> {
-        let bytes = file_watch::read(SETTING, &self.path, LARGEST)?;
+        let bytes = file_watch::read(SETTING, &self.path, MAX_BYTES)?;
         let digest = ContentDigest::compute([&bytes[..]]);
         if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == digest {
             return Ok(false);

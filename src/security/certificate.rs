@@ -6,7 +6,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 /// Maximum length of a name in bytes; longer ones are ignored.
-const LONGEST: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// The name of a client certificate's subject: its common name, or else its first DNS name, mail address or URI. `None`: it has
 /// none that can be logged.
@@ -45,5 +45,5 @@ pub(super) fn expires_at(der: &[u8]) -> Option<u64> {
 
 /// Whether a name may appear in logs and settings.
 pub(super) fn is_loggable(name: &str) -> bool {
-    !name.is_empty() && name.len() <= LONGEST && !name.chars().any(char::is_control)
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
 }

@@ -2,7 +2,6 @@
 
 use crate::config::Role;
 use crate::proto::Rpc;
-use crate::proto::Rpc;
 
 /// Required access of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub(super) fn observe(meter: &Meter) {
         .build();
 }
 
-/// The number behind a word in `/proc/self/status`.
+/// The number of a field in `/proc/self/status`.
 fn status(word: &str) -> Option<f64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(word))?;

@@ -16,7 +16,7 @@ use crate::binary::{Place, floats, waves_image};
 use crate::grpc_calls::{error_info, retry, within};
 use crate::server::{request, serve, tensor};
 
-fn pacer(per_second: f64, burst: u64) -> RateLimiter {
+fn limiter(per_second: f64, burst: u64) -> RateLimiter {
     RateLimiter::new(&RateSettings { per_second, burst }).unwrap()
 }
 
@@ -35,17 +35,17 @@ proptest! {
         burst in 1u64..20,
         gaps in prop::collection::vec(0.0f64..0.5, 1..120),
     ) {
-        let pacer = pacer(per_second, burst);
+        let limiter = limiter(per_second, burst);
         let begin = Instant::now();
         let (mut now, mut taken) = (0.0, Vec::new());
         for gap in gaps {
             now += gap;
             let moment = begin + Duration::from_secs_f64(now);
-            match pacer.take(&at(1), moment) {
+            match limiter.take(&at(1), moment) {
                 Ok(()) => taken.push(now),
                 Err(wait) => {
                     let early = wait.saturating_sub(Duration::from_millis(1));
-                    prop_assert!(pacer.take(&at(1), moment + early).is_err() || early.is_zero());
+                    prop_assert!(limiter.take(&at(1), moment + early).is_err() || early.is_zero());
                 }
             }
         }
@@ -65,16 +65,16 @@ proptest! {
         burst in 1u64..20,
         requests in prop::collection::vec((0.0f64..2.0, 1usize..64), 1..60),
     ) {
-        let pacer = pacer(per_second, burst);
+        let limiter = limiter(per_second, burst);
         let begin = Instant::now();
         let mut now = 0.0;
         let (mut taken, mut counted, mut largest) = (0, 0, 1);
         for (gap, images) in requests {
             now += gap;
             let moment = begin + Duration::from_secs_f64(now);
-            if pacer.take(&at(1), moment).is_ok() {
+            if limiter.take(&at(1), moment).is_ok() {
                 counted += 1;
-                if pacer.take_images(&at(1), images, moment).is_ok() {
+                if limiter.take_images(&at(1), images, moment).is_ok() {
                     counted += images - 1;
                     taken += images;
                     largest = largest.max(images);
@@ -86,42 +86,46 @@ proptest! {
         prop_assert!(taken <= counted);
         // With its full burst again, the largest request is accepted.
         let silent = begin + Duration::from_secs_f64(now + 64.0 / per_second + burst as f64 / per_second);
-        prop_assert!(pacer.take(&at(1), silent).is_ok() && pacer.take_images(&at(1), 64, silent).is_ok());
+        prop_assert!(limiter.take(&at(1), silent).is_ok() && limiter.take_images(&at(1), 64, silent).is_ok());
     }
 
     /// A client within the rate is never refused, whatever others do.
     #[test]
     fn who_keeps_to_it_is_never_refused(per_second in 0.5f64..50.0, burst in 1u64..20, others in 0usize..50) {
-        let pacer = pacer(per_second, burst);
+        let limiter = limiter(per_second, burst);
         let begin = Instant::now();
         for step in 0..50 {
             let moment = begin + Duration::from_secs_f64(f64::from(step) / per_second * 1.001);
             for _ in 0..others {
-                let _ = pacer.take(&at(2), moment);
+                let _ = limiter.take(&at(2), moment);
             }
-            prop_assert!(pacer.take(&at(1), moment).is_ok());
+            prop_assert!(limiter.take(&at(1), moment).is_ok());
         }
     }
 }
 
 #[test]
 fn memory_is_bounded_however_many_come() {
-    let pacer = pacer(1.0, 2);
+    let limiter = limiter(1.0, 2);
     let now = Instant::now();
     for number in 0..200_000 {
-        let _ = pacer.take(&at(number), now);
+        let _ = limiter.take(&at(number), now);
     }
-    assert!(pacer.tracked_clients() <= 65_536, "{}", pacer.tracked_clients());
+    assert!(
+        limiter.tracked_clients() <= 65_536,
+        "{}",
+        limiter.tracked_clients()
+    );
     // Clients beyond the table size share one limit, and are refused rather than accepted.
-    assert!(pacer.take(&at(300_000), now).is_err());
+    assert!(limiter.take(&at(300_000), now).is_err());
     // Authenticated clients are counted separately.
     let named = ClientKey::Named("viewer".into());
-    assert!(pacer.take(&named, now).is_ok() && pacer.take(&named, now).is_ok());
-    assert!(pacer.take(&named, now).is_err());
+    assert!(limiter.take(&named, now).is_ok() && limiter.take(&named, now).is_ok());
+    assert!(limiter.take(&named, now).is_err());
     // After an idle time there is room again.
     let later = now + Duration::from_secs(60);
-    assert!(pacer.take(&at(300_001), later).is_ok());
-    assert!(pacer.tracked_clients() < 10, "{}", pacer.tracked_clients());
+    assert!(limiter.take(&at(300_001), later).is_ok());
+    assert!(limiter.tracked_clients() < 10, "{}", limiter.tracked_clients());
 }
 
 #[test]

@@ -13,6 +13,19 @@ use crate::cli::inputs::{self, Input, Slice};
 use crate::cli::subject::Subject;
 use crate::client::Answer;
 
+/// Below this Dice an accepted mask counts as wrongly accepted, above the other a rejected one as wrongly rejected.
+const BAD_DICE: f64 = 0.5;
+const GOOD_DICE: f64 = 0.9;
+
+/// What is wrong about a decision, if anything is.
+fn wrong(accepted: bool, dice: f64) -> Option<String> {
+    match accepted {
+        true if dice < BAD_DICE => Some(format!("wrongly accepted: Dice below {BAD_DICE}")),
+        false if dice > GOOD_DICE => Some(format!("wrongly rejected: Dice above {GOOD_DICE}")),
+        _ => None,
+    }
+}
+
 /// Writes the outputs of one input.
 pub struct Writer<'a> {
     pub folder: &'a Path,
@@ -95,7 +108,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Writes one overlay per slice, and returns them for the overview.
+    /// Writes one overlay per slice, and returns cells for the overview, those of wrong decisions with a warning.
     pub fn overlays(
         &self,
         slices: &[Slice],
@@ -109,18 +122,20 @@ impl Writer<'_> {
                 .dice
                 .map_or_else(String::new, |dice| format!(" Dice {dice:.3}"));
             let caption = format!("{} mu {:.3}{dice}", row.verdict, row.decision.mu);
-            let picture = figure::overlay(
-                &slice.image,
-                &result.labels,
-                truth.as_ref(),
-                &self.subject.classes,
-                &caption,
-            )?;
+            let overlay = |caption: &str| {
+                let classes = &self.subject.classes;
+                figure::overlay(&slice.image, &result.labels, truth.as_ref(), classes, caption)
+            };
             let stem = self.stem(slice);
-            figure::write_png(&self.folder.join(format!("{stem}.overlay.png")), &picture)?;
+            figure::write_png(
+                &self.folder.join(format!("{stem}.overlay.png")),
+                &overlay(&caption)?,
+            )?;
             cells.push(Cell {
                 title: format!("{stem}: {caption}"),
-                picture,
+                warning: row.dice.and_then(|dice| wrong(row.decision.accept, dice)),
+                // The title has the numbers already.
+                picture: overlay("")?,
             });
         }
         Ok(cells)

@@ -46,7 +46,7 @@ pub enum Kind {
 }
 
 impl Work {
-    /// A segmentation of so many pixels.
+    /// A segmentation of this number of pixels.
     pub fn segmentation(pixels: u64) -> Work {
         Work {
             pixels,

@@ -79,7 +79,7 @@ pub fn in_time(deadline: Instant, expected: f64, now: Instant) -> Result<(), Eng
     Ok(())
 }
 
-/// The retry delay for a wait of so many seconds: within 0.01 to 30 s.
+/// The retry delay for this queue delay, clamped to 0.01 to 30 s.
 pub fn retry(seconds: f64) -> f64 {
     seconds.clamp(0.01, 30.0)
 }

@@ -18,7 +18,7 @@ pub struct DecodePermits(Arc<Inner>);
 struct Inner {
     /// Total number of permits.
     count: usize,
-    /// Waiting time before an image is promoted to a higher class.
+    /// Waiter time before an image is promoted to a higher class.
     aging: Duration,
     state: Mutex<DecodePermitState>,
 }
@@ -26,12 +26,12 @@ struct Inner {
 struct DecodePermitState {
     free: usize,
     next_id: u64,
-    waiting: [VecDeque<Waiting>; Priority::ALL.len()],
+    waiting: [VecDeque<Waiter>; Priority::ALL.len()],
     /// Measured seconds per byte, of tensors and of files.
     rates: [Rate; 2],
 }
 
-struct Waiting {
+struct Waiter {
     id: u64,
     since: Instant,
     payload: DecodeSize,
@@ -55,7 +55,7 @@ pub struct DecodePermit {
     begun: Instant,
 }
 
-impl Waiting {
+impl Waiter {
     fn class(&self, now: Instant, aging: Duration, class: Priority) -> Priority {
         class.promoted(now.saturating_duration_since(self.since), aging)
     }
@@ -101,7 +101,7 @@ impl DecodePermits {
             let (wake, woken) = oneshot::channel();
             let id = state.next_id;
             state.next_id += 1;
-            state.waiting[priority as usize].push_back(Waiting {
+            state.waiting[priority as usize].push_back(Waiter {
                 id,
                 since: now,
                 payload,
@@ -116,19 +116,19 @@ impl DecodePermits {
     /// Number of images that wait for a permit.
     pub fn waiting(&self) -> usize {
         let state = self.state();
-        let wanted = |waiting: &&Waiting| !waiting.wake.is_closed();
+        let wanted = |waiting: &&Waiter| !waiting.wake.is_closed();
         state.waiting.iter().flatten().filter(wanted).count()
     }
 
     fn seconds_ahead(&self, state: &DecodePermitState, priority: Priority, now: Instant) -> f64 {
-        let of_line = |(class, line): (&Priority, &VecDeque<Waiting>)| -> f64 {
+        let in_class = |(class, line): (&Priority, &VecDeque<Waiter>)| -> f64 {
             let before =
-                |it: &&Waiting| !it.wake.is_closed() && it.class(now, self.0.aging, *class) <= priority;
+                |it: &&Waiter| !it.wake.is_closed() && it.class(now, self.0.aging, *class) <= priority;
             let before = line.iter().filter(before);
             before.map(|it| state.seconds(it.payload)).sum()
         };
-        let lines = Priority::ALL.iter().zip(&state.waiting);
-        lines.map(of_line).sum::<f64>() / self.0.count as f64
+        let classes = Priority::ALL.iter().zip(&state.waiting);
+        classes.map(in_class).sum::<f64>() / self.0.count as f64
     }
 
     fn permit(&self, payload: DecodeSize) -> DecodePermit {
@@ -140,7 +140,7 @@ impl DecodePermits {
     }
 
     /// Passes a released permit to the next waiter.
-    fn hand_on(&self) {
+    fn pass_on(&self) {
         let mut state = self.state();
         while let Some(next) = state.take_next(Instant::now(), self.0.aging) {
             if next.wake.is_closed() {
@@ -172,9 +172,9 @@ impl DecodePermitState {
     }
 
     /// The most urgent waiter after aging; the oldest among equals.
-    fn take_next(&mut self, now: Instant, aging: Duration) -> Option<Waiting> {
+    fn take_next(&mut self, now: Instant, aging: Duration) -> Option<Waiter> {
         let heads = Priority::ALL.iter().zip(&self.waiting);
-        let first = |(&class, line): (&Priority, &VecDeque<Waiting>)| {
+        let first = |(&class, line): (&Priority, &VecDeque<Waiter>)| {
             let head = line.front()?;
             Some((head.class(now, aging, class), head.id, class as usize))
         };
@@ -192,6 +192,6 @@ impl DecodePermit {
 
 impl Drop for DecodePermit {
     fn drop(&mut self) {
-        self.permits.hand_on();
+        self.permits.pass_on();
     }
 }

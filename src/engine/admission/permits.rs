@@ -54,9 +54,9 @@ struct AdmissionState {
 
 /// A permit for one image, held until its answer is written. Dropping the last clone releases it.
 #[derive(Clone)]
-pub struct QueuePermit(Arc<Held>);
+pub struct QueuePermit(Arc<PermitInner>);
 
-struct Held {
+struct PermitInner {
     controller: Arc<AdmissionController>,
     model: ModelId,
     client: ClientId,
@@ -122,7 +122,7 @@ impl AdmissionController {
         state.models.get(model).copied().unwrap_or_default()
     }
 
-    /// Takes a permit for an image of so many bytes.
+    /// Takes a permit for an image of `bytes` bytes.
     ///
     /// # Errors
     /// A limit is reached; `retry` gives the suggested delay in seconds.
@@ -135,7 +135,7 @@ impl AdmissionController {
     ) -> Result<QueuePermit, EngineError> {
         self.fits_at_all(bytes)?;
         self.add(model, client, QueueUsage { entries: 1, bytes }, retry)?;
-        Ok(QueuePermit(Arc::new(Held {
+        Ok(QueuePermit(Arc::new(PermitInner {
             controller: self.clone(),
             model: model.clone(),
             client: client.clone(),
@@ -214,7 +214,7 @@ impl QueuePermit {
     /// Takes more bytes for the same image.
     ///
     /// # Errors
-    /// They are not left; the place keeps what it had.
+    /// A limit is reached; the permit is unchanged.
     pub fn grow(&self, more: u64) -> Result<(), EngineError> {
         let held = &self.0;
         let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -229,7 +229,7 @@ impl QueuePermit {
         Ok(())
     }
 
-    /// Records that the image has its answer: it no longer counts as an entry, and holds at most so many bytes.
+    /// Records that the image has its answer: it no longer counts as an entry, and holds at most `bytes` bytes.
     pub fn answered(&self, bytes: u64) {
         let held = &self.0;
         let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -243,7 +243,7 @@ impl QueuePermit {
     }
 }
 
-impl Drop for Held {
+impl Drop for PermitInner {
     fn drop(&mut self) {
         let less = *self.usage.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.controller.give_back(&self.model, &self.client, less);

@@ -20,10 +20,10 @@ pub enum Load {
 pub struct Loads {
     /// Locks by model name, held while a version is loaded or unloaded.
     names: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    last: Mutex<BTreeMap<ModelId, Last>>,
+    last: Mutex<BTreeMap<ModelId, LastAttempt>>,
 }
 
-struct Last {
+struct LastAttempt {
     load: Load,
     /// Of an attempt that timed out: alive while its thread still runs.
     late: Weak<()>,
@@ -53,7 +53,7 @@ impl Loads {
         if last.get(id).is_some_and(|last| last.late.strong_count() > 0) {
             return None;
         }
-        let under_way = Last {
+        let under_way = LastAttempt {
             load: Load::UnderWay,
             late: Weak::new(),
         };
@@ -82,7 +82,7 @@ impl Loads {
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, BTreeMap<ModelId, Last>> {
+    fn last(&self) -> MutexGuard<'_, BTreeMap<ModelId, LastAttempt>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,7 +105,9 @@ impl Attempt<'_> {
 
     fn end(&mut self, load: Load, late: Weak<()>) {
         self.ended = true;
-        self.loads.last().insert(self.id.clone(), Last { load, late });
+        self.loads
+            .last()
+            .insert(self.id.clone(), LastAttempt { load, late });
     }
 }
 

@@ -24,7 +24,7 @@ const RESCAN_DELAY: Duration = Duration::from_secs(1);
 pub struct RepositoryWatcher {
     repository: Repository,
     engine: Arc<Engine>,
-    /// A version is unloaded after so many successive scans without it.
+    /// A version is unloaded after this number of successive scans without it.
     removal_scans: u32,
     /// Result of the last scan.
     found: ScanResult,
@@ -230,7 +230,7 @@ impl RepositoryWatcher {
                 if scans == 1 {
                     tracing::warn!(
                         model = %id, scans = self.removal_scans,
-                        "the model is not in the repository any more: it is unloaded after so many successive scans without it"
+                        "the model is not in the repository any more: it is unloaded after this number of successive scans without it"
                     );
                 }
                 (id, scans)

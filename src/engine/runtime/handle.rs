@@ -139,7 +139,7 @@ impl ModelHandle {
         self.0.admission.usage(self.contract().id())
     }
 
-    /// Takes a queue permit for an image of so many bytes, before any work is spent on it.
+    /// Takes a queue permit for an image of `bytes` bytes, before any work is spent on it.
     ///
     /// # Errors
     /// The model is not ready, a limit is reached, the image is too large, or the queue delay exceeds the deadline.

@@ -41,7 +41,7 @@ pub struct ConnectionAge {
 
 impl ConnectionAge {
     /// Draws an age with jitter.
-    pub fn draw(settings: &Connections) -> ConnectionAge {
+    pub fn draw(settings: &ConnectionSettings) -> ConnectionAge {
         let seconds = Duration::from_secs;
         let age = settings.max_connection_age_seconds;
         let grace = settings.max_connection_age_grace_seconds;
