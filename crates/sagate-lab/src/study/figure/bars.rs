@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::layout::Plan;
 use super::legend::{Legend, Sample};
 use super::sheet::{Anchor, Rect, Words};
-use super::style::{Names, Style};
+use super::style::{SeriesNames, Style};
 use super::text::Font;
 use super::ticks::number;
 use super::{Axis, FigureError, listed};
@@ -98,9 +98,9 @@ impl Bars {
         )
     }
 
-    fn names(&self) -> Names<'_> {
+    fn names(&self) -> SeriesNames<'_> {
         let series = self.panels.iter().flat_map(|panel| &panel.series);
-        Names::new(series.map(|series| &series.name))
+        SeriesNames::new(series.map(|series| &series.name))
     }
 
     fn check(&self) -> Result<(), FigureError> {
@@ -177,7 +177,7 @@ impl Bars {
 }
 
 impl BarPanel {
-    fn draw(&self, plot: &Plot<'_>, names: &Names<'_>, digits: Option<usize>) {
+    fn draw(&self, plot: &Plot<'_>, names: &SeriesNames<'_>, digits: Option<usize>) {
         let (x, y) = (plot.x, plot.y);
         let mut bars = self.series.iter().flat_map(|series| &series.bars);
         if bars.all(|bar| y.place(bar.value).is_none()) {

@@ -42,7 +42,7 @@ impl Plot<'_> {
         points.iter().map(|&point| self.at(point)).collect()
     }
 
-    /// The parts of a curve that lie within the axes. The curve breaks where a point is missing.
+    /// Draws the parts of a curve that lie within the axes. The curve breaks where a point is missing.
     pub fn curve(&self, points: &[Option<(f64, f64)>], paint: Paint) {
         for run in within(points, self.x, self.y) {
             self.path(&run, paint);

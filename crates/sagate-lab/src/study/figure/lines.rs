@@ -9,7 +9,7 @@ use super::curve::Curve;
 use super::frame::Frame;
 use super::layout::Plan;
 use super::legend::{Legend, Sample};
-use super::style::{Names, reference};
+use super::style::{SeriesNames, reference};
 use super::{Axis, FigureError, listed};
 use crate::study::serial;
 
@@ -109,9 +109,9 @@ impl Lines {
         )
     }
 
-    fn names(&self) -> Names<'_> {
+    fn names(&self) -> SeriesNames<'_> {
         let series = self.panels.iter().flat_map(|panel| &panel.series);
-        Names::new(series.map(|series| &series.name))
+        SeriesNames::new(series.map(|series| &series.name))
     }
 
     fn check(&self) -> Result<(), FigureError> {
@@ -193,7 +193,7 @@ impl Lines {
 }
 
 impl LinePanel {
-    fn draw(&self, plot: &Plot<'_>, names: &Names<'_>) {
+    fn draw(&self, plot: &Plot<'_>, names: &SeriesNames<'_>) {
         let curves: Vec<Curve<'_>> = self
             .series
             .iter()
@@ -205,8 +205,8 @@ impl LinePanel {
         {
             plot.nothing();
         }
+        let (x, y, paint) = (plot.x, plot.y, reference(true));
         for mark in &self.marks {
-            let (Plot { x, y, .. }, paint) = (plot, reference(true));
             match mark {
                 Mark::X { at, .. } => {
                     if let Some(at) = x.place(*at).filter(|&at| x.holds(at)) {

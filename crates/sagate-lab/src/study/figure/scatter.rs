@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::layout::Plan;
 use super::legend::{Legend, Sample};
 use super::placing::{Labels, corner};
-use super::style::{Names, Style, reference};
+use super::style::{SeriesNames, Style, reference};
 use super::{Axis, FigureError, listed};
 use crate::study::serial;
 
@@ -104,9 +104,9 @@ impl Scatter {
         )
     }
 
-    fn names(&self) -> Names<'_> {
+    fn names(&self) -> SeriesNames<'_> {
         let groups = self.panels.iter().flat_map(|panel| &panel.groups);
-        Names::new(groups.map(|group| &group.name))
+        SeriesNames::new(groups.map(|group| &group.name))
     }
 
     fn check(&self) -> Result<(), FigureError> {
@@ -177,7 +177,7 @@ struct Dot<'a> {
 
 impl ScatterPanel {
     /// The points that lie within the axes.
-    fn dots(&self, names: &Names<'_>, spans: [&Span; 2], left_out: &mut LeftOut) -> Vec<Dot<'_>> {
+    fn dots(&self, names: &SeriesNames<'_>, spans: [&Span; 2], left_out: &mut LeftOut) -> Vec<Dot<'_>> {
         let mut dots = Vec::new();
         for group in &self.groups {
             for (index, (&x, &y)) in group.x.iter().zip(&group.y).enumerate() {

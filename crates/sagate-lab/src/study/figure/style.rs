@@ -107,9 +107,9 @@ pub(super) fn reference(dashed: bool) -> Paint {
 
 /// The names of all series of a figure, in the order in which they first appear: those of one name look alike in all
 /// panels.
-pub(super) struct Names<'a>(pub Vec<&'a str>);
+pub(super) struct SeriesNames<'a>(pub Vec<&'a str>);
 
-impl<'a> Names<'a> {
+impl<'a> SeriesNames<'a> {
     pub fn new(names: impl Iterator<Item = &'a String>) -> Self {
         let mut distinct: Vec<&str> = Vec::new();
         for name in names {
