@@ -67,6 +67,7 @@ check: libtorch ## Check formatting and lints, and run the tests that need no do
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	.ci/layers-check
+	.ci/words-check
 	.ci/docs-check
 	cargo test --release --locked --test capacity --test engine --test engine_scheduling --test engine_threads --test fuzz_replay --test gate \
 	  --test golden --test nn --test nn_threads --test protoseg_properties
@@ -84,7 +85,7 @@ soak: libtorch ## Let everything around a server break for SECONDS=3600 while it
 	SAGATE_FAULTS_SECONDS=$(or $(SECONDS),3600) SAGATE_FAULTS_OUT=target/soak \
 	  cargo test --release --locked --test soak_faults -- --nocapture nobody_notices_the_faults_of_others
 
-overload: build ## Put three times the load that it can do on a server for SECONDS=300, and say what still comes in time
+overload: build ## Load a server with three times its capacity for SECONDS=300, and print the goodput
 	@.ci/overload $(or $(SECONDS),300)
 
 cluster-demo: build ## Three replicas behind Envoy, restarted, killed and slowed down under load, and simulated (SECONDS=10, the unit of time)
@@ -100,6 +101,7 @@ lint: libtorch ## Check formatting, lints, the protocol, the dependencies' licen
 	.ci/helm-check
 	.ci/deploy-check
 	.ci/layers-check
+	.ci/words-check
 	.ci/docs-check
 
 deploy-test: build service ## Prove the image's content and size, two replicas behind Envoy, and the packages, which go to target/package

@@ -1,7 +1,7 @@
-//! What hands out the program's memory, libtorch's as well.
+//! Memory allocator of the program, libtorch included.
 //!
-//! The system's allocator gives the memory of every larger tensor back and takes it anew, zeroed page by page, which costs a model a fifth
-//! of its speed on any thread but the first.
+//! The system allocator returns the memory of every larger tensor to the kernel and maps it again, zeroed page by page. On any thread but the
+//! first this costs a fifth of the speed of a model.
 
 use std::ptr::null_mut;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What is free for ten seconds goes back to the system; tensors of more than 8 MiB are no exception. Not by jemalloc's own threads: they
-/// sleep to a time of day, and when the clock is put back a day they give nothing back for a day. Huge pages, for without them tensors
-/// take a model longer; and nothing that is given back stays mapped, or the kernel would in time make huge pages of it again, empty ones
-/// (khugepaged), and a server at steady work would grow by the hour.
+/// Memory that is free for ten seconds is returned to the system, large allocations (over 8 MiB) included. jemalloc's background threads are
+/// off: they wait on the wall clock, and stop returning memory when it is set back. Huge pages are on, since tensors are slower without
+/// them. Returned memory is unmapped: otherwise khugepaged would in time back it with huge pages again, and a server under constant load
+/// would grow by the hour.
 const OPTIONS: &[u8] =
     b"background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0,oversize_threshold:0,thp:always,retain:false\0";
 
@@ -20,22 +20,22 @@ const OPTIONS: &[u8] =
 #[unsafe(export_name = "malloc_conf")]
 static FIRST_OPTION: &u8 = &OPTIONS[0];
 
-/// jemalloc's name of what gives back what is due, in every arena (`MALLCTL_ARENAS_ALL`).
-const GIVE_BACK: &std::ffi::CStr = c"arena.4096.decay";
+/// jemalloc control that returns expired memory of all arenas (`MALLCTL_ARENAS_ALL`).
+const DECAY_ALL_ARENAS: &std::ffi::CStr = c"arena.4096.decay";
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Gives back what is due for as long as the program runs, also of threads that have gone or sleep: each thread sees to the memory of those
-/// alone that allocate where it does.
-pub fn give_back() {
+/// Starts a thread that returns expired memory periodically. Without it, an arena is only purged when one of its threads allocates, never after
+/// they have ended or while they sleep.
+pub fn start_decay_thread() {
     let started = std::thread::Builder::new().name("memory".into()).spawn(|| {
         loop {
             std::thread::sleep(PERIOD);
             // SAFETY: the name ends in a zero byte, and nothing is read or written through the other pointers, which are null.
             unsafe {
-                tikv_jemalloc_sys::mallctl(GIVE_BACK.as_ptr(), null_mut(), null_mut(), null_mut(), 0);
+                tikv_jemalloc_sys::mallctl(DECAY_ALL_ARENAS.as_ptr(), null_mut(), null_mut(), null_mut(), 0);
             }
         }
     });
-    // Without it memory goes back only where it is used; a program that can start no thread will say so soon enough.
+    // If it cannot start, memory is only returned on allocation; a program that can start no thread fails elsewhere.
     drop(started);
 }

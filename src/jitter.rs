@@ -1,15 +1,15 @@
-//! Spreads over time what many would else do at the same moment.
+//! Random delays that spread simultaneous actions over time.
 
 use std::time::Duration;
 
 use rand::Rng;
 
-/// A time from `least` to `least` and this share of it more, drawn evenly: nobody comes too early.
+/// A uniform random time from `least` to `least` plus this share of it.
 pub fn longer(least: Duration, share: f64, random: &mut impl Rng) -> Duration {
     least.saturating_add(part(least, share, random))
 }
 
-/// A time within this share of `middle` on both sides, drawn evenly.
+/// A uniform random time within this share of `middle` on both sides.
 pub fn around(middle: Duration, share: f64, random: &mut impl Rng) -> Duration {
     let least = middle.saturating_sub(middle.mul_f64(share.clamp(0.0, 1.0)));
     least.saturating_add(part(middle, 2.0 * share, random))

@@ -1,18 +1,18 @@
-//! sagate segments a medical image with a U-Net, says how far its own answer can be trusted (the mean SA score, mu),
-//! and lets the image through or hands it to a human.
+//! sagate segments a medical image with a U-Net, estimates the mask's reliability without ground truth (the mean SA score, mu),
+//! and accepts the image or refers it to a human.
 //!
-//! What happens to one image is in [`sagate_core`], the method in [`protoseg`], training and study in [`sagate_lab`]. Here is what serves:
-//! the modules are floors, each imports only from those below its own.
+//! [`sagate_core`] holds the processing of one image, [`protoseg`] the method, [`sagate_lab`] training and study. This crate holds the service.
+//! Its modules form layers: each imports only from lower ones.
 //!
-//! | floor | module | what lives there |
+//! | layer | module | content |
 //! |---|---|---|
-//! | 1 | [`engine`] | models as a service: queues, batches, a thread for each instance |
-//! | 1 | [`security`] | TLS, who a caller is and what it may do, rate limits, the audit log |
+//! | 1 | [`engine`] | serving of models: queues, batches, a thread per instance |
+//! | 1 | [`security`] | TLS, authentication, authorization, rate limits, audit log |
 //! | 1 | [`capacity`] | capacity planning by simulation: many replicas behind a load balancer |
 //! | 2 | [`grpc`], [`oip`] | the service: `sagate.v1`, health, reflection; the Open Inference Protocol over gRPC and HTTP |
-//! | 3 | [`client`] | a client of the service, in the library's own types |
+//! | 3 | [`client`] | a client of the service |
 //! | 4 | [`cli`] | the command line |
-//! | beside | [`config`], [`device`], [`telemetry`], [`proto`], [`jitter`] | settings; CPU or GPU; logs, metrics, traces; messages of the protocols; random delays |
+//! | any | [`config`], [`device`], [`telemetry`], [`proto`], [`jitter`] | settings; CPU or GPU; logs, metrics, traces; messages of the protocols; random delays |
 
 pub mod capacity;
 pub mod cli;

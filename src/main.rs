@@ -5,6 +5,6 @@ mod allocator;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    allocator::give_back();
+    allocator::start_decay_thread();
     sagate::cli::main()
 }

@@ -19,8 +19,8 @@ fn one_stream_against_connections() {
         .args(["--round-trips", "0,4", "--seconds", "1", "--rounds", "3"])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let links = report["links"].as_array().unwrap();
     assert_eq!(links.len(), 2);

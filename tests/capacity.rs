@@ -1,7 +1,6 @@
-//! Replicas that are simulated, against what queueing theory knows, and the command that does it.
+//! Simulated replicas against results of queueing theory, and the command `sagate simulate`.
 //!
-//! What would break: a plan for a hospital group that is off by a factor, images that vanish from the count, a command that takes
-//! nonsense for a number.
+//! What would break: a capacity plan that is off by a factor, images missing from the counts, a command that accepts invalid numbers.
 
 #[path = "support/binary/mod.rs"]
 mod binary;
@@ -10,10 +9,12 @@ mod tiny_model;
 
 use binary::Place;
 use proptest::prelude::*;
-use sagate::capacity::{Arrivals, Balancing, Fleet, Loss, Scaling, ServiceTimes, TraceError, simulate};
+use sagate::capacity::{
+    Arrivals, Balancing, Loss, Scaling, ServiceTimes, SimulationConfig, TraceError, simulate,
+};
 
-fn fleet(arrivals: Arrivals) -> Fleet {
-    Fleet {
+fn simulation_config(arrivals: Arrivals) -> SimulationConfig {
+    SimulationConfig {
         arrivals,
         times: ServiceTimes::constant(0.1),
         alone: ServiceTimes::constant(0.1),
@@ -36,7 +37,7 @@ fn fleet(arrivals: Arrivals) -> Fleet {
 #[test]
 fn one_replica_waits_as_an_m_d_1_queue_does() {
     for rate in [3.0, 6.0, 8.0] {
-        let outcome = simulate(&fleet(Arrivals::Poisson { rate }));
+        let outcome = simulate(&simulation_config(Arrivals::Poisson { rate }));
         let utilisation = rate * 0.1;
         let mean = 0.1 + utilisation * 0.1 / (2.0 * (1.0 - utilisation));
         assert!(
@@ -48,16 +49,16 @@ fn one_replica_waits_as_an_m_d_1_queue_does() {
     }
 }
 
-/// As many slots are busy as images are on their way, up to all of them, and Little's law holds.
+/// The number of busy slots is that of images in flight, up to all slots, and Little's law holds.
 #[test]
 fn a_closed_loop_has_what_its_slots_can_do() {
     for (in_flight, slots, replicas) in [(1, 1, 1), (4, 1, 1), (4, 2, 1), (16, 2, 3)] {
-        let outcome = simulate(&Fleet {
+        let outcome = simulate(&SimulationConfig {
             slots,
             scaling: Scaling::fixed(replicas),
             balancing: Balancing::Least,
             seconds: 2000.0,
-            ..fleet(Arrivals::Closed { in_flight })
+            ..simulation_config(Arrivals::Closed { in_flight })
         });
         let busy = in_flight.min(slots * replicas) as f64;
         assert!(
@@ -72,10 +73,10 @@ fn a_closed_loop_has_what_its_slots_can_do() {
 
 #[test]
 fn overload_with_a_deadline_keeps_the_slots_busy_and_is_in_time() {
-    let outcome = simulate(&Fleet {
+    let outcome = simulate(&SimulationConfig {
         deadline: 1.0,
         seconds: 1000.0,
-        ..fleet(Arrivals::Poisson { rate: 30.0 })
+        ..simulation_config(Arrivals::Poisson { rate: 30.0 })
     });
     assert!(outcome.throughput > 9.9);
     assert!(
@@ -89,30 +90,30 @@ fn overload_with_a_deadline_keeps_the_slots_busy_and_is_in_time() {
 
 #[test]
 fn a_day_is_followed_by_the_autoscaler() {
-    let outcome = simulate(&Fleet {
+    let outcome = simulate(&SimulationConfig {
         scaling: Scaling::kubernetes(2, 40),
         seconds: 86_400.0,
         warm_up: 0.0,
-        ..fleet(Arrivals::Day {
+        ..simulation_config(Arrivals::Day {
             mean: 30.0,
             swing: 0.8,
         })
     });
     // At noon 54 a second come: 9 replicas are busy for 60 %.
     assert!(
-        (8..=14).contains(&outcome.most_replicas),
+        (8..=14).contains(&outcome.max_replicas),
         "{}",
-        outcome.most_replicas
+        outcome.max_replicas
     );
-    assert!(outcome.replicas < 0.8 * outcome.most_replicas as f64);
+    assert!(outcome.replicas < 0.8 * outcome.max_replicas as f64);
     assert!((outcome.throughput / 30.0 - 1.0).abs() < 0.02);
-    assert_eq!(outcome.refused + outcome.nobody, 0);
+    assert_eq!(outcome.refused + outcome.no_replica, 0);
 }
 
 #[test]
 fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
     let with = |retries, graceful| {
-        simulate(&Fleet {
+        simulate(&SimulationConfig {
             scaling: Scaling::fixed(3),
             retries,
             losses: vec![Loss {
@@ -121,7 +122,7 @@ fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
                 graceful,
             }],
             seconds: 1000.0,
-            ..fleet(Arrivals::Poisson { rate: 25.0 })
+            ..simulation_config(Arrivals::Poisson { rate: 25.0 })
         })
     };
     let killed = with(0, false);
@@ -131,15 +132,15 @@ fn a_killed_replica_costs_what_it_held_and_nothing_where_it_is_sent_again() {
     assert_eq!(with(0, true).lost, 0);
 }
 
-/// What is compared with a real fleet must have had the same images at the same moments.
+/// A comparison with real replicas needs the same arrival times.
 #[test]
 fn a_seed_brings_the_same_images_to_every_fleet() {
     let sent = |seed, replicas, balancing| {
-        simulate(&Fleet {
+        simulate(&SimulationConfig {
             scaling: Scaling::fixed(replicas),
             balancing,
             seed,
-            ..fleet(Arrivals::Poisson { rate: 5.0 })
+            ..simulation_config(Arrivals::Poisson { rate: 5.0 })
         })
         .sent
     };
@@ -149,19 +150,19 @@ fn a_seed_brings_the_same_images_to_every_fleet() {
     assert_ne!(first, sent(8, 1, Balancing::Least));
 }
 
-/// The way of an image is in what a load test saw, and not in what its replica did.
+/// A load test includes the network time of an image, and the service time excludes it.
 #[test]
 fn the_way_is_no_part_of_the_service() {
     let report = r#"{"all": {"curve": [{"one_in": 1, "from_sending_ms": 100}, {"one_in": 10, "from_sending_ms": 100}]}}"#;
     let times = ServiceTimes::from_report(report.as_bytes(), 0.02).unwrap();
     assert!((times.mean() - 0.08).abs() < 1e-9, "{}", times.mean());
     let closed = |in_flight| {
-        simulate(&Fleet {
+        simulate(&SimulationConfig {
             times: times.clone(),
             alone: times.clone(),
             way: 0.02,
             seconds: 2000.0,
-            ..fleet(Arrivals::Closed { in_flight })
+            ..simulation_config(Arrivals::Closed { in_flight })
         })
     };
     // Alone an image is on its way while the slot waits; two fill it.
@@ -169,7 +170,7 @@ fn the_way_is_no_part_of_the_service() {
     assert!((closed(2).throughput / 12.5 - 1.0).abs() < 0.01);
 }
 
-/// A fleet of faster machines does as much more, from the same measurement.
+/// Faster machines scale the throughput, from the same measurement.
 #[test]
 fn twice_the_speed_is_twice_the_throughput() {
     let place = Place::new(1, &[0.5]);
@@ -206,7 +207,7 @@ proptest! {
         lose in proptest::collection::vec((0.0..60.0f64, 0..5usize, any::<bool>()), 0..4),
         seed: u64,
     ) {
-        let plan = Fleet {
+        let plan = SimulationConfig {
             slots,
             queue,
             retries,
@@ -216,10 +217,10 @@ proptest! {
             seconds: 60.0,
             warm_up: 5.0,
             seed,
-            ..fleet(Arrivals::Poisson { rate })
+            ..simulation_config(Arrivals::Poisson { rate })
         };
         let outcome = simulate(&plan);
-        prop_assert_eq!(outcome.sent, outcome.answered + outcome.refused + outcome.nobody + outcome.lost);
+        prop_assert_eq!(outcome.sent, outcome.answered + outcome.refused + outcome.no_replica + outcome.lost);
         prop_assert!(outcome.utilisation <= 1.0 + 1e-9);
         prop_assert_eq!(format!("{outcome:?}"), format!("{:?}", simulate(&plan)), "chance has a seed");
     }
@@ -244,7 +245,7 @@ fn a_trace_is_read_or_its_line_named() {
     }
 }
 
-/// `simulate` and the words after it.
+/// Arguments of `sagate simulate`.
 fn asked(arguments: &str) -> Vec<&str> {
     std::iter::once("simulate").chain(arguments.split(' ')).collect()
 }

@@ -1,6 +1,6 @@
 //! `deploy/`: the alerts by promtool, and every query of alerts and dashboard against a real Prometheus that scrapes a real server.
 //!
-//! What would break: an alert that never fires or cannot be looked up, a panel whose metric was renamed, a query that Prometheus refuses.
+//! What would break: an alert that never fires or has no runbook section, a panel whose metric was renamed, an invalid query.
 
 #[path = "support/binary/mod.rs"]
 mod binary;

@@ -1,6 +1,6 @@
-//! One image, one answer, to the bit: whatever number of threads works on it and whatever batch it is in.
+//! Answers are bit-identical for any number of threads and any batch.
 //!
-//! What would break: a decision that depends on how much else the server has to do.
+//! What would break: a decision that depends on the load of the server.
 
 #[path = "support/binary/mod.rs"]
 mod binary;
@@ -17,7 +17,7 @@ fn seen(pass: &ModelExecutor, threads: usize, images: &[&PreparedImage]) -> Vec<
     pass.segment(images).unwrap()
 }
 
-/// Images of several sizes in one batch: what lies beyond one of them is never seen.
+/// Images of several sizes in one batch: the padding has no effect.
 #[test]
 fn a_batch_of_several_sizes_moves_no_bit_either() {
     let place = Place::new(1, &[0.5]);

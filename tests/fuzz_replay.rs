@@ -1,7 +1,7 @@
-//! Every fuzz target over its corpus, on the compiler that builds sagate, with inputs that are cut short and spoilt as well. What a
+//! Every fuzz target over its corpus, on the compiler that builds sagate, with inputs that are cut short and corrupted as well. What a
 //! fuzzer finds stays in the corpus, so it is found again here.
 //!
-//! What would break: a parser that panics, hangs, or reads something else than was promised.
+//! What would break: a parser that panics, hangs, or reads a wrong value.
 #![allow(clippy::print_stdout, reason = "names the file, should a target fail on it")]
 
 #[path = "../fuzz/targets.rs"]
@@ -69,36 +69,36 @@ fn no_target_fails_on_its_corpus() {
     }
 }
 
-/// A fuzzer's first steps, the same at each run: cut short, and with bytes changed.
+/// Deterministic mutations: truncated, and with bytes changed.
 #[test]
-fn no_target_fails_on_its_corpus_spoilt() {
+fn no_target_fails_on_its_corrupted_corpus() {
     for (name, target) in TARGETS {
         let folder = fuzz().join("seeds").join(name);
         for file in names(&folder) {
             let bytes = std::fs::read(folder.join(&file)).unwrap();
-            println!("{name}/{file}, spoilt");
+            println!("{name}/{file}, corrupted");
             for part in 0..8 {
                 target(&bytes[..bytes.len() * part / 8]);
             }
             let mut state = bytes.len() as u64 + 1;
             for _ in 0..64 {
-                let mut spoilt = bytes.clone();
+                let mut corrupted = bytes.clone();
                 for _ in 0..3 {
                     state = state
                         .wrapping_mul(6364136223846793005)
                         .wrapping_add(1442695040888963407);
                     // Most of what steers a parser stands near the beginning.
                     let reach = if state & 1 == 0 {
-                        spoilt.len()
+                        corrupted.len()
                     } else {
-                        spoilt.len().min(400)
+                        corrupted.len().min(400)
                     };
                     if reach > 0 {
                         let place = (state >> 33) as usize % reach;
-                        spoilt[place] = (state >> 24) as u8;
+                        corrupted[place] = (state >> 24) as u8;
                     }
                 }
-                target(&spoilt);
+                target(&corrupted);
             }
         }
     }

@@ -409,14 +409,14 @@ fn requests() {
                 name: "t1-brain".into(),
                 version: 1,
             }),
-            mask_form: v1::MaskForm::Png.into(),
+            mask_format: v1::MaskFormat::Png.into(),
             probabilities: true,
             gate: Some(v1::segmentation_options::Gate::Coverage(0.5)),
             ..Default::default()
         }),
         layers: Some(v1::LayerOptions {
             layers: vec![17, 18],
-            probability: v1::ProbabilityForm::Uint8.into(),
+            probability: v1::ProbabilityFormat::Uint8.into(),
             labels: true,
             resolution: v1::Resolution::Layer.into(),
             ..Default::default()
@@ -425,7 +425,7 @@ fn requests() {
             layer: 3,
             class: 1,
             count: 4,
-            choice: v1::UnitChoice::Spread.into(),
+            order: v1::UnitOrder::Spread.into(),
             average: true,
         }],
         ..request(tensor.clone())

@@ -1,6 +1,6 @@
 //! Clients that are killed in the middle of a stream, 200 of them, each a process of its own.
 //!
-//! What would break: anything that stays with the server for each client that dies: places in the queue, tasks, file descriptors.
+//! What would break: leaks per killed client: queue permits, tasks, file descriptors.
 
 #![allow(
     clippy::print_stdout,
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use binary::{Place, waves_image};
-use grpc_calls::{Client, Known, quiet, status, until, within};
+use grpc_calls::{Client, ExpectedImage, status, until, wait_until_idle, within};
 use sagate::proto::v1;
 use sagate::proto::v1::quality_control_client::QualityControlClient;
 use server::{Server, request, serve, tensor};
@@ -58,7 +58,7 @@ async fn interpret(client: &mut Client, image: &v1::Image) -> Result<(), tonic::
     let asked = v1::InterpretRequest {
         image: Some(image.clone()),
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Float32.into(),
+            probability: v1::ProbabilityFormat::Float32.into(),
             ..Default::default()
         }),
         ..Default::default()
@@ -108,11 +108,11 @@ fn left(server: &Server) -> (u64, usize) {
 #[tokio::test]
 async fn killed_clients_leave_nothing() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     good.ask(client).await;
-    quiet(client).await;
+    wait_until_idle(client).await;
     let before = left(&server);
     assert!(before.0 > 0 && before.1 > 0, "{before:?}");
     let places = Arc::new(Semaphore::new(AT_ONCE));
@@ -134,7 +134,7 @@ async fn killed_clients_leave_nothing() {
         left(&server)
     );
     assert!(images.failed > 0, "nobody was killed in the middle of a call");
-    quiet(client).await;
+    wait_until_idle(client).await;
     until("tasks or files are left behind", async || {
         let now = left(&server);
         now.0 <= before.0 && now.1 <= before.1

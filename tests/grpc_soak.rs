@@ -1,6 +1,6 @@
 //! Many callers of every kind at once, for as long as SAGATE_SOAK_SECONDS says (60).
 //!
-//! What would break: an answer that depends on who else is there, an error that nobody asked for, memory that grows.
+//! What would break: an answer that depends on concurrent calls, an unexpected error, growing memory.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use binary::{Place, waves_image};
-use grpc_calls::{Client, Known, quiet, status, told, within};
+use grpc_calls::{Client, ExpectedImage, error_info, status, wait_until_idle, within};
 use sagate::proto::v1;
 use sagate_core::executor::ModelExecutor;
 use sagate_core::imaging::preprocess::Step;
@@ -50,7 +50,7 @@ const SLACK: f64 = 32.0 * 1024.0 * 1024.0;
 /// An image, the model that it is for, and that model's answer when it was asked alone.
 struct Case {
     model: &'static str,
-    known: Known,
+    known: ExpectedImage,
 }
 
 impl Case {
@@ -88,7 +88,7 @@ fn cases(place: &Place) -> Vec<Case> {
         let pass = ModelExecutor::load(&Model::open(&folder).unwrap(), tch::Device::Cpu).unwrap();
         for (seed, [height, width]) in SIZES.into_iter().enumerate() {
             for seed in [seed, seed + 100] {
-                let known = Known::by(&pass, &waves_image(seed, height, width));
+                let known = ExpectedImage::by(&pass, &waves_image(seed, height, width));
                 cases.push(Case { model, known });
             }
         }
@@ -132,7 +132,7 @@ async fn interpret(client: &mut Client, case: &Case, parts: Option<usize>) {
         image: asked.image,
         options: asked.options,
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Uint8.into(),
+            probability: v1::ProbabilityFormat::Uint8.into(),
             labels: true,
             ..Default::default()
         }),
@@ -194,7 +194,7 @@ async fn caller(mut client: Client, cases: Arc<Vec<Case>>, counts: Arc<Counts>, 
                 let mut asked = case.request("bad");
                 asked.image = Some(file(vec![7; 5000]));
                 let refused = within(client.segment(asked)).await.expect_err("garbage");
-                assert_eq!(told(&refused).0, Code::InvalidArgument);
+                assert_eq!(error_info(&refused).0, Code::InvalidArgument);
             }
             _ => {
                 let listed = within(client.list_models(v1::ListModelsRequest {})).await;
@@ -257,7 +257,7 @@ async fn many_callers_of_every_kind() {
     while let Some(ended) = within(work.join_next()).await {
         ended.unwrap();
     }
-    quiet(&mut client).await;
+    wait_until_idle(&mut client).await;
     for (kind, count) in KINDS.iter().zip(&counts.0) {
         println!("{:>7} {kind}", count.load(Relaxed));
         assert!(seconds < 30 || count.load(Relaxed) > 0, "no {kind}");

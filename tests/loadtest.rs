@@ -1,7 +1,7 @@
-//! `sagate loadtest` against the real server, and against one that misbehaves as it is told.
+//! `sagate loadtest` against the real server, and against a fake server that misbehaves on demand.
 //!
-//! What would break: a stall that hides in the percentiles because nobody asked meanwhile, a refusal or a late answer that counts as
-//! good, a request that is sent twice, a load beyond what was asked for, a result that Ctrl-C loses.
+//! What would break: a stall that hides in the percentiles because no request was sent meanwhile, a refusal or a late answer that counts as
+//! good, a request that is sent twice, a load above the requested one, a result that Ctrl-C loses.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
@@ -94,7 +94,13 @@ fn a_mix_of_kinds_on_the_real_server() {
     assert_eq!(all["codes"], serde_json::json!({"OK": 60}));
     assert_eq!(number(&all["accepted"]) + number(&all["rejected"]), 60);
     // The same image has the same answer, whatever it was batched with.
-    assert_eq!((number(&all["different"]), number(&all["senseless"])), (0, 0));
+    assert_eq!(
+        (
+            number(&all["inconsistent_responses"]),
+            number(&all["invalid_responses"])
+        ),
+        (0, 0)
+    );
     assert_eq!(number(&all["in_time"]), 60);
     let kinds = report["kinds"].as_array().unwrap();
     let names: Vec<&str> = kinds.iter().map(|kind| kind["name"].as_str().unwrap()).collect();
@@ -168,7 +174,7 @@ fn for_people_there_are_tables() {
     }
 }
 
-/// A second in which the server says nothing shows in an open loop's percentiles in full.
+/// A stall of one second shows in full in the percentiles of an open loop.
 #[test]
 fn a_stall_cannot_hide_in_an_open_loop() {
     let place = Place::new(1, &CALIBRATION);
@@ -202,7 +208,7 @@ fn a_stall_cannot_hide_in_an_open_loop() {
     assert!(longest > 900.0, "{longest}");
 }
 
-/// The same in a closed loop is one slow request; the correction adds what a client that goes on asking would have seen.
+/// In a closed loop the stall is one slow request; the correction adds the latencies that an independent client would have seen.
 #[test]
 fn a_closed_loop_is_corrected_for_what_it_did_not_ask() {
     let place = Place::new(1, &CALIBRATION);
@@ -293,7 +299,7 @@ fn an_answer_that_comes_too_late_is_no_good() {
     );
     let all = &report["all"];
     assert_eq!(all["codes"], serde_json::json!({"DEADLINE_EXCEEDED": 6}));
-    assert_eq!((number(&all["out_of_time"]), number(&all["in_time"])), (6, 0));
+    assert_eq!((number(&all["client_timeouts"]), number(&all["in_time"])), (6, 0));
     assert_eq!(fake.timeouts(), 6, "the server is told the deadline");
     assert_eq!(code, 1, "nothing was answered");
 }
@@ -319,10 +325,10 @@ fn answers_that_change_are_told() {
             "size=8x8,count=1",
         ],
     );
-    assert_eq!(number(&report["all"]["different"]), 9);
+    assert_eq!(number(&report["all"]["inconsistent_responses"]), 9);
 }
 
-/// A simulation with the same seed is one of these very requests.
+/// A simulation with the same seed has the same arrivals.
 #[test]
 fn a_simulation_has_the_same_arrivals() {
     let place = Place::new(1, &CALIBRATION);
@@ -355,7 +361,7 @@ fn what_is_due_while_too_many_are_on_their_way_is_counted() {
             "1",
             "--warm-up",
             "0",
-            "--most-in-flight",
+            "--max-in-flight",
             "5",
             "--kind",
             "size=8x8",
@@ -453,7 +459,7 @@ fn what_makes_no_sense_is_refused() {
     );
 }
 
-/// What the server refuses for what it is, is told before the load.
+/// Requests that the server always refuses are reported before the load.
 #[test]
 fn a_kind_that_the_server_refuses_is_told_at_once() {
     let place = Place::new(1, &CALIBRATION);
@@ -478,7 +484,7 @@ fn a_kind_that_the_server_refuses_is_told_at_once() {
     ended.assert_refused(1, &["no server answers at http://127.0.0.1:9"]);
 }
 
-/// Prints how much more a server answers that has nothing to do: that, at least, the load test can send.
+/// Prints the throughput against a server without work: a lower bound of what the load test can send.
 #[test]
 #[ignore = "prints figures, for a quiet machine"]
 fn the_load_test_is_not_what_limits() {
@@ -522,6 +528,6 @@ fn the_load_test_is_not_what_limits() {
     );
     println!(
         "an open loop at 200 requests a second: late {}, cores {}",
-        report["generator"]["late"], report["generator"]["cores"]
+        report["generator"]["send_lag"], report["generator"]["cores"]
     );
 }

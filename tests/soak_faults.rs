@@ -1,9 +1,9 @@
-//! Callers whose every answer is checked to the bit, while around them everything breaks that can: for as long as
-//! `SAGATE_FAULTS_SECONDS` says (20), with the figures of memory, threads and descriptors in the folder that `SAGATE_FAULTS_OUT` names.
+//! Every answer is compared bit for bit during injected faults, for `SAGATE_FAULTS_SECONDS` (20); figures of memory, threads and
+//! descriptors go to the folder `SAGATE_FAULTS_OUT`.
 //! `make soak` runs it for an hour.
 //!
-//! What would break: an answer that is lost or another one because of someone else's fault, a server that says it is ready while its default
-//! model does not answer, and whatever a fault leaves behind.
+//! What would break: a lost or different answer because of a fault, a server that reports ready while its default model does not
+//! answer, and leaks after a fault.
 
 #![allow(
     clippy::print_stdout,
@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use binary::{Place, waves_image};
-use grpc_calls::{Client, Known, quiet, until, within};
+use grpc_calls::{Client, ExpectedImage, until, wait_until_idle, within};
 use sagate::proto::v1;
 use sagate::proto::v1::quality_control_client::QualityControlClient;
 use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Series};
@@ -44,9 +44,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use v1::segment_stream_response::Outcome;
 
-/// Callers that must notice nothing.
+/// Callers that faults must not affect.
 const CALLERS: u64 = 6;
-/// How long a fault is waited for before the next.
+/// Time between two faults.
 const PAUSE: Duration = Duration::from_millis(700);
 /// Names the server to a client that is to be killed; without it the client's test does nothing.
 const SERVER: &str = "TO_BE_KILLED_IN_A_SOAK";
@@ -61,7 +61,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 /// Where the clock jumps to, in seconds: two hours on, a day back, a month on, and right again.
 const AHEAD: [i64; 4] = [7200, -86_400, 2_592_000, 0];
 
-/// What goes wrong, in turn.
+/// The faults, in turn.
 const FAULTS: [&str; 12] = [
     "client killed in mid-stream",
     "slow reader",
@@ -269,7 +269,7 @@ impl Subject {
     }
 
     /// Holds readiness and health beside what answers, until the end.
-    async fn watch_readiness(&self, case: &Known, end: Instant) -> Readiness {
+    async fn watch_readiness(&self, case: &ExpectedImage, end: Instant) -> Readiness {
         let mut seen = Readiness::default();
         let (mut client, mut health) = (self.server.client(), self.health());
         while Instant::now() < end {
@@ -296,7 +296,7 @@ impl Subject {
     }
 
     /// The default is gone for good while another model is there: then, and only then, the server says that it is not ready.
-    async fn default_goes_and_comes(&self, case: &Known) {
+    async fn default_goes_and_comes(&self, case: &ExpectedImage) {
         let (from, to) = (self.place.path("models/tiny"), self.place.path("away"));
         std::fs::rename(&from, &to).unwrap();
         until("a server without its default is ready", async || {
@@ -399,7 +399,7 @@ async fn slow_reader(mut client: Client) {
     let asked = v1::InterpretRequest {
         image: Some(tensor(&waves_image(3, 256, 256))),
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Float32.into(),
+            probability: v1::ProbabilityFormat::Float32.into(),
             ..Default::default()
         }),
         ..Default::default()
@@ -409,10 +409,10 @@ async fn slow_reader(mut client: Client) {
     drop(answers);
 }
 
-/// One that must notice nothing: single images, streams and interpretations, each answer checked.
+/// A caller that faults must not affect: single images, streams and interpretations, each answer checked.
 async fn caller(
     mut client: Client,
-    cases: Arc<Vec<Known>>,
+    cases: Arc<Vec<ExpectedImage>>,
     answered: Arc<AtomicU64>,
     first: u64,
     end: Instant,
@@ -476,9 +476,10 @@ async fn nobody_notices_the_faults_of_others() {
     let seconds = std::env::var("SAGATE_FAULTS_SECONDS").map_or(20, |it| it.parse().expect("whole seconds"));
     let subject = Subject::start();
     let sizes = [[40, 40], [64, 96], [128, 128], [33, 47]];
-    let known =
-        |(seed, [height, width]): (usize, [usize; 2])| Known::new(&subject.place, seed, height, width);
-    let cases: Arc<Vec<Known>> = Arc::new(sizes.into_iter().enumerate().map(known).collect());
+    let known = |(seed, [height, width]): (usize, [usize; 2])| {
+        ExpectedImage::new(&subject.place, seed, height, width)
+    };
+    let cases: Arc<Vec<ExpectedImage>> = Arc::new(sizes.into_iter().enumerate().map(known).collect());
     let answered = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let end = begun + Duration::from_secs(seconds);
@@ -529,7 +530,7 @@ async fn nobody_notices_the_faults_of_others() {
     );
     assert_eq!((ready.not_ready, ready.outages), (0, 0));
     let mut client = subject.server.client();
-    quiet(&mut client).await;
+    wait_until_idle(&mut client).await;
     let lost = subject
         .server
         .metric("sagate_audit_lines_total{outcome=\"lost\"}");
@@ -537,7 +538,7 @@ async fn nobody_notices_the_faults_of_others() {
     let restarts = "sagate_model_restarts_total{model=\"tiny\",version=\"1\"}";
     assert_eq!(subject.server.metric(restarts), 0.0, "the model panicked");
     keep(&samples);
-    assert_steady(&samples);
+    assert_stable(&samples);
     until("connections stay open", async || {
         subject.holds()[2] <= samples[0].holds[2] + 4.0
     })
@@ -554,7 +555,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Compares the last fifth of a long run with the second one.
-fn assert_steady(samples: &[Sample]) {
+fn assert_stable(samples: &[Sample]) {
     let fifth = samples.len() / 5;
     for (index, what, slack) in [
         (0, "resident MiB", SLACK_MIB),

@@ -7,12 +7,12 @@ from replica import SAGATE
 
 
 def flags(options):
-    """Options as a command line has them."""
+    """Options as command-line flags."""
     return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 class Load:
-    """Runs while the scenario goes on; `report` waits for its end."""
+    """Runs in the background; `report` waits for its end."""
 
     def __init__(self, url, seconds, out=None, **options):
         out = ["--out", out] if out else []
@@ -28,8 +28,8 @@ class Load:
 
 
 def answers(report):
-    """What was sent, answered and not answered, of a report; an answer that differs from the first to the same image is no answer."""
+    """Sent, answered and lost requests of a report; inconsistent responses count as lost."""
     codes = report["all"]["codes"]
     requests = report["all"]["requests"]
-    good = codes.get("OK", 0) - report["all"]["senseless"] - report["all"]["different"]
+    good = codes.get("OK", 0) - report["all"]["invalid_responses"] - report["all"]["inconsistent_responses"]
     return {"sent": requests, "answered": good, "lost": requests - good + report["unfinished"], "codes": codes}

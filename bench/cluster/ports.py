@@ -1,11 +1,11 @@
-"""Ports of this machine that nobody uses."""
+"""Free ports of this machine."""
 
 import contextlib
 import socket
 
 
 def free_ports(count):
-    """So many different ones, all held until the last is found."""
+    """So many different free ports, all held until the last is found."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

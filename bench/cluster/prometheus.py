@@ -28,7 +28,7 @@ class Prometheus:
             return json.load(answer)["data"]["result"]
 
     def up(self):
-        """Replicas that answer its scrapes."""
+        """Number of replicas that it scrapes successfully."""
         found = self.ask('sum(up{job="sagate"})')
         return int(float(found[0]["value"][1])) if found else 0
 

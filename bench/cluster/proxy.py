@@ -1,4 +1,4 @@
-"""Envoy before the replicas, as deploy/envoy has it."""
+"""Envoy in front of the replicas, configured from deploy/envoy."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import urllib.request
 from waiting import until
 
 CLUSTER = "sagate"
-# A replica that has not answered within this hangs, for images that take a twentieth of it: then another one is asked, and it counts as a failure.
+# Per-try timeout, twenty times the service time: a slower replica counts as hanging, and the call is retried at another.
 HANGS = "2s"
 
 
@@ -28,7 +28,7 @@ class Proxy:
             stdin=subprocess.DEVNULL, stdout=open(self.folder / "envoy.access.log", "w"), stderr=open(self.folder / "envoy.log", "w"))
 
     def counts(self):
-        """Requests that were sent again, replicas that are ejected and that are healthy."""
+        """Retries, ejected replicas and healthy replicas."""
         url = f"http://127.0.0.1:{self.admin}/stats?format=json&filter=^cluster.{CLUSTER}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             found = {stat["name"]: stat["value"] for stat in json.load(answer)["stats"] if "name" in stat}
@@ -36,7 +36,7 @@ class Proxy:
         return {ours: found.get(f"cluster.{CLUSTER}.{theirs}", 0) for ours, theirs in of.items()}
 
     def wait_healthy(self, replicas, seconds=60):
-        """Waits until it sees so many replicas that are well."""
+        """Waits until so many replicas are healthy."""
         def are_healthy():
             if self.process.poll() is not None:
                 raise RuntimeError(f"Envoy ended with {self.process.returncode}: see {self.folder}/envoy.log")

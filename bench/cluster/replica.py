@@ -15,7 +15,7 @@ START_LIMIT, STOP_LIMIT = 60, 60
 
 
 class Replica:
-    """Keeps its ports from life to life, as a replica keeps its address behind a service."""
+    """Keeps its ports over restarts, as a replica keeps its address behind a service."""
 
     def __init__(self, name, folder, models, settings, cores, ports):
         self.name, self.folder, self.models, self.settings = name, folder, models, settings
@@ -49,12 +49,12 @@ class Replica:
         return [line for line in Path(self.printed.name).read_text().splitlines() if line]
 
     def stop(self):
-        """Lets it end what it has (SIGTERM). Returns its exit code."""
+        """Drains it (SIGTERM). Returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_LIMIT)
 
     def kill(self):
-        """Ends it as a machine that fails does."""
+        """Kills it, as when a machine fails."""
         self.process.kill()
         self.process.wait()
 
@@ -67,7 +67,7 @@ class Replica:
         self.share.remove()
 
     def cpu_seconds(self):
-        """CPU time that the process has taken."""
+        """CPU time of the process."""
         # The name of the program may hold spaces and brackets; user and system time are the 14th and 15th field of all.
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -80,7 +80,7 @@ class Replica:
         return {name: float(value) for name, value in pairs}
 
     def images(self, version=None):
-        """Images that it decided on since it started, of one version of the model or of all."""
+        """Images with a decision since its start, of one version of the model or of all."""
         wanted = 'sagate_images_total{'
         return sum(value for name, value in self.metrics().items()
                    if name.startswith(wanted) and (version is None or f'version="{version}"' in name))

@@ -1,5 +1,5 @@
 """Three replicas behind a real Envoy, watched by a real Prometheus, while replicas are restarted, killed and slowed down under load: what is lost.
-Then the simulation of the same fleet, beside what was measured. `make cluster-demo` runs it."""
+Then the simulation of the same cluster, beside what was measured. `make cluster-demo` runs it."""
 
 import argparse
 import contextlib
@@ -18,18 +18,18 @@ from version import renumber
 from waiting import until
 
 REPLICAS = 3
-# Of a core for each, so that three of them, Envoy and the load test find room on two cores.
+# Share of a core per replica, so that three, Envoy and the load test fit on two cores.
 CORES = 0.45
-# Of one that is slow: an image takes it some 3 seconds.
+# Share of a slow replica: an image takes about 3 seconds.
 SLOW = 0.01
 MODEL = "t1-brain"
 SIDE = 128
 KIND = f"size={SIDE}x{SIDE}"
-# What a request of the scenarios may take: an answer from a replica that hangs must still come from another one.
+# Deadline of requests: enough for a retry after a hanging replica.
 DEADLINE = 30
-# How far the simulation may be from what was measured, and the busiest replica from the mean.
+# Tolerances of the simulation against the measurement, and of the busiest replica against the mean.
 NEAR, SPREAD = 0.15, 0.15
-# Of fewer images a p99 is what a handful of them met with.
+# Minimum of images for a meaningful p99.
 LEAST_IMAGES = 1500
 SETTINGS = """
 [models]
@@ -67,17 +67,17 @@ class Cluster:
         return [replica.images() for replica in self.replicas]
 
     def images_since(self, before):
-        """Images of each replica since `images` gave that."""
+        """Images of each replica since an earlier result of `images`."""
         return [now - then for now, then in zip(self.images(), before)]
 
     def bring_up(self, replica, healthy):
-        """Starts a replica, and waits until Envoy sees so many that are well."""
+        """Starts a replica, and waits until Envoy sees so many healthy ones."""
         replica.start().wait_ready()
         self.proxy.wait_healthy(healthy)
 
 
 def throughput(cluster, seconds):
-    """Images a second of one, two and three replicas, all of them busy."""
+    """Throughput of one, two and three busy replicas."""
     rates = []
     for number, replica in enumerate(cluster.replicas, 1):
         cluster.bring_up(replica, number)
@@ -87,7 +87,7 @@ def throughput(cluster, seconds):
 
 
 def under_load(cluster, rate, seconds, name, change):
-    """What a load through the proxy has for answers while `change` does its worst."""
+    """Outcomes of a load through the proxy during `change`."""
     before = cluster.proxy.counts()
     load = cluster.load(seconds, rate=rate)
     time.sleep(4)
@@ -136,7 +136,7 @@ def slowed(cluster):
 
 
 def taken_out(cluster):
-    """How a replica was taken out, if one was."""
+    """How a replica was ejected, if one was."""
     counts = cluster.proxy.counts()
     if counts["ejected"] > 0:
         return "ejected for what it did not answer"
@@ -172,7 +172,7 @@ def stream_stays(cluster):
 
 
 def roll_out(cluster, rate, seconds):
-    """A second version comes into the watched folder, gets its share everywhere as canary, and is taken back, while a load for the first goes on."""
+    """A second version comes into the watched folder, gets its share everywhere as canary, and is rolled back, during a load for the first."""
     new = cluster.models / MODEL / "2"
     load = cluster.load(seconds, rate=rate)
     partial = cluster.models / ".incoming"
@@ -201,7 +201,7 @@ def roll_out(cluster, rate, seconds):
 
 
 def scaled(cluster, replicas):
-    """So many replicas run, and Envoy sees them."""
+    """Scales to so many replicas, and waits until Envoy sees them."""
     for number, replica in enumerate(cluster.replicas):
         if number < replicas and not replica.is_running():
             replica.start().wait_ready()
@@ -236,9 +236,9 @@ def one_replica(cluster, folder, seconds):
 
 
 def compared(cluster, folder, seconds):
-    """Three fleets, each measured and simulated, over as much time as a p99 takes: one replica, three, and two that get more than they can do.
+    """Three clusters, each measured and simulated, over as much time as a p99 takes: one replica, three, and two that get more than they can do.
     A core is not equally fast at all times where others compute on the same machine. What tells is the CPU time that an image takes, so
-    the simulation is told how many times as fast as when one replica was measured the fleet was by that."""
+    the simulation is told how many times as fast as when one replica was measured the cluster was by that."""
     one, cpu, way = one_replica(cluster, folder / "service", seconds // 2)
     found = []
     for replicas, words in (
@@ -250,15 +250,15 @@ def compared(cluster, folder, seconds):
         # The same seed: the same images at the same moments.
         words |= {"seed": 1, "warm_up": 2}
         long = max(seconds, round(LEAST_IMAGES / words["rate"])) if "rate" in words else seconds
-        report, fleet_cpu = cpu_an_image(cluster, cluster.load(long, deadline=60, **words))
-        speed = cpu / fleet_cpu
+        report, cluster_cpu = cpu_an_image(cluster, cluster.load(long, deadline=60, **words))
+        speed = cpu / cluster_cpu
         guess = simulated(service=folder / "service/report.json", way=f"{way:.3f}", speed=f"{speed:.4f}", balancing="least-of-three",
                           replicas=replicas, seconds=long, **words)
         measured = {"throughput": report["answered_per_second"], "p99_ms": report["latency_from_sending"]["p99_ms"]}
         asked = f"{words['rate']} images/s" if "rate" in words else f"{words['in_flight']} in flight"
         name = f"{replicas} replica(s), {asked}"
         near = all(abs(guess[what] / measured[what] - 1) <= NEAR for what in measured)
-        found.append({"fleet": name, "measured": measured, "simulated": guess, "speed": speed, "way_ms": way, "near": near})
+        found.append({"cluster": name, "measured": measured, "simulated": guess, "speed": speed, "way_ms": way, "near": near})
     return found
 
 
@@ -269,7 +269,7 @@ def simulated(**options):
 
 
 def demonstrate(cluster, folder, seconds):
-    """All of it, and what was wrong."""
+    """Runs everything; returns the failures."""
     wrong = []
 
     def hold(condition, what):
@@ -315,9 +315,9 @@ def demonstrate(cluster, folder, seconds):
     print("\nsimulation beside measurement")
     for row in found["simulation"]:
         ratios = {what: row["simulated"][what] / row["measured"][what] for what in row["measured"]}
-        print(f"{row['fleet']:<36} throughput {ratios['throughput']:.2f}, p99 {ratios['p99_ms']:.2f} of what was measured "
+        print(f"{row['cluster']:<36} throughput {ratios['throughput']:.2f}, p99 {ratios['p99_ms']:.2f} of what was measured "
               f"(CPU {row['speed']:.2f} times as fast as when one replica was measured)", flush=True)
-        hold(row["near"], f"the simulation of {row['fleet']} is not near: {row}")
+        hold(row["near"], f"the simulation of {row['cluster']} is not near: {row}")
     return found, wrong
 
 

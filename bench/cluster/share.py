@@ -1,4 +1,4 @@
-"""A fixed share of the cores for a process: by the control groups of Linux, whichever of their two forms can be written to."""
+"""A fixed share of the cores for a process, by Linux control groups, version 1 or 2."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ class Share:
     """A control group that gives `cores` of a core to those that join it. Without one, `kind` says so and nothing is limited."""
 
     def __init__(self, name, cores):
-        self.folder, self.kind = None, "none: no control group can be written to, replicas share the cores as they come"
+        self.folder, self.kind = None, "none: no control group can be written to, replicas share the cores without limit"
         for kind, root in (("cgroup v1", Path("/sys/fs/cgroup/cpu")), ("cgroup v2", Path("/sys/fs/cgroup"))):
             folder = root / f"sagate-{os.getpid()}-{name}"
             try:

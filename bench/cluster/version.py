@@ -1,11 +1,11 @@
-"""The same model under another version's number, as a new version would come: for a roll-out that changes nothing but the number."""
+"""The same model under another version number, to test a roll-out."""
 
 import hashlib
 import re
 
 
 def renumber(folder, version):
-    """Changes the version in every file of a model's folder that names it, and the sums."""
+    """Changes the version in every file of a model's folder that names it, and the checksums."""
     manifest = folder / "manifest.toml"
     manifest.write_text(re.sub(r"(?m)^version = \d+$", f"version = {version}", manifest.read_text(), count=1))
     calibration = folder / "calibration.json"

@@ -1,4 +1,4 @@
-"""One client a protocol, each as light as Python has it: requests are made once, ahead. `ask(n)` sends image n and gives mu and the mask."""
+"""One lightweight client per protocol; requests are prepared once. `ask(n)` sends image n and returns mu and the mask."""
 
 import base64
 import pathlib
@@ -19,7 +19,7 @@ UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_le
 
 
 def sagate_messages():
-    """The messages of `proto/`, made anew."""
+    """Generates the messages of `proto/`."""
     folder = tempfile.mkdtemp(prefix="sagate-proto-")
     files = sorted(str(path) for path in (ROOT / "proto" / "sagate" / "v1").glob("*.proto"))
     if protoc.main(["protoc", f"-I{ROOT / 'proto'}", f"--python_out={folder}", *files]) != 0:
@@ -56,7 +56,7 @@ class Sagate(Grpc):
 
     def request(self, image):
         ask = self.messages.SegmentRequest()
-        ask.options.mask_form = self.image.MASK_FORM_BITS
+        ask.options.mask_format = self.image.MASK_FORMAT_BITS
         tensor = ask.image.tensor
         tensor.data_type, tensor.data = self.image.DATA_TYPE_FLOAT32, image.tobytes()
         tensor.shape.extend(image.shape)

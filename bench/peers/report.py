@@ -1,4 +1,4 @@
-"""What a run found: a table on the screen, and from a full run docs/benchmarks.md with its plot; everything as JSON."""
+"""The report of a run: a table on the screen, JSON, and from a full run docs/benchmarks.md with its plot."""
 
 import datetime
 import importlib.metadata
@@ -20,7 +20,7 @@ from matplotlib import pyplot
 
 DOCS = settings.ROOT / "docs"
 MIB = 1 << 20
-# How a distribution of PyPI is called, by the environment it lies in.
+# PyPI distribution names, by environment.
 VERSIONS = {"triton": "nvidia-pytriton", "ort": "onnxruntime", "litserve": "litserve", "mosec": "mosec", "bentoml": "bentoml", "torch": "torch"}
 CANNOT = """\
 - **Triton** runs here through PyTriton, which is Triton's own server with the Python backend: its ONNX Runtime, PyTorch (libtorch) and TensorRT
@@ -147,7 +147,7 @@ def plot(summaries, path):
 
 
 def machine():
-    """What it ran on, and how busy that was."""
+    """The machine, and its load."""
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     return {"processor": model and model[1], "cores": os.cpu_count(), "load": os.getloadavg(), "system": platform.platform()}
 

@@ -1,4 +1,4 @@
-"""Sets servers side by side: starts each, checks that its masks and mu are sagate's, and asks it in a closed loop with 1, 4 and 16 requests in flight,
+"""Compares servers: starts each, checks that its masks and mu equal sagate's, and loads it in a closed loop with 1, 4 and 16 requests in flight,
 in alternating rounds. `make bench-peers` runs it."""
 
 import argparse
@@ -18,7 +18,7 @@ from clients import pixels
 from server import Died, Server
 
 IN_FLIGHT = [1, 4, 16]
-# Largest share of pixels, and difference in mu, by which rounding may part two engines.
+# Tolerances for rounding: largest share of different pixels, and largest difference in mu.
 MASK_TOLERANCE, MU_TOLERANCE = 2e-4, 2e-3
 
 
@@ -29,7 +29,7 @@ async def answers(server, count):
 
 
 def compare(setting, own, other):
-    """How far a peer's answers are from sagate's, and whether that is near enough."""
+    """Differences of a baseline's results from sagate's, and whether they are within tolerance."""
     pixels_apart = max((mask != theirs).mean() for (_, mask), (_, theirs) in zip(own, other))
     found = {"mask": float(pixels_apart), "mu": None, "agrees": bool(pixels_apart <= MASK_TOLERANCE)}
     if setting.qc != "none":
@@ -82,7 +82,7 @@ async def measure(setting, model, pictures, arguments, own):
 
 
 async def reference(model, pictures):
-    """What sagate says of every image."""
+    """sagate's results of every image."""
     async with Server(settings.everyone()[0], model, pictures) as server:
         own = await answers(server, len(pictures))
     if not all(0 < mu < 1 and 0 < mask.mean() < 1 for mu, mask in own):
@@ -106,7 +106,7 @@ async def run(arguments):
                 try:
                     found = await measure(setting, model, pictures, arguments, own)
                 except (Died, OSError, asyncio.TimeoutError, grpc.aio.AioRpcError, aiohttp.ClientError) as error:
-                    # What a failed call says of itself is many lines long.
+                    # Errors of failed calls have many lines.
                     said = f"{error.code().name}, {error.details()}" if isinstance(error, grpc.aio.AioRpcError) else error
                     result["failure"] = f"{type(error).__name__}: {said}"
                     print(result["failure"], flush=True)

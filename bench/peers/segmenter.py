@@ -18,7 +18,7 @@ def pack(mask, mu):
 
 
 def arguments(parser):
-    """What every server is told."""
+    """Arguments of every server."""
     parser.add_argument("--weights", required=True, help="weights.safetensors of a model, or its ONNX graph")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--qc", choices=["none", "published", "compared"], required=True)

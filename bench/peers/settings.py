@@ -1,4 +1,4 @@
-"""Who is compared, and how each is set up."""
+"""The compared servers and their configurations."""
 
 import dataclasses
 import hashlib
@@ -45,7 +45,7 @@ class Setting:
 
     @property
     def setup(self):
-        """In words."""
+        """Description."""
         forms = {"eager": "PyTorch, eager", "frozen": "PyTorch, frozen", "libtorch": "default configuration", "winograd": "Winograd"}
         form = forms.get(self.form, "")
         return ", ".join(filter(None, [form, f"{self.instances} x {self.threads} threads"]))
@@ -59,7 +59,7 @@ class Setting:
         return [str(VENVS / self.peer / "bin" / "python"), f"{ROOT}/bench/peers/serve_{self.peer}.py", *self.arguments(model, port)]
 
     def arguments(self, model, port):
-        """What the peers' servers are told."""
+        """Arguments of the baseline servers."""
         weights = BUNDLED / "weights.safetensors"
         if self.peer == "ort":
             weights = f"{model}/{'probability' if self.qc == 'none' else 'taps'}.onnx"

@@ -2,16 +2,16 @@
 //! records build information ([`build`](src/build.rs)).
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const SOURCES: [&str; 3] = ["src/nn/fused.cc", "src/nn/gradient.cc", "src/nn/stream.cc"];
 
 fn main() {
-    compile();
-    state_the_build();
-    // For the unit tests.
     let libraries = env::var("DEP_PROTOSEG_LIBRARIES").expect("protoseg names libtorch's folder");
+    compile();
+    record_build(Path::new(&libraries));
+    // For the unit tests.
     println!("cargo::rustc-link-arg=-Wl,-rpath,{libraries}");
 }
 
@@ -32,16 +32,15 @@ fn compile() {
     }
 }
 
-fn state_the_build() {
+fn record_build(libraries: &Path) {
     println!("cargo::rerun-if-changed=build.rs");
-    let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its libtorch"));
-    let stated = libraries.join("../build-version");
-    println!("cargo::rerun-if-changed={}", stated.display());
+    let version = libraries.join("../build-version");
+    println!("cargo::rerun-if-changed={}", version.display());
     let rustc = Command::new(env::var("RUSTC").unwrap_or_default())
         .arg("--version")
         .output();
     for (name, value) in [
-        ("LIBTORCH", std::fs::read_to_string(stated).unwrap_or_default()),
+        ("LIBTORCH", std::fs::read_to_string(version).unwrap_or_default()),
         (
             "RUSTC",
             rustc

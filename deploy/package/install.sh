@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs sagate from this folder, or takes it away again. Needs a Linux on x86-64 with glibc, and nothing that is not on every such machine.
+# Installs sagate from this folder, or uninstalls it. Needs Linux on x86-64 with glibc, a shell, tar and coreutils.
 #
 #   ./install.sh                       into /usr/local (as root)
 #   ./install.sh --prefix DIR          into DIR
@@ -47,7 +47,7 @@ settings=$prefix/etc/sagate/sagate.toml
 
 if [ "$what" = uninstall ]; then
     [ -f "$list" ] || { echo "install.sh: no sagate was installed into $prefix: there is no $list" >&2; exit 1; }
-    # The settings are in no list: they go only where they are still as they came.
+    # Settings are not listed: they are removed only if unchanged.
     if [ -f "$settings" ] && [ -f "$settings.came" ] && cmp -s "$settings" "$settings.came"; then
         rm -f "$settings"
     elif [ -f "$settings" ]; then
@@ -58,7 +58,7 @@ if [ "$what" = uninstall ]; then
         rm -f "$prefix/$file"
     done <"$list"
     rm -f "$list"
-    # Folders that are empty now, the deepest first.
+    # Empty folders, the deepest first.
     for folder in bin lib/sagate lib share/sagate/models/*/* share/sagate/models/* share/sagate/models share/sagate share/doc/sagate share/doc \
         share/man/man1 share/man share etc/sagate etc; do
         # shellcheck disable=SC2086
@@ -83,7 +83,7 @@ fi
 echo "checking what was downloaded"
 (cd "$here" && sha256sum --check --strict --quiet SHA256SUMS) || { echo "install.sh: files are damaged: download it again" >&2; exit 1; }
 
-# What an older version had and this has not goes with it.
+# Remove files of an older version that this one lacks.
 if [ -f "$list" ]; then
     while IFS= read -r file; do
         [ -e "$here/$file" ] || rm -f "$prefix/$file"
@@ -94,13 +94,13 @@ mkdir -p "$prefix/share/sagate" "$prefix/etc/sagate"
 (cd "$here" && find bin lib share -type f) >"$list.partial"
 while IFS= read -r file; do
     mkdir -p "$prefix/$(dirname "$file")"
-    # Beside its place first, then renamed: a running sagate keeps the file that it has.
+    # Written to a temporary name, then renamed: a running sagate keeps its open file.
     cp "$here/$file" "$prefix/$file.partial"
     mv -f "$prefix/$file.partial" "$prefix/$file"
 done <"$list.partial"
 mv -f "$list.partial" "$list"
 
-# Settings and unit with this folder's paths in place of those of a distribution's package.
+# Settings and unit with this folder's paths.
 sed "s|\"/usr/share/sagate/|\"$prefix/share/sagate/|; s|/usr/share/doc/sagate/|$prefix/share/doc/sagate/|" \
     "$here/share/sagate/sagate.toml" >"$settings.came.partial"
 if [ ! -f "$settings" ] || { [ -f "$settings.came" ] && cmp -s "$settings" "$settings.came"; }; then

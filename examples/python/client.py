@@ -4,7 +4,7 @@
     sagate serve &
     python examples/python/client.py 127.0.0.1:50051 samples/t1-brain/images/*.png
 
-The stubs are made from proto/ at each start. A program that is shipped makes them once:
+The stubs are generated from proto/ at each start. A program for production generates them once:
 
     python -m grpc_tools.protoc -I proto --python_out=. --grpc_python_out=. proto/sagate/v1/*.proto
 """
@@ -20,12 +20,12 @@ PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 
 
 def make_stubs():
-    """Makes the stubs in a folder that goes away with the program, and imports them."""
+    """Generates the stubs in a temporary folder, and imports them."""
     folder = tempfile.TemporaryDirectory()
     files = sorted(str(path) for path in (PROTO / "sagate" / "v1").glob("*.proto"))
     arguments = ["protoc", f"-I{PROTO}", f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
     if protoc.main(arguments + files) != 0:
-        raise SystemExit(f"the stubs cannot be made from {PROTO}")
+        raise SystemExit(f"the stubs cannot be generated from {PROTO}")
     sys.path.insert(0, folder.name)
     from sagate.v1 import quality_control_pb2, quality_control_pb2_grpc, segmentation_pb2
 
@@ -36,13 +36,13 @@ def main(server, paths):
     _folder, messages, services, segmentation = make_stubs()
 
     def request(path):
-        # The server recognises the file by its content. Without options: its default model, its own gate, no mask.
+        # The server detects the file format. Without options: the default model, the gate's settings, no mask.
         ask = messages.SegmentRequest(request_id=pathlib.Path(path).name)
         ask.image.file.data = pathlib.Path(path).read_bytes()
         return ask
 
     def print_result(name, answer):
-        # Whatever is not ACCEPT is to be seen by a human.
+        # Everything but ACCEPT needs review by a person.
         verdict = "ACCEPT" if answer.decision == segmentation.DECISION_ACCEPT else "REJECT"
         reasons = [segmentation.Reason.Name(reason).removeprefix("REASON_") for reason in answer.reasons]
         confidence = f"soft Dice confidence {answer.soft_dice_confidence:.6f} object confidence {answer.object_confidence:.6f}"
@@ -53,7 +53,7 @@ def main(server, paths):
         client = services.QualityControlStub(channel)
         print_result("one:", client.Segment(request(paths[0]), timeout=60).segmentation)
 
-        # Answers come as each is done: their id says whose they are. One that failed does not end the stream.
+        # Answers come in order of completion, matched by id. A failed image does not end the stream.
         stream = (messages.SegmentStreamRequest(request=request(path)) for path in paths)
         for answer in client.SegmentStream(stream, timeout=60):
             if answer.WhichOneof("outcome") == "failure":

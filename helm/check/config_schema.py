@@ -15,7 +15,7 @@ DERIVED = {
 OTHERS = {"client", "output"}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 SHARES = {"type": "array", "minItems": 2, "maxItems": 2, "items": SHARE}
-ROLES = {"type": "array", "items": {"enum": ["infer", "interpret", "review", "admin"]}}
+ROLES = {"type": "array", "items": {"enum": ["infer", "interpret", "review", "admin", "urgent"]}}
 # Where a default's type says too little.
 CLOSER = {
     "models.control": {"enum": ["auto", "none", "poll", "explicit"]},

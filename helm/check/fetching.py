@@ -145,8 +145,8 @@ def check(say):
     [workload] = of_kind(objects_of(odd()["models from three stores"]), "Deployment")
     [fetch] = workload["spec"]["template"]["spec"]["initContainers"]
     version = fetch["image"].rsplit(":", 1)[1]
-    told = subprocess.run([RCLONE, "version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    if told != f"rclone v{version}":
-        raise Wrong(f"values.yaml has rclone {version}, and the check ran with {told}: models.download.image.tag and .ci/helm-check must agree")
-    say(f"fetch-models.sh: {len(good)} stores read, {len(bad)} faults stop it ({told}; in {' and '.join(shells())})"
+    installed = subprocess.run([RCLONE, "version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    if installed != f"rclone v{version}":
+        raise Wrong(f"values.yaml has rclone {version}, and the check ran with {installed}: models.download.image.tag and .ci/helm-check must agree")
+    say(f"fetch-models.sh: {len(good)} stores read, {len(bad)} faults stop it ({installed}; in {' and '.join(shells())})"
         + ("" if "busybox" in shells() else "; NOT CHECKED in busybox, which is not there"))

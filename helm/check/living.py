@@ -61,9 +61,9 @@ class Pod:
         # One model is enough, and starts sooner.
         (folder / "models").mkdir()
         os.symlink(ROOT / "models" / "t1-brain", folder / "models" / "t1-brain")
-        told = json.loads(subprocess.run([sagate, "--json", "token", "reader", "--role", "infer"], check=True, capture_output=True).stdout)
-        (etc / "tokens" / "tokens.txt").write_text(told["line"] + "\n")
-        (etc / "token").write_text(told["token"])
+        token = json.loads(subprocess.run([sagate, "--json", "token", "reader", "--role", "infer"], check=True, capture_output=True).stdout)
+        (etc / "tokens" / "tokens.txt").write_text(token["line"] + "\n")
+        (etc / "token").write_text(token["token"])
         self.etc = etc
         text = self.here(settings_of(self.objects))
         (etc / "sagate.toml").write_text(text)

@@ -1,29 +1,29 @@
-//! When images come.
+//! Arrival processes.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 
-/// When images come. Times are seconds from the beginning.
+/// Arrival process of images. Times are in seconds from the beginning.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Arrivals {
-    /// From many senders who know nothing of each other, so many a second on the average.
+    /// Poisson process: many independent senders.
     Poisson {
-        /// Images a second, above 0.
+        /// Mean images per second, above 0.
         rate: f64,
     },
-    /// The same with a rate that rises and falls once a day: `mean * (1 - swing * cos(2 pi t / 86400))`, least at midnight.
+    /// Poisson process with a daily cycle of the rate: `mean * (1 - swing * cos(2 pi t / 86400))`, least at midnight.
     Day {
-        /// Images a second over the whole day, above 0.
+        /// Mean images per second over a day, above 0.
         mean: f64,
-        /// How far it swings, from 0 to 1.
+        /// Relative amplitude, from 0 to 1.
         swing: f64,
     },
-    /// At these moments, ascending.
+    /// Recorded arrival times, ascending.
     Trace(Vec<f64>),
-    /// So many senders, each of whom sends the next image when the last is answered.
+    /// Closed loop: each sender sends its next image after the last answer.
     Closed {
-        /// Images on their way at all times.
+        /// Constant number of images in flight.
         in_flight: usize,
     },
 }
@@ -31,14 +31,14 @@ pub enum Arrivals {
 /// A trace that cannot be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TraceError {
-    /// A line that is no time.
+    /// An invalid line.
     #[error(
         "line {line} is `{found}`; a time in seconds, not below 0 and not below the line before, would be right"
     )]
     Line {
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What stands there.
+        /// Its content.
         found: String,
     },
     /// No line at all.
@@ -49,11 +49,10 @@ pub enum TraceError {
 const DAY: f64 = 86_400.0;
 
 impl Arrivals {
-    /// A trace from text: one time in seconds a line, ascending; what follows a comma, empty lines and lines that begin with `#` are
-    /// left out.
+    /// Parses a trace: one time in seconds per line, ascending. Text after a comma, empty lines and lines that begin with `#` are ignored.
     ///
     /// # Errors
-    /// The first line that is no time, or no line.
+    /// The first invalid line, or an empty trace.
     pub fn read_trace(text: &str) -> Result<Arrivals, TraceError> {
         let mut times: Vec<f64> = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -78,18 +77,18 @@ impl Arrivals {
         Ok(Arrivals::Trace(times))
     }
 
-    /// When the next image comes, `count` having come and the last at `last`. `None`: no more of itself.
-    pub(super) fn next(&self, count: usize, last: f64, chance: &mut ChaCha8Rng) -> Option<f64> {
+    /// Time of the next arrival after `count` arrivals, the last one at `last`. `None`: none, except in reaction to an answer.
+    pub(super) fn next(&self, count: usize, last: f64, rng: &mut ChaCha8Rng) -> Option<f64> {
         match self {
-            Arrivals::Poisson { rate } => Some(last + gap(*rate, chance)),
+            Arrivals::Poisson { rate } => Some(last + gap(*rate, rng)),
             Arrivals::Day { mean, swing } => {
-                // Thinning: candidates at the highest rate, each taken with the share that its moment has of it.
+                // Thinning: candidates at the peak rate, each accepted with probability rate / peak.
                 let most = mean * (1.0 + swing);
                 let mut time = last;
                 loop {
-                    time += gap(most, chance);
+                    time += gap(most, rng);
                     let rate = mean * (1.0 - swing * (std::f64::consts::TAU * time / DAY).cos());
-                    if chance.r#gen::<f64>() * most < rate {
+                    if rng.r#gen::<f64>() * most < rate {
                         return Some(time);
                     }
                 }
@@ -99,14 +98,14 @@ impl Arrivals {
         }
     }
 
-    /// Whether each answer is followed by the next image.
+    /// Whether each answer triggers the next image.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, Arrivals::Closed { .. })
     }
 }
 
-/// Seconds between two images of many senders who know nothing of each other, so many a second (above 0) on the average.
-pub(crate) fn gap(rate: f64, chance: &mut ChaCha8Rng) -> f64 {
-    let gap: f64 = Exp1.sample(chance);
+/// Exponential inter-arrival time in seconds for this rate (above 0).
+pub(crate) fn gap(rate: f64, rng: &mut ChaCha8Rng) -> f64 {
+    let gap: f64 = Exp1.sample(rng);
     gap / rate
 }

@@ -1,13 +1,13 @@
-//! Many replicas behind a load balancer, simulated event by event: how many it takes, what is refused, and what breaks first.
+//! Capacity planning by discrete-event simulation of replicas behind a load balancer.
 //!
-//! - [`Arrivals`]: when images come.
-//! - [`ServiceTimes`]: how long a replica works on one, from a load test of a real one.
-//! - [`Balancing`]: which replica gets it.
-//! - [`Scaling`]: how the number of replicas follows the load.
-//! - [`Fleet`], [`simulate`]: all of it together; [`Outcome`]: what came of it.
+//! - [`Arrivals`]: arrival times of images.
+//! - [`ServiceTimes`]: service time of an image, from a load test of a real replica.
+//! - [`Balancing`]: load balancing between replicas.
+//! - [`Scaling`]: autoscaling.
+//! - [`SimulationConfig`], [`simulate`]: the simulation; [`Outcome`]: its results.
 //!
-//! A replica is what [`crate::engine`] is for one model on a CPU: slots, a queue in the order of arrival, a bound on it, and images that
-//! cannot be done in their time refused when they come. `make cluster-demo` holds the simulation against real replicas.
+//! A replica behaves like [`crate::engine`] with one model on a CPU: slots, a bounded FIFO queue, and early refusal of images that would miss
+//! their deadline. `make cluster-demo` compares the simulation with real replicas.
 
 mod arrivals;
 mod balancing;
@@ -23,4 +23,4 @@ pub use balancing::Balancing;
 pub use outcome::{Outcome, Step};
 pub use scaling::Scaling;
 pub use service::{ServiceTimes, ServiceTimesError};
-pub use simulation::{Fleet, Loss, simulate};
+pub use simulation::{Loss, SimulationConfig, simulate};

@@ -1,97 +1,97 @@
-//! What came of a simulation.
+//! Results of a simulation.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// What came of a simulation. Seconds are simulated ones.
+/// Results of a simulation. Times are simulated seconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// Images that came after the warm-up.
+    /// Images after the warm-up.
     pub sent: u64,
     /// Answered.
     pub answered: u64,
-    /// Answered within their deadline; all where there is none.
+    /// Answered within the deadline; all answered ones without a deadline.
     pub in_time: u64,
-    /// Refused by every replica that was tried.
+    /// Refused on every attempt.
     pub refused: u64,
-    /// Found no replica ready.
-    pub nobody: u64,
-    /// Lost with a replica, and not tried again.
+    /// No ready replica on the last attempt.
+    pub no_replica: u64,
+    /// Lost with a replica and not retried.
     pub lost: u64,
-    /// Sent to a further replica.
+    /// Retries.
     pub retried: u64,
-    /// Seconds that were looked at.
+    /// Measured seconds.
     pub seconds: f64,
-    /// Answers a second.
+    /// Answers per second.
     pub throughput: f64,
-    /// Seconds from an image's coming to its answer.
+    /// Mean latency in seconds.
     pub mean: f64,
-    /// The same: half of them took no longer.
+    /// Median latency.
     pub p50: f64,
-    /// 90 of 100.
+    /// 90th percentile.
     pub p90: f64,
-    /// 99 of 100.
+    /// 99th percentile.
     pub p99: f64,
-    /// 999 of 1000.
+    /// 99.9th percentile.
     pub p999: f64,
-    /// Replicas on the average, those that start up counted.
+    /// Mean number of replicas, starting ones included.
     pub replicas: f64,
-    /// Most replicas at once.
-    pub most_replicas: usize,
-    /// Share of the replicas' slots that was used.
+    /// Maximum number of replicas.
+    pub max_replicas: usize,
+    /// Utilisation of the replicas' slots.
     pub utilisation: f64,
-    /// Seconds of a replica for an answered image.
-    pub replica_seconds_an_image: f64,
-    /// What it was at each look of the autoscaler.
-    pub course: Vec<Step>,
+    /// Replica seconds per answered image.
+    pub replica_seconds_per_image: f64,
+    /// State at each evaluation of the autoscaler.
+    pub timeline: Vec<Step>,
 }
 
-/// A look of the autoscaler.
+/// State at one evaluation of the autoscaler.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Step {
-    /// When.
+    /// Time.
     pub time: f64,
-    /// Replicas, those that start up counted.
+    /// Replicas, starting ones included.
     pub replicas: usize,
-    /// Share of the slots that was used since the last look.
+    /// Utilisation of the slots since the last evaluation.
     pub utilisation: f64,
-    /// Images that waited.
+    /// Waiting images.
     pub waiting: usize,
 }
 
-/// Counts while the simulation runs.
-pub(super) struct Tally {
+/// Counters of a running simulation.
+pub(super) struct OutcomeCounters {
     latencies: Histogram<u64>,
     pub sent: u64,
     pub in_time: u64,
     pub refused: u64,
-    pub nobody: u64,
+    pub no_replica: u64,
     pub lost: u64,
     pub retried: u64,
     pub used: f64,
     pub replica_seconds: f64,
-    pub most_replicas: usize,
-    pub course: Vec<Step>,
+    pub max_replicas: usize,
+    pub timeline: Vec<Step>,
 }
 
 const MICROS: f64 = 1e6;
-/// Longer latencies count as this: a week.
-const LONGEST: u64 = 7 * 86_400 * 1_000_000;
+/// Longer latencies are clamped to this: a week.
+const MAX_LATENCY_MICROS: u64 = 7 * 86_400 * 1_000_000;
 
-impl Tally {
-    pub fn new() -> Tally {
-        Tally {
-            latencies: Histogram::new_with_bounds(1, LONGEST, 3).expect("its bounds are right"),
+impl OutcomeCounters {
+    pub fn new() -> OutcomeCounters {
+        OutcomeCounters {
+            latencies: Histogram::new_with_bounds(1, MAX_LATENCY_MICROS, 3).expect("the bounds are valid"),
             sent: 0,
             in_time: 0,
             refused: 0,
-            nobody: 0,
+            no_replica: 0,
             lost: 0,
             retried: 0,
             used: 0.0,
             replica_seconds: 0.0,
-            most_replicas: 0,
-            course: Vec::new(),
+            max_replicas: 0,
+            timeline: Vec::new(),
         }
     }
 
@@ -109,7 +109,7 @@ impl Tally {
             answered,
             in_time: self.in_time,
             refused: self.refused,
-            nobody: self.nobody,
+            no_replica: self.no_replica,
             lost: self.lost,
             retried: self.retried,
             seconds,
@@ -120,10 +120,10 @@ impl Tally {
             p99: at(0.99),
             p999: at(0.999),
             replicas: share(self.replica_seconds, seconds),
-            most_replicas: self.most_replicas,
+            max_replicas: self.max_replicas,
             utilisation: share(self.used, self.replica_seconds * slots as f64),
-            replica_seconds_an_image: share(self.replica_seconds, answered as f64),
-            course: self.course,
+            replica_seconds_per_image: share(self.replica_seconds, answered as f64),
+            timeline: self.timeline,
         }
     }
 }

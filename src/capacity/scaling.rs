@@ -1,30 +1,30 @@
-//! How the number of replicas follows the load.
+//! Autoscaling of replicas.
 
 use std::collections::VecDeque;
 
 /// A HorizontalPodAutoscaler on the utilisation of slots, as Kubernetes has it:
-/// `wanted = ceil(replicas * utilisation / target)`, within bounds, down only to the most that was wanted for a while.
+/// `wanted = ceil(replicas * utilisation / target)`, clamped, with a stabilisation window for scaling down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scaling {
-    /// Fewest replicas, at least 1.
+    /// Minimum replicas, at least 1.
     pub least: usize,
-    /// Most replicas.
+    /// Maximum replicas.
     pub most: usize,
-    /// Share of its slots' time that a replica shall be busy, above 0 and at most 1.
+    /// Target utilisation of the slots, above 0 and at most 1.
     pub target: f64,
-    /// Seconds between two looks.
+    /// Seconds between evaluations.
     pub period: f64,
-    /// Seconds from the wish for a replica until it answers: scheduling, image, model, warm-up.
+    /// Seconds from the decision to add a replica until it is ready: scheduling, container image, model, warm-up.
     pub start_up: f64,
-    /// Seconds over which the most that was wanted is kept.
+    /// Stabilisation window in seconds for scaling down.
     pub hold: f64,
 }
 
-/// Wishes by which nothing is done: within a tenth of the target.
+/// Relative deviation from the target that is ignored.
 const TOLERANCE: f64 = 0.1;
 
 impl Scaling {
-    /// As many replicas as there are, for ever.
+    /// A constant number of replicas.
     pub fn fixed(replicas: usize) -> Scaling {
         Scaling {
             least: replicas,
@@ -36,7 +36,7 @@ impl Scaling {
         }
     }
 
-    /// Kubernetes' own defaults of period and hold, and a utilisation that leaves room for the time that a new replica takes.
+    /// Kubernetes' defaults for period and stabilisation window, and a target that leaves headroom during start-up of replicas.
     pub fn kubernetes(least: usize, most: usize) -> Scaling {
         Scaling {
             least,
@@ -49,43 +49,56 @@ impl Scaling {
     }
 }
 
-/// What the autoscaler remembers.
+/// State of the autoscaler.
 pub(super) struct Scaler {
-    plan: Scaling,
-    /// Moment and number of each wish within [`Scaling::hold`].
-    wishes: VecDeque<(f64, usize)>,
+    scaling: Scaling,
+    /// Time and value of each recommendation within [`Scaling::hold`].
+    recommendations: VecDeque<(f64, usize)>,
 }
 
 impl Scaler {
-    pub fn new(plan: Scaling) -> Scaler {
+    pub fn new(scaling: Scaling) -> Scaler {
         Scaler {
-            plan,
-            wishes: VecDeque::new(),
+            scaling,
+            recommendations: VecDeque::new(),
         }
     }
 
-    /// How many replicas shall be, of `there` that were busy for this share of the last period.
-    pub fn wanted(&mut self, now: f64, there: usize, utilisation: f64) -> usize {
+    /// Wanted number of replicas, given the current number and the utilisation in the last period.
+    pub fn wanted(&mut self, now: f64, current: usize, utilisation: f64) -> usize {
         let Scaling {
             least,
             most,
             target,
             hold,
             ..
-        } = self.plan;
+        } = self.scaling;
         let ratio = utilisation / target;
-        let wish = if (ratio - 1.0).abs() <= TOLERANCE {
-            there
+        let recommended = if (ratio - 1.0).abs() <= TOLERANCE {
+            current
         } else {
-            (there as f64 * ratio).ceil() as usize
+            (current as f64 * ratio).ceil() as usize
         };
-        self.wishes.push_back((now, wish));
-        while self.wishes.front().is_some_and(|&(then, _)| then < now - hold) {
-            self.wishes.pop_front();
+        self.recommendations.push_back((now, recommended));
+        while self
+            .recommendations
+            .front()
+            .is_some_and(|&(then, _)| then < now - hold)
+        {
+            self.recommendations.pop_front();
         }
-        let kept = self.wishes.iter().map(|&(_, wish)| wish).max().unwrap_or(wish);
-        let wanted = if kept < there { kept } else { wish.max(there) };
+        let kept = self
+            .recommendations
+            .iter()
+            .map(|&(_, recommended)| recommended)
+            .max()
+            .unwrap_or(recommended);
+        let wanted = if kept < current {
+            kept
+        } else {
+            recommended.max(current)
+        };
         // Kubernetes at most doubles, or adds four, in one period.
-        wanted.min((2 * there).max(there + 4)).clamp(least, most)
+        wanted.min((2 * current).max(current + 4)).clamp(least, most)
     }
 }

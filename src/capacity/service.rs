@@ -1,13 +1,13 @@
-//! How long a replica works on an image.
+//! Service times of images.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-/// The distribution of the seconds that an image takes, as measured: times at ascending shares, straight lines in between.
+/// Measured distribution of the service time: a piecewise linear quantile function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceTimes {
-    /// Share in [0, 1], and the seconds within which that share is done; both ascending.
+    /// Share in [0, 1] and its quantile in seconds; both ascending.
     points: Vec<(f64, f64)>,
     mean: f64,
 }
@@ -15,25 +15,25 @@ pub struct ServiceTimes {
 /// Service times that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceTimesError {
-    /// Not the report of a load test.
+    /// Not a load test report.
     #[error(
         "is no report of a load test (sagate loadtest --in-flight N --out DIR writes DIR/report.json): {0}"
     )]
     Report(#[from] serde_json::Error),
-    /// Nothing was answered.
+    /// No answered image.
     #[error("holds no answered image")]
     Empty,
-    /// An answer came sooner than that.
+    /// An answer is faster than the network time.
     #[error("has an answer after {:.1} ms; a way of {:.1} ms is not part of it, less would be right", .shortest * 1e3, .way * 1e3)]
     Way {
-        /// Seconds of the shortest answer.
+        /// Shortest latency in seconds.
         shortest: f64,
-        /// Seconds of the way.
+        /// Network time in seconds.
         way: f64,
     },
 }
 
-/// What is read of a load test's report.
+/// The part of a load test report that is read.
 #[derive(Deserialize)]
 struct Report {
     all: All,
@@ -51,7 +51,7 @@ struct Point {
 }
 
 impl ServiceTimes {
-    /// The same seconds for every image.
+    /// A constant service time.
     pub fn constant(seconds: f64) -> ServiceTimes {
         ServiceTimes {
             points: vec![(0.0, seconds), (1.0, seconds)],
@@ -60,10 +60,10 @@ impl ServiceTimes {
     }
 
     /// From the report (JSON) of a load test that kept each slot of a server busy and none waiting: `sagate loadtest --in-flight SLOTS`.
-    /// `way` is what its answers took beside the service, in seconds.
+    /// `way` is the network time in seconds, which is subtracted.
     ///
     /// # Errors
-    /// No report of a load test, one without answers, or one with an answer that took no longer than the way.
+    /// Not a load test report, one without answers, or one with an answer that is faster than the network time.
     pub fn from_report(json: &[u8], way: f64) -> Result<ServiceTimes, ServiceTimesError> {
         let report: Report = serde_json::from_slice(json)?;
         let points = report.all.curve.iter();
@@ -92,7 +92,7 @@ impl ServiceTimes {
         })
     }
 
-    /// The same on a machine that is so many times (above 0) as fast.
+    /// The service times on a machine that is `speed` times (above 0) as fast.
     #[must_use]
     pub fn faster(mut self, speed: f64) -> ServiceTimes {
         self.mean /= speed;
@@ -102,14 +102,14 @@ impl ServiceTimes {
         self
     }
 
-    /// Their mean.
+    /// Mean service time.
     pub fn mean(&self) -> f64 {
         self.mean
     }
 
-    /// One of them.
-    pub(super) fn draw(&self, chance: &mut ChaCha8Rng) -> f64 {
-        let share: f64 = chance.r#gen();
+    /// Draws a service time.
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
+        let share: f64 = rng.r#gen();
         let after = self.points.partition_point(|&(at, _)| at <= share);
         match (self.points[after.saturating_sub(1)], self.points.get(after)) {
             (_, None) => self.points[self.points.len() - 1].1,

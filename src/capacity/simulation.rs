@@ -1,4 +1,4 @@
-//! The simulation itself: events in the order of their moments.
+//! The discrete-event simulation.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -8,109 +8,108 @@ use rand_chacha::ChaCha8Rng;
 
 use super::arrivals::Arrivals;
 use super::balancing::Balancing;
-use super::outcome::{Outcome, Step, Tally};
+use super::outcome::{Outcome, OutcomeCounters, Step};
 use super::replica::{Image, Replica, Run};
 use super::scaling::{Scaler, Scaling};
 use super::service::ServiceTimes;
 
-/// What is simulated.
+/// Parameters of a simulation.
 #[derive(Debug, Clone)]
-pub struct Fleet {
-    /// When images come.
+pub struct SimulationConfig {
+    /// Arrival process.
     pub arrivals: Arrivals,
-    /// How long an image takes while every slot of its replica is busy.
+    /// Service time while every slot of the replica is busy.
     pub times: ServiceTimes,
-    /// How long one takes that its replica has nothing beside; on several slots of a CPU it gets them all.
+    /// Service time of the only image of a replica, which gets all slots of a CPU.
     pub alone: ServiceTimes,
-    /// Images that a replica works on at once, at least 1.
+    /// Slots per replica, at least 1.
     pub slots: usize,
-    /// Most images that wait or run at a replica, at least 1; more are refused.
+    /// Maximum number of waiting and running images per replica, at least 1; more are refused.
     pub queue: usize,
-    /// Seconds after which an answer is worth nothing, infinite where any is worth something. What cannot keep it is refused.
+    /// Deadline in seconds, infinite for none. Images that would miss it are refused.
     pub deadline: f64,
-    /// Seconds that an image is on its way to a replica and back, beside its service.
+    /// Network round trip in seconds.
     pub way: f64,
-    /// Which replica gets an image.
+    /// Load balancing policy.
     pub balancing: Balancing,
-    /// How often a refused or lost image is sent again.
+    /// Maximum number of retries of a refused or lost image.
     pub retries: usize,
-    /// Seconds before a refused image is sent again.
+    /// Seconds before a retry of a refused image.
     pub back_off: f64,
-    /// How many replicas there are, from [`Scaling::least`] on.
+    /// Autoscaling; it starts with [`Scaling::least`] replicas.
     pub scaling: Scaling,
-    /// Replicas that are taken away, in any order.
+    /// Failures of replicas, in any order.
     pub losses: Vec<Loss>,
-    /// Seconds in which images come.
+    /// Duration of the arrivals in seconds.
     pub seconds: f64,
-    /// The first of those, which do not count.
+    /// Warm-up in seconds, which is excluded from the results.
     pub warm_up: f64,
-    /// Of chance. The same seed gives the same outcome; images at random then come at the same moments to whatever fleet, and as
-    /// `sagate loadtest` with that seed sends them.
+    /// Random seed. The same seed gives the same outcome, and the same random arrival times as in `sagate loadtest` with that seed.
     pub seed: u64,
 }
 
-/// A replica that is taken away. Another one is started for it at once.
+/// Failure or removal of a replica. A replacement starts at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loss {
-    /// When.
+    /// Time.
     pub time: f64,
-    /// Which, counted from 0; one that is not there is nobody's loss.
+    /// Index of the replica, from 0; an unknown index has no effect.
     pub replica: usize,
-    /// Whether it first does what it has (SIGTERM), or drops it (SIGKILL).
+    /// Whether it completes its images first (SIGTERM) or drops them (SIGKILL).
     pub graceful: bool,
 }
 
-/// What happens at a moment.
+/// A simulated event.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// The next image comes.
+    /// An image arrives.
     Arrival,
-    /// An image goes to a replica.
+    /// An image is sent to a replica.
     Send(Image),
-    /// A run of a replica is done.
+    /// A run on a replica ends.
     Done {
         replica: usize,
         run: u64,
     },
-    /// The autoscaler looks.
-    Look,
+    /// The autoscaler evaluates.
+    Scale,
     Loss(Loss),
 }
 
-/// An event in the order of moments, and of their making among those of one moment.
-struct At {
+/// A scheduled event, ordered by time and then by creation.
+struct ScheduledEvent {
     time: f64,
     order: u64,
     event: Event,
 }
 
-/// Runs a fleet until its last image is answered.
-pub fn simulate(fleet: &Fleet) -> Outcome {
-    let mut world = World {
-        fleet,
-        coming: ChaCha8Rng::seed_from_u64(fleet.seed),
-        chance: ChaCha8Rng::seed_from_u64(!fleet.seed),
+/// Runs the simulation until the last image is answered.
+pub fn simulate(config: &SimulationConfig) -> Outcome {
+    let mut simulation = Simulation {
+        config,
+        arrival_rng: ChaCha8Rng::seed_from_u64(config.seed),
+        rng: ChaCha8Rng::seed_from_u64(!config.seed),
         events: BinaryHeap::new(),
         orders: 0,
         runs: 0,
         turns: 0,
         arrived: 0,
         now: 0.0,
-        replicas: (0..fleet.scaling.least).map(|_| Replica::new(0.0)).collect(),
-        scaler: Scaler::new(fleet.scaling),
-        tally: Tally::new(),
+        replicas: (0..config.scaling.least).map(|_| Replica::new(0.0)).collect(),
+        scaler: Scaler::new(config.scaling),
+        counters: OutcomeCounters::new(),
     };
-    world.run();
-    let seconds = (world.now.max(fleet.seconds) - fleet.warm_up).max(0.0);
-    world.tally.outcome(seconds, fleet.slots)
+    simulation.run();
+    let seconds = (simulation.now.max(config.seconds) - config.warm_up).max(0.0);
+    simulation.counters.outcome(seconds, config.slots)
 }
 
-struct World<'a> {
-    fleet: &'a Fleet,
-    /// Of arrivals only: a seed brings the same images to every fleet, and to a load test.
-    coming: ChaCha8Rng,
-    chance: ChaCha8Rng,
-    events: BinaryHeap<Reverse<At>>,
+struct Simulation<'a> {
+    config: &'a SimulationConfig,
+    /// For arrivals only: a seed gives the same arrivals in every configuration, and in a load test.
+    arrival_rng: ChaCha8Rng,
+    rng: ChaCha8Rng,
+    events: BinaryHeap<Reverse<ScheduledEvent>>,
     orders: u64,
     runs: u64,
     turns: usize,
@@ -118,129 +117,132 @@ struct World<'a> {
     now: f64,
     replicas: Vec<Replica>,
     scaler: Scaler,
-    tally: Tally,
+    counters: OutcomeCounters,
 }
 
-impl World<'_> {
+impl Simulation<'_> {
     fn run(&mut self) {
         self.arrive(0.0);
-        if self.fleet.arrivals.is_closed() {
+        if self.config.arrivals.is_closed() {
             while self
-                .fleet
+                .config
                 .arrivals
-                .next(self.arrived, 0.0, &mut self.coming)
+                .next(self.arrived, 0.0, &mut self.arrival_rng)
                 .is_some()
             {
                 self.arrive(0.0);
             }
         }
         for &loss in self
-            .fleet
+            .config
             .losses
             .iter()
-            .filter(|loss| loss.time < self.fleet.seconds)
+            .filter(|loss| loss.time < self.config.seconds)
         {
-            self.at(loss.time, Event::Loss(loss));
+            self.schedule(loss.time, Event::Loss(loss));
         }
-        self.look_at(self.fleet.scaling.period);
-        while let Some(Reverse(At { time, event, .. })) = self.events.pop() {
-            self.pass_to(time);
+        self.schedule_scaling(self.config.scaling.period);
+        while let Some(Reverse(ScheduledEvent { time, event, .. })) = self.events.pop() {
+            self.advance_to(time);
             match event {
                 Event::Arrival => {
-                    if !self.fleet.arrivals.is_closed() {
+                    if !self.config.arrivals.is_closed() {
                         self.arrive(self.now);
                     }
                     let image = Image {
-                        came: self.now,
+                        arrived: self.now,
                         tries: 0,
-                        counts: self.now >= self.fleet.warm_up,
+                        counts: self.now >= self.config.warm_up,
                     };
-                    self.tally.sent += u64::from(image.counts);
+                    self.counters.sent += u64::from(image.counts);
                     self.send(image);
                 }
                 Event::Send(image) => self.send(image),
                 Event::Done { replica, run } => self.done(replica, run),
-                Event::Look => self.look(),
+                Event::Scale => self.scale(),
                 Event::Loss(loss) => self.lose(loss),
             }
         }
     }
 
-    fn at(&mut self, time: f64, event: Event) {
+    fn schedule(&mut self, time: f64, event: Event) {
         if time.is_finite() {
             self.orders += 1;
             let order = self.orders;
-            self.events.push(Reverse(At { time, order, event }));
+            self.events.push(Reverse(ScheduledEvent { time, order, event }));
         }
     }
 
-    /// Lets time pass, and counts what it costs.
-    fn pass_to(&mut self, time: f64) {
-        let from = self.now.max(self.fleet.warm_up);
-        let there = self.replicas.iter().filter(|replica| replica.is_there()).count();
-        self.tally.replica_seconds += there as f64 * (time - from).max(0.0);
-        self.tally.most_replicas = self.tally.most_replicas.max(there);
+    /// Advances the time, and adds the replica seconds.
+    fn advance_to(&mut self, time: f64) {
+        let from = self.now.max(self.config.warm_up);
+        let current = self.replicas.iter().filter(|replica| replica.is_alive()).count();
+        self.counters.replica_seconds += current as f64 * (time - from).max(0.0);
+        self.counters.max_replicas = self.counters.max_replicas.max(current);
         self.now = time;
     }
 
-    /// Plans the coming of the next image.
+    /// Schedules the next arrival.
     fn arrive(&mut self, last: f64) {
-        let next = self.fleet.arrivals.next(self.arrived, last, &mut self.coming);
-        if let Some(time) = next.filter(|&time| time < self.fleet.seconds) {
+        let next = self
+            .config
+            .arrivals
+            .next(self.arrived, last, &mut self.arrival_rng);
+        if let Some(time) = next.filter(|&time| time < self.config.seconds) {
             self.arrived += 1;
-            self.at(time, Event::Arrival);
+            self.schedule(time, Event::Arrival);
         }
     }
 
-    /// Sends an image to a replica, which takes it, or refuses it.
+    /// Sends an image to a replica, which accepts or refuses it.
     fn send(&mut self, mut image: Image) {
         let ready: Vec<usize> = (0..self.replicas.len())
-            .filter(|&place| self.replicas[place].is_ready(self.now))
+            .filter(|&index| self.replicas[index].is_ready(self.now))
             .collect();
         image.tries += 1;
         if ready.is_empty() {
             return self.refused(image, true);
         }
-        let load = |place: usize| self.replicas[ready[place]].load();
-        let balancing = self.fleet.balancing;
-        let place = ready[balancing.choose(ready.len(), load, self.turns, &mut self.chance)];
+        let load = |index: usize| self.replicas[ready[index]].load();
+        let balancing = self.config.balancing;
+        let index = ready[balancing.choose(ready.len(), load, self.turns, &mut self.rng)];
         self.turns += 1;
-        let Fleet {
+        let SimulationConfig {
             slots,
             queue,
             deadline,
             way,
             times,
             ..
-        } = self.fleet;
-        let replica = &mut self.replicas[place];
-        let left = image.came + deadline - way - self.now;
+        } = self.config;
+        let replica = &mut self.replicas[index];
+        let left = image.arrived + deadline - way - self.now;
         if replica.load() >= *queue || !replica.in_time(self.now, left, *slots, times) {
             return self.refused(image, false);
         }
         replica.waiting.push_back(image);
-        self.begin(place);
+        self.begin(index);
     }
 
-    fn refused(&mut self, image: Image, nobody: bool) {
-        if image.tries <= self.fleet.retries {
-            self.tally.retried += u64::from(image.counts);
-            return self.at(self.now + self.fleet.back_off, Event::Send(image));
+    fn refused(&mut self, image: Image, no_replica: bool) {
+        if image.tries <= self.config.retries {
+            self.counters.retried += u64::from(image.counts);
+            return self.schedule(self.now + self.config.back_off, Event::Send(image));
         }
-        let count = if nobody {
-            &mut self.tally.nobody
+        let count = if no_replica {
+            &mut self.counters.no_replica
         } else {
-            &mut self.tally.refused
+            &mut self.counters.refused
         };
         *count += u64::from(image.counts);
         self.follow();
     }
 
-    /// Begins what waits at a replica as long as it has free slots.
-    fn begin(&mut self, place: usize) {
+    /// Starts waiting images of a replica while it has free slots.
+    fn begin(&mut self, index: usize) {
         loop {
-            let replica = &mut self.replicas[place];
-            if replica.running.len() >= self.fleet.slots {
+            let replica = &mut self.replicas[index];
+            if replica.running.len() >= self.config.slots {
                 return;
             }
             let Some(image) = replica.waiting.pop_front() else {
@@ -248,58 +250,58 @@ impl World<'_> {
             };
             let is_alone = replica.running.is_empty() && replica.waiting.is_empty();
             let times = if is_alone {
-                &self.fleet.alone
+                &self.config.alone
             } else {
-                &self.fleet.times
+                &self.config.times
             };
-            let seconds = times.draw(&mut self.chance);
+            let seconds = times.draw(&mut self.rng);
             self.runs += 1;
             let id = self.runs;
             replica.running.push(Run {
                 id,
                 image,
                 begun: self.now,
-                untaken: self.now,
+                counted_from: self.now,
             });
-            self.at(
+            self.schedule(
                 self.now + seconds,
                 Event::Done {
-                    replica: place,
+                    replica: index,
                     run: id,
                 },
             );
         }
     }
 
-    fn done(&mut self, place: usize, run: u64) {
-        let replica = &mut self.replicas[place];
-        // It may have been lost meanwhile.
+    fn done(&mut self, index: usize, run: u64) {
+        let replica = &mut self.replicas[index];
+        // The run may have been lost with its replica.
         let Some(at) = replica.running.iter().position(|it| it.id == run) else {
             return;
         };
         let run = replica.running.swap_remove(at);
-        replica.used += self.now - run.untaken;
+        replica.used += self.now - run.counted_from;
         if run.image.counts {
-            let seconds = self.now + self.fleet.way - run.image.came;
-            self.tally.used += self.now - run.begun;
-            self.tally.answered(seconds, seconds <= self.fleet.deadline);
+            let seconds = self.now + self.config.way - run.image.arrived;
+            self.counters.used += self.now - run.begun;
+            self.counters.answered(seconds, seconds <= self.config.deadline);
         }
-        self.begin(place);
+        self.begin(index);
         self.follow();
     }
 
-    /// In a closed loop an answer, or a refusal, is followed by the next image.
+    /// In a closed loop, schedules the next image after an answer or a refusal.
     fn follow(&mut self) {
-        if self.fleet.arrivals.is_closed() && self.now < self.fleet.seconds {
-            // Never at the very same moment, or a fleet without replicas would refuse for ever without time passing.
-            self.at(self.now + self.fleet.way.max(1e-6), Event::Arrival);
+        if self.config.arrivals.is_closed() && self.now < self.config.seconds {
+            // Time must advance, or a simulation without replicas would loop forever.
+            self.schedule(self.now + self.config.way.max(1e-6), Event::Arrival);
         }
     }
 
-    fn look(&mut self) {
-        let (period, slots) = (self.fleet.scaling.period, self.fleet.slots);
+    fn scale(&mut self) {
+        let (period, slots) = (self.config.scaling.period, self.config.slots);
         let ready: Vec<usize> = (0..self.replicas.len())
-            .filter(|&place| self.replicas[place].is_ready(self.now))
+            .filter(|&index| self.replicas[index].is_ready(self.now))
             .collect();
         let now = self.now;
         let used: f64 = self
@@ -308,48 +310,48 @@ impl World<'_> {
             .map(|replica| replica.take_used(now))
             .sum();
         let utilisation = (used / (ready.len().max(1) * slots) as f64 / period).min(1.0);
-        let there = self.replicas.iter().filter(|replica| replica.stays()).count();
-        let wanted = self.scaler.wanted(self.now, there, utilisation);
-        for _ in there..wanted {
+        let current = self.replicas.iter().filter(|replica| replica.stays()).count();
+        let wanted = self.scaler.wanted(self.now, current, utilisation);
+        for _ in current..wanted {
             self.replicas
-                .push(Replica::new(self.now + self.fleet.scaling.start_up));
+                .push(Replica::new(self.now + self.config.scaling.start_up));
         }
-        for _ in wanted..there {
-            // The youngest first, as Kubernetes does.
+        for _ in wanted..current {
+            // Newest first, as Kubernetes does.
             if let Some(replica) = self.replicas.iter_mut().rev().find(|replica| replica.stays()) {
-                replica.leaving = true;
+                replica.draining = true;
             }
         }
-        self.tally.course.push(Step {
+        self.counters.timeline.push(Step {
             time: self.now,
             replicas: wanted,
             utilisation,
             waiting: self.replicas.iter().map(|replica| replica.waiting.len()).sum(),
         });
-        self.look_at(self.now + period);
+        self.schedule_scaling(self.now + period);
     }
 
-    /// As long as images come: then the last are waited for, and nothing else.
-    fn look_at(&mut self, time: f64) {
-        if time < self.fleet.seconds {
-            self.at(time, Event::Look);
+    /// Schedules an evaluation of the autoscaler, until the arrivals end.
+    fn schedule_scaling(&mut self, time: f64) {
+        if time < self.config.seconds {
+            self.schedule(time, Event::Scale);
         }
     }
 
     fn lose(&mut self, loss: Loss) {
-        let start_up = self.fleet.scaling.start_up;
+        let start_up = self.config.scaling.start_up;
         let Some(replica) = self.replicas.get_mut(loss.replica).filter(|it| it.stays()) else {
             return;
         };
-        replica.leaving = true;
+        replica.draining = true;
         if !loss.graceful {
             let dropped: VecDeque<Image> = replica.drop_all();
             for image in dropped {
-                if image.tries <= self.fleet.retries {
-                    self.tally.retried += u64::from(image.counts);
-                    self.at(self.now, Event::Send(image));
+                if image.tries <= self.config.retries {
+                    self.counters.retried += u64::from(image.counts);
+                    self.schedule(self.now, Event::Send(image));
                 } else {
-                    self.tally.lost += u64::from(image.counts);
+                    self.counters.lost += u64::from(image.counts);
                     self.follow();
                 }
             }
@@ -358,24 +360,24 @@ impl World<'_> {
     }
 }
 
-impl Ord for At {
-    fn cmp(&self, other: &At) -> std::cmp::Ordering {
+impl Ord for ScheduledEvent {
+    fn cmp(&self, other: &ScheduledEvent) -> std::cmp::Ordering {
         self.time
             .total_cmp(&other.time)
             .then(self.order.cmp(&other.order))
     }
 }
 
-impl PartialOrd for At {
-    fn partial_cmp(&self, other: &At) -> Option<std::cmp::Ordering> {
+impl PartialOrd for ScheduledEvent {
+    fn partial_cmp(&self, other: &ScheduledEvent) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for At {
-    fn eq(&self, other: &At) -> bool {
+impl PartialEq for ScheduledEvent {
+    fn eq(&self, other: &ScheduledEvent) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for At {}
+impl Eq for ScheduledEvent {}

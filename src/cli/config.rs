@@ -1,4 +1,4 @@
-//! `sagate config`: what is set and where each value came from, whether a file is right, and the documents of the settings.
+//! `sagate config`: prints settings and their sources, and checks settings files.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show every setting, its value and where that came from
+    /// Show every setting, its value and its source
     Print,
     /// Check a settings file: its keys, their types and ranges
     Check {

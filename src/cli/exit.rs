@@ -1,24 +1,24 @@
-//! How a command ended: one table of exit codes, and errors told as one readable chain.
+//! Exit codes, and printing of errors with their causes.
 
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
 
-/// How a command ended. The discriminant is the exit code.
+/// Result of a command. The discriminant is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done; every image was accepted.
+    /// Success; every image was accepted.
     Ok = 0,
-    /// Nothing came out: the message says why.
+    /// No result; the message has the cause.
     Error = 1,
     /// The command line or the settings are wrong.
     Usage = 2,
-    /// Done; at least one image was rejected.
+    /// Success; at least one image was rejected.
     Rejected = 3,
-    /// Some inputs failed; the others came out. Says more than `Rejected`, and wins over it.
+    /// Some inputs failed; the others succeeded. Takes precedence over `Rejected`.
     SomeFailed = 4,
-    /// Whoever read stdout went away before the end.
+    /// stdout was closed before the end.
     BrokenPipe = 141,
 }
 
@@ -41,20 +41,19 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Ends the process without running what is registered for its end: libtorch's own would pull its state from under a thread that
-    /// is still at work.
+    /// Exits without running exit handlers: libtorch's would destroy state that a running thread uses.
     pub fn at_once(self) -> ! {
-        // SAFETY: _exit takes any number and returns to nobody; what is printed was flushed line by line.
+        // SAFETY: _exit takes any number and does not return; output was flushed line by line.
         unsafe { libc::_exit(self as i32) }
     }
 }
 
-/// A command line that parses but makes no sense; ends with [`Exit::Usage`].
+/// An invalid combination of arguments; exits with [`Exit::Usage`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
-/// Tells an error on stderr, causes after their effects in one line, and says which exit code it has.
+/// Prints an error and its causes on stderr in one line, and returns its exit code.
 pub(super) fn explain(error: &anyhow::Error) -> Exit {
     let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause
@@ -75,21 +74,21 @@ pub(super) fn explain(error: &anyhow::Error) -> Exit {
     }
 }
 
-/// One line of an error and its causes; a cause that its effect has already told is not told again.
+/// One line of an error and its causes, without repetitions.
 pub fn chain(error: &anyhow::Error) -> String {
-    let mut told = String::new();
+    let mut chain = String::new();
     for cause in error.chain() {
         let message = without_trace(&cause.to_string()).to_owned();
-        if told.is_empty() {
-            told = message;
-        } else if !told.contains(&message) {
-            told = format!("{told}: {message}");
+        if chain.is_empty() {
+            chain = message;
+        } else if !chain.contains(&message) {
+            chain = format!("{chain}: {message}");
         }
     }
-    told
+    chain
 }
 
-/// libtorch's messages without the list of C++ calls behind them, which tells a user nothing.
+/// libtorch's message without its C++ stack trace.
 fn without_trace(message: &str) -> &str {
     let trace = ["\nException raised from", "\nframe #"];
     let end = trace.iter().filter_map(|start| message.find(start)).min();

@@ -3,7 +3,7 @@
 use sagate_core::gate::Policy;
 
 use super::UsageError;
-use crate::client::GateAsk;
+use crate::client::GateOptions;
 use crate::config::Settings;
 
 /// What a run asks of the gate.
@@ -37,11 +37,11 @@ impl GateArgs {
     }
 
     /// What a server is asked for: what the flags say, else a coverage that this side's settings name.
-    pub fn asked(&self, settings: &Settings) -> Option<GateAsk> {
+    pub fn asked(&self, settings: &Settings) -> Option<GateOptions> {
         let named = settings.gate.coverage.filter(|_| settings.named("gate.coverage"));
         match (self.coverage, self.threshold) {
-            (None, Some(threshold)) => Some(GateAsk::Threshold(threshold)),
-            (coverage, _) => coverage.or(named).map(GateAsk::Coverage),
+            (None, Some(threshold)) => Some(GateOptions::Threshold(threshold)),
+            (coverage, _) => coverage.or(named).map(GateOptions::Coverage),
         }
     }
 }

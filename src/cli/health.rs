@@ -1,4 +1,4 @@
-//! `sagate health`: whether a server answers, for probes and scripts.
+//! `sagate health`: health check of a server, for probes and scripts.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::server::{ServerArgs, seconds};
 use super::{Exit, out};
-use crate::client::{Access, BlockingClient, Serving};
+use crate::client::{Access, BlockingClient, HealthStatus};
 use crate::config::Settings;
 
 /// Arguments of `sagate health`.
@@ -18,10 +18,10 @@ Try it:  sagate health --service t1-brain@1")]
 pub struct Args {
     #[command(flatten)]
     pub(super) server: ServerArgs,
-    /// What to ask about: a model as NAME@VERSION, or sagate.v1.QualityControl [default: the server as a whole]
+    /// What to check: a model as NAME@VERSION, or sagate.v1.QualityControl [default: the server]
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
-    /// How long to wait for the answer
+    /// Timeout
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
 }
@@ -35,13 +35,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let serving = BlockingClient::health(&args.server.server, &access, &args.service, args.timeout)?;
     if settings.json() {
         out::json(&json!({
-            "server": args.server.server.to_string(), "service": args.service, "status": serving.word(),
+            "server": args.server.server.to_string(), "service": args.service, "status": serving.name(),
         }))?;
     } else {
-        out::line(serving.word())?;
+        out::line(serving.name())?;
     }
     Ok(match serving {
-        Serving::Serving => Exit::Ok,
+        HealthStatus::Serving => Exit::Ok,
         _ => Exit::Error,
     })
 }

@@ -1,4 +1,4 @@
-//! The model that a command works with.
+//! Loading of a command's model.
 
 use anyhow::Context;
 use sagate_core::executor::ModelExecutor;
@@ -7,13 +7,13 @@ use sagate_core::model::{Located, Model, Repository};
 use crate::config::Settings;
 use crate::device;
 
-/// What is right where the model of the settings is not there.
+/// The remedy for a missing model.
 pub const MUST_BE_THERE: &str = "models.default (--model) must name a model of the folder";
 
 /// Finds and checks the model of the settings.
 ///
 /// # Errors
-/// A model that is not there, or is not whole.
+/// A missing or incomplete model.
 pub fn model(settings: &Settings) -> anyhow::Result<Model> {
     let repository = Repository::open(&settings.models.dir)?;
     Ok(find(&repository, settings)?.open()?)
@@ -22,7 +22,7 @@ pub fn model(settings: &Settings) -> anyhow::Result<Model> {
 /// Finds the model of the settings in a repository.
 ///
 /// # Errors
-/// A model that is not there.
+/// A missing model.
 pub fn find(repository: &Repository, settings: &Settings) -> anyhow::Result<Located> {
     repository
         .resolve(&settings.models.default)
@@ -32,7 +32,7 @@ pub fn find(repository: &Repository, settings: &Settings) -> anyhow::Result<Loca
 /// Loads the model of the settings onto their device.
 ///
 /// # Errors
-/// As [`model`], or a device that is not there.
+/// As [`model`], or a missing device.
 pub fn pass(settings: &Settings) -> anyhow::Result<ModelExecutor> {
     let model = model(settings)?;
     let placement = device::placement(&settings.device)?;
@@ -44,7 +44,7 @@ pub fn pass(settings: &Settings) -> anyhow::Result<ModelExecutor> {
     Ok(pass)
 }
 
-/// Says that every image will be rejected, and what would change that.
+/// Warns that every image will be rejected, with the remedy.
 pub fn warn_of_no_calibration(reference: &str) {
     tracing::warn!(
         "model {reference} has no calibration (calibration.json): make one with `sagate calibrate`"

@@ -1,4 +1,4 @@
-//! `sagate log-level`: which level a running server logs, and another one.
+//! `sagate log-level`: prints or changes the log level of a running server.
 
 use anyhow::Context;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::{Exit, out};
 use crate::client::{ServerUrl, log_level};
 use crate::config::{LogLevel, Settings};
 
-/// Where `sagate serve` answers its admin port unless it is told otherwise.
+/// Default admin address of `sagate serve`.
 const DEFAULT_ADMIN: &str = "http://127.0.0.1:9464";
 
 /// Arguments of `sagate log-level`.
@@ -19,7 +19,7 @@ the setting log.level is that of the next start.
 
 Try it:  sagate log-level debug --token-file admin.token")]
 pub struct Args {
-    /// The least severe level to log from now on [default: only say which it is]
+    /// The new log level [default: print the current one]
     #[arg(value_name = "LEVEL")]
     level: Option<LogLevel>,
     /// The server's admin address, http://HOST:PORT or https://HOST:PORT
@@ -32,7 +32,7 @@ pub struct Args {
 /// Runs `sagate log-level`.
 ///
 /// # Errors
-/// What the server refuses, or a server that does not answer.
+/// A refusal, or a server that does not answer.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! `sagate man`: the man pages, one a command.
+//! `sagate man`: the man pages, one per command.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The command line: one file a command, each with its `Args` and a `run` that says how it went as an [`Exit`].
+//! The command line: one file per command, each with its `Args` and a `run` that returns an [`Exit`].
 
 mod backend;
 pub mod bench;
@@ -55,7 +55,7 @@ pub use exit::{Exit, UsageError};
 #[cfg(not(feature = "lab"))]
 use no_lab::{calibrate, data, evaluate, study, train};
 
-/// The command line as a whole.
+/// The command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "sagate",
@@ -73,17 +73,17 @@ pub struct Cli {
     command: Command,
 }
 
-/// Flags that every command takes. Each overrides the settings file and the environment.
+/// Flags of every command. Each overrides the settings file and the environment.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
     /// Folder of models [default: models]
     #[arg(long, global = true, value_name = "DIR")]
     models: Option<String>,
-    /// Model to use, its highest version unless one is named [default: t1-brain]
+    /// Model, by default its highest version [default: t1-brain]
     #[arg(long, global = true, value_name = "NAME[@VERSION]")]
     model: Option<String>,
-    /// Settings file [default: sagate.toml, where there is one]
+    /// Settings file [default: sagate.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON for programs instead of tables for people
@@ -182,7 +182,7 @@ impl Command {
         }
     }
 
-    /// The command's own flags that stand for settings.
+    /// The command's own flags that override settings.
     fn flags(&self) -> Vec<(&'static str, String)> {
         let flags = match self {
             Command::Serve(args) => vec![
@@ -204,7 +204,7 @@ impl Command {
         given.collect()
     }
 
-    /// Whether the command works without settings, and so also where those are broken.
+    /// Whether the command works without settings, so also with invalid ones.
     fn needs_no_settings(&self) -> bool {
         match self {
             Command::Completions(_) | Command::Man(_) => true,
@@ -214,7 +214,7 @@ impl Command {
     }
 }
 
-/// The name that a value has as a flag.
+/// The flag name of a value.
 fn name<T: ValueEnum>(value: T) -> String {
     value
         .to_possible_value()
@@ -248,12 +248,12 @@ impl Global {
     }
 }
 
-/// Runs the command line of this process and says with which code it ends.
+/// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {
-            // Help goes to stdout and is no error; a reader that went away is none either.
+            // Help goes to stdout and is no error; neither is a closed pipe.
             let _ = message.print();
             return if message.use_stderr() {
                 Exit::Usage.into()
@@ -284,7 +284,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     cli.command.run(&settings)
 }
 
-/// The command line as clap knows it, for completions and man pages.
+/// The clap command, for completions and man pages.
 fn definition() -> clap::Command {
     Cli::command()
 }

@@ -1,4 +1,4 @@
-//! `sagate model`: which models there are, what one says of itself, and whether it is whole.
+//! `sagate model`: lists, shows and verifies models.
 
 use clap::Subcommand;
 use sagate_core::gate::Calibration;
@@ -19,16 +19,16 @@ pub struct Args {
 enum Action {
     /// List every model in the folder of models
     List,
-    /// Show what a model is, takes and was made from
+    /// Show a model's description, inputs, outputs and provenance
     Show {
         /// The model [default: the one of --model]
         #[arg(value_name = "NAME[@VERSION]")]
         reference: Option<String>,
     },
-    /// Give the model of --model an image by which it proves itself before a server lets it answer
+    /// Add a golden image to the model of --model, for the self-test at load
     Golden(golden::Args),
-    /// Check sums, manifest, weights and calibration, and list everything that is wrong; exit code 1 where a model
-    /// cannot be used
+    /// Check checksums, manifest, weights and calibration, and list all errors; exit code 1 if a model cannot be
+    /// used
     Verify {
         /// The models [default: all of them]
         #[arg(value_name = "NAME[@VERSION]")]
@@ -39,7 +39,7 @@ enum Action {
 /// Runs `sagate model`.
 ///
 /// # Errors
-/// A model or the folder of models that is not there or cannot be read.
+/// A model or model repository that is missing or unreadable.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
     match args.action {

@@ -3,14 +3,14 @@
 use super::{Exit, UsageError};
 use crate::config::Settings;
 
-/// Whatever stands behind the command.
+/// All arguments of the command.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     given: Vec<String>,
 }
 
-/// Says that a command, or a flag of one, needs the lab.
+/// The error of a command or flag that needs the lab.
 pub fn needs_lab(what: &str) -> UsageError {
     UsageError(format!(
         "{what} needs the lab, and this program was built without it: use one that was built with cargo's feature `lab`, as \

@@ -1,5 +1,4 @@
-//! What a command prints: results to stdout, messages to stderr. A reader that goes away is an error like any other and
-//! never a panic, so commands print through here and not with `println!`.
+//! Output of commands: results to stdout, messages to stderr. Unlike `println!`, a closed pipe is an error and not a panic.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,7 +12,7 @@ use serde::Serialize;
 /// Prints text and a line's end to stdout.
 ///
 /// # Errors
-/// What writing gave; a closed pipe ends the command quietly with [`super::Exit::BrokenPipe`].
+/// A write error; a closed pipe ends the command quietly with [`super::Exit::BrokenPipe`].
 pub fn line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout
@@ -26,13 +25,13 @@ pub fn line(text: &str) -> io::Result<()> {
 /// Prints a value as indented JSON to stdout. Numbers that are not finite become `null`.
 ///
 /// # Errors
-/// A value that JSON cannot hold, or what writing gave.
+/// A value that JSON cannot represent, or a write error.
 pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value).context("the result does not fit into JSON")?;
     Ok(line(&text)?)
 }
 
-/// A table for people with these headings, to be filled with `add_row` and printed with [`print()`].
+/// A text table with these headings, to be filled with `add_row` and printed with [`print()`].
 pub fn table(headings: &[&str]) -> Table {
     let rule = LineStyle::none().fill('─').junction('─');
     let mut table = Table::new();
@@ -50,10 +49,10 @@ pub fn print(table: &Table) -> io::Result<()> {
     line(&table.trim_fmt())
 }
 
-/// Makes a folder for results, and those above it.
+/// Creates a folder for results, with its parents.
 ///
 /// # Errors
-/// A file that stands in its place, or what the system said.
+/// An existing file of that name, or a system error.
 pub fn folder(path: &Path) -> anyhow::Result<()> {
     if path.exists() && !path.is_dir() {
         bail!(
@@ -64,13 +63,13 @@ pub fn folder(path: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(path).with_context(|| format!("--out {}: cannot make the folder", path.display()))
 }
 
-/// Tells something on stderr that is no result: a file that failed among good ones, what to do next.
+/// Prints a message on stderr that is no result, such as a failed file.
 pub fn error(text: &str) {
-    // Where stderr is gone as well there is nobody left to tell.
+    // An error of stderr cannot be reported.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// A progress bar on stderr for long work of `steps` steps; hidden where stderr is no terminal. Finish it with
+/// A progress bar on stderr for long work of `steps` steps; hidden if stderr is no terminal. Finish it with
 /// `finish_and_clear`.
 pub fn progress(steps: u64, doing: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta} left")

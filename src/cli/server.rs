@@ -1,4 +1,4 @@
-//! The flags that name a server, and say how long it is waited for.
+//! Flags of the server and its timeouts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use crate::client::{DEFAULT_SERVER, ServerUrl};
 use crate::engine::Priority;
 
-/// A server that does the work in place of this machine.
+/// A server as the backend.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Server")]
 pub struct WorkAt {
-    /// Let the server at URL do the work, with its models and its gate's settings [default: this machine does]
+    /// Use the server at URL, with its models and gate settings [default: run locally]
     #[arg(long, value_name = "URL")]
     pub server: Option<ServerUrl>,
-    /// Of the images that wait at --server, which goes first; a lower one waits for a higher one, though not for ever
+    /// Scheduling priority at --server
     #[arg(long, value_name = "CLASS", requires = "server", default_value = "routine")]
     pub priority: Priority,
     #[command(flatten)]
     pub access: AccessArgs,
 }
 
-/// The server that a command asks about itself.
+/// The server that a command queries.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServerArgs {
     /// The server, http://HOST:PORT or https://HOST:PORT
@@ -30,26 +30,26 @@ pub struct ServerArgs {
     pub access: AccessArgs,
 }
 
-/// Whom to believe, and what to show; each stands for a setting of the section `client`.
+/// TLS and credentials; each flag overrides a setting of the section `client`.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Server")]
 pub struct AccessArgs {
-    /// Believe a server of an https:// URL by these authorities, PEM [default: those of the system]
+    /// PEM file of certificate authorities for https:// servers [default: those of the system]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Show this certificate to the server, PEM [default: none]
+    /// PEM file of the client certificate [default: none]
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// Private key of --cert, PEM
+    /// PEM file of the private key of --cert
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Send the token that this file holds [default: none]
+    /// File with the access token [default: none]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
 impl AccessArgs {
-    /// The settings that these flags stand for.
+    /// The settings of these flags.
     pub fn flags(&self) -> Vec<(&'static str, Option<String>)> {
         let flags = [
             ("client.ca", &self.ca),
@@ -62,10 +62,10 @@ impl AccessArgs {
     }
 }
 
-/// A span of time as flags give it, in seconds.
+/// Parses a duration in seconds.
 ///
 /// # Errors
-/// What is no number from 0.05 to 3600.
+/// Not a number from 0.05 to 3600.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text
         .parse()

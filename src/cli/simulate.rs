@@ -1,4 +1,4 @@
-//! `sagate simulate`: how many replicas a load takes, before they are paid for.
+//! `sagate simulate`: capacity planning by simulation.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,111 +8,113 @@ use clap::{ArgGroup, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, UsageError, out};
-use crate::capacity::{Arrivals, Balancing, Fleet, Loss, Outcome, Scaling, ServiceTimes, simulate};
+use crate::capacity::{
+    Arrivals, Balancing, Loss, Outcome, Scaling, ServiceTimes, SimulationConfig, simulate,
+};
 use crate::config::Settings;
 
 /// Arguments of `sagate simulate`.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("arrivals").args(["rate", "trace", "in_flight"]).required(true))]
 #[command(after_help = "\
-Service times are a number of seconds, or what a real replica took: `sagate loadtest --in-flight SLOTS --out DIR` against one replica
-writes DIR/report.json. With several slots, --alone is the same with --in-flight 1. What a report has beside the service is --way.
-Images come at random (--rate), with the day (--rate and --swing), as they did (--trace: one time in seconds a line), or one after the other
-from so many senders (--in-flight).
+Service times are a number of seconds, or measured: `sagate loadtest --in-flight SLOTS --out DIR` against one replica
+writes DIR/report.json. With several slots, --alone is the same with --in-flight 1. Network latency in a report is --way. Arrivals are
+Poisson (--rate), Poisson with a daily variation (--rate and --swing), a trace (--trace: one time in seconds per line), or a closed loop of
+so many senders (--in-flight).
 
 Try it:  sagate simulate --rate 12 --service 0.16 --replicas 3
          sagate simulate --rate 40 --swing 0.8 --seconds 86400 --service one/report.json --replicas 2..30 --price 0.9")]
 pub struct Args {
-    /// Images a second, on the average
+    /// Mean images per second
     #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
-    /// How far the rate swings with the hour, from 0 to 1
+    /// Amplitude of the daily variation of the rate, from 0 to 1
     #[arg(long, value_name = "SHARE", requires = "rate")]
     swing: Option<f64>,
     /// A file with the time of each arrival
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Images on their way at all times
+    /// Concurrent images
     #[arg(long, value_name = "N")]
     in_flight: Option<usize>,
-    /// What an image takes while all slots are busy: seconds, or a load test's report.json
+    /// Service time of an image while all slots are busy: seconds, or a load test's report.json
     #[arg(long, value_name = "SECONDS|FILE")]
     service: Times,
-    /// What it takes when its replica has nothing beside [default: the same]
+    /// Service time on an idle replica [default: the same]
     #[arg(long, value_name = "SECONDS|FILE")]
     alone: Option<Times>,
-    /// How many times as fast a replica is as those times say, such as on other machines than were measured
+    /// Speed factor of a replica relative to those times, for other machines than measured
     #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
     speed: f64,
-    /// Images that a replica works on at once
+    /// Concurrent images per replica
     #[arg(long, value_name = "N", default_value_t = 1)]
     slots: usize,
-    /// Most images that wait or run at a replica
+    /// Maximum of waiting and running images per replica
     #[arg(long, value_name = "N", default_value_t = 256)]
     queue: usize,
-    /// Replicas: so many, or from the least to the most as the load asks
+    /// Number of replicas, or minimum and maximum of the autoscaler
     #[arg(long, value_name = "N|LEAST..MOST", default_value = "1")]
     replicas: Replicas,
-    /// Share of its slots' time that the autoscaler wants a replica to be busy
+    /// Target utilisation of the autoscaler
     #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
     target: f64,
-    /// Seconds between two looks of the autoscaler
+    /// Interval of the autoscaler in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     period: f64,
-    /// Seconds until a new replica answers
+    /// Start-up time of a replica in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
     start_up: f64,
-    /// Seconds for which the autoscaler keeps the most that it wanted
+    /// Scale-down stabilisation window of the autoscaler in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
     hold: f64,
-    /// Which replica gets an image
+    /// Load balancing
     #[arg(long, value_name = "HOW", default_value = "least-of-two")]
     balancing: How,
-    /// Seconds after which an answer is worth nothing
+    /// Deadline in seconds
     #[arg(long, value_name = "SECONDS")]
     deadline: Option<f64>,
-    /// Milliseconds that an image is on its way, beside its service; a load test's report has seen them too, and they are taken off
+    /// Network latency in milliseconds; subtracted from the latencies of a load test's report
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     way: f64,
-    /// How often a refused or lost image is sent again
+    /// Retries of a refused or lost image
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: usize,
-    /// Milliseconds before a refused image is sent again
+    /// Retry delay in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 25.0)]
     back_off: f64,
-    /// A replica that is killed: TIME:REPLICA, counted from 0; TIME:REPLICA:gently lets it end what it has
+    /// Kill a replica: TIME:REPLICA, from 0; TIME:REPLICA:gently drains it first
     #[arg(long, value_name = "TIME:REPLICA")]
     lose: Vec<Lost>,
-    /// Seconds in which images come
+    /// Simulated duration in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0)]
     seconds: f64,
-    /// The first of those, which do not count
+    /// Warm-up in seconds, excluded from results
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     warm_up: f64,
-    /// What a replica costs an hour, in any currency
+    /// Price of a replica per hour, in any currency
     #[arg(long, value_name = "AMOUNT")]
     price: Option<f64>,
-    /// Seed of chance
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
 
-/// Which replica gets an image.
+/// Load balancing.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum How {
-    /// Of two that are drawn, the one with fewer images (Envoy's LEAST_REQUEST)
+    /// Least loaded of two random replicas (Envoy's LEAST_REQUEST)
     LeastOfTwo,
-    /// Of three that are drawn, the one with the fewest (Envoy as deploy/envoy has it)
+    /// Least loaded of three random replicas (deploy/envoy)
     LeastOfThree,
-    /// Of all, the one with the fewest images
+    /// Least loaded of all replicas
     Least,
-    /// One after the other
+    /// Round robin
     RoundRobin,
-    /// Any
+    /// Random
     Random,
 }
 
-/// Service times as they are named.
+/// Source of service times.
 #[derive(Debug, Clone)]
 enum Times {
     Seconds(f64),
@@ -128,30 +130,30 @@ struct Replicas {
 #[derive(Debug, Clone, Copy)]
 struct Lost(Loss);
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
     outcome: Outcome,
-    /// What an answered image costs, by `--price`.
+    /// Cost per answered image, by `--price`.
     cost_an_image: Option<f64>,
 }
 
-/// More would be no plan but a mistake, and take hours.
+/// Limit of simulated images; more would take hours.
 const MOST_IMAGES: f64 = 1e8;
 const MOST_REPLICAS: usize = 10_000;
 
 /// Runs `sagate simulate`.
 ///
 /// # Errors
-/// Arguments out of range, a file that cannot be read.
+/// Invalid arguments, or an unreadable file.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit> {
     check(args)?;
-    let fleet = fleet(args)?;
-    let outcome = simulate(&fleet);
+    let simulation_config = simulation_config(args)?;
+    let outcome = simulate(&simulation_config);
     let cost_an_image = args
         .price
-        .map(|price| outcome.replica_seconds_an_image * price / 3600.0);
+        .map(|price| outcome.replica_seconds_per_image * price / 3600.0);
     let report = Report {
         outcome,
         cost_an_image,
@@ -197,7 +199,7 @@ fn check(args: &Args) -> Result<(), UsageError> {
         .map_or(Ok(()), |it| within("in-flight", it as f64, 1.0, 1e6))
 }
 
-fn fleet(args: &Args) -> anyhow::Result<Fleet> {
+fn simulation_config(args: &Args) -> anyhow::Result<SimulationConfig> {
     let way = args.way / 1e3;
     let times = args.service.times("service", way)?.faster(args.speed);
     let alone = match &args.alone {
@@ -223,12 +225,12 @@ fn fleet(args: &Args) -> anyhow::Result<Fleet> {
         least,
         most,
         target: args.target,
-        // Where their number is fixed, nobody looks.
+        // A fixed number needs no autoscaler.
         period: if least == most { f64::INFINITY } else { args.period },
         start_up: args.start_up,
         hold: args.hold,
     };
-    Ok(Fleet {
+    Ok(SimulationConfig {
         arrivals,
         times,
         alone,
@@ -262,7 +264,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
     row("answered", of.answered.to_string());
     row("in time", of.in_time.to_string());
     row("refused", of.refused.to_string());
-    row("no replica ready", of.nobody.to_string());
+    row("no replica ready", of.no_replica.to_string());
     row("lost with a replica", of.lost.to_string());
     row("sent again", of.retried.to_string());
     row("throughput", format!("{:.3} images/s", of.throughput));
@@ -273,12 +275,12 @@ fn print(report: &Report) -> anyhow::Result<()> {
     row("p99.9", milliseconds(of.p999));
     row(
         "replicas",
-        format!("{:.2} on the average, {} at most", of.replicas, of.most_replicas),
+        format!("{:.2} on the average, {} at most", of.replicas, of.max_replicas),
     );
     row("utilisation", format!("{:.3}", of.utilisation));
     row(
         "seconds of a replica an image",
-        format!("{:.4}", of.replica_seconds_an_image),
+        format!("{:.4}", of.replica_seconds_per_image),
     );
     if let Some(cost) = report.cost_an_image {
         row("cost of an image", format!("{cost:.6}"));

@@ -1,4 +1,4 @@
-//! `sagate token`: makes a token for a client.
+//! `sagate token`: creates an access token for a client.
 
 use serde_json::json;
 
@@ -14,10 +14,10 @@ line holds no secret. A server looks at its file every tls.reload_seconds: a lin
 
 Try it:  sagate token viewer-3 --role infer --role interpret")]
 pub struct Args {
-    /// The client's name, as the audit log shows it
+    /// The client's name, for the audit log
     #[arg(value_name = "NAME")]
     name: String,
-    /// What the client may do; may be given several times
+    /// A role of the client; repeatable
     #[arg(long = "role", value_name = "ROLE", required = true)]
     roles: Vec<Role>,
 }
@@ -25,7 +25,7 @@ pub struct Args {
 /// Runs `sagate token`.
 ///
 /// # Errors
-/// A name that cannot stand in the file, or a system without randomness.
+/// A name that is invalid in the file, or no random source.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let roles = args.roles.into_iter().collect();
     let made = tokens::make(&args.name, roles).map_err(UsageError)?;

@@ -1,4 +1,4 @@
-//! `sagate version`: what this is, how it was built and what it runs on.
+//! `sagate version`: version, build and platform.
 
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ struct Version {
 /// Runs `sagate version`.
 ///
 /// # Errors
-/// CUDA is demanded and not there, or stdout cannot be written.
+/// CUDA is required and missing, or stdout cannot be written.
 pub fn run(_args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let device = match device::open(&settings.device)? {
         tch::Device::Cpu => "cpu".to_string(),
@@ -68,7 +68,7 @@ pub fn run(_args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The processor's features that kernels choose by.
+/// CPU features that select kernels.
 pub(super) fn cpu_features() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     let found = [

@@ -1,4 +1,4 @@
-//! What the gate says, as people read it.
+//! Formatting of scores, thresholds and reasons.
 
 use sagate_core::gate::{Decision, EstimatedDice};
 
@@ -12,7 +12,7 @@ pub fn threshold(threshold: Option<f64>) -> String {
     }
 }
 
-/// A score, `-` where it is not finite.
+/// A score, `-` if it is not finite.
 pub fn score(score: f64) -> String {
     if score.is_finite() {
         format!("{score:.3}")
@@ -21,7 +21,7 @@ pub fn score(score: f64) -> String {
     }
 }
 
-/// The Dice that a score promises, `-` where it promises none.
+/// The estimated Dice, `-` if there is none.
 pub fn estimated_dice(dice: Option<EstimatedDice>) -> String {
     dice.map_or_else(
         || "-".into(),

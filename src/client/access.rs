@@ -1,4 +1,4 @@
-//! How a client proves who it is, and which servers it believes.
+//! Credentials of a client, and authorities that it trusts.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use super::url::ServerUrl;
 use crate::config;
 use crate::security::{PemFile, SecurityError, read_text};
 
-/// Most bytes of a file that holds a token.
-const LONGEST_TOKEN: u64 = 64 * 1024;
+/// Maximum size of a token file.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
-/// Authorities, a certificate and a token, all of which may be missing.
+/// Authorities, client certificate and token; each is optional.
 #[derive(Clone, Default)]
 pub struct Access {
     ca: Option<Certificate>,
@@ -27,10 +27,10 @@ pub struct Access {
 /// A file of the section `client` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// It cannot be read, or does not hold what it should.
+    /// It cannot be read, or its content is invalid.
     #[error(transparent)]
     File(#[from] SecurityError),
-    /// What should be a token holds other characters.
+    /// The token file holds invalid characters.
     #[error("client.token_file: {}: it should hold a token in one line, as `sagate token` prints it, and nothing else", path.display())]
     Token {
         /// The file.
@@ -59,7 +59,7 @@ impl Access {
             access = access.with_certificate(&cert.bytes, &key.bytes);
         }
         if named(&settings.token_file) {
-            let token = read_text("client.token_file", &settings.token_file, LONGEST_TOKEN)?;
+            let token = read_text("client.token_file", &settings.token_file, MAX_TOKEN_BYTES)?;
             let text = str::from_utf8(&token).ok().map(str::trim);
             let taken = text.and_then(|token| access.with_token(token));
             access = taken.ok_or_else(|| AccessError::Token {
@@ -69,7 +69,7 @@ impl Access {
         Ok(access)
     }
 
-    /// Believes servers whose certificate one of these PEM authorities gave, and no others.
+    /// Trusts only servers with a certificate of one of these PEM authorities.
     pub fn with_ca(self, pem: &[u8]) -> Access {
         Access {
             ca: Some(Certificate::from_pem(pem)),
@@ -77,7 +77,7 @@ impl Access {
         }
     }
 
-    /// Shows this PEM certificate to a server that asks for one.
+    /// Authenticates with this PEM certificate.
     pub fn with_certificate(self, cert: &[u8], key: &[u8]) -> Access {
         Access {
             identity: Some(Identity::from_pem(cert, key)),
@@ -85,7 +85,7 @@ impl Access {
         }
     }
 
-    /// Sends this token with each request; `None` where it cannot be one.
+    /// Sends this token with each request; `None` if it is invalid.
     pub fn with_token(self, token: &str) -> Option<Access> {
         let plain = !token.is_empty() && token.bytes().all(|it| it.is_ascii_graphic());
         let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse().ok().filter(|_| plain)?;
@@ -96,7 +96,7 @@ impl Access {
         })
     }
 
-    /// Whether a token would be sent that anyone on the way could read.
+    /// Whether a token would be sent unencrypted to another machine.
     pub(super) fn would_leak(&self, url: &ServerUrl) -> bool {
         self.token.is_some() && !url.encrypted() && !url.local()
     }
@@ -125,7 +125,7 @@ impl Access {
     }
 }
 
-/// What it holds is nobody's business.
+/// Hides the secrets.
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access")
@@ -136,7 +136,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// Puts the token into each request.
+/// Adds the token to each request.
 #[derive(Debug, Clone)]
 pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
 

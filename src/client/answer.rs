@@ -1,4 +1,4 @@
-//! What is asked of a server, and what it says.
+//! Options of requests, and answers of a server.
 
 use ndarray::Array2;
 use protoseg::Fault;
@@ -11,27 +11,27 @@ use serde::Serialize;
 
 use crate::engine::Priority;
 
-/// What a request asks for, beside its image.
+/// Options of a segmentation request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentOptions {
     /// The model.
     pub model: ModelId,
-    /// What is asked of the gate; `None`: what the server's settings say.
-    pub gate: Option<GateAsk>,
-    /// How urgent it is.
+    /// Options of the gate; `None`: the server's settings.
+    pub gate: Option<GateOptions>,
+    /// Priority.
     pub priority: Priority,
 }
 
-/// What a request asks of the gate.
+/// Options of the gate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum GateAsk {
-    /// Share of images like the calibration's that shall pass.
+pub enum GateOptions {
+    /// Share of images like the calibration's to accept.
     Coverage(f64),
-    /// Least mu that passes.
+    /// Minimum mu to accept.
     Threshold(f64),
 }
 
-/// What an interpretation shows.
+/// Content of an interpretation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterpretOptions {
     /// Layers whose SAMs are shown, 1 to 18, ascending.
@@ -40,20 +40,20 @@ pub struct InterpretOptions {
     pub units_of: usize,
     /// Object class whose units are shown, from 1.
     pub class: usize,
-    /// How many units' SAMs are shown, spread from the best to the worst; at most as many as there are.
+    /// Number of units' SAMs, spread from the best to the worst; clamped to the number of units.
     pub units: usize,
 }
 
 /// A model that a server serves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServedModel {
-    /// Which it is.
+    /// Name and version.
     pub id: ModelId,
     /// The content hash of its folder.
     pub hash: String,
-    /// Plane in which volumes are cut, where the model cares.
+    /// Slice plane of volumes, if the model requires one.
     pub plane: Option<Plane>,
-    /// How many channels its images have.
+    /// Number of input channels.
     pub channels: usize,
     /// Its object classes, in the order of their labels.
     pub classes: Vec<Class>,
@@ -63,26 +63,26 @@ pub struct ServedModel {
     pub calibrated: bool,
 }
 
-/// What a model and its gate say of one image.
+/// Segmentation and gate decision of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// `[height, width]`: 0 background, k object class k.
     pub labels: Array2<u8>,
-    /// What the gate says.
+    /// Decision of the gate.
     pub decision: Decision,
-    /// Share of the image's pixels that are object.
+    /// Share of object pixels.
     pub object_fraction: f64,
-    /// How sure the probabilities are of the labels; NaN where mu is not finite.
+    /// Confidence of the probabilities in the labels; NaN where mu is not finite.
     pub confidence: Confidence,
-    /// The rehearsed score, where the model has one.
+    /// The quality score, if the model has one.
     pub score: Option<Score>,
     /// Why there is no score.
     pub fault: Option<Fault>,
 }
 
-/// What one layer sees.
+/// Interpretation of one layer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerSeen {
+pub struct LayerResult {
     /// The layer.
     pub layer: &'static Layer,
     /// Its SA score.
@@ -94,91 +94,91 @@ pub struct LayerSeen {
 /// One part of an interpretation, as it arrives.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// What the model and the gate say; the first part.
+    /// Segmentation and decision; the first part.
     Answer(Answer),
-    /// What one layer sees.
-    Layer(LayerSeen),
-    /// What the units of one layer see.
+    /// Interpretation of one layer.
+    Layer(LayerResult),
+    /// The units of one layer.
     Units(UnitView),
-    /// The last part: nothing is missing.
+    /// Last part: the interpretation is complete.
     End,
 }
 
-/// How a server is doing.
+/// Status of a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ServerStatus {
     /// Its version.
     pub version: String,
     /// Seconds since it started.
     pub uptime_seconds: f64,
-    /// Seconds that the models' window values look back.
+    /// Length of the statistics window in seconds.
     pub window_seconds: f64,
     /// Whether it is shutting down.
     pub draining: bool,
-    /// Requests that are being worked on.
+    /// Requests in flight.
     pub in_flight: u64,
     /// Every model, by name and version.
     pub models: Vec<ModelStatus>,
 }
 
-/// How one model is doing: totals since the start, and values of the last `window_seconds`.
+/// Status of one model: totals since the start, and statistics of the last `window_seconds`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelStatus {
     /// `NAME@VERSION`.
     pub model: String,
-    /// Whether it answers now.
+    /// Whether it is ready.
     pub ready: bool,
-    /// Images that were accepted since the start.
+    /// Accepted images since the start.
     pub accepted: u64,
-    /// Images that were rejected since the start.
+    /// Rejected images since the start.
     pub rejected: u64,
-    /// Images that got no decision since the start.
+    /// Images without a decision since the start.
     pub failed: u64,
-    /// Images that wait for it.
+    /// Waiting and running images.
     pub queue_entries: u64,
-    /// Bytes that waiting and running images take.
+    /// Bytes of waiting and running images.
     pub queue_bytes: u64,
-    /// Decisions a second within the window.
+    /// Decisions per second within the window.
     pub images_per_second: f64,
-    /// Megapixels a second within the window.
+    /// Megapixels per second within the window.
     pub megapixels_per_second: f64,
     /// Decisions within the window.
     pub images: u64,
     /// Mean mu within the window.
     pub mean_mu: Option<f64>,
-    /// Share of the window's decisions that are ACCEPT.
+    /// Share of accepted images within the window.
     pub accepted_share: Option<f64>,
-    /// Mean coverage that the window's requests asked for.
+    /// Mean requested coverage within the window.
     pub coverage: Option<f64>,
-    /// How often mu fell into each twentieth of [0, 1] within the window.
+    /// Histogram of mu in bins of 0.05 within the window.
     pub mu_histogram: Vec<u64>,
-    /// Seconds of the window's median request.
+    /// Median latency in seconds within the window.
     pub p50_seconds: Option<f64>,
-    /// Seconds that 99 % of the window's requests stayed below.
+    /// 99th percentile of the latency in seconds within the window.
     pub p99_seconds: Option<f64>,
 }
 
-/// What `grpc.health.v1` says of a service.
+/// Status of a service in `grpc.health.v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serving {
-    /// It answers.
+pub enum HealthStatus {
+    /// Ready.
     Serving,
-    /// It does not.
+    /// Not ready.
     NotServing,
-    /// The server knows no such service.
+    /// Unknown service.
     ServiceUnknown,
-    /// The server does not say.
+    /// Status not stated.
     Unknown,
 }
 
-impl Serving {
-    /// As the protocol writes it: `SERVING`.
-    pub fn word(self) -> &'static str {
+impl HealthStatus {
+    /// Name in the protocol, like `SERVING`.
+    pub fn name(self) -> &'static str {
         match self {
-            Serving::Serving => "SERVING",
-            Serving::NotServing => "NOT_SERVING",
-            Serving::ServiceUnknown => "SERVICE_UNKNOWN",
-            Serving::Unknown => "UNKNOWN",
+            HealthStatus::Serving => "SERVING",
+            HealthStatus::NotServing => "NOT_SERVING",
+            HealthStatus::ServiceUnknown => "SERVICE_UNKNOWN",
+            HealthStatus::Unknown => "UNKNOWN",
         }
     }
 }

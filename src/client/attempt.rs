@@ -1,4 +1,4 @@
-//! A request that is sent once, whatever comes of it: what a load test counts.
+//! Requests that are sent once without retries, for load tests.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ use super::error::ClientError;
 use crate::proto::v1;
 use crate::proto::v1::interpret_response::Part;
 
-/// A request that is made once and sent often; copies share the image.
+/// A reusable request; clones share the image.
 #[derive(Debug, Clone)]
-pub struct Prepared(Call);
+pub struct PreparedRequest(Call);
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -26,37 +26,44 @@ enum Call {
     Interpret(v1::InterpretRequest),
 }
 
-/// What came of sending a request once.
+/// Result of one attempt.
 #[derive(Debug)]
-pub struct Attempted {
-    /// What the server said, or why it said nothing.
-    pub outcome: Result<Judged, ClientError>,
-    /// Bytes of the messages that came back.
+pub struct AttemptResult {
+    /// The answer or the error.
+    pub outcome: Result<GatedSegmentation, ClientError>,
+    /// Bytes of the received messages.
     pub received: u64,
 }
 
-/// An answer as a load test looks at it.
+/// An answer, reduced for a load test.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// What the gate says.
+pub struct GatedSegmentation {
+    /// Decision of the gate.
     pub decision: Decision,
-    /// The same for answers with the same decision, mu and mask; the same image has it every time, as nothing is decided by a batch's
-    /// company.
-    pub print: u64,
+    /// Digest of decision, mu and mask. It is the same for every answer to an image, since results do not depend on the batch.
+    pub digest: u64,
 }
 
-impl Prepared {
+impl PreparedRequest {
     /// A segmentation.
-    pub fn segment(image: &Image, ask: &SegmentOptions) -> Prepared {
-        Prepared(Call::Segment(convert::segment_request(image, ask)))
+    pub fn segment(image: &Image, options: &SegmentOptions) -> PreparedRequest {
+        PreparedRequest(Call::Segment(convert::segment_request(image, options)))
     }
 
-    /// An interpretation. Its time is that until its last part.
-    pub fn interpret(image: &Image, ask: &SegmentOptions, look: &InterpretOptions) -> Prepared {
-        Prepared(Call::Interpret(convert::interpret_request(image, ask, look)))
+    /// An interpretation, which ends with its last part.
+    pub fn interpret(
+        image: &Image,
+        options: &SegmentOptions,
+        interpretation: &InterpretOptions,
+    ) -> PreparedRequest {
+        PreparedRequest(Call::Interpret(convert::interpret_request(
+            image,
+            options,
+            interpretation,
+        )))
     }
 
-    /// Bytes of its message.
+    /// Size of the message in bytes.
     pub fn bytes(&self) -> u64 {
         let length = match &self.0 {
             Call::Segment(request) => request.encoded_len(),
@@ -67,51 +74,51 @@ impl Prepared {
 }
 
 impl Client {
-    /// Sends a request once. The server is told that the answer is worth nothing after `deadline`, and is not waited for any longer.
-    pub async fn attempt(&self, request: &Prepared, deadline: Option<Duration>) -> Attempted {
+    /// Sends a request once, with `deadline` as the gRPC deadline and as the local timeout.
+    pub async fn attempt(&self, request: &PreparedRequest, deadline: Option<Duration>) -> AttemptResult {
         let mut received = 0;
-        let asked = self.ask(request, deadline, &mut received);
+        let exchange = self.exchange(request, deadline, &mut received);
         let outcome = match deadline {
-            None => asked.await,
-            Some(after) => timeout(after, asked).await.unwrap_or_else(|_| {
+            None => exchange.await,
+            Some(after) => timeout(after, exchange).await.unwrap_or_else(|_| {
                 Err(ClientError::Silent {
                     url: self.url().clone(),
                     after,
                 })
             }),
         };
-        Attempted { outcome, received }
+        AttemptResult { outcome, received }
     }
 
-    async fn ask(
+    async fn exchange(
         &self,
-        request: &Prepared,
+        request: &PreparedRequest,
         deadline: Option<Duration>,
         received: &mut u64,
-    ) -> Result<Judged, ClientError> {
+    ) -> Result<GatedSegmentation, ClientError> {
         let begun = Instant::now();
         let failed = |status: Status| match deadline {
-            // tonic's clock was faster than ours, here or at the server, which says then that the call was cancelled.
+            // tonic may time out slightly before this client, here or at the server, which then reports CANCELLED.
             Some(after)
-                if ran_out(&status) || status.code() == Code::Cancelled && begun.elapsed() >= after =>
+                if timed_out(&status) || status.code() == Code::Cancelled && begun.elapsed() >= after =>
             {
                 ClientError::Silent {
                     url: self.url().clone(),
                     after,
                 }
             }
-            _ => ClientError::of(&status, self.url()),
+            _ => ClientError::from_status(&status, self.url()),
         };
         match &request.0 {
             Call::Segment(request) => {
-                let asked = timed(request.clone(), deadline);
-                let answer = self.stub().segment(asked).await.map_err(failed)?.into_inner();
+                let message = with_timeout(request.clone(), deadline);
+                let answer = self.stub().segment(message).await.map_err(failed)?.into_inner();
                 *received = answer.encoded_len() as u64;
-                judged(answer.segmentation)
+                gated_segmentation(answer.segmentation)
             }
             Call::Interpret(request) => {
-                let asked = timed(request.clone(), deadline);
-                let mut parts = self.stub().interpret(asked).await.map_err(failed)?.into_inner();
+                let message = with_timeout(request.clone(), deadline);
+                let mut parts = self.stub().interpret(message).await.map_err(failed)?.into_inner();
                 let mut segmentation = None;
                 let mut ended = false;
                 while let Some(message) = parts.message().await.map_err(failed)? {
@@ -123,7 +130,7 @@ impl Client {
                     }
                 }
                 if ended {
-                    judged(segmentation)
+                    gated_segmentation(segmentation)
                 } else {
                     Err(ClientError::Answer {
                         field: "part",
@@ -135,7 +142,7 @@ impl Client {
     }
 }
 
-fn timed<T>(message: T, deadline: Option<Duration>) -> Request<T> {
+fn with_timeout<T>(message: T, deadline: Option<Duration>) -> Request<T> {
     let mut request = Request::new(message);
     if let Some(deadline) = deadline {
         request.set_timeout(deadline);
@@ -143,12 +150,12 @@ fn timed<T>(message: T, deadline: Option<Duration>) -> Request<T> {
     request
 }
 
-fn ran_out(status: &Status) -> bool {
+fn timed_out(status: &Status) -> bool {
     let source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
     std::iter::successors(source, |&it| it.source()).any(|it| it.is::<TimeoutExpired>())
 }
 
-fn judged(segmentation: Option<v1::Segmentation>) -> Result<Judged, ClientError> {
+fn gated_segmentation(segmentation: Option<v1::Segmentation>) -> Result<GatedSegmentation, ClientError> {
     let segmentation = convert::present("segmentation", segmentation)?;
     let decision = convert::decision(&segmentation)?;
     let mut hasher = DefaultHasher::new();
@@ -157,8 +164,8 @@ fn judged(segmentation: Option<v1::Segmentation>) -> Result<Judged, ClientError>
         .mask
         .iter()
         .for_each(|mask| mask.data.hash(&mut hasher));
-    Ok(Judged {
+    Ok(GatedSegmentation {
         decision,
-        print: hasher.finish(),
+        digest: hasher.finish(),
     })
 }

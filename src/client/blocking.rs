@@ -1,4 +1,4 @@
-//! The client for programs that do not run on tokio.
+//! Blocking client for programs without an async runtime.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,26 +10,28 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::access::Access;
-use super::answer::{Answer, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus, Serving};
-use super::connection::{Client, Parts};
+use super::answer::{
+    Answer, HealthStatus, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus,
+};
+use super::connection::{Client, InterpretationStream};
 use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::url::ServerUrl;
 
-/// One connection, and the thread that images travel on while the caller reads the next.
+/// One connection, with a background thread that sends images while the caller prepares the next.
 #[derive(Debug)]
 pub struct BlockingClient {
     client: Client,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     runtime: Runtime,
 }
 
-/// An image that was sent and whose answer was not yet fetched.
+/// The pending answer to an image.
 #[derive(Debug)]
 pub struct PendingResponse(JoinHandle<(Result<Answer, ClientError>, Duration)>);
 
 impl BlockingClient {
-    /// Connects. At most `at_once` images are on their way at once.
+    /// Connects. At most `at_once` images are in flight.
     ///
     /// # Errors
     /// As [`Client::connect_with`].
@@ -37,7 +39,7 @@ impl BlockingClient {
         let runtime = runtime()?;
         Ok(BlockingClient {
             client: runtime.block_on(Client::connect_with(url, access))?,
-            places: Arc::new(Semaphore::new(at_once)),
+            permits: Arc::new(Semaphore::new(at_once)),
             runtime,
         })
     }
@@ -50,25 +52,25 @@ impl BlockingClient {
         self.runtime.block_on(self.client.model(wanted))
     }
 
-    /// Sends an image, after waiting for a place among those that are on their way.
-    pub fn start(&self, image: &Image, ask: &SegmentOptions) -> PendingResponse {
-        let place = self.runtime.block_on(Arc::clone(&self.places).acquire_owned());
-        let (request, grid) = (convert::segment_request(image, ask), Grid::of(image));
+    /// Sends an image, after waiting for a permit if too many are in flight.
+    pub fn start(&self, image: &Image, options: &SegmentOptions) -> PendingResponse {
+        let permit = self.runtime.block_on(Arc::clone(&self.permits).acquire_owned());
+        let (request, grid) = (convert::segment_request(image, options), Grid::from_image(image));
         let client = self.client.clone();
         PendingResponse(self.runtime.spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let begin = Instant::now();
             (client.send(request, grid).await, begin.elapsed())
         }))
     }
 
-    /// Waits for an answer, and says how long it took from sending.
+    /// Waits for an answer. Returns it with the time since sending.
     ///
     /// # Errors
     /// As [`Client::segment`].
     ///
     /// # Panics
-    /// Where the sending itself panicked.
+    /// The sending task panicked.
     pub fn finish(&self, image: PendingResponse) -> Result<(Answer, Duration), ClientError> {
         let (answer, took) = self
             .runtime
@@ -77,18 +79,21 @@ impl BlockingClient {
         Ok((answer?, took))
     }
 
-    /// [`Client::interpret`], its parts as they arrive.
+    /// [`Client::interpret`], as an iterator of parts.
     ///
     /// # Errors
     /// As there.
     pub fn interpret(
         &self,
         image: &Image,
-        ask: &SegmentOptions,
-        look: &InterpretOptions,
-    ) -> Result<BlockingParts<'_>, ClientError> {
-        Ok(BlockingParts {
-            parts: Some(self.runtime.block_on(self.client.interpret(image, ask, look))?),
+        options: &SegmentOptions,
+        interpretation: &InterpretOptions,
+    ) -> Result<BlockingInterpretationStream<'_>, ClientError> {
+        Ok(BlockingInterpretationStream {
+            parts: Some(
+                self.runtime
+                    .block_on(self.client.interpret(image, options, interpretation))?,
+            ),
             runtime: &self.runtime,
         })
     }
@@ -109,20 +114,20 @@ impl BlockingClient {
         url: &ServerUrl,
         access: &Access,
         service: &str,
-        patience: Duration,
-    ) -> Result<Serving, ClientError> {
-        runtime()?.block_on(Client::health(url, access, service, patience))
+        within: Duration,
+    ) -> Result<HealthStatus, ClientError> {
+        runtime()?.block_on(Client::health(url, access, service, within))
     }
 }
 
-/// The parts of an interpretation up to its end, which is not given out, or up to an error.
+/// The parts of an interpretation, up to its end or an error.
 #[derive(Debug)]
-pub struct BlockingParts<'a> {
-    parts: Option<Parts>,
+pub struct BlockingInterpretationStream<'a> {
+    parts: Option<InterpretationStream>,
     runtime: &'a Runtime,
 }
 
-impl Iterator for BlockingParts<'_> {
+impl Iterator for BlockingInterpretationStream<'_> {
     type Item = Result<Part, ClientError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -137,7 +142,7 @@ impl Iterator for BlockingParts<'_> {
     }
 }
 
-/// One thread beside the caller's: what was sent goes on while the caller is busy.
+/// A runtime with one background thread, so that requests proceed while the caller is busy.
 fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }

@@ -13,7 +13,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::access::{Access, Bearer};
-use super::answer::{Answer, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus, Serving};
+use super::answer::{
+    Answer, HealthStatus, InterpretOptions, Part, SegmentOptions, ServedModel, ServerStatus,
+};
 use super::convert::{self, Grid};
 use super::error::ClientError;
 use super::retry::with_retry;
@@ -21,10 +23,10 @@ use super::url::ServerUrl;
 use crate::proto::v1;
 use crate::proto::v1::quality_control_client::QualityControlClient;
 
-/// How long a server is given to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// The largest answer that is read: masks and SAMs of the largest images stay well below.
-const LARGEST_ANSWER: usize = 1 << 30;
+/// Time limit to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of an answer: masks and SAMs of the largest images stay well below.
+const MAX_ANSWER_BYTES: usize = 1 << 30;
 
 /// One connection to a server. Clones share it.
 #[derive(Debug, Clone)]
@@ -34,16 +36,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, to show nothing of who asks.
+    /// Connects anonymously.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] where nobody listens, [`ClientError::Untrusted`] where the system's authorities do not vouch for
-    /// who does.
+    /// [`ClientError::Unreachable`] if nothing listens, [`ClientError::Untrusted`] if no authority of the system issued the certificate.
     pub async fn connect(url: &ServerUrl) -> Result<Client, ClientError> {
         Client::connect_with(url, &Access::default()).await
     }
 
-    /// Connects, to prove who asks, and to a server that these authorities vouch for.
+    /// Connects with credentials and trusted authorities.
     ///
     /// # Errors
     /// As [`Client::connect`], or [`ClientError::Leak`].
@@ -51,24 +52,24 @@ impl Client {
         if access.would_leak(url) {
             return Err(ClientError::Leak { url: url.clone() });
         }
-        let endpoint = Endpoint::from(url.uri().clone()).connect_timeout(CONNECT);
+        let endpoint = Endpoint::from(url.uri().clone()).connect_timeout(CONNECT_TIMEOUT);
         let endpoint = match url.encrypted() {
             true => endpoint.tls_config(access.tls()),
             false => Ok(endpoint),
         };
-        let endpoint = endpoint.map_err(|error| ClientError::unconnected(&error, url))?;
+        let endpoint = endpoint.map_err(|error| ClientError::from_connect_error(&error, url))?;
         let channel = endpoint.connect().await;
-        let channel = channel.map_err(|error| ClientError::unconnected(&error, url))?;
+        let channel = channel.map_err(|error| ClientError::from_connect_error(&error, url))?;
         Ok(Client {
             url: url.clone(),
             channel: InterceptedService::new(channel, access.bearer()),
         })
     }
 
-    /// A model that the server serves; `None`: its default.
+    /// A served model; `None`: the default model.
     ///
     /// # Errors
-    /// A model that is not served, or a server that does not answer.
+    /// An unknown model, or a server that does not answer.
     pub async fn model(&self, wanted: Option<&ModelReference>) -> Result<ServedModel, ClientError> {
         let request = v1::GetModelRequest {
             model: wanted.map(convert::reference),
@@ -81,9 +82,9 @@ impl Client {
     /// Segments one image.
     ///
     /// # Errors
-    /// What the server refuses, or a server that does not answer.
-    pub async fn segment(&self, image: &Image, ask: &SegmentOptions) -> Result<Answer, ClientError> {
-        self.send(convert::segment_request(image, ask), Grid::of(image))
+    /// A refusal by the server, or a server that does not answer.
+    pub async fn segment(&self, image: &Image, options: &SegmentOptions) -> Result<Answer, ClientError> {
+        self.send(convert::segment_request(image, options), Grid::from_image(image))
             .await
     }
 
@@ -94,32 +95,32 @@ impl Client {
         convert::answer(answer.into_inner().segmentation, grid)
     }
 
-    /// Segments one image and shows what the network sees in it, part by part.
+    /// Segments and interprets one image. The parts arrive as a stream.
     ///
     /// # Errors
     /// As [`Client::segment`].
     pub async fn interpret(
         &self,
         image: &Image,
-        ask: &SegmentOptions,
-        look: &InterpretOptions,
-    ) -> Result<Parts, ClientError> {
-        let request = convert::interpret_request(image, ask, look);
-        // A server that has no room may say so in the stream: the first part belongs to the attempt.
+        options: &SegmentOptions,
+        interpretation: &InterpretOptions,
+    ) -> Result<InterpretationStream, ClientError> {
+        let request = convert::interpret_request(image, options, interpretation);
+        // A server may refuse in the stream: wait for the first part within the attempt.
         let call = || async {
             let mut parts = self.stub().interpret(request.clone()).await?.into_inner();
             Ok((parts.message().await?, parts))
         };
         let (first, parts) = with_retry(call).await.map_err(|status| self.error(&status))?;
-        Ok(Parts {
+        Ok(InterpretationStream {
             url: self.url.clone(),
-            grid: Grid::of(image),
+            grid: Grid::from_image(image),
             first,
             parts,
         })
     }
 
-    /// How the server is doing.
+    /// Status of the server.
     ///
     /// # Errors
     /// A server that does not answer.
@@ -129,16 +130,16 @@ impl Client {
         Ok(convert::status(answer.into_inner()))
     }
 
-    /// Whether a service answers; the empty name stands for the server as a whole.
+    /// Health of a service; the empty name stands for the whole server.
     ///
     /// # Errors
-    /// A server that does not answer within `patience`, the time to connect counted in.
+    /// No answer `within` this time, which includes connecting.
     pub async fn health(
         url: &ServerUrl,
         access: &Access,
         service: &str,
-        patience: Duration,
-    ) -> Result<Serving, ClientError> {
+        within: Duration,
+    ) -> Result<HealthStatus, ClientError> {
         let check = async {
             let client = Client::connect_with(url, access).await?;
             let request = HealthCheckRequest {
@@ -146,14 +147,14 @@ impl Client {
             };
             match HealthClient::new(client.channel.clone()).check(request).await {
                 Ok(answer) => Ok(convert::serving(answer.into_inner().status())),
-                Err(status) if status.code() == tonic::Code::NotFound => Ok(Serving::ServiceUnknown),
+                Err(status) if status.code() == tonic::Code::NotFound => Ok(HealthStatus::ServiceUnknown),
                 Err(status) => Err(client.error(&status)),
             }
         };
-        timeout(patience, check).await.unwrap_or_else(|_| {
+        timeout(within, check).await.unwrap_or_else(|_| {
             Err(ClientError::Silent {
                 url: url.clone(),
-                after: patience,
+                after: within,
             })
         })
     }
@@ -166,35 +167,35 @@ impl Client {
         QualityControlClient::new(self.channel.clone())
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)
-            .max_decoding_message_size(LARGEST_ANSWER)
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
     fn error(&self, status: &tonic::Status) -> ClientError {
-        ClientError::of(status, &self.url)
+        ClientError::from_status(status, &self.url)
     }
 }
 
-/// The parts of an interpretation. Dropping it stops the server's work.
+/// Stream of the parts of an interpretation. Dropping it cancels the request.
 #[derive(Debug)]
-pub struct Parts {
+pub struct InterpretationStream {
     url: ServerUrl,
-    /// The image's.
+    /// Grid of the image.
     grid: Grid,
     first: Option<v1::InterpretResponse>,
     parts: Streaming<v1::InterpretResponse>,
 }
 
-impl Parts {
+impl InterpretationStream {
     /// Waits for the next part.
     ///
     /// # Errors
-    /// What the server refuses, or a stream that ends before [`Part::End`].
+    /// A refusal by the server, or a stream that ends before [`Part::End`].
     pub async fn next(&mut self) -> Result<Part, ClientError> {
         let next = match self.first.take() {
             Some(first) => Ok(Some(first)),
             None => self.parts.message().await,
         };
-        match next.map_err(|status| ClientError::of(&status, &self.url))? {
+        match next.map_err(|status| ClientError::from_status(&status, &self.url))? {
             Some(message) => convert::part(message, self.grid),
             None => Err(ClientError::Answer {
                 field: "part",

@@ -1,4 +1,4 @@
-//! Between the protocol's messages and the library's types. What a server sends is checked as any input is.
+//! Conversion between messages of the protocol and types of the library. Answers are validated like any input.
 
 use ndarray::Array2;
 use protoseg::Fault;
@@ -10,8 +10,8 @@ use sagate_core::nn::layers::Layer;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::answer::{
-    Answer, GateAsk, InterpretOptions, LayerSeen, ModelStatus, Part, SegmentOptions, ServedModel,
-    ServerStatus, Serving,
+    Answer, GateOptions, HealthStatus, InterpretOptions, LayerResult, ModelStatus, Part, SegmentOptions,
+    ServedModel, ServerStatus,
 };
 use super::error::ClientError;
 use crate::engine::Priority;
@@ -20,7 +20,7 @@ use crate::proto::v1::image::Source;
 use crate::proto::v1::interpret_response::Part as PbPart;
 use crate::proto::v1::segmentation_options::Gate;
 
-fn senseless<T>(field: &'static str, message: impl Into<String>) -> Result<T, ClientError> {
+fn invalid<T>(field: &'static str, message: impl Into<String>) -> Result<T, ClientError> {
     Err(ClientError::Answer {
         field,
         message: message.into(),
@@ -28,7 +28,7 @@ fn senseless<T>(field: &'static str, message: impl Into<String>) -> Result<T, Cl
 }
 
 pub(super) fn present<T>(field: &'static str, value: Option<T>) -> Result<T, ClientError> {
-    value.map_or_else(|| senseless(field, "is missing"), Ok)
+    value.map_or_else(|| invalid(field, "is missing"), Ok)
 }
 
 pub(super) fn reference(wanted: &ModelReference) -> v1::ModelReference {
@@ -38,42 +38,41 @@ pub(super) fn reference(wanted: &ModelReference) -> v1::ModelReference {
     }
 }
 
-pub(super) fn segment_request(image: &Image, ask: &SegmentOptions) -> v1::SegmentRequest {
+pub(super) fn segment_request(image: &Image, options: &SegmentOptions) -> v1::SegmentRequest {
     v1::SegmentRequest {
         request_id: String::new(),
         image: Some(tensor(image)),
-        options: Some(options(ask)),
+        options: Some(segmentation_options(options)),
     }
 }
 
 pub(super) fn interpret_request(
     image: &Image,
-    ask: &SegmentOptions,
-    look: &InterpretOptions,
+    options: &SegmentOptions,
+    interpretation: &InterpretOptions,
 ) -> v1::InterpretRequest {
     v1::InterpretRequest {
         request_id: String::new(),
         image: Some(tensor(image)),
-        options: Some(options(ask)),
+        options: Some(segmentation_options(options)),
         layers: Some(v1::LayerOptions {
-            layers: look.layers.iter().map(|&layer| layer as u32).collect(),
-            probability: v1::ProbabilityForm::None.into(),
+            layers: interpretation.layers.iter().map(|&layer| layer as u32).collect(),
+            probability: v1::ProbabilityFormat::None.into(),
             labels: true,
             resolution: v1::Resolution::Image.into(),
             skip: false,
         }),
         units: vec![v1::UnitOptions {
-            layer: look.units_of as u32,
-            class: look.class as u32,
-            count: look.units as u32,
-            choice: v1::UnitChoice::Spread.into(),
+            layer: interpretation.units_of as u32,
+            class: interpretation.class as u32,
+            count: interpretation.units as u32,
+            order: v1::UnitOrder::Spread.into(),
             average: true,
         }],
     }
 }
 
-/// The values as they are, so that the server sees what a local run would see, to the bit; upright, as a tensor cannot say that it is
-/// to be turned.
+/// Bit-exact values, so that the server computes what a local run would. They are sent upright, since a tensor has no orientation.
 fn tensor(image: &Image) -> v1::Image {
     let pixels = image.orientation.upright(image.pixels.view());
     let (channels, height, width) = pixels.dim();
@@ -88,22 +87,22 @@ fn tensor(image: &Image) -> v1::Image {
     }
 }
 
-fn options(ask: &SegmentOptions) -> v1::SegmentationOptions {
+fn segmentation_options(options: &SegmentOptions) -> v1::SegmentationOptions {
     v1::SegmentationOptions {
         model: Some(v1::ModelReference {
-            name: ask.model.name.clone(),
-            version: ask.model.version,
+            name: options.model.name.clone(),
+            version: options.model.version,
         }),
-        gate: ask.gate.map(|gate| match gate {
-            GateAsk::Coverage(coverage) => Gate::Coverage(coverage),
-            GateAsk::Threshold(threshold) => Gate::Threshold(threshold),
+        gate: options.gate.map(|gate| match gate {
+            GateOptions::Coverage(coverage) => Gate::Coverage(coverage),
+            GateOptions::Threshold(threshold) => Gate::Threshold(threshold),
         }),
-        mask_form: v1::MaskForm::Bits.into(),
+        mask_format: v1::MaskFormat::Bits.into(),
         probabilities: false,
-        priority: match ask.priority {
+        priority: match options.priority {
             Priority::Urgent => v1::Priority::Urgent,
             Priority::Routine => v1::Priority::Routine,
-            // No caller can ask for the class of shadows.
+            // Clients cannot request the class of shadows.
             Priority::Batch | Priority::Shadow => v1::Priority::Batch,
         }
         .into(),
@@ -113,20 +112,16 @@ fn options(ask: &SegmentOptions) -> v1::SegmentationOptions {
 pub(super) fn model(answer: v1::GetModelResponse) -> Result<ServedModel, ClientError> {
     let summary = present("summary", answer.summary)?;
     let version = present("summary.model", summary.model)?;
-    let contract = present("contract", answer.contract)?;
+    let spec = present("spec", answer.spec)?;
     Ok(ServedModel {
         id: ModelId {
             name: version.name,
             version: version.version,
         },
         hash: version.content_hash,
-        plane: plane(&contract.plane)?,
-        channels: contract.channels.len(),
-        classes: contract
-            .classes
-            .into_iter()
-            .map(class)
-            .collect::<Result<_, _>>()?,
+        plane: plane(&spec.plane)?,
+        channels: spec.channels.len(),
+        classes: spec.classes.into_iter().map(class).collect::<Result<_, _>>()?,
         units: answer.layers.iter().map(|layer| layer.units as usize).collect(),
         calibrated: answer.calibration.is_some(),
     })
@@ -140,7 +135,7 @@ fn plane(name: &str) -> Result<Option<Plane>, ClientError> {
         Some(plane) => Ok(Some(plane)),
         None => {
             let message = format!("is `{name}`; it should be sagittal, coronal, axial or empty");
-            senseless("contract.plane", message)
+            invalid("spec.plane", message)
         }
     }
 }
@@ -154,21 +149,21 @@ fn class(class: v1::ObjectClass) -> Result<Class, ClientError> {
         }),
         None => {
             let message = format!("is {:?}; it should be three numbers from 0 to 255", class.colour);
-            senseless("contract.classes.colour", message)
+            invalid("spec.classes.colour", message)
         }
     }
 }
 
-/// Where the pixels of an image lie, and those of its mask must.
+/// Pixel grid of an image and of its mask.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
-    /// Height and width of what was sent.
+    /// Height and width as sent.
     upright: [usize; 2],
     orientation: Orientation,
 }
 
 impl Grid {
-    pub fn of(image: &Image) -> Grid {
+    pub fn from_image(image: &Image) -> Grid {
         let (_, height, width) = image.pixels.dim();
         Grid {
             upright: image.orientation.upright_pair([height, width]),
@@ -188,7 +183,7 @@ pub(super) fn answer(segmentation: Option<v1::Segmentation>, grid: Grid) -> Resu
             soft_dice: segmentation.soft_dice_confidence,
             object: segmentation.object_confidence,
         },
-        score: segmentation.score.map(|value| Score {
+        score: segmentation.quality_score.map(|value| Score {
             value,
             estimated_dice: segmentation
                 .estimated_dice
@@ -203,7 +198,7 @@ pub(super) fn answer(segmentation: Option<v1::Segmentation>, grid: Grid) -> Resu
     })
 }
 
-/// Accepted is only what the server plainly accepts.
+/// An inconsistent or unknown decision is an error, never an ACCEPT.
 pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, ClientError> {
     let reasons: Vec<Reason> = segmentation
         .reasons
@@ -216,15 +211,15 @@ pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, Clie
             "is {:?}, but the reasons are {reasons:?}",
             segmentation.decision()
         );
-        return senseless("segmentation.decision", message);
+        return invalid("segmentation.decision", message);
     }
     Ok(Decision {
         accept,
         mu: segmentation.mu,
-        by: match segmentation.judged_score() {
-            // What a server of an earlier version judges.
-            v1::JudgedScore::Unspecified | v1::JudgedScore::Mu => By::Mu,
-            v1::JudgedScore::Rehearsed => By::Score,
+        by: match segmentation.gate_score() {
+            // Servers of earlier versions.
+            v1::GateScore::Unspecified | v1::GateScore::Mu => By::Mu,
+            v1::GateScore::Quality => By::Score,
         },
         threshold: segmentation.threshold,
         coverage: segmentation.coverage,
@@ -232,7 +227,7 @@ pub(super) fn decision(segmentation: &v1::Segmentation) -> Result<Decision, Clie
     })
 }
 
-/// A reason that this client does not know is none to pass over.
+/// An unknown reason is an error.
 fn reason(number: i32) -> Result<Reason, ClientError> {
     Ok(match v1::Reason::try_from(number) {
         Ok(v1::Reason::BelowThreshold) => Reason::BelowThreshold,
@@ -243,12 +238,12 @@ fn reason(number: i32) -> Result<Reason, ClientError> {
         Ok(v1::Reason::InputOutOfRange) => Reason::InputOutOfRange,
         Ok(v1::Reason::Unspecified) | Err(_) => {
             let message = format!("holds {number}, which this client does not know");
-            return senseless("segmentation.reasons", message);
+            return invalid("segmentation.reasons", message);
         }
     })
 }
 
-/// Why there is no score. The reasons say it, unless the server's settings let empty predictions pass; then the object does.
+/// Why there is no score: from the reasons or, if the server accepts empty predictions, from the object fraction.
 fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
     let says = |reason| decision.reasons.contains(&reason);
     if says(Reason::NotFinite) {
@@ -262,25 +257,25 @@ fn fault(decision: &Decision, object_fraction: f64) -> Option<Fault> {
     }
 }
 
-/// Packed bits, a mask a class, as labels.
+/// Labels from packed bits, one mask per class.
 fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError> {
-    if packed.form() != v1::MaskForm::Bits || packed.data.len() > usize::from(u8::MAX) {
+    if packed.format() != v1::MaskFormat::Bits || packed.data.len() > usize::from(u8::MAX) {
         let message = format!(
             "is {:?} with {} entries; BITS were asked for",
-            packed.form(),
+            packed.format(),
             packed.data.len()
         );
-        return senseless("segmentation.mask", message);
+        return invalid("segmentation.mask", message);
     }
     let found = [packed.height as usize, packed.width as usize];
     if found != size {
         let message = format!("is {found:?} pixels (height, width); its image has {size:?}");
-        return senseless("segmentation.mask", message);
+        return invalid("segmentation.mask", message);
     }
     let mut labels: Option<Array2<u8>> = None;
     for (bits, class) in packed.data.iter().zip(1u8..) {
         let object = mask::unpack(bits, size)
-            .or_else(|error| senseless("segmentation.mask.data", format!("does not fit: {error}")))?;
+            .or_else(|error| invalid("segmentation.mask.data", format!("does not fit: {error}")))?;
         let labels = labels.get_or_insert_with(|| Array2::zeros(object.dim()));
         labels.zip_mut_with(&object, |label, &bit| {
             if bit == 1 {
@@ -294,7 +289,7 @@ fn labels(packed: v1::Mask, size: [usize; 2]) -> Result<Array2<u8>, ClientError>
 pub(super) fn part(message: v1::InterpretResponse, grid: Grid) -> Result<Part, ClientError> {
     Ok(match present("part", message.part)? {
         PbPart::Segmentation(segmentation) => Part::Answer(answer(Some(segmentation), grid)?),
-        PbPart::Layer(layer) => Part::Layer(LayerSeen {
+        PbPart::Layer(layer) => Part::Layer(LayerResult {
             layer: present("layer.layer", Layer::by_number(layer.layer as usize))?,
             score: layer.sa_score,
             sam: map("layer.labels", layer.labels, v1::DataType::Uint8, |[byte]| byte)?,
@@ -312,7 +307,7 @@ fn units(units: v1::LayerUnits) -> Result<UnitView, ClientError> {
             })?;
             Ok((index, labels))
         }
-        index => senseless(
+        index => invalid(
             "units.sams.unit",
             format!("is {index}; there are {} scores", units.sa_scores.len()),
         ),
@@ -329,7 +324,7 @@ fn units(units: v1::LayerUnits) -> Result<UnitView, ClientError> {
     })
 }
 
-/// A tensor `[height, width]` of one type as an array.
+/// Array from a tensor `[height, width]` of this type.
 fn map<T, const SIZE: usize>(
     field: &'static str,
     tensor: Option<v1::Tensor>,
@@ -350,7 +345,7 @@ fn map<T, const SIZE: usize>(
             let (found, shape, bytes) = (tensor.data_type(), &tensor.shape, tensor.data.len());
             let message =
                 format!("is {found:?} {shape:?} in {bytes} bytes; it should be {kind:?} [height, width]");
-            senseless(field, message)
+            invalid(field, message)
         },
         Ok,
     )
@@ -389,11 +384,11 @@ fn model_status(model: v1::ModelStatus) -> ModelStatus {
     }
 }
 
-pub(super) fn serving(status: ServingStatus) -> Serving {
+pub(super) fn serving(status: ServingStatus) -> HealthStatus {
     match status {
-        ServingStatus::Serving => Serving::Serving,
-        ServingStatus::NotServing => Serving::NotServing,
-        ServingStatus::ServiceUnknown => Serving::ServiceUnknown,
-        ServingStatus::Unknown => Serving::Unknown,
+        ServingStatus::Serving => HealthStatus::Serving,
+        ServingStatus::NotServing => HealthStatus::NotServing,
+        ServingStatus::ServiceUnknown => HealthStatus::ServiceUnknown,
+        ServingStatus::Unknown => HealthStatus::Unknown,
     }
 }

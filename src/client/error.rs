@@ -1,4 +1,4 @@
-//! Why a server gave no answer, in a sentence.
+//! Errors of the client.
 
 use std::error::Error;
 use std::fmt;
@@ -9,25 +9,25 @@ use tonic_types::StatusExt;
 
 use super::url::ServerUrl;
 
-/// Why there is no answer.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers at the URL.
+    /// Nothing answers at the URL.
     #[error("no server answers at {url}: {reason} (`sagate serve` starts one, --server URL names another)")]
     Unreachable {
         /// The URL.
         url: ServerUrl,
-        /// What the system said.
+        /// System error.
         reason: String,
     },
-    /// Whoever answers at the URL is not known to be the server.
+    /// The certificate of the server is not trusted.
     #[error(
         "{url} is not believed: {reason} (--ca, setting client.ca, names a PEM file of the authorities to believe)"
     )]
     Untrusted {
         /// The URL.
         url: ServerUrl,
-        /// What is wrong with its certificate.
+        /// Problem with its certificate.
         reason: String,
     },
     /// A token would be sent unencrypted to another machine.
@@ -36,12 +36,12 @@ pub enum ClientError {
         /// The URL.
         url: ServerUrl,
     },
-    /// The connection broke under a request.
+    /// The connection broke during a request.
     #[error("the connection to {url} broke: {reason}")]
     Lost {
         /// The URL.
         url: ServerUrl,
-        /// What the system said.
+        /// System error.
         reason: String,
     },
     /// No answer in time.
@@ -54,23 +54,23 @@ pub enum ClientError {
     },
     /// The server answered that it will not.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ServerRefusal),
     /// The answer makes no sense.
     #[error("the server's answer makes no sense: {field} {message}")]
     Answer {
         /// Field of the answer, as the protocol names it.
         field: &'static str,
-        /// What it is, and what it should be.
+        /// Actual and expected value.
         message: String,
     },
-    /// The system gave no thread to work on.
+    /// A thread could not be started.
     #[error("cannot start the client: {0}")]
     Start(#[from] std::io::Error),
 }
 
 impl ClientError {
-    /// Why there is no connection.
-    pub(super) fn unconnected(error: &(dyn Error + 'static), url: &ServerUrl) -> ClientError {
+    /// From a connection error.
+    pub(super) fn from_connect_error(error: &(dyn Error + 'static), url: &ServerUrl) -> ClientError {
         let (url, reason) = (url.clone(), innermost(error));
         let untrusted = chain(error).filter_map(inside).any(|cause| {
             matches!(
@@ -84,34 +84,34 @@ impl ClientError {
         }
     }
 
-    /// What a failed call means: the connection, or the server's own word.
-    pub(super) fn of(status: &Status, url: &ServerUrl) -> ClientError {
-        // A server's own word has no cause on this side.
+    /// From the status of a failed call: a lost connection, or a refusal by the server.
+    pub(super) fn from_status(status: &Status, url: &ServerUrl) -> ClientError {
+        // A status from the server has no local cause.
         if status.source().is_some() {
             return ClientError::Lost {
                 url: url.clone(),
                 reason: innermost(status),
             };
         }
-        ClientError::Refused(Refusal::of(status))
+        ClientError::Refused(ServerRefusal::from_status(status))
     }
 }
 
-/// What a server said instead of an answer.
+/// Error status from a server.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct ServerRefusal {
     /// The gRPC status code.
     pub code: Code,
-    /// What was wrong and what would be right, in the server's words.
+    /// Message of the server.
     pub message: String,
-    /// The request's field that was wrong, like `image.tensor.shape`.
+    /// Invalid field of the request, like `image.tensor.shape`.
     pub field: Option<String>,
-    /// After what time trying again makes sense.
+    /// Suggested delay before a retry.
     pub retry_after: Option<Duration>,
 }
 
-impl Refusal {
-    /// Whether the server refused a value within this field of the request, like `options`.
+impl ServerRefusal {
+    /// Whether the server refused a value in this field of the request, like `options`.
     pub fn is_about(&self, field: &str) -> bool {
         let invalid = matches!(self.code, Code::InvalidArgument | Code::OutOfRange);
         let within = |it: &String| {
@@ -121,11 +121,11 @@ impl Refusal {
         invalid && self.field.as_ref().is_some_and(within)
     }
 
-    fn of(status: &Status) -> Refusal {
+    fn from_status(status: &Status) -> ServerRefusal {
         let violation = status
             .get_details_bad_request()
             .and_then(|it| it.field_violations.into_iter().next());
-        Refusal {
+        ServerRefusal {
             code: status.code(),
             message: status.message().to_owned(),
             field: violation.map(|it| it.field).filter(|field| !field.is_empty()),
@@ -134,9 +134,9 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ServerRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server {}", in_words(self.code))?;
+        write!(f, "the server {}", describe(self.code))?;
         if let Some(field) = self.field.as_ref().filter(|field| !self.message.contains(*field)) {
             write!(f, " ({field})")?;
         }
@@ -150,10 +150,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Error for Refusal {}
+impl Error for ServerRefusal {}
 
-/// A status code as what the server does.
-fn in_words(code: Code) -> &'static str {
+/// Description of a status code.
+fn describe(code: Code) -> &'static str {
     match code {
         Code::Ok => "says that all is well",
         Code::Cancelled => "cancelled the request",
@@ -169,7 +169,7 @@ fn in_words(code: Code) -> &'static str {
     }
 }
 
-/// The innermost cause, which is what the system said.
+/// The innermost cause, usually the system error.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let last = chain(error).last();
     last.map_or_else(String::new, ToString::to_string)
@@ -180,7 +180,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |&it| it.source())
 }
 
-/// What an I/O error holds, where it holds another error, which is no cause of it to `source`; else the error itself.
+/// The error inside an I/O error, which `source` does not return; else the error itself.
 fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<std::io::Error>() {
         Some(io) => io.get_ref().map(|it| it as &(dyn Error + 'static)),

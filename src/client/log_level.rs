@@ -1,4 +1,4 @@
-//! Reads and changes the level of a server's log, at its admin address.
+//! Reads and sets the log level of a server at its admin address.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::url::ServerUrl;
 use crate::config::{self, LogLevel};
 use crate::security::{Endpoint, SecurityError};
 
-/// How long a server is given to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Most bytes of its answer.
-const LARGEST: usize = 64 * 1024;
+/// Time limit of a request.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of an answer.
+const MAX_BYTES: usize = 64 * 1024;
 
-/// Why the level is not known.
+/// Error of reading or setting the log level.
 #[derive(Debug, thiserror::Error)]
 pub enum LogLevelError {
     /// A file of the section `client` that cannot be used.
@@ -24,7 +24,7 @@ pub enum LogLevelError {
     /// Authorities that cannot be used.
     #[error(transparent)]
     Authorities(#[from] SecurityError),
-    /// A token would be sent that anyone on the way could read.
+    /// A token would be sent unencrypted.
     #[error(
         "{url} is not encrypted, and a token would be sent: use its https:// URL (setting tls.admin of the server)"
     )]
@@ -32,30 +32,30 @@ pub enum LogLevelError {
         /// The admin address.
         url: ServerUrl,
     },
-    /// There is no answer.
+    /// No answer.
     #[error("no answer from {url}, which should be a server's admin address: {message}")]
     Unreachable {
         /// The admin address.
         url: ServerUrl,
-        /// Why.
+        /// Reason.
         message: String,
     },
-    /// The server does not do it.
+    /// The server refuses.
     #[error("{url} answers {status}: {message}")]
     Refused {
         /// The admin address.
         url: ServerUrl,
-        /// HTTP's status.
+        /// HTTP status.
         status: StatusCode,
-        /// What it says.
+        /// Message of the server.
         message: String,
     },
 }
 
-/// The level that a server's log has, after it was set where `to` says so.
+/// Sets the log level of a server to `to` if given, and returns the current level.
 ///
 /// # Errors
-/// What the server refuses, or a server that does not answer.
+/// A refusal by the server, or a server that does not answer.
 pub async fn log_level(
     url: &ServerUrl,
     settings: &config::ClientSettings,
@@ -79,7 +79,7 @@ pub async fn log_level(
     let request = request.body(Full::from(body));
     let request = request.map_err(|error| unreachable(error.to_string()))?;
     let answer = endpoint
-        .send(request, PATIENCE, LARGEST)
+        .send(request, ADMIN_TIMEOUT, MAX_BYTES)
         .await
         .map_err(unreachable)?;
     let text = String::from_utf8_lossy(&answer.body).trim().to_owned();

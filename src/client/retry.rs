@@ -1,4 +1,4 @@
-//! Asks again where a server says that it makes sense.
+//! Retries of requests as suggested by the server.
 
 use std::time::Duration;
 
@@ -7,19 +7,18 @@ use tonic_types::StatusExt;
 
 use crate::jitter;
 
-/// How often a request is sent at most.
-const ATTEMPTS: usize = 6;
-/// The longest time that is waited before asking again; a server that wants more is told of at once.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Maximum number of attempts.
+const MAX_ATTEMPTS: usize = 6;
+/// Maximum delay before a retry; the error is returned if the server suggests more.
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// Part of the time that a server hints at by which a client waits longer at most: those who were refused together do not come again
-/// together.
+/// Maximum jitter as a share of the suggested delay, so that clients refused together do not retry together.
 pub const RETRY_JITTER: f64 = 0.25;
 
-/// Sends a request, and again after the time that the server hints at while it has no room for it or is not available.
+/// Sends a request, and retries after the suggested delay while the server is overloaded or unavailable.
 ///
 /// # Errors
-/// What the last attempt gave.
+/// The error of the last attempt.
 pub(super) async fn with_retry<T, F: Future<Output = Result<T, Status>>>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, Status> {
@@ -29,8 +28,8 @@ pub(super) async fn with_retry<T, F: Future<Output = Result<T, Status>>>(
             Ok(answer) => return Ok(answer),
             Err(status) => status,
         };
-        match hint(&status) {
-            Some(wait) if attempt < ATTEMPTS && wait <= LONGEST_WAIT => {
+        match suggested_delay(&status) {
+            Some(wait) if attempt < MAX_ATTEMPTS && wait <= MAX_DELAY => {
                 let wait = retry_delay(wait);
                 tracing::debug!("attempt {attempt}: {}; again in {wait:?}", status.message());
                 tokio::time::sleep(wait).await;
@@ -41,14 +40,14 @@ pub(super) async fn with_retry<T, F: Future<Output = Result<T, Status>>>(
     }
 }
 
-/// How long a client waits where a server hints at this time: that, and up to [`RETRY_JITTER`] of it more.
+/// Delay before a retry: the suggested delay plus up to [`RETRY_JITTER`] of it.
 pub fn retry_delay(hint: Duration) -> Duration {
     jitter::longer(hint, RETRY_JITTER, &mut rand::thread_rng())
 }
 
-/// After what time the server wants to be asked again.
-fn hint(status: &Status) -> Option<Duration> {
-    let passing = matches!(status.code(), Code::ResourceExhausted | Code::Unavailable);
-    let hint = status.get_details_retry_info().filter(|_| passing)?;
+/// Retry delay suggested by the server.
+fn suggested_delay(status: &Status) -> Option<Duration> {
+    let is_retryable = matches!(status.code(), Code::ResourceExhausted | Code::Unavailable);
+    let hint = status.get_details_retry_info().filter(|_| is_retryable)?;
     hint.retry_delay
 }

@@ -1,11 +1,11 @@
-//! Where a server listens.
+//! Server URLs.
 
 use std::fmt;
 use std::str::FromStr;
 
 use tonic::transport::Uri;
 
-/// Where `sagate serve` listens unless it is told otherwise.
+/// Default address of `sagate serve`.
 pub const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 
 /// The URL of a server: `http://HOST:PORT` or `https://HOST:PORT`.
@@ -17,12 +17,12 @@ impl ServerUrl {
         &self.0
     }
 
-    /// Whether TLS is spoken there.
+    /// Whether it uses TLS.
     pub(super) fn encrypted(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
 
-    /// Whether it is on this machine.
+    /// Whether it is a loopback address.
     pub(super) fn local(&self) -> bool {
         let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
         let address = host.parse::<std::net::IpAddr>();
@@ -45,7 +45,7 @@ impl FromStr for ServerUrl {
             return Err(refuse("it names no port"));
         }
         if uri.path_and_query().is_some_and(|path| path != "/") {
-            return Err(refuse("there is something behind the port"));
+            return Err(refuse("it has a path after the port"));
         }
         Ok(ServerUrl(uri))
     }

@@ -11,21 +11,21 @@ pub enum EngineError {
     /// The model could not be loaded, or not segment the image.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
-    /// No model of that name or version answers here.
+    /// No model of that name or version is loaded.
     #[error("there is no model `{wanted}`; there is {available}")]
     UnknownModel {
-        /// What was asked for.
+        /// Requested model.
         wanted: String,
-        /// What there is.
+        /// Loaded models.
         available: String,
     },
-    /// The model is loading, or was lost and is being loaded again.
+    /// The model is loading or being reloaded.
     #[error("model {model} is not ready: try again in a moment")]
     NotReady {
         /// `NAME@VERSION`.
         model: String,
     },
-    /// No place is left in a model's queue.
+    /// A queue limit is reached.
     #[error(
         "no place for an image of model {model}: {bound} holds {entries} images of at most {limit_entries}, {bytes} bytes of at most \
          {limit_bytes}; try again in {retry_seconds:.2} s"
@@ -33,9 +33,9 @@ pub enum EngineError {
     QueueFull {
         /// `NAME@VERSION`.
         model: String,
-        /// Which bound was met.
+        /// The limit that is reached.
         bound: LimitScope,
-        /// Images in it.
+        /// Images that count against it.
         entries: usize,
         /// Bytes that they take.
         bytes: u64,
@@ -43,10 +43,10 @@ pub enum EngineError {
         limit_entries: usize,
         /// Most bytes.
         limit_bytes: u64,
-        /// When it makes sense to come again.
+        /// Suggested delay before a retry.
         retry_seconds: f64,
     },
-    /// An image that no empty queue could take.
+    /// An image that exceeds the queue limit.
     #[error(
         "the image takes {bytes} bytes with its answer; the queue takes at most {limit} (setting engine.queue_bytes)"
     )]
@@ -56,7 +56,7 @@ pub enum EngineError {
         /// Most bytes.
         limit: u64,
     },
-    /// An image whose activations never fit.
+    /// An image whose activations exceed the memory budget.
     #[error(
         "an image of {} x {} pixels takes {bytes} bytes while it runs; the server gives {budget} (setting engine.activation_bytes): a \
          smaller image would do",
@@ -68,20 +68,20 @@ pub enum EngineError {
         size: [usize; 2],
         /// Bytes that it takes.
         bytes: u64,
-        /// Bytes that there are.
+        /// Memory budget in bytes.
         budget: u64,
     },
-    /// An image that could not be done before its caller stops waiting.
+    /// An image whose deadline cannot be met.
     #[error(
         "the answer would take {expected_seconds:.2} s, the caller waits {left_seconds:.2} s: give it more time, or try again in \
          {retry_seconds:.2} s"
     )]
     NotInTime {
-        /// Seconds until the answer, as measured images say.
+        /// Estimated seconds until the answer.
         expected_seconds: f64,
-        /// Seconds that the caller waits.
+        /// Seconds until the deadline.
         left_seconds: f64,
-        /// When it makes sense to come again.
+        /// Suggested delay before a retry.
         retry_seconds: f64,
     },
     /// The model could not be made ready.
@@ -92,16 +92,16 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
-    /// The caller's time ran out.
+    /// The deadline passed.
     #[error("the deadline passed before the answer was there")]
     DeadlineExceeded,
-    /// The engine takes nothing more.
+    /// The engine is shutting down.
     #[error("the server is shutting down")]
     Stopping,
     /// The model's thread panicked on this image.
     #[error("the model failed on this image; its thread is replaced")]
     Panicked,
-    /// The system has no thread left.
+    /// A thread could not be started.
     #[error("no thread for a model: {0}")]
     Thread(std::io::Error),
 }
@@ -112,14 +112,14 @@ impl From<ModelError> for EngineError {
     }
 }
 
-/// Which bound was met.
+/// Scope of a queue limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitScope {
-    /// The model's.
+    /// Of a model.
     Model,
-    /// The client's.
+    /// Of a client.
     Client,
-    /// That of all.
+    /// Of the server.
     All,
 }
 

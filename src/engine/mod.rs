@@ -1,17 +1,16 @@
 //! Models as a service: bounded queues, batches, and a thread for each instance of a model.
 //!
-//! | folder | what it decides |
+//! | folder | responsibility |
 //! |---|---|
-//! | `admission` | who may wait: [`QueuePermit`], [`RequestContext`], [`Priority`], deadlines, [`DecodePermits`] |
-//! | `scheduling` | who runs next: weighted fair scheduling, [`BatchingPolicy`], leases on the [`Slots`] of a device |
-//! | `runtime` | the threads: [`ModelHandle`] is the way in, a worker owns each instance |
+//! | `admission` | which images are admitted: [`QueuePermit`], [`RequestContext`], [`Priority`], deadlines, [`DecodePermits`] |
+//! | `scheduling` | which batch runs next: weighted fair scheduling, [`BatchingPolicy`], leases on the [`Slots`] of a device |
+//! | `runtime` | the threads: [`ModelHandle`] is the entry point, a worker owns each instance |
 //! | `registry` | which models and versions answer: [`Engine`], [`Route`], [`ShadowRun`], [`RepositoryWatcher`] |
 //!
-//! Each folder imports only from those above it in the table. [`EngineError`] says why there is no answer, an [`Observer`] hears of every
-//! change.
+//! Each folder imports only from those above it in the table. [`EngineError`] holds every failure; an [`Observer`] receives all events.
 //!
-//! The way of an image: [`ModelHandle::admit`] takes a [`QueuePermit`], [`ModelHandle::segment`] or [`ModelHandle::interpret`] queues the
-//! image, the scheduler puts it into a batch, a worker runs the batch and answers.
+//! The path of an image: [`ModelHandle::admit`] takes a [`QueuePermit`], [`ModelHandle::segment`] or [`ModelHandle::interpret`] queues the
+//! image, the scheduler puts it into a batch, a worker runs the batch and sends the answer.
 
 mod admission;
 mod error;

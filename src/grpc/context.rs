@@ -1,4 +1,4 @@
-//! What every call works with.
+//! State shared by all calls.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tonic::Request;
 
 use super::error::ServiceError;
-use super::middleware::call_start::Begun;
+use super::middleware::call_start::StartedCall;
 use super::transport::receive::ReceiveBudget;
 use crate::config::{ImagingSettings, ModelControl, ServerSettings, Settings};
 use crate::engine::{DecodePermits, Engine, EngineError};
@@ -17,63 +17,63 @@ use crate::proto::Rpc;
 use crate::security::Security;
 use crate::telemetry::{Call, Telemetry};
 
-/// What a server serves with.
+/// The components that a server is built from.
 #[derive(Clone)]
-pub struct Parts {
-    /// The models that answer.
+pub struct ServerComponents {
+    /// Runs the models.
     pub engine: Arc<Engine>,
-    /// The folder that they are loaded from.
+    /// The model repository.
     pub repository: Repository,
-    /// Who is told of it all.
+    /// Metrics, traces and logs.
     pub telemetry: Telemetry,
-    /// Whom the service trusts.
-    pub trust: Security,
+    /// TLS, authentication, authorization, rate limits, audit.
+    pub security: Security,
 }
 
-/// What every call works with.
+/// State shared by all calls.
 pub(crate) struct Context {
     pub engine: Arc<Engine>,
-    /// The folder that models are loaded from.
+    /// The model repository.
     pub repository: Repository,
     pub telemetry: Telemetry,
-    /// Whom the service trusts.
-    pub trust: Security,
-    /// What the settings ask of the gate.
+    /// TLS, authentication, authorization, rate limits, audit.
+    pub security: Security,
+    /// The gate policy of the settings.
     pub policy: Policy,
     pub limits: Limits,
-    /// How an image is read.
+    /// How images are decoded.
     pub imaging: ImagingSettings,
     pub settings: ServerSettings,
-    /// How models come and go.
+    /// What changes the loaded models.
     pub control: ModelControl,
-    /// What requests may take before they are admitted.
+    /// Memory budget of requests before admission.
     pub receiving: Arc<ReceiveBudget>,
-    /// Who may decode an image: no more at once than there are cores.
+    /// Permits to decode an image, one per core.
     pub decode_permits: DecodePermits,
-    /// Becomes true when the server takes nothing more.
+    /// Becomes true when the server starts to drain.
     pub draining: watch::Receiver<bool>,
 }
 
 impl Context {
     pub fn new(
-        parts: Parts,
+        components: ServerComponents,
         settings: &Settings,
         receiving: Arc<ReceiveBudget>,
         draining: watch::Receiver<bool>,
     ) -> Arc<Context> {
-        let Parts {
+        let ServerComponents {
             engine,
             repository,
             telemetry,
-            trust,
-        } = parts;
+            security,
+        } = components;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Context {
             decode_permits: DecodePermits::new(cores, engine.config().aging),
             engine,
             repository,
             telemetry,
-            trust,
+            security,
             policy: settings.gate.policy(),
             limits: Limits {
                 max_pixels: settings.limits.max_pixels,
@@ -87,19 +87,19 @@ impl Context {
         })
     }
 
-    /// The call of a request, which began with its headers: it is counted, traced and audited.
+    /// The call of a request, which started with its headers: counted, traced and audited.
     pub(crate) fn call<T>(&self, rpc: Rpc, request: &Request<T>) -> Call {
-        Begun::take(request.extensions()).unwrap_or_else(|| {
+        StartedCall::take(request.extensions()).unwrap_or_else(|| {
             let call = self.telemetry.call(rpc, request.metadata());
             call.audited(request.extensions())
         })
     }
 
-    /// Whether a new request is still taken.
+    /// Checks that the server still accepts requests.
     ///
     /// # Errors
     /// The server is shutting down.
-    pub fn open(&self) -> Result<(), ServiceError> {
+    pub fn check_accepting(&self) -> Result<(), ServiceError> {
         if *self.draining.borrow() {
             return Err(EngineError::Stopping.into());
         }

@@ -1,4 +1,4 @@
-//! One table from what can go wrong to gRPC's codes, with details that a program can read.
+//! The mapping of errors to gRPC status codes, with machine-readable details.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ pub const DOMAIN: &str = "sagate";
 /// Longest message in bytes. It goes out in a header, twice and encoded, and clients take 16 KiB of those: a longer one would end the
 /// caller's whole connection in place of the call.
 const LONGEST_MESSAGE: usize = 1200;
-/// Longest path of a field in bytes: a part of it may be a name that the caller chose. It goes out beside the message.
+/// Longest path of a field in bytes: it may contain a name chosen by the caller. It is sent in addition to the message.
 const LONGEST_FIELD: usize = 200;
 
-/// Why a request gets no answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// A field of the request is wrong.
@@ -42,13 +42,13 @@ pub enum ServiceError {
         /// What is wrong with it.
         source: ImagingError,
     },
-    /// The gate is not to be set that way.
+    /// Gate options that the settings do not allow.
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The engine refused or failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A message could not be taken off the wire.
+    /// A message could not be received or decoded.
     #[error("{message}")]
     Wire {
         /// What gRPC says of it.
@@ -58,19 +58,19 @@ pub enum ServiceError {
         /// What was wrong and what would be right.
         message: String,
     },
-    /// Requests that are being received take all the memory that they may take.
+    /// The receive budget is exhausted.
     #[error(
         "requests {whose} that the server is receiving hold {held} of the {limit} bytes that they may take (setting server.receive_bytes)"
     )]
     ReceiveBudget {
-        /// Of which clients they are.
+        /// Whose budget.
         whose: &'static str,
         /// Bytes that are taken.
         held: u64,
         /// Most that may be.
         limit: u64,
     },
-    /// A request did not come in time.
+    /// A request was not received in time.
     #[error("the request did not arrive within {seconds} seconds (setting server.receive_timeout_seconds)")]
     ReceiveTimeout {
         /// Seconds that it had.
@@ -94,13 +94,13 @@ pub enum ServiceError {
         /// Why.
         source: Box<ServiceError>,
     },
-    /// The caller may not, or asks too often.
+    /// Authentication, authorization or rate limit.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// There is no such method.
     #[error("there is no such method here; reflection lists those that there are")]
     NoMethod,
-    /// The caller went away.
+    /// The caller disconnected.
     #[error("the caller went away")]
     Cancelled,
     /// A defect of this program.
@@ -108,7 +108,7 @@ pub enum ServiceError {
     Internal,
 }
 
-/// What a program is told of an error.
+/// The machine-readable parts of an error.
 struct Row {
     code: Code,
     reason: &'static str,
@@ -116,19 +116,19 @@ struct Row {
     retry: Option<Retry>,
 }
 
-/// When a refused caller is to come again.
+/// When a refused caller may retry.
 enum Retry {
-    /// At a moment of its own: others have other ones.
+    /// After a delay of this caller's own.
     After(Duration),
-    /// When the load has passed, as everyone else who is refused now: each gets a time of its own from there on.
+    /// When the load has passed, like all callers refused now: jitter spreads their retries.
     AfterLoad(Duration),
 }
 
-/// Part of a retry delay that is added at most where many callers would get the same one.
+/// Largest relative jitter added to a retry delay that many callers get.
 pub const RETRY_SPREAD: f64 = 0.25;
 
 impl Retry {
-    /// What one caller is told.
+    /// The delay for one caller.
     fn drawn(&self) -> Duration {
         match *self {
             Retry::After(delay) => delay,
@@ -198,7 +198,7 @@ impl ServiceError {
         }
     }
 
-    /// The same, said of one of several images.
+    /// The same error for one of several images.
     pub(crate) fn of_image(self, index: usize, images: usize) -> Self {
         match images {
             1 => self,
@@ -209,7 +209,7 @@ impl ServiceError {
         }
     }
 
-    /// The table.
+    /// The mapping table.
     fn row(&self) -> Row {
         match self {
             ServiceError::Field { field, .. } => Row::of_field("INVALID_FIELD", field),
@@ -277,7 +277,7 @@ impl ServiceError {
         self.row().reason
     }
 
-    /// What the caller may know of it in words: libtorch's own words stay in the log.
+    /// The message for the caller; libtorch's own message stays in the log.
     fn message(&self) -> String {
         match self {
             ServiceError::Engine(error) if self.code() == Code::Internal => match error {
@@ -301,8 +301,8 @@ impl ServiceError {
         let mut metadata = MetadataMap::new();
         if let Some(retry) = row.retry.map(|retry| retry.drawn()) {
             details.set_retry_info(Some(retry));
-            // The same for those who do not look into the details: gRPC's own clients (gRFC A6), and proxies, in whole seconds as in HTTP
-            // (RFC 9110, 10.2.3). Those would wait a second for what takes less, and had better ask another server at once.
+            // The same delay for gRPC's retry policy (gRFC A6), and in whole seconds for proxies (RFC 9110, 10.2.3). Below a second proxies
+            // get none: they had better try another server at once.
             let number = |number: f64| MetadataValue::<Ascii>::from(number.ceil() as u64);
             metadata.insert("grpc-retry-pushback-ms", number(retry.as_secs_f64() * 1e3));
             if retry >= Duration::from_secs(1) {
@@ -325,7 +325,7 @@ impl ServiceError {
     }
 }
 
-/// Leaves out the middle of what repeats too much of a request: what is wrong stands at the beginning, what would be right at the end.
+/// Shortens a long message in the middle: the fault is at its beginning, the remedy at its end.
 fn shortened(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();

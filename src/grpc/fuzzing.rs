@@ -1,4 +1,4 @@
-//! A request read as far as it goes without a model: what fuzzing feeds.
+//! Entry point for fuzzing: parses a request as far as possible without a model.
 
 use prost::Message;
 use sagate_core::gate::Policy;
@@ -7,13 +7,13 @@ use sagate_core::model::Manifest;
 use tonic::Code;
 
 use super::error::ServiceError;
-use super::pipeline::image_input::Sent;
+use super::pipeline::image_input::ImagePayload;
 use super::pipeline::validate;
 use crate::config::Settings;
 use crate::proto::v1;
 
-/// Reads an `InterpretRequest`, which holds all that a `SegmentRequest` does, off the wire: its id, what is asked of the gate, of layers
-/// and units, and its image, as the service does for a model of this manifest.
+/// Parses an `InterpretRequest`, a superset of `SegmentRequest`, as the service does for a model of this manifest: id, gate options,
+/// layers, units and image.
 ///
 /// # Errors
 /// As the service gives them.
@@ -29,9 +29,9 @@ pub fn read_request(
         message: error.to_string(),
     })?;
     validate::request_id(request.request_id)?;
-    validate::wishes(&request.options.unwrap_or_default(), policy)?;
+    validate::parse_options(&request.options.unwrap_or_default(), policy)?;
     validate::plan(request.layers, request.units, manifest)?;
-    let sent = Sent::new(request.image)?;
-    sent.hash();
-    sent.decode(manifest, limits, Settings::default().imaging)
+    let payload = ImagePayload::new(request.image)?;
+    payload.hash();
+    payload.decode(manifest, limits, Settings::default().imaging)
 }

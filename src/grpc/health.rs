@@ -1,5 +1,5 @@
-//! Standard health (`grpc.health.v1`): the server as a whole (``) and its services, each model by its name, that is the version which
-//! takes requests that name none, and each version by `NAME@VERSION`.
+//! Standard health (`grpc.health.v1`): the server (``) and its services, each model by name (its default version) and each version by
+//! `NAME@VERSION`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use crate::proto::inference::grpc_inference_service_server;
 use crate::proto::v1::{model_admin_control_server, quality_control_server};
 use crate::telemetry::Telemetry;
 
-/// How long a watcher is told what changes while the server shuts down.
+/// How long watchers still get status changes during shutdown.
 const HEALTH_DRAIN_NOTICE: Duration = Duration::from_millis(200);
 
-/// Whether each service answers that has a name; what was served once stays, as one that does not.
+/// Whether each named service is serving. A name that was served once stays, as not serving.
 type Statuses = BTreeMap<String, bool>;
 
-/// What health is made of.
+/// What the health status is derived from.
 pub(super) struct Sources {
     pub engine: Arc<Engine>,
     pub telemetry: Telemetry,
-    /// Whether models are loaded and taken away by calls.
+    /// Whether the service `ModelAdminControl` is on.
     pub model_admin: bool,
-    /// Becomes true when the server takes nothing more.
+    /// Becomes true when the server starts to drain.
     pub draining: watch::Receiver<bool>,
 }
 
-/// The health service, whose watchers do not keep the server from ending, and what keeps it true to the models, to be run beside it.
-/// `ready` is told whether the server is ready.
+/// The health service, and the task that updates it from the models' states; run the task beside the server. Watchers do not delay
+/// shutdown. `ready` receives the server's readiness.
 pub(crate) fn service(
     sources: Sources,
     ready: watch::Sender<bool>,
@@ -43,7 +43,7 @@ pub(crate) fn service(
     let (sender, statuses) = watch::channel(Statuses::from([(String::new(), false)]));
     let draining = sources.draining.clone();
     let service = HealthServer::new(Service { statuses, draining });
-    (service, follow(sources, sender, ready))
+    (service, watch_models(sources, sender, ready))
 }
 
 struct Service {
@@ -60,13 +60,13 @@ impl Health for Service {
         let service = &request.get_ref().service;
         match status(&self.statuses.borrow(), service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found("no service or model of this name")),
-            known => Ok(Response::new(response(known))),
+            status => Ok(Response::new(response(status))),
         }
     }
 
     type WatchStream = ReceiverStream<Result<HealthCheckResponse, Status>>;
 
-    /// As the protocol has it, a service that is not known yet is told of as such, and watched until it is.
+    /// Per the protocol, an unknown service yields SERVICE_UNKNOWN and stays watched.
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
@@ -80,7 +80,7 @@ impl Health for Service {
                 let _ = draining.wait_for(|&draining| draining).await;
                 tokio::time::sleep(HEALTH_DRAIN_NOTICE).await;
             };
-            let told = async {
+            let updates = async {
                 let mut last = None;
                 loop {
                     let now = status(&statuses.borrow_and_update(), &service);
@@ -94,7 +94,7 @@ impl Health for Service {
             };
             tokio::select! {
                 () = ended => {}
-                () = told => {}
+                () = updates => {}
                 () = sender.closed() => {}
             }
         });
@@ -116,8 +116,8 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
     }
 }
 
-/// Keeps health, readiness and what is counted of it true to the models.
-async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watch::Sender<bool>) {
+/// Updates health, readiness and their metrics from the models' states.
+async fn watch_models(sources: Sources, statuses: watch::Sender<Statuses>, ready: watch::Sender<bool>) {
     let Sources {
         engine,
         telemetry,
@@ -136,21 +136,21 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
     let (mut missed, mut was_ready) = (Vec::new(), false);
     loop {
         models.borrow_and_update();
-        let hosted = engine.models();
-        let mut states: Vec<_> = hosted.iter().map(|hosted| hosted.watch()).collect();
+        let served = engine.models();
+        let mut states: Vec<_> = served.iter().map(|model| model.watch()).collect();
         let open = !*draining.borrow_and_update();
         let mut now: Statuses = statuses
             .borrow()
             .keys()
             .map(|name| (name.clone(), false))
             .collect();
-        for (hosted, state) in hosted.iter().zip(&mut states) {
+        for (model, state) in served.iter().zip(&mut states) {
             let answers = *state.borrow_and_update() == ModelState::Ready;
-            now.insert(hosted.contract().id().to_string(), open && answers);
+            now.insert(model.contract().id().to_string(), open && answers);
         }
-        let names: BTreeSet<&str> = hosted.iter().map(|it| it.contract().id().name.as_str()).collect();
+        let names: BTreeSet<&str> = served.iter().map(|it| it.contract().id().name.as_str()).collect();
         for name in names {
-            let answers = engine.find(name, None).is_ok_and(|hosted| hosted.is_ready());
+            let answers = engine.find(name, None).is_ok_and(|model| model.is_ready());
             now.insert(name.to_owned(), open && answers);
         }
         let missing = engine.missing();
@@ -158,21 +158,21 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
         for service in &services {
             now.insert((*service).to_owned(), is_ready);
         }
-        telemetry.required(engine.required());
+        telemetry.set_required(engine.required());
         statuses.send_replace(now);
         ready.send_replace(is_ready);
         if missing != missed && !missing.is_empty() {
             let models = missing.join(", ");
             if was_ready {
-                tracing::warn!(models, "the server is not ready: these do not answer");
+                tracing::warn!(models, "the server is not ready: these models are not ready");
             } else {
-                tracing::info!(models, "the server is not ready yet: these do not answer");
+                tracing::info!(models, "the server is not ready yet: these models are not ready");
             }
         }
         was_ready |= is_ready;
         missed = missing;
-        // The models are let go of here: one that is replaced ends when nobody holds it.
-        drop(hosted);
+        // Release the handles: a replaced model stops when its last handle is dropped.
+        drop(served);
         tokio::select! {
             () = any(states) => {}
             changed = models.changed() => if changed.is_err() { return },
@@ -185,7 +185,7 @@ async fn follow(sources: Sources, statuses: watch::Sender<Statuses>, ready: watc
 async fn any(states: Vec<watch::Receiver<ModelState>>) {
     let mut waiting = JoinSet::new();
     for mut state in states {
-        // A state that ends goes with its model, of which the engine tells.
+        // A closed channel means that the model was removed; `engine.watch()` reports that.
         waiting.spawn(async move { state.changed().await.is_ok() });
     }
     while let Some(changed) = waiting.join_next().await {

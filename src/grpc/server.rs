@@ -1,4 +1,4 @@
-//! The server: it listens, answers until it is told to stop, and ends in order.
+//! The server: binds its ports, serves until stopped, and drains.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tonic::service::{LayerExt, Routes};
 use tonic::transport::Server;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
-use super::context::{Context, Parts};
+use super::context::{Context, ServerComponents};
 use super::health;
-use super::middleware::access::{AccessLayer, Front};
-use super::middleware::auth::Guarded;
-use super::middleware::call_start::Begins;
+use super::middleware::access::{AccessLayer, Frontend};
+use super::middleware::auth::AuthLayer;
+use super::middleware::call_start::CallStartLayer;
 use super::middleware::cors;
-use super::middleware::deadline::{Deadlines, InTime};
+use super::middleware::deadline::{DeadlineLayer, Deadlines};
 use super::transport::connection_age;
 use super::transport::connection_age::ConnectionAge;
 use super::transport::connection_limit::ConnectionLimit;
@@ -39,27 +39,27 @@ use crate::proto::v1::quality_control_server::QualityControlServer;
 use crate::security::Peer;
 use crate::telemetry::{Telemetry, admin};
 
-/// What a peer may send before it is read, per stream and per connection: some images, so that a fast link is filled.
+/// HTTP/2 flow-control windows per stream and per connection: some images, so that a fast link is filled.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// Most bytes of a frame: an image comes in a few of them.
+/// Largest HTTP/2 frame: an image takes a few.
 const FRAME: u32 = 1 << 20;
 
-/// How long a peer that has all its answers is given to read them and to close its connection.
+/// Time for peers to read their last responses and to close their connections.
 const CLOSE_LINGER: Duration = Duration::from_secs(3);
 
-/// How long connections stay open at the end to refuse what comes in words: a call that meets a connection as it closes is told nothing
-/// but that it was cancelled, whoever watches health or reads the refusal turns elsewhere before.
+/// Drain delay: connections stay open and answer UNAVAILABLE, so that clients turn to another replica. A call on a closing connection
+/// would only see CANCELLED.
 const DRAIN_DELAY: Duration = Duration::from_millis(500);
 
-/// A server that has its ports but does not answer yet.
-pub struct Serving {
+/// A server that is bound to its ports but does not serve yet.
+pub struct BoundServer {
     listener: TcpListener,
     admin: TcpListener,
     http: Option<TcpListener>,
 }
 
-/// Where a server answers.
+/// The addresses of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
     /// gRPC.
@@ -73,9 +73,9 @@ pub struct Addresses {
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// Everything that was taken was answered.
+    /// Every accepted call was answered.
     Answered,
-    /// So many calls were still being worked on when the time was up.
+    /// So many calls were still in flight at the end of the drain.
     CutOff(u64),
 }
 
@@ -100,12 +100,12 @@ pub enum ServerError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-impl Serving {
-    /// Takes the ports.
+impl BoundServer {
+    /// Binds the ports.
     ///
     /// # Errors
     /// One of them is taken or not allowed.
-    pub async fn bind(settings: &crate::config::ServerSettings) -> Result<Serving, ServerError> {
+    pub async fn bind(settings: &crate::config::ServerSettings) -> Result<BoundServer, ServerError> {
         let bind = async |address: SocketAddr, setting| {
             TcpListener::bind(address)
                 .await
@@ -115,7 +115,7 @@ impl Serving {
                     source,
                 })
         };
-        Ok(Serving {
+        Ok(BoundServer {
             listener: bind(settings.listen, "server.listen").await?,
             admin: bind(settings.admin, "server.admin").await?,
             http: match settings.http {
@@ -125,7 +125,7 @@ impl Serving {
         })
     }
 
-    /// Where it answers.
+    /// The bound addresses.
     ///
     /// # Errors
     /// The sockets were lost.
@@ -138,25 +138,25 @@ impl Serving {
         })
     }
 
-    /// Answers until `stop` ends, then takes nothing more and waits, for as long as the settings give it, until what was taken is
-    /// answered. `ready` is told whether the server is ready.
+    /// Serves until `stop` ends, then drains: refuses new calls and waits up to `server.shutdown_seconds` for the accepted ones. `ready`
+    /// receives the server's readiness.
     ///
     /// # Errors
     /// The descriptors of the protocol are damaged.
     pub async fn run(
         self,
-        parts: Parts,
+        components: ServerComponents,
         settings: &Settings,
         ready: watch::Sender<bool>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Ended, ServerError> {
-        let Parts {
+        let ServerComponents {
             engine,
             telemetry,
-            trust,
+            security,
             ..
-        } = parts.clone();
-        let _following = trust.follow(settings);
+        } = components.clone();
+        let _following = security.follow(settings);
         let (drain, draining) = watch::channel(false);
         let sources = health::Sources {
             engine,
@@ -174,7 +174,7 @@ impl Serving {
             Duration::from_secs(connections.receive_timeout_seconds),
         );
         let open = ConnectionLimit::new(connections);
-        let context = Context::new(parts, settings, receiving.clone(), draining.clone());
+        let context = Context::new(components, settings, receiving.clone(), draining.clone());
         let model_admin =
             (settings.server.model_admin).then(|| ModelAdminControlServer::new(ModelAdmin(context.clone())));
         let service = QualityControlServer::new(Service(context.clone()))
@@ -221,23 +221,26 @@ impl Serving {
             .accept_http1(!connections.cors_origins.is_empty())
             .layer(MapRequestLayer::new(with_peer))
             .layer(AccessLayer {
-                trust: trust.clone(),
-                front: Front::Grpc,
+                security: security.clone(),
+                front: Frontend::Grpc,
             })
             .layer(HeaderLimit {
                 max_header_bytes: connections.max_header_bytes,
             })
-            .layer(cors::Allowed::new(&connections.cors_origins))
-            .layer(Guarded(trust.clone()))
+            .layer(cors::OriginLayer::new(&connections.cors_origins))
+            .layer(AuthLayer(security.clone()))
             .layer(Held {
                 limit: Duration::from_secs(connections.send_timeout_seconds),
             })
-            .layer(Begins {
+            .layer(CallStartLayer {
                 telemetry: telemetry.clone(),
                 draining: draining.clone(),
             })
-            .layer(tower::layer::layer_fn(move |inner| InTime { inner, deadlines }))
-            .layer(MapRequestLayer::new(decode_errors::pack_as_asked))
+            .layer(tower::layer::layer_fn(move |inner| DeadlineLayer {
+                inner,
+                deadlines,
+            }))
+            .layer(MapRequestLayer::new(decode_errors::compress_if_compressed))
             .layer(MapRequestLayer::new(move |request| {
                 receive::limited(request, &receiving, most)
             }))
@@ -260,21 +263,21 @@ impl Serving {
         let send_timeout = Duration::from_secs(connections.send_timeout_seconds);
         let serve_one = |connection| {
             let age = ConnectionAge::draw(connections);
-            let server = match age.told {
-                Some(told) => server.clone().max_connection_age(told),
+            let server = match age.goaway_after {
+                Some(goaway_after) => server.clone().max_connection_age(goaway_after),
                 None => server.clone(),
             };
-            let connection = connection_age::alone(connection, age, send_timeout);
+            let connection = connection_age::single_connection(connection, age, send_timeout);
             server.serve_with_incoming_shutdown(routes.clone(), connection, closed(draining.clone()))
         };
-        let incoming = listener::connections(self.listener, &trust, open);
+        let incoming = listener::connections(self.listener, &security, open);
         let server = connection_age::serve_each(incoming, serve_one, closed(draining.clone()));
         let admin_stop = Arc::new(tokio::sync::Notify::new());
         let admin = {
             let (stop, telemetry, ready) = (admin_stop.clone(), telemetry.clone(), ready.subscribe());
             tokio::spawn(admin::serve(
                 self.admin,
-                Some(trust.clone()),
+                Some(security.clone()),
                 telemetry,
                 ready,
                 async move {
@@ -284,7 +287,7 @@ impl Serving {
         };
         tokio::pin!(server);
         let ended = tokio::select! {
-            // It ends by itself only where the socket fails.
+            // Ends by itself only if the socket fails.
             () = &mut server => Ended::Answered,
             () = stop => {
                 drain.send_replace(true);
@@ -292,13 +295,13 @@ impl Serving {
                 let all = async {
                     (&mut server).await;
                     if let Some(http) = http {
-                        // It does not panic; if it did, nothing would be left to wait for.
+                        // Fails only if the task panicked; then there is nothing to wait for.
                         let _ = http.await;
                     }
                 };
                 tokio::select! {
                     () = all => {}
-                    () = answered(&telemetry) => {}
+                    () = wait_until_idle(&telemetry) => {}
                     () = tokio::time::sleep(limit) => {}
                 }
                 match telemetry.in_flight() {
@@ -314,7 +317,7 @@ impl Serving {
     }
 }
 
-/// Tells a request what its connection knows: the peer, and which of its answers are not written.
+/// Adds the connection's data to a request: the peer, and its unwritten responses.
 fn with_peer<B>(mut request: ::http::Request<B>) -> ::http::Request<B> {
     let extensions = request.extensions_mut();
     if let Some((peer, stalls)) = extensions.remove::<(Peer, Arc<Stalls>)>() {
@@ -324,9 +327,9 @@ fn with_peer<B>(mut request: ::http::Request<B>) -> ::http::Request<B> {
     request
 }
 
-/// Waits until no call is being worked on, and then a little for the last answers to leave: a peer that holds on to its connection
-/// does not keep the server.
-async fn answered(telemetry: &Telemetry) {
+/// Waits until no call is in flight, and then a little for the last responses to be written. A peer that keeps its connection open does
+/// not delay the end.
+async fn wait_until_idle(telemetry: &Telemetry) {
     while telemetry.in_flight() > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -1,4 +1,4 @@
-//! From what `sagate.v1` says of some images to tensors.
+//! Conversion of `sagate.v1` results of several images to response tensors.
 
 use bytes::Bytes;
 use tonic::Code;
@@ -9,28 +9,32 @@ use crate::proto::inference::ModelInferResponse;
 use crate::proto::inference::model_infer_response::InferOutputTensor;
 use crate::proto::v1;
 
-/// What is said of one image.
-pub(crate) struct Seen {
+/// The result of one image.
+pub(crate) struct ImageResult {
     pub segmentation: v1::Segmentation,
     /// In ascending order.
     pub layers: Vec<v1::LayerSam>,
 }
 
-/// Bytes that the answer takes, at most `most`.
+/// Size of the response in bytes.
 ///
 /// # Errors
-/// More than that.
-pub(crate) fn bytes(outputs: &[Output], seen: &[Seen], most: u64) -> Result<usize, ServiceError> {
-    let bytes: usize = seen
+/// More than `max_bytes`.
+pub(crate) fn bytes(
+    outputs: &[Output],
+    results: &[ImageResult],
+    max_bytes: u64,
+) -> Result<usize, ServiceError> {
+    let bytes: usize = results
         .iter()
-        .flat_map(|seen| outputs.iter().map(|&output| seen.bytes(output)))
+        .flat_map(|result| outputs.iter().map(|&output| result.bytes(output)))
         .sum();
-    if bytes as u64 > most {
+    if bytes as u64 > max_bytes {
         return Err(ServiceError::Wire {
             code: Code::ResourceExhausted,
             reason: "ANSWER_TOO_LARGE",
             message: format!(
-                "the answer would have {bytes} bytes; it may have at most {most} (setting limits.max_bytes): ask for fewer outputs, \
+                "the answer would have {bytes} bytes; it may have at most {max_bytes} (setting limits.max_bytes): ask for fewer outputs, \
                  or of fewer images at once"
             ),
         });
@@ -38,16 +42,16 @@ pub(crate) fn bytes(outputs: &[Output], seen: &[Seen], most: u64) -> Result<usiz
     Ok(bytes)
 }
 
-/// The answer to a request.
+/// The response to a request.
 ///
 /// # Errors
-/// Images of several sizes, where an output has room for one.
+/// Images of different sizes, if an output's shape depends on it.
 pub(crate) fn answer(
     id: String,
     outputs: &[Output],
-    seen: Vec<Seen>,
+    results: Vec<ImageResult>,
 ) -> Result<ModelInferResponse, ServiceError> {
-    let model = seen.first().and_then(|it| it.segmentation.model.clone());
+    let model = results.first().and_then(|it| it.segmentation.model.clone());
     let model = model.ok_or(ServiceError::Internal)?;
     let mut answer = ModelInferResponse {
         model_name: model.name,
@@ -56,22 +60,22 @@ pub(crate) fn answer(
         ..Default::default()
     };
     for &output in outputs {
-        let mut shape = vec![seen.len() as i64];
-        shape.extend(one_shape(output, &seen)?);
+        let mut shape = vec![results.len() as i64];
+        shape.extend(common_shape(output, &results)?);
         answer.outputs.push(InferOutputTensor {
             name: output.name(),
             datatype: output.datatype().name().into(),
             shape,
             ..Default::default()
         });
-        answer.raw_output_contents.push(elements(output, &seen));
+        answer.raw_output_contents.push(elements(output, &results));
     }
     Ok(answer)
 }
 
-/// The sides of every image's part.
-fn one_shape(output: Output, seen: &[Seen]) -> Result<Vec<i64>, ServiceError> {
-    let mut shapes = seen.iter().map(|seen| seen.shape(output));
+/// The shape of an output for one image, equal for all images.
+fn common_shape(output: Output, results: &[ImageResult]) -> Result<Vec<i64>, ServiceError> {
+    let mut shapes = results.iter().map(|result| result.shape(output));
     let first = shapes.next().unwrap_or_default();
     match shapes.find(|shape| *shape != first) {
         None => Ok(first),
@@ -83,21 +87,21 @@ fn one_shape(output: Output, seen: &[Seen]) -> Result<Vec<i64>, ServiceError> {
     }
 }
 
-/// All images' elements, one after the other.
-fn elements(output: Output, seen: &[Seen]) -> Bytes {
-    if let [only] = seen
-        && let Some(tensor) = only.as_it_is(output)
+/// The elements of all images, concatenated.
+fn elements(output: Output, results: &[ImageResult]) -> Bytes {
+    if let [only] = results
+        && let Some(tensor) = only.stored_tensor(output)
     {
         return tensor.data.clone();
     }
-    let mut data = Vec::with_capacity(seen.iter().map(|it| it.bytes(output)).sum());
-    for seen in seen {
-        seen.write(output, &mut data);
+    let mut data = Vec::with_capacity(results.iter().map(|it| it.bytes(output)).sum());
+    for result in results {
+        result.write(output, &mut data);
     }
     data.into()
 }
 
-impl Seen {
+impl ImageResult {
     fn pixels(&self) -> usize {
         self.segmentation.height as usize * self.segmentation.width as usize
     }
@@ -106,8 +110,8 @@ impl Seen {
         self.layers.iter().find(|it| it.layer as usize == number)
     }
 
-    /// The output where it needs no other form.
-    fn as_it_is(&self, output: Output) -> Option<&v1::Tensor> {
+    /// The tensor of the output, if its bytes can be used unchanged.
+    fn stored_tensor(&self, output: Output) -> Option<&v1::Tensor> {
         match output {
             Output::Probability => self.segmentation.probabilities.as_ref(),
             Output::Sam(number) => self.layer(number)?.labels.as_ref(),
@@ -119,10 +123,10 @@ impl Seen {
         match output {
             Output::Mask => vec![self.segmentation.height.into(), self.segmentation.width.into()],
             Output::Probability | Output::Sam(_) => {
-                let sides = self.as_it_is(output).map(|it| it.shape.iter());
+                let sides = self.stored_tensor(output).map(|it| it.shape.iter());
                 sides.into_iter().flatten().map(|&side| side.into()).collect()
             }
-            // No class matters here.
+            // Their shapes do not depend on the classes.
             other => other.sides(0),
         }
     }
@@ -131,7 +135,7 @@ impl Seen {
     fn bytes(&self, output: Output) -> usize {
         match output {
             Output::Mask => self.pixels(),
-            Output::Probability | Output::Sam(_) => self.as_it_is(output).map_or(0, |it| it.data.len()),
+            Output::Probability | Output::Sam(_) => self.stored_tensor(output).map_or(0, |it| it.data.len()),
             Output::Mu | Output::Threshold | Output::Score => size_of::<f64>(),
             Output::LayerSa => self.layers.len() * size_of::<f64>(),
             Output::Decision => 4 + self.decision().len(),
@@ -140,26 +144,26 @@ impl Seen {
     }
 
     fn write(&self, output: Output, data: &mut Vec<u8>) {
-        let said = &self.segmentation;
+        let segmentation = &self.segmentation;
         match output {
             Output::Mask => self.labels(data),
             Output::Probability | Output::Sam(_) => {
-                let tensor = self.as_it_is(output);
+                let tensor = self.stored_tensor(output);
                 data.extend_from_slice(tensor.map_or(&[], |it| &it.data));
             }
-            Output::Mu => data.extend(said.mu.to_le_bytes()),
-            Output::Threshold => data.extend(said.threshold.unwrap_or(f64::NAN).to_le_bytes()),
-            Output::Score => data.extend(said.score.unwrap_or(f64::NAN).to_le_bytes()),
+            Output::Mu => data.extend(segmentation.mu.to_le_bytes()),
+            Output::Threshold => data.extend(segmentation.threshold.unwrap_or(f64::NAN).to_le_bytes()),
+            Output::Score => data.extend(segmentation.quality_score.unwrap_or(f64::NAN).to_le_bytes()),
             Output::LayerSa => data.extend(self.layers.iter().flat_map(|it| it.sa_score.to_le_bytes())),
-            Output::Decision => text(self.decision(), data),
-            Output::Reason => text(&self.reasons(), data),
+            Output::Decision => write_bytes_element(self.decision(), data),
+            Output::Reason => write_bytes_element(&self.reasons(), data),
         }
     }
 
     fn decision(&self) -> &'static str {
         match self.segmentation.decision() {
             v1::Decision::Accept => "ACCEPT",
-            // Whatever is no ACCEPT is for a human to see.
+            // Fail closed: whatever is not ACCEPT is REJECT.
             v1::Decision::Reject | v1::Decision::Unspecified => "REJECT",
         }
     }
@@ -170,23 +174,23 @@ impl Seen {
         names.join(",")
     }
 
-    /// Labels from the classes' bits; no pixel is of two classes.
+    /// Labels from the bit masks of the classes, which are disjoint.
     fn labels(&self, data: &mut Vec<u8>) {
         let begin = data.len();
         data.resize(begin + self.pixels(), 0);
         let planes = self.segmentation.mask.iter().flat_map(|mask| &mask.data);
         for (class, bits) in (1u8..=u8::MAX).zip(planes) {
             for (labels, byte) in data[begin..].chunks_mut(8).zip(bits) {
-                for (place, label) in labels.iter_mut().enumerate() {
-                    *label += class * (byte >> (7 - place) & 1);
+                for (bit, label) in labels.iter_mut().enumerate() {
+                    *label += class * (byte >> (7 - bit) & 1);
                 }
             }
         }
     }
 }
 
-/// An element of BYTES: after its length in 4 bytes.
-fn text(text: &str, data: &mut Vec<u8>) {
-    data.extend((text.len() as u32).to_le_bytes());
-    data.extend(text.as_bytes());
+/// Writes an element of BYTES: its length in 4 bytes, then its bytes.
+fn write_bytes_element(write_bytes_element: &str, data: &mut Vec<u8>) {
+    data.extend((write_bytes_element.len() as u32).to_le_bytes());
+    data.extend(write_bytes_element.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! The types of a tensor's elements that sagate takes or gives.
+//! The element types of tensors.
 
 use crate::proto::{inference, v1};
 
@@ -25,7 +25,7 @@ impl Datatype {
         Datatype::Bytes,
     ];
 
-    /// Of its name in the protocol.
+    /// Parses its name in the protocol.
     pub fn named(name: &str) -> Option<Datatype> {
         Datatype::ALL.into_iter().find(|it| it.name() == name)
     }
@@ -56,7 +56,7 @@ impl Datatype {
         }
     }
 
-    /// Bytes of an element; `None` where they differ.
+    /// Bytes of an element; `None` for variable size.
     pub fn size(self) -> Option<usize> {
         match self {
             Datatype::Uint8 => Some(1),
@@ -67,7 +67,7 @@ impl Datatype {
         }
     }
 
-    /// The same for an image's pixels, with the bytes of each; `None` where pixels are not of this type.
+    /// The `sagate.v1` type of pixels, with its size in bytes; `None` if pixels cannot have this type.
     pub fn of_pixels(self) -> Option<(v1::DataType, usize)> {
         match self {
             Datatype::Uint8 => Some((v1::DataType::Uint8, 1)),

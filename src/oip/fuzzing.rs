@@ -1,4 +1,4 @@
-//! An inference read as far as it goes without a model: what fuzzing feeds.
+//! Entry point for fuzzing: parses an inference as far as possible without a model.
 
 use bytes::Bytes;
 use prost::Message;
@@ -11,25 +11,25 @@ use super::parameters::Parameters;
 use super::{http, input};
 use crate::config::Settings;
 use crate::grpc::error::ServiceError;
-use crate::grpc::pipeline::image_input::Sent;
+use crate::grpc::pipeline::image_input::ImagePayload;
 use crate::grpc::pipeline::validate;
 use crate::proto::inference::ModelInferRequest;
 use crate::proto::v1;
 
-/// How an inference comes.
+/// Encoding of an inference request.
 #[derive(Debug, Clone, Copy)]
 pub enum InferenceForm {
-    /// As a protobuf message.
+    /// A protobuf message.
     Grpc,
-    /// As a body of HTTP, whose first bytes, so many or all, are JSON.
+    /// An HTTP body of JSON, optionally followed by binary tensors.
     Http {
-        /// What `Inference-Header-Content-Length` says; `None`: nothing.
+        /// `Inference-Header-Content-Length`; `None`: not set.
         json_length: Option<usize>,
     },
 }
 
-/// Reads an inference of the Open Inference Protocol: its parameters, what is asked of the gate, and its images, as the service does for
-/// a model of this manifest.
+/// Parses an inference of the Open Inference Protocol as the service does for a model of this manifest: parameters, gate options and
+/// images.
 ///
 /// # Errors
 /// As the service gives them.
@@ -56,12 +56,12 @@ pub fn read_inference(
         gate: parameters.gate,
         ..Default::default()
     };
-    validate::wishes(&options, policy)?;
+    validate::parse_options(&options, policy)?;
     let images = input::images(&mut request, &parameters, Settings::default().server.max_images)?;
     let decode = |image| {
-        let sent = Sent::new(Some(image))?;
-        sent.hash();
-        sent.decode(manifest, limits, Settings::default().imaging)
+        let payload = ImagePayload::new(Some(image))?;
+        payload.hash();
+        payload.decode(manifest, limits, Settings::default().imaging)
     };
     images.into_iter().map(decode).collect()
 }

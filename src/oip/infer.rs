@@ -1,4 +1,4 @@
-//! A request's images on the way of all images, and their answers as one.
+//! Runs the images of a request through the pipeline, and combines the results into one response.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +8,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::answer;
-use super::answer::Seen;
-use super::ask::Ask;
+use super::answer::ImageResult;
+use super::inference_spec::InferenceSpec;
 use crate::engine::QueuePermit;
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
-use crate::grpc::pipeline::admit::encoded;
+use crate::grpc::pipeline::admit::encode;
 use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::transport::outgoing::Permit;
 use crate::grpc::transport::receive::Charge;
@@ -22,10 +22,10 @@ use crate::proto::inference::{ModelInferRequest, ModelInferResponse};
 use crate::proto::v1;
 use crate::telemetry::{Call, ImageCall, Phases};
 
-/// One inference: the answer, and the places that it holds until it is written.
+/// One inference: the response, and the permit that it holds until it is written.
 ///
 /// # Errors
-/// Whatever is wrong with the request or one of its images, or went wrong on the way: then the work on the others is given up.
+/// An invalid request or image, or a failure of one image, which cancels the others.
 pub(crate) async fn infer(
     context: &Arc<Context>,
     request: ModelInferRequest,
@@ -33,27 +33,39 @@ pub(crate) async fn infer(
     call: &Call,
 ) -> Result<(ModelInferResponse, Permit), ServiceError> {
     let mut waiting = context.receiving.charge(caller.client.key());
-    let read = context.open().and_then(|()| Ask::read(context, request, caller));
-    // Until they are admitted, its images count as what is being received.
-    let charged = read.and_then(|ask| waiting.add(ask.images.iter().map(bytes).sum()).map(|()| ask));
-    let ask = match charged {
-        Ok(ask) => ask,
+    let read = context
+        .check_accepting()
+        .and_then(|()| InferenceSpec::parse(context, request, caller));
+    // Until admission, its images are charged to the receive budget.
+    let charged = read.and_then(|inference| {
+        waiting
+            .add(inference.images.iter().map(bytes).sum())
+            .map(|()| inference)
+    });
+    let inference = match charged {
+        Ok(inference) => inference,
         Err(error) => {
             call.image().failed(error.code(), error.reason(), Phases::begin());
             return Err(error);
         }
     };
-    let (outputs, id) = (ask.outputs.clone(), ask.id.clone());
-    let (seen, places): (Vec<Seen>, Vec<QueuePermit>) =
-        see(context, ask, waiting, call).await?.into_iter().unzip();
-    let most = context.limits.max_bytes;
-    let values = answer::bytes(&outputs, &seen, most)?;
-    let answer = encoded(values, move || answer::answer(id, &outputs, seen)).await??;
-    let permit = Permit { places, window: None };
+    let (outputs, id) = (inference.outputs.clone(), inference.id.clone());
+    let (results, queue_permits): (Vec<ImageResult>, Vec<QueuePermit>) =
+        run_images(context, inference, waiting, call)
+            .await?
+            .into_iter()
+            .unzip();
+    let max_bytes = context.limits.max_bytes;
+    let values = answer::bytes(&outputs, &results, max_bytes)?;
+    let answer = encode(values, move || answer::answer(id, &outputs, results)).await??;
+    let permit = Permit {
+        queue_permits,
+        window: None,
+    };
     Ok((answer, permit))
 }
 
-/// Bytes of an image as it came.
+/// Bytes of an image as received.
 fn bytes(image: &v1::Image) -> usize {
     match &image.source {
         None => 0,
@@ -62,71 +74,72 @@ fn bytes(image: &v1::Image) -> usize {
     }
 }
 
-/// Looks at every image, at most a stream's window of them at once, which may so meet in the model's batches.
-async fn see(
+/// Runs every image, at most a stream's window of them concurrently, so that they can share batches.
+async fn run_images(
     context: &Arc<Context>,
-    mut ask: Ask,
+    mut inference: InferenceSpec,
     unadmitted: Charge,
     call: &Call,
-) -> Result<Vec<(Seen, QueuePermit)>, ServiceError> {
+) -> Result<Vec<(ImageResult, QueuePermit)>, ServiceError> {
     let mut unadmitted = Some(unadmitted);
-    let images = std::mem::take(&mut ask.images);
+    let images = std::mem::take(&mut inference.images);
     let count = images.len();
-    let ask = Arc::new(ask);
+    let inference = Arc::new(inference);
     let mut work = JoinSet::new();
     let mut waiting = images.into_iter().enumerate();
-    let mut seen: Vec<Option<(Seen, QueuePermit)>> = (0..count).map(|_| None).collect();
+    let mut results: Vec<Option<(ImageResult, QueuePermit)>> = (0..count).map(|_| None).collect();
     loop {
         while work.len() < context.settings.stream_window {
             let Some((index, image)) = waiting.next() else {
                 drop(unadmitted.take());
                 break;
             };
-            let (context, ask, call) = (context.clone(), ask.clone(), call.image());
-            work.spawn(async move { (index, one(&context, &ask, image, call).await) });
+            let (context, inference, call) = (context.clone(), inference.clone(), call.image());
+            work.spawn(async move { (index, run_image(&context, &inference, image, call).await) });
         }
         let Some(done) = work.join_next().await else {
             break;
         };
         let (index, answer) = done.map_err(|_| ServiceError::Internal)?;
-        seen[index] = Some(answer.map_err(|error| error.of_image(index, count))?);
+        results[index] = Some(answer.map_err(|error| error.of_image(index, count))?);
     }
-    seen.into_iter()
+    results
+        .into_iter()
         .map(|answer| answer.ok_or(ServiceError::Internal))
         .collect()
 }
 
-/// Looks at one image.
-async fn one(
+/// Runs one image.
+async fn run_image(
     context: &Arc<Context>,
-    ask: &Ask,
+    inference: &InferenceSpec,
     image: v1::Image,
     call: ImageCall,
-) -> Result<(Seen, QueuePermit), ServiceError> {
+) -> Result<(ImageResult, QueuePermit), ServiceError> {
     let image = Some(image);
-    let Some(layers) = ask.layers() else {
-        let (answer, place) = segment::segment_as(context, &ask.order, image, call).await?;
-        let seen = Seen {
+    let Some(layers) = inference.layers() else {
+        let (answer, queue_permit) = segment::segment_as(context, &inference.spec, image, call).await?;
+        let result = ImageResult {
             segmentation: answer.segmentation.ok_or(ServiceError::Internal)?,
             layers: Vec::new(),
         };
-        return Ok((seen, place));
+        return Ok((result, queue_permit));
     };
-    let asked = interpret::Asked {
+    let input = interpret::InterpretInput {
         image,
         layers: Some(layers),
         units: Vec::new(),
     };
-    let order = ask.order.clone();
+    let spec = inference.spec.clone();
     let (sender, mut parts) = mpsc::channel(interpret::WAITING);
     let work = async move {
-        // Dropping the sender at the end ends the parts.
-        interpret::interpret_as(context, order, asked, call, &sender, Instant::now()).await
+        // Dropping the sender at the end closes `parts`.
+        interpret::interpret_as(context, spec, input, call, &sender, Instant::now()).await
     };
     let gather = async {
-        let (mut segmentation, mut layers, mut place) = (None, Vec::new(), None);
+        let (mut segmentation, mut layers, mut queue_permit) = (None, Vec::new(), None);
         while let Some(Ok(mut part)) = parts.recv().await {
-            place = part.permit.places.pop();
+            queue_permit = part.permit.queue_permits.pop();
             match part.message.part {
                 Some(v1::interpret_response::Part::Segmentation(it)) => segmentation = Some(it),
                 Some(v1::interpret_response::Part::Layer(layer)) => layers.push(layer),
@@ -134,16 +147,16 @@ async fn one(
                 | None => {}
             }
         }
-        (segmentation, layers, place)
+        (segmentation, layers, queue_permit)
     };
-    let (ended, (segmentation, layers, place)) = tokio::join!(work, gather);
+    let (ended, (segmentation, layers, queue_permit)) = tokio::join!(work, gather);
     ended?;
-    let seen = Seen {
+    let result = ImageResult {
         segmentation: segmentation.ok_or(ServiceError::Internal)?,
         layers,
     };
-    let place = place.ok_or(ServiceError::Internal)?;
-    let layers: usize = seen.layers.iter().map(Message::encoded_len).sum();
-    place.answered((seen.segmentation.encoded_len() + layers) as u64);
-    Ok((seen, place))
+    let queue_permit = queue_permit.ok_or(ServiceError::Internal)?;
+    let layers: usize = result.layers.iter().map(Message::encoded_len).sum();
+    queue_permit.answered((result.segmentation.encoded_len() + layers) as u64);
+    Ok((result, queue_permit))
 }

@@ -1,4 +1,4 @@
-//! From a request's tensors to images.
+//! Conversion of input tensors to images.
 
 use bytes::{Buf, Bytes};
 
@@ -9,25 +9,25 @@ use crate::proto::inference::model_infer_request::InferInputTensor;
 use crate::proto::inference::{InferTensorContents, ModelInferRequest};
 use crate::proto::v1;
 
-/// The input that is an image's pixels.
+/// The input of pixels.
 pub(crate) const IMAGE: &str = "IMAGE";
-/// The input that is an image's file.
+/// The input of encoded files.
 pub(crate) const IMAGE_FILE: &str = "IMAGE_FILE";
 
-/// The images of a request, at most so many. Their bytes stay where they are.
+/// The images of a request, at most `max_images`. Their bytes are not copied.
 ///
 /// # Errors
-/// The first field that is wrong. What is in the images is looked at later, as always.
+/// The first invalid field. The content of the images is validated later.
 pub(crate) fn images(
     request: &mut ModelInferRequest,
     parameters: &Parameters,
-    most: usize,
+    max_images: usize,
 ) -> Result<Vec<v1::Image>, ServiceError> {
     let inputs = std::mem::take(&mut request.inputs);
-    let given = inputs.len();
+    let count = inputs.len();
     let [input] = <[InferInputTensor; 1]>::try_from(inputs).map_err(|_| {
         let right = format!("one of them: {IMAGE} or {IMAGE_FILE}");
-        ServiceError::field("inputs", format!("{given} tensors"), right)
+        ServiceError::field("inputs", format!("{count} tensors"), right)
     })?;
     only("inputs[0]", &input.parameters, "binary_data_size")?;
     let elements = Elements::of(
@@ -35,8 +35,8 @@ pub(crate) fn images(
         input.contents.unwrap_or_default(),
     )?;
     let images = match input.name.as_str() {
-        IMAGE => pixels(&input.datatype, &input.shape, elements, parameters, most)?,
-        IMAGE_FILE => files(&input.datatype, &input.shape, elements, parameters, most)?,
+        IMAGE => pixels(&input.datatype, &input.shape, elements, parameters, max_images)?,
+        IMAGE_FILE => files(&input.datatype, &input.shape, elements, parameters, max_images)?,
         other => {
             let right = format!("{IMAGE} or {IMAGE_FILE}");
             return Err(ServiceError::field("inputs[0].name", format!("`{other}`"), right));
@@ -45,7 +45,7 @@ pub(crate) fn images(
     Ok(images)
 }
 
-/// The elements of an input, as they came.
+/// The elements of an input, as received.
 enum Elements {
     Raw(Bytes),
     Typed(InferTensorContents),
@@ -59,7 +59,7 @@ impl Elements {
             1 if is_empty => Ok(Elements::Raw(raw.swap_remove(0))),
             1 => {
                 let right = "empty, as the request has raw_input_contents";
-                Err(ServiceError::field("inputs[0].contents", "there", right))
+                Err(ServiceError::field("inputs[0].contents", "set", right))
             }
             more => {
                 let is = format!("{more} elements");
@@ -79,7 +79,7 @@ fn pixels(
     shape: &[i64],
     elements: Elements,
     parameters: &Parameters,
-    most: usize,
+    max_images: usize,
 ) -> Result<Vec<v1::Image>, ServiceError> {
     if let Some(slice) = parameters.slice {
         let right = format!("left out, as {IMAGE} holds no volume");
@@ -104,7 +104,7 @@ fn pixels(
         ref image if matches!(image.len(), 2 | 3) => (1, image),
         _ => return Err(wrong()),
     };
-    no_more_than(images, most)?;
+    check_count(images, max_images)?;
     let data = match elements {
         Elements::Raw(data) => data,
         Elements::Typed(contents) => dense(contents, datatype)?,
@@ -135,14 +135,14 @@ fn files(
     shape: &[i64],
     elements: Elements,
     parameters: &Parameters,
-    most: usize,
+    max_images: usize,
 ) -> Result<Vec<v1::Image>, ServiceError> {
     if datatype != Datatype::Bytes.name() {
         return Err(ServiceError::field("inputs[0].datatype", "another", "BYTES"));
     }
     if !parameters.spacing.is_empty() {
         let right = "left out, as a file says it itself";
-        return Err(ServiceError::field("parameters.row_spacing", "said", right));
+        return Err(ServiceError::field("parameters.row_spacing", "set", right));
     }
     let images = match *shape {
         [images] | [images, 1] if images > 0 => images as usize,
@@ -155,7 +155,7 @@ fn files(
             ));
         }
     };
-    no_more_than(images, most)?;
+    check_count(images, max_images)?;
     let files = match elements {
         Elements::Raw(data) => split(data)?,
         Elements::Typed(InferTensorContents { bytes_contents, .. }) => bytes_contents,
@@ -175,9 +175,9 @@ fn files(
     Ok(files.into_iter().map(image).collect())
 }
 
-fn no_more_than(images: usize, most: usize) -> Result<(), ServiceError> {
-    if images > most {
-        let right = format!("at most {most} (setting server.max_images)");
+fn check_count(images: usize, max_images: usize) -> Result<(), ServiceError> {
+    if images > max_images {
+        let right = format!("at most {max_images} (setting server.max_images)");
         return Err(ServiceError::field(
             "inputs[0].shape",
             format!("{images} images"),
@@ -187,7 +187,7 @@ fn no_more_than(images: usize, most: usize) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Elements that came in fields of their type, as bytes.
+/// The bytes of elements that were sent in typed fields.
 fn dense(contents: InferTensorContents, datatype: Datatype) -> Result<Bytes, ServiceError> {
     let out_of_range = |index: usize, value: String| {
         let field = format!("inputs[0].contents[{index}]");
@@ -227,12 +227,12 @@ fn dense(contents: InferTensorContents, datatype: Datatype) -> Result<Bytes, Ser
                 "in raw_input_contents: the protocol has no field for {}",
                 datatype.name()
             );
-            Err(ServiceError::field("inputs[0].contents", "not there", right))
+            Err(ServiceError::field("inputs[0].contents", "missing", right))
         }
     }
 }
 
-/// Elements of BYTES: each after its length in 4 bytes.
+/// Splits elements of BYTES: each has its length in 4 bytes, then its bytes.
 fn split(mut data: Bytes) -> Result<Vec<Bytes>, ServiceError> {
     let mut elements = Vec::new();
     while data.has_remaining() {

@@ -1,16 +1,16 @@
-//! The Open Inference Protocol (KServe's, with Triton's extensions): other words for what `sagate.v1` does.
+//! The Open Inference Protocol (KServe's, with Triton's extensions): an adapter to `sagate.v1`.
 //!
-//! A request becomes one of `sagate.v1` for each of its images (`ask`, from `parameters`, `input` and `output`); each goes the way of all
-//! images and so through the same checks, queue and gate (`infer`); what comes back becomes tensors (`answer`). `docs/reference/protocols.md` lists
-//! every input, output and parameter.
+//! A request becomes one `sagate.v1` request per image (`inference_spec`, from `parameters`, `input` and `output`), which go through the
+//! same pipeline, queue and gate (`infer`); the results become tensors (`answer`). `docs/reference/protocols.md` lists every input, output
+//! and parameter.
 
 mod answer;
-mod ask;
 mod datatype;
 mod fuzzing;
 mod grpc;
 pub(crate) mod http;
 mod infer;
+mod inference_spec;
 mod input;
 mod model;
 mod output;

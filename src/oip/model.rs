@@ -1,4 +1,4 @@
-//! What is told of models: whether they answer, what they take and give, how they are set up.
+//! Readiness, metadata and configuration of models.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::proto::inference::{
     ServerMetadataResponse,
 };
 
-/// What runs the models.
+/// The platform name in model metadata.
 const PLATFORM: &str = "sagate";
 
-/// The extensions of the protocol that are spoken.
+/// The supported extensions of the protocol.
 const EXTENSIONS: [&str; 5] = [
     "binary_tensor_data",
     "model_configuration",
@@ -29,23 +29,23 @@ const EXTENSIONS: [&str; 5] = [
     "statistics",
 ];
 
-/// Every model that is served.
+/// All loaded models.
 pub(crate) fn all(context: &Context) -> Vec<Arc<ModelHandle>> {
     context.engine.models()
 }
 
-/// The model of a name and a version, the highest where the version is empty; where both are empty, the server's default.
+/// The model with a name and a version; its default version if the version is empty; the server's default if both are empty.
 ///
 /// # Errors
-/// There is none, or the version is no number.
+/// An unknown model, or an invalid version.
 pub(crate) fn find(name: &str, version: &str, context: &Context) -> Result<Arc<ModelHandle>, ServiceError> {
     Ok(context.engine.find(name, number(version)?)?)
 }
 
-/// A version as a number; `None` where it is empty.
+/// Parses a version; `None` if it is empty.
 ///
 /// # Errors
-/// It is something else.
+/// Not a number from 1.
 pub(crate) fn number(version: &str) -> Result<Option<u32>, ServiceError> {
     if version.is_empty() {
         return Ok(None);
@@ -60,9 +60,9 @@ pub(crate) fn number(version: &str) -> Result<Option<u32>, ServiceError> {
     }
 }
 
-/// Whether a model takes images now.
-pub(crate) fn is_ready(hosted: &ModelHandle, context: &Context) -> bool {
-    hosted.is_ready() && context.open().is_ok()
+/// Whether a model is ready.
+pub(crate) fn is_ready(model: &ModelHandle, context: &Context) -> bool {
+    model.is_ready() && context.check_accepting().is_ok()
 }
 
 pub(crate) fn server() -> ServerMetadataResponse {
@@ -73,13 +73,13 @@ pub(crate) fn server() -> ServerMetadataResponse {
     }
 }
 
-/// What a model takes and gives, with the side of a request's images.
-pub(crate) fn metadata(hosted: &ModelHandle, context: &Context) -> ModelMetadataResponse {
-    let contract = hosted.contract();
-    let name = &contract.id().name;
+/// Inputs and outputs of a model, with the batch dimension.
+pub(crate) fn metadata(model: &ModelHandle, context: &Context) -> ModelMetadataResponse {
+    let spec = model.contract();
+    let name = &spec.id().name;
     let versions = all(context).into_iter().map(|it| it.contract().id().clone());
     let with_images = |sides: Vec<i64>| [vec![-1], sides].concat();
-    let inputs = inputs(contract).map(|input| TensorMetadata {
+    let inputs = inputs(spec).map(|input| TensorMetadata {
         name: input.name,
         datatype: match DataType::try_from(input.data_type) {
             Ok(DataType::TypeString) => "BYTES".into(),
@@ -87,10 +87,10 @@ pub(crate) fn metadata(hosted: &ModelHandle, context: &Context) -> ModelMetadata
         },
         shape: with_images(input.dims),
     });
-    let outputs = Output::of(contract).into_iter().map(|output| TensorMetadata {
+    let outputs = Output::of(spec).into_iter().map(|output| TensorMetadata {
         name: output.name(),
         datatype: output.datatype().name().into(),
-        shape: with_images(output.sides(contract.manifest().classes.len())),
+        shape: with_images(output.sides(spec.manifest().classes.len())),
     });
     ModelMetadataResponse {
         name: name.clone(),
@@ -104,28 +104,28 @@ pub(crate) fn metadata(hosted: &ModelHandle, context: &Context) -> ModelMetadata
     }
 }
 
-/// How a model is set up.
-pub(crate) fn config(hosted: &ModelHandle, context: &Context) -> ModelConfig {
-    let contract = hosted.contract();
-    let outputs = Output::of(contract).into_iter().map(|output| ModelOutput {
+/// Configuration of a model.
+pub(crate) fn config(model: &ModelHandle, context: &Context) -> ModelConfig {
+    let spec = model.contract();
+    let outputs = Output::of(spec).into_iter().map(|output| ModelOutput {
         name: output.name(),
         data_type: output.datatype().in_config().into(),
-        dims: output.sides(contract.manifest().classes.len()),
+        dims: output.sides(spec.manifest().classes.len()),
     });
     ModelConfig {
-        name: contract.id().name.clone(),
+        name: spec.id().name.clone(),
         platform: PLATFORM.into(),
         max_batch_size: i32::try_from(context.settings.max_images).unwrap_or(i32::MAX),
-        input: inputs(contract).into(),
+        input: inputs(spec).into(),
         output: outputs.collect(),
-        // Images that wait meet in a batch; none waits for more to come.
+        // Dynamic batching without a batching delay.
         scheduling_choice: Some(SchedulingChoice::DynamicBatching(ModelDynamicBatching::default())),
     }
 }
 
-/// The inputs, of which a request has one. Pixels may be of other types as well, which the protocol has no word for.
-fn inputs(contract: &ModelSpec) -> [ModelInput; 2] {
-    let channels = contract.manifest().input.channels.len() as i64;
+/// The inputs, of which a request has one. Pixels may have other types too, which the protocol cannot express.
+fn inputs(spec: &ModelSpec) -> [ModelInput; 2] {
+    let channels = spec.manifest().input.channels.len() as i64;
     [
         ModelInput {
             name: IMAGE.into(),

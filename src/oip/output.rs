@@ -1,11 +1,11 @@
-//! What a model gives, by name.
+//! The outputs of a model, by name.
 
 use sagate_core::executor::ModelSpec;
 use sagate_core::nn::layers::{LAYER_COUNT, LAYERS};
 
 use super::datatype::Datatype;
 
-/// A tensor that may be asked for. The first side of each is that of the request's images.
+/// An output tensor. The first dimension of each is the batch dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     /// Labels: 0 background, k object class k.
@@ -16,11 +16,11 @@ pub(crate) enum Output {
     Mu,
     /// "ACCEPT" or "REJECT".
     Decision,
-    /// What the judged score was held against; NaN where the model has no calibration.
+    /// The threshold on the gate's score; NaN if the model has no calibration.
     Threshold,
-    /// Everything that spoke against the image, with commas in between.
+    /// The reasons of a rejection, separated by commas.
     Reason,
-    /// The rehearsed score.
+    /// The quality score.
     Score,
     /// The SAM of a layer, as labels.
     Sam(usize),
@@ -28,7 +28,7 @@ pub(crate) enum Output {
     LayerSa,
 }
 
-/// What is given when a request asks for nothing.
+/// The outputs of a request that names none.
 pub(crate) const DEFAULT: [Output; 5] = [
     Output::Mask,
     Output::Mu,
@@ -38,17 +38,17 @@ pub(crate) const DEFAULT: [Output; 5] = [
 ];
 
 impl Output {
-    /// Everything that a model gives.
-    pub fn of(contract: &ModelSpec) -> Vec<Output> {
+    /// All outputs of a model.
+    pub fn of(spec: &ModelSpec) -> Vec<Output> {
         let mut outputs = DEFAULT.to_vec();
         outputs.push(Output::Probability);
-        outputs.extend(contract.score().is_some().then_some(Output::Score));
+        outputs.extend(spec.score().is_some().then_some(Output::Score));
         outputs.push(Output::LayerSa);
         outputs.extend(LAYERS.iter().map(|layer| Output::Sam(layer.number)));
         outputs
     }
 
-    /// Whether it looks into the network, which takes the role that `Interpret` does.
+    /// Whether it needs the role `interpret`.
     pub fn is_interpretation(self) -> bool {
         matches!(self, Output::Sam(_) | Output::LayerSa)
     }
@@ -76,7 +76,7 @@ impl Output {
         }
     }
 
-    /// The sides of one image's part, of a model with so many object classes; -1: any.
+    /// The shape for one image of a model with so many object classes; -1: any.
     pub fn sides(self, classes: usize) -> Vec<i64> {
         match self {
             Output::Mask | Output::Sam(_) => vec![-1, -1],

@@ -1,4 +1,4 @@
-//! What is said of a request beside its tensors.
+//! Parameters of a request.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,29 +11,29 @@ use crate::proto::inference::infer_parameter::ParameterChoice;
 use crate::proto::v1;
 use crate::proto::v1::segmentation_options::Gate;
 
-/// Every parameter that a request may have.
+/// All parameters, for error messages.
 const KNOWN: &str = "coverage, threshold, slice, row_spacing, column_spacing, timeout or priority";
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
-    /// What is asked of the gate.
+    /// Gate options.
     pub gate: Option<Gate>,
     /// Which slice of a volume, from 0.
     pub slice: Option<u32>,
-    /// Millimetres per row step and per column step; empty where they are not said.
+    /// Millimetres per row step and per column step; empty if not set.
     pub spacing: Vec<f64>,
-    /// How urgent it is.
+    /// Scheduling priority.
     pub priority: v1::Priority,
-    /// When the caller stops waiting.
+    /// Deadline.
     pub deadline: Option<Instant>,
 }
 
 impl Parameters {
-    /// Checks a request's parameters.
+    /// Parses a request's parameters.
     ///
     /// # Errors
-    /// One that is not known, of the wrong kind or out of range: nothing that is said of the gate is left unheard.
+    /// One that is unknown, of the wrong type or out of range. None is ignored, since it may be meant for the gate.
     pub fn read(given: BTreeMap<String, InferParameter>) -> Result<Parameters, ServiceError> {
         let mut read = Parameters::default();
         let (mut coverage, mut threshold) = (None, None);
@@ -49,12 +49,12 @@ impl Parameters {
                 "slice" => read.slice = Some(parameter.whole(u32::MAX.into())? as u32),
                 "row_spacing" => spacing[0] = Some(parameter.number()?),
                 "column_spacing" => spacing[1] = Some(parameter.number()?),
-                // As Triton has it: microseconds, and 0 is as if it were not said.
+                // As in Triton: microseconds; 0 means not set.
                 "timeout" => match parameter.whole(i64::MAX as u64)? {
                     0 => {}
                     micros => read.deadline = Instant::now().checked_add(Duration::from_micros(micros)),
                 },
-                // As Triton has it: 0 is the default, 1 the highest.
+                // As in Triton: 0 is the default, 1 the highest.
                 "priority" => {
                     read.priority = match parameter.whole(u64::MAX)? {
                         0 | 2 => v1::Priority::Routine,
@@ -62,9 +62,9 @@ impl Parameters {
                         _ => v1::Priority::Batch,
                     }
                 }
-                // What Triton's client sets by itself: every answer of a stream says that it is the last of its request.
+                // Triton's client sets this by default; every response of a stream is marked as final anyway.
                 "triton_enable_empty_final_response" => drop(parameter.truth()?),
-                // What KServe's client sets by itself for HTTP: over gRPC every output is bytes.
+                // KServe's client sets this by default for HTTP; over gRPC every output is binary.
                 "binary_data_output" => drop(parameter.truth()?),
                 _ => return Err(parameter.wrong("unknown", KNOWN)),
             }
@@ -81,7 +81,7 @@ impl Parameters {
             [None, None] => Vec::new(),
             [Some(row), Some(column)] => vec![row, column],
             _ => {
-                let is = "said without the other";
+                let is = "set without the other";
                 let right = "both of row_spacing and column_spacing, or neither";
                 return Err(ServiceError::field("parameters.row_spacing", is, right));
             }
@@ -90,21 +90,21 @@ impl Parameters {
     }
 }
 
-/// Refuses what is said of a tensor but for one parameter, which says the same as the message does.
+/// Refuses parameters of a tensor, except one that is redundant.
 ///
 /// # Errors
-/// Any other.
+/// Any other parameter.
 pub(crate) fn only(
     field: &str,
     given: &BTreeMap<String, InferParameter>,
-    known: &str,
+    allowed: &str,
 ) -> Result<(), ServiceError> {
-    match given.keys().find(|name| *name != known) {
+    match given.keys().find(|name| *name != allowed) {
         None => Ok(()),
         Some(name) => Err(ServiceError::field(
             format!("{field}.parameters.{name}"),
             "unknown",
-            format!("left out, or {known}: sagate has no shared memory and no classification"),
+            format!("left out, or {allowed}: sagate has no shared memory and no classification"),
         )),
     }
 }
@@ -115,7 +115,7 @@ struct Parameter {
 }
 
 impl Parameter {
-    /// A number. Clients whose protocol has none send it as text.
+    /// A number, or text that is one: some clients have no number type.
     fn number(&self) -> Result<f64, ServiceError> {
         let number = match &self.choice {
             Some(ParameterChoice::DoubleParam(number)) => Some(*number),

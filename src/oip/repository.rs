@@ -1,4 +1,4 @@
-//! The models that are there, and their coming and going.
+//! The model repository: index, load and unload.
 
 use std::sync::Arc;
 
@@ -13,26 +13,26 @@ use crate::proto::inference::repository_index_response::ModelIndex;
 use crate::proto::inference::{RepositoryIndexRequest, RepositoryIndexResponse};
 use crate::proto::v1;
 
-/// What is asked of a repository.
+/// A change of the loaded models.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change {
     Load,
     Unload,
 }
 
-/// Every model, or those that answer.
+/// All models, or only the ready ones.
 ///
 /// # Errors
-/// A repository that is not there.
+/// An unknown repository.
 pub(crate) fn index(
     request: &RepositoryIndexRequest,
     context: &Context,
 ) -> Result<RepositoryIndexResponse, ServiceError> {
     only_one(&request.repository_name)?;
-    let models = model::all(context).into_iter().map(|hosted| {
-        let id = hosted.contract().id();
-        let (state, reason) = match hosted.state() {
-            _ if context.open().is_err() => ("UNAVAILABLE", "the server is shutting down".into()),
+    let models = model::all(context).into_iter().map(|model| {
+        let id = model.contract().id();
+        let (state, reason) = match model.state() {
+            _ if context.check_accepting().is_err() => ("UNAVAILABLE", "the server is shutting down".into()),
             ModelState::Ready => ("READY", "".into()),
             ModelState::Loading => ("LOADING", "the model is being loaded".into()),
             ModelState::Failed(reason) => ("UNAVAILABLE", reason),
@@ -51,10 +51,10 @@ pub(crate) fn index(
     })
 }
 
-/// Loads the highest version of a model that the folder holds, or takes every version of it away.
+/// Loads the highest version of a model in the repository, or unloads all versions of it.
 ///
 /// # Errors
-/// The settings do not allow it, there is no such model, or it cannot be loaded.
+/// The settings do not allow it, the model is unknown, or it cannot be loaded.
 pub(crate) async fn change(
     context: &Arc<Context>,
     change: Change,
@@ -65,7 +65,7 @@ pub(crate) async fn change(
     if !context.settings.model_admin {
         return Err(ServiceError::Wire {
             code: Code::Unimplemented,
-            reason: "MODELS_ARE_FIXED",
+            reason: "MODEL_ADMIN_DISABLED",
             message: format!(
                 "model `{name}` cannot be loaded or unloaded by calls: set server.model_admin = true, or change the folder that models.dir names"
             ),
@@ -79,10 +79,10 @@ pub(crate) async fn change(
     match change {
         Change::Load => admin.load(Some(&of_version(0))).await.map(drop),
         Change::Unload => {
-            // A name that nobody knows is told so.
+            // An unknown name is an error.
             context.engine.find(name, None)?;
-            for hosted in model::all(context) {
-                let id = hosted.contract().id();
+            for model in model::all(context) {
+                let id = model.contract().id();
                 if id.name == name {
                     admin.unload(Some(&of_version(id.version))).await?;
                 }

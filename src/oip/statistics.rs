@@ -1,4 +1,4 @@
-//! What models have done, as the protocol counts it: an image is an inference, a batch an execution.
+//! Statistics of models: an image counts as an inference, a batch as an execution.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::grpc::error::ServiceError;
 use crate::proto::inference::{InferStatistics, ModelStatistics, ModelStatisticsResponse, StatisticDuration};
 use crate::telemetry::{Phase, Telemetry};
 
-/// Of one model, or of all where the name is empty; of one version, or of all where that is empty.
+/// Statistics of one model, or of all if the name is empty; of one version, or of all if it is empty.
 ///
 /// # Errors
-/// There is no such model.
+/// An unknown model.
 pub(crate) fn statistics(
     name: &str,
     version: &str,
@@ -22,33 +22,35 @@ pub(crate) fn statistics(
         model::find(name, version, context)?;
     }
     let version = model::number(version)?;
-    let asked = |hosted: &ModelHandle| {
-        let id = hosted.contract().id();
+    let matches = |model: &ModelHandle| {
+        let id = model.contract().id();
         (name.is_empty() || id.name == name) && version.is_none_or(|version| id.version == version)
     };
     let models = model::all(context);
-    let models = models.iter().filter(|hosted| asked(hosted));
+    let models = models.iter().filter(|model| matches(model));
     Ok(ModelStatisticsResponse {
-        model_stats: models.map(|hosted| of(hosted, &context.telemetry)).collect(),
+        model_stats: models
+            .map(|model| model_statistics(model, &context.telemetry))
+            .collect(),
     })
 }
 
-fn of(hosted: &ModelHandle, telemetry: &Telemetry) -> ModelStatistics {
-    let id = hosted.contract().id();
-    let did = telemetry.statistics(id);
+fn model_statistics(model: &ModelHandle, telemetry: &Telemetry) -> ModelStatistics {
+    let id = model.contract().id();
+    let counters = telemetry.statistics(id);
     let phases = |phases: &[Phase]| {
-        let took = phases.iter().map(|&phase| did.phase(phase)).sum();
-        Some(duration(did.answered, took))
+        let time = phases.iter().map(|&phase| counters.phase(phase)).sum();
+        Some(duration(counters.answered, time))
     };
     ModelStatistics {
         name: id.name.clone(),
         version: id.version.to_string(),
-        last_inference: did.last_milliseconds,
-        inference_count: did.answered,
-        execution_count: did.batches,
+        last_inference: counters.last_milliseconds,
+        inference_count: counters.answered,
+        execution_count: counters.batches,
         inference_stats: Some(InferStatistics {
-            success: Some(duration(did.answered, did.answered_time)),
-            fail: Some(duration(did.failed, did.failed_time)),
+            success: Some(duration(counters.answered, counters.answered_time)),
+            fail: Some(duration(counters.failed, counters.failed_time)),
             queue: phases(&[Phase::Queue]),
             compute_input: phases(&[Phase::Decode, Phase::Preprocess]),
             compute_infer: phases(&[Phase::Forward, Phase::Qc]),
@@ -60,9 +62,9 @@ fn of(hosted: &ModelHandle, telemetry: &Telemetry) -> ModelStatistics {
     }
 }
 
-fn duration(count: u64, took: Duration) -> StatisticDuration {
+fn duration(count: u64, time: Duration) -> StatisticDuration {
     StatisticDuration {
         count,
-        ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        ns: u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
     }
 }

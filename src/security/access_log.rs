@@ -1,5 +1,5 @@
-//! The access log: one line a call, over gRPC or HTTP, with how long it took and how much it carried. Nothing that a caller made up but
-//! an id that keeps to the protocol's rule.
+//! The access log: one line per gRPC or HTTP call with duration and sizes. The only caller-supplied text in it is a request id that follows
+//! the rule of the protocol.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,13 +7,13 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Peer};
-use super::counts::Counts;
+use super::client::{ClientIdentity, Peer};
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::line_log::{Destination, LineLog};
 use crate::config::{self, AccessFormat};
 
-/// The log of this process. Clones are the same.
+/// The access log of this process. Clones share it.
 #[derive(Clone)]
 pub struct AccessLog {
     lines: LineLog,
@@ -21,7 +21,7 @@ pub struct AccessLog {
     clients: bool,
 }
 
-/// A call on its way to its line, which is written when the last that holds this lets go.
+/// Access record of one call. The line is written when the last reference is dropped.
 pub struct AccessRecord {
     log: AccessLog,
     begun: Instant,
@@ -31,27 +31,27 @@ pub struct AccessRecord {
     peer: Option<Peer>,
     client: OnceLock<Arc<str>>,
     request_id: OnceLock<String>,
-    /// Its images have different ids: none stands for all.
+    /// Whether its images have different ids; then none is logged.
     several_ids: AtomicBool,
     images: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
     http_status: AtomicU16,
     seconds: OnceLock<f64>,
-    /// What the caller was told.
-    told: Mutex<Option<&'static str>>,
-    /// How the call ended for who answered it.
+    /// Status sent to the caller.
+    reported: Mutex<Option<&'static str>>,
+    /// Status of the handler.
     ended: Mutex<Option<&'static str>>,
 }
 
 impl AccessLog {
-    /// Opens the file to be written to behind what it holds; `None` where the settings name none.
+    /// Opens the file for appending; `None` without one in the settings.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn open(
         settings: &config::AccessLogSettings,
-        counts: &Arc<Counts>,
+        counts: &Arc<SecurityCounts>,
     ) -> Result<Option<AccessLog>, SecurityError> {
         if settings.file.as_os_str().is_empty() {
             return Ok(None);
@@ -72,17 +72,17 @@ impl AccessLog {
         }))
     }
 
-    /// Begins the file anew, where something has moved it away.
+    /// Reopens the file after an external rotation.
     pub fn reopen(&self) {
         self.lines.reopen();
     }
 
-    /// Waits until everything so far was written, for a few seconds at most. Not for a thread that others wait for.
+    /// Waits until all queued lines are written, for a few seconds at most. Blocks the thread.
     pub fn flush(&self) {
         self.lines.flush();
     }
 
-    /// A call begins. `method` is `SERVICE/METHOD`, one that is served; `None`: something else.
+    /// Begins the record of a call. `method` is a served `SERVICE/METHOD`; `None`: any other.
     pub fn begin(
         &self,
         protocol: &'static str,
@@ -104,65 +104,65 @@ impl AccessLog {
             sent: AtomicU64::new(0),
             http_status: AtomicU16::new(0),
             seconds: OnceLock::new(),
-            told: Mutex::new(None),
+            reported: Mutex::new(None),
             ended: Mutex::new(None),
         };
         if let Some(method) = method {
-            record.of_method(method);
+            record.set_method(method);
         }
         Arc::new(record)
     }
 }
 
 impl AccessRecord {
-    /// The method that is asked, `SERVICE/METHOD`, where it was not known from the beginning.
-    pub fn of_method(&self, method: &str) {
+    /// Sets the method `SERVICE/METHOD` if it was not known at the beginning.
+    pub fn set_method(&self, method: &str) {
         let _ = self.method.set(method.trim_start_matches('/').to_owned());
     }
 
-    /// Who it is of.
-    pub fn by(&self, client: &Client) {
+    /// Sets the caller.
+    pub fn set_client(&self, client: &ClientIdentity) {
         let _ = self.client.set(client.name.clone());
     }
 
-    /// An image of it begins.
+    /// Counts an image.
     pub fn image(&self) {
         self.images.fetch_add(1, Relaxed);
     }
 
-    /// The caller's name for an image of it, one that keeps to the protocol's rule.
+    /// Sets the request id of an image, which must follow the rule of the protocol.
     pub fn request_id(&self, id: &str) {
         if self.request_id.get_or_init(|| id.to_owned()).as_str() != id {
             self.several_ids.store(true, Relaxed);
         }
     }
 
-    /// Bytes of its body came.
+    /// Adds received body bytes.
     pub fn received(&self, bytes: u64) {
         self.received.fetch_add(bytes, Relaxed);
     }
 
-    /// Bytes of its answer's body went.
+    /// Adds sent body bytes.
     pub fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Relaxed);
     }
 
-    /// The answer began with this status of HTTP.
+    /// Sets the HTTP status.
     pub fn http_status(&self, status: u16) {
         self.http_status.store(status, Relaxed);
     }
 
-    /// What the caller was told of its end, as gRPC writes it.
-    pub fn told(&self, code: &'static str) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+    /// Sets the gRPC status sent to the caller.
+    pub fn set_code(&self, code: &'static str) {
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
     }
 
-    /// Its answer is out, or nobody waits for it any more. What still works for it counts no longer.
+    /// Sets the end of the call: the answer is sent, or the caller is gone.
     pub fn closed(&self) {
         let _ = self.seconds.set(self.begun.elapsed().as_secs_f64());
     }
 
-    /// How it ended, as gRPC writes it, where the caller is told nothing else.
+    /// Sets the gRPC status of the handler, which is logged if the caller gets no other.
     pub fn ended(&self, code: &'static str) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
     }
@@ -170,17 +170,17 @@ impl AccessRecord {
     fn code(&self) -> &'static str {
         let get = |code: &Mutex<Option<&'static str>>| *code.lock().unwrap_or_else(PoisonError::into_inner);
         let by_status = || match self.http_status.load(Relaxed) {
-            // It went away before it was answered.
+            // The caller left before the answer.
             0 => "CANCELLED",
             200..400 => "OK",
             _ => "UNKNOWN",
         };
-        get(&self.told)
+        get(&self.reported)
             .or_else(|| get(&self.ended))
             .unwrap_or_else(by_status)
     }
 
-    /// Names and values in their order; what is not known is null.
+    /// Field names and values in order; unknown values are null.
     fn fields(&self) -> Vec<(&'static str, Value)> {
         let several_ids = self.several_ids.load(Relaxed);
         let request_id = self.request_id.get().filter(|_| !several_ids);
@@ -212,7 +212,7 @@ impl AccessRecord {
             let peer = self.peer.as_ref();
             fields.extend([
                 ("client", json!(self.client.get().map(|name| &**name))),
-                ("peer", json!(peer.map(Peer::place))),
+                ("peer", json!(peer.map(Peer::display_address))),
                 ("proxy", json!(peer.and_then(|peer| peer.proxy))),
             ]);
         }
@@ -243,7 +243,7 @@ impl Drop for AccessRecord {
     }
 }
 
-/// A value without quotes where it needs none.
+/// A value, quoted only if necessary.
 fn bare(value: &Value) -> String {
     match value {
         Value::String(text)

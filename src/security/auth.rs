@@ -1,4 +1,4 @@
-//! Who a caller is, by what its request and its connection show.
+//! Authentication of callers by token or client certificate.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use http::header::AUTHORIZATION;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::client::{AuthMethod, Client, Peer};
-use super::counts::Counts;
+use super::client::{AuthMethod, ClientIdentity, Peer};
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::file_watch::{self, ContentDigest};
 use super::jwt::Jwt;
@@ -19,10 +19,10 @@ use super::tokens::Tokens;
 use crate::config::{self, Roles};
 
 const SETTING: &str = "auth.tokens";
-/// Some ten thousand tokens.
-const LARGEST: u64 = 4 << 20;
+/// Maximum file size: some ten thousand tokens.
+const MAX_BYTES: u64 = 4 << 20;
 
-/// A caller that shows something that is not believed.
+/// Invalid credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("metadata `authorization`: {0}")]
 pub struct Unauthenticated(String);
@@ -33,7 +33,7 @@ impl Unauthenticated {
     }
 }
 
-/// Who callers are. Clones are the same.
+/// Authentication. Clones share the state.
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
 
@@ -42,7 +42,7 @@ struct Inner {
     certificates: HashMap<String, Roles>,
     tokens: Option<TokenFile>,
     jwt: Option<Jwt>,
-    counts: Arc<Counts>,
+    counts: Arc<SecurityCounts>,
 }
 
 struct TokenFile {
@@ -54,8 +54,11 @@ impl Auth {
     /// Reads the files that the settings name.
     ///
     /// # Errors
-    /// The first that is not there or not what it should be.
-    pub fn open(settings: &config::AuthSettings, counts: &Arc<Counts>) -> Result<Auth, SecurityError> {
+    /// The first that is missing or invalid.
+    pub fn open(
+        settings: &config::AuthSettings,
+        counts: &Arc<SecurityCounts>,
+    ) -> Result<Auth, SecurityError> {
         let certificates = settings
             .certificate_roles()
             .ok_or_else(|| SecurityError::Setting {
@@ -79,22 +82,26 @@ impl Auth {
         })))
     }
 
-    /// Who asks: a token says it, or else the connection's client certificate, or else nobody does. A token that is not believed is
-    /// never taken for none.
+    /// Identifies the caller by its token, else by the client certificate, else as anonymous. An invalid token never falls back to
+    /// anonymous.
     ///
     /// # Errors
-    /// A token that is not believed.
-    pub fn identify(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Client, Unauthenticated> {
+    /// An invalid token.
+    pub fn identify(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<ClientIdentity, Unauthenticated> {
         let address = peer.map(|peer| peer.address);
-        let client = |name: Arc<str>, roles, proof| Client {
+        let client = |name: Arc<str>, roles, method| ClientIdentity {
             name,
             roles,
             address,
-            proof,
+            auth_method: method,
         };
         if let Some(token) = bearer(headers)? {
-            let (name, roles, proof) = self.token(token)?;
-            return Ok(client(name, roles, proof));
+            let (name, roles, method) = self.token(token)?;
+            return Ok(client(name, roles, method));
         }
         let anonymous = self.0.anonymous;
         Ok(match peer.and_then(|peer| peer.certificate.clone()) {
@@ -121,7 +128,7 @@ impl Auth {
         }
         match &inner.jwt {
             Some(jwt) if token.contains('.') => jwt
-                .judge(token)
+                .authenticate(token)
                 .map(|(name, roles)| (name, roles, AuthMethod::Signed)),
             _ => Err(Unauthenticated::new(match inner.tokens {
                 Some(_) => "the token is not known to this server",
@@ -130,7 +137,7 @@ impl Auth {
         }
     }
 
-    /// Looks at the files and keys again and again, and whenever `now` changes.
+    /// Watches files and keys. Reloads them periodically and whenever `now` changes.
     pub(super) fn follow(&self, every: Duration, now: &watch::Receiver<()>, following: &mut JoinSet<()>) {
         let counts = self.0.counts.clone();
         if let Some(jwt) = self.0.jwt.clone() {
@@ -138,11 +145,11 @@ impl Auth {
         }
         if self.0.tokens.is_some() {
             let auth = self.clone();
-            let look = move || auth.0.tokens.as_ref().map_or(Ok(false), TokenFile::look);
+            let reload = move || auth.0.tokens.as_ref().map_or(Ok(false), TokenFile::reload);
             let now = now.clone();
             following.spawn(async move {
                 let counted = |fine| counts.reloaded(fine);
-                file_watch::follow(every, now, "the file of auth.tokens", look, counted).await;
+                file_watch::follow(every, now, "the file of auth.tokens", reload, counted).await;
             });
         }
     }
@@ -150,21 +157,21 @@ impl Auth {
 
 impl TokenFile {
     fn open(path: PathBuf) -> Result<TokenFile, SecurityError> {
-        let bytes = file_watch::read(SETTING, &path, LARGEST)?;
+        let bytes = file_watch::read(SETTING, &path, MAX_BYTES)?;
         let tokens = TokenFile::parse(&path, &bytes)?;
-        let current = RwLock::new((ContentDigest::of([&bytes[..]]), tokens));
+        let current = RwLock::new((ContentDigest::compute([&bytes[..]]), tokens));
         Ok(TokenFile { path, current })
     }
 
-    /// Takes the file over where it has changed.
-    fn look(&self) -> Result<bool, SecurityError> {
-        let bytes = file_watch::read(SETTING, &self.path, LARGEST)?;
-        let print = ContentDigest::of([&bytes[..]]);
-        if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == print {
+    /// Reloads the file if it has changed.
+    fn reload(&self) -> Result<bool, SecurityError> {
+        let bytes = file_watch::read(SETTING, &self.path, MAX_BYTES)?;
+        let digest = ContentDigest::compute([&bytes[..]]);
+        if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == digest {
             return Ok(false);
         }
         let tokens = TokenFile::parse(&self.path, &bytes)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (print, tokens);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (digest, tokens);
         Ok(true)
     }
 
@@ -180,16 +187,16 @@ impl TokenFile {
     }
 }
 
-/// The token of the header `authorization`, where there is one.
+/// The token of the header `authorization`, if present.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unauthenticated> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let right = "it should be `Bearer TOKEN`, once";
+    let expected = "it should be `Bearer TOKEN`, once";
     if values.next().is_some() {
         return Err(Unauthenticated::new(format!(
-            "it is there more than once; {right}"
+            "it is there more than once; {expected}"
         )));
     }
     let parts = value.to_str().ok().and_then(|text| text.trim().split_once(' '));
@@ -197,6 +204,6 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unauthenticated> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
             Ok(Some(token.trim()))
         }
-        _ => Err(Unauthenticated::new(format!("it is something else; {right}"))),
+        _ => Err(Unauthenticated::new(format!("it is something else; {expected}"))),
     }
 }

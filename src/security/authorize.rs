@@ -1,43 +1,42 @@
-//! Whether a request may go on: who asks, whether that one may, and whether it asks too often. What speaks HTTP asks here, whatever
-//! its protocol is.
+//! Authorization of requests: authentication, roles and rate limit, for all protocols.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
 use super::auth::Unauthenticated;
-use super::client::{Client, ClientKey, Peer};
+use super::client::{ClientIdentity, ClientKey, Peer};
 use super::rate_limiter::ClientLimit;
-use super::rights::Need;
+use super::rights::RequiredAccess;
 use super::{AuthMethod, Security};
 use crate::config::Role;
 
-/// Why a request goes no further.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The caller shows something that is not believed, or nothing where something is needed.
+    /// Invalid credentials, or none where some are required.
     #[error(transparent)]
     Unauthenticated(#[from] Unauthenticated),
-    /// The caller may not.
-    #[error("this needs the role `{}`, which {client} has not", need.name())]
+    /// The caller lacks a role.
+    #[error("this needs the role `{}`, which {client} has not", role.name())]
     Forbidden {
-        /// Who asks.
+        /// The caller.
         client: String,
-        /// What it would need.
-        need: Role,
+        /// The required role.
+        role: Role,
     },
-    /// The caller asks too often.
+    /// The rate limit is exceeded.
     #[error(
         "too many requests of this client (settings rate.per_second, rate.burst); the next is taken in {:.3} s", wait.as_secs_f64()
     )]
     TooOften {
-        /// When the next one is taken.
+        /// Time until the next request is accepted.
         wait: Duration,
     },
 }
 
 impl Refusal {
-    /// A constant for it, as errors and metrics have it.
+    /// Constant for errors and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Refusal::Unauthenticated(_) => "UNAUTHENTICATED",
@@ -48,75 +47,80 @@ impl Refusal {
 }
 
 impl Security {
-    /// Who asks, by headers and connection, and the limit that counts it. Counts the request where `need` says so.
+    /// Authenticates the caller by headers and connection, and checks its role and rate limit. Returns the caller and its limit. Counts the
+    /// request against the limit where `access` requires that.
     ///
     /// # Errors
-    /// Why it goes no further; that is counted.
-    pub fn admit(
+    /// The refusal, which is counted.
+    pub fn authorize(
         &self,
-        need: Need,
+        access: RequiredAccess,
         headers: &HeaderMap,
         peer: Option<&Peer>,
-    ) -> Result<(Client, Option<ClientLimit>), Refusal> {
-        let admitted = self.judge(need, headers, peer);
-        if let Err(refusal) = &admitted {
+    ) -> Result<(ClientIdentity, Option<ClientLimit>), Refusal> {
+        let result = self.authenticate_and_authorize(access, headers, peer);
+        if let Err(refusal) = &result {
             self.counts.refuse(refusal.reason());
         }
-        admitted
+        result
     }
 
-    /// Asks for a role that only a part of a request needs. A refusal is counted.
+    /// Checks a role that only a part of a request needs. A refusal is counted.
     ///
     /// # Errors
-    /// As of [`Client::demand`].
-    pub fn demand(&self, client: &Client, role: Role) -> Result<(), Refusal> {
-        let demanded = client.demand(role);
-        if let Err(refusal) = &demanded {
+    /// As of [`ClientIdentity::require_role`].
+    pub fn require_role(&self, client: &ClientIdentity, role: Role) -> Result<(), Refusal> {
+        let result = client.require_role(role);
+        if let Err(refusal) = &result {
             self.counts.refuse(refusal.reason());
         }
-        demanded
+        result
     }
 
-    fn judge(
+    fn authenticate_and_authorize(
         &self,
-        need: Need,
+        access: RequiredAccess,
         headers: &HeaderMap,
         peer: Option<&Peer>,
-    ) -> Result<(Client, Option<ClientLimit>), Refusal> {
-        let pace = |key: ClientKey| self.pacer.clone().map(|pacer| ClientLimit::new(pacer, key));
+    ) -> Result<(ClientIdentity, Option<ClientLimit>), Refusal> {
+        let limit = |key: ClientKey| {
+            self.rate_limiter
+                .clone()
+                .map(|rate_limiter| ClientLimit::new(rate_limiter, key))
+        };
         let client = match self.auth.identify(headers, peer) {
             Ok(client) => client,
             Err(denied) => {
-                // Whoever tries tokens out is counted by where it sits.
-                count(pace(ClientKey::of(peer.map(|peer| peer.address))).as_ref())?;
+                // Failed authentication counts against the address, which limits guessing.
+                count(limit(ClientKey::from_address(peer.map(|peer| peer.address))).as_ref())?;
                 return Err(denied.into());
             }
         };
-        let pace = pace(client.key());
-        let (role, counted) = match need {
-            Need::Open => return Ok((client, pace)),
-            Need::Role(role) => (role, true),
-            Need::RoleForImages(role) => (role, false),
+        let limit = limit(client.key());
+        let (role, counted) = match access {
+            RequiredAccess::Open => return Ok((client, limit)),
+            RequiredAccess::Role(role) => (role, true),
+            RequiredAccess::RoleForImages(role) => (role, false),
         };
-        let demanded = client.demand(role);
-        if counted || demanded.is_err() {
-            count(pace.as_ref())?;
+        let result = client.require_role(role);
+        if counted || result.is_err() {
+            count(limit.as_ref())?;
         }
-        demanded?;
-        Ok((client, pace))
+        result?;
+        Ok((client, limit))
     }
 }
 
-impl Client {
-    /// Asks for a role.
+impl ClientIdentity {
+    /// Checks a role.
     ///
     /// # Errors
-    /// The caller has it not: [`Refusal::Unauthenticated`] where it has said no name, [`Refusal::Forbidden`] where it has.
-    fn demand(&self, role: Role) -> Result<(), Refusal> {
+    /// The caller lacks it: [`Refusal::Unauthenticated`] if it is anonymous, else [`Refusal::Forbidden`].
+    fn require_role(&self, role: Role) -> Result<(), Refusal> {
         if self.roles.has(role) {
             return Ok(());
         }
-        Err(match self.proof {
+        Err(match self.auth_method {
             AuthMethod::None => Unauthenticated::new(format!(
                 "it is missing: this needs the role `{}`, which anonymous callers have not; send `Bearer TOKEN`",
                 role.name()
@@ -124,14 +128,14 @@ impl Client {
             .into(),
             _ => Refusal::Forbidden {
                 client: format!("`{}`", self.name),
-                need: role,
+                role,
             },
         })
     }
 }
 
-fn count(pace: Option<&ClientLimit>) -> Result<(), Refusal> {
-    pace.map_or(Ok(()), |pace| {
-        pace.take().map_err(|wait| Refusal::TooOften { wait })
+fn count(limit: Option<&ClientLimit>) -> Result<(), Refusal> {
+    limit.map_or(Ok(()), |limit| {
+        limit.take().map_err(|wait| Refusal::TooOften { wait })
     })
 }

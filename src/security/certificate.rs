@@ -1,15 +1,15 @@
-//! What a certificate says of whom it was given to. It has been checked before it comes here.
+//! Subject and expiry of certificates. Certificates are verified before they get here.
 
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// Longest name in bytes; a longer one is none.
-const LONGEST: usize = 256;
+/// Maximum length of a name in bytes; longer ones are ignored.
+const MAX_NAME_BYTES: usize = 256;
 
-/// The name of a client certificate's subject: its common name, or else its first DNS name, mail address or URI. `None`: it has none
-/// that could stand in a log.
+/// The name of a client certificate's subject: its common name, or else its first DNS name, mail address or URI. `None`: it has
+/// none that can be logged.
 pub fn name_of(der: &[u8]) -> Option<String> {
     let certificate = Certificate::from_der(der).ok()?;
     let body = certificate.tbs_certificate();
@@ -30,8 +30,8 @@ pub fn name_of(der: &[u8]) -> Option<String> {
         .filter(|name| is_loggable(name))
 }
 
-/// When it ends, in seconds since 1970.
-pub(super) fn ends(der: &[u8]) -> Option<u64> {
+/// Expiry, in seconds since 1970.
+pub(super) fn expires_at(der: &[u8]) -> Option<u64> {
     let certificate = Certificate::from_der(der).ok()?;
     Some(
         certificate
@@ -43,7 +43,7 @@ pub(super) fn ends(der: &[u8]) -> Option<u64> {
     )
 }
 
-/// Whether a name can stand in logs and settings.
+/// Whether a name may appear in logs and settings.
 pub(super) fn is_loggable(name: &str) -> bool {
-    !name.is_empty() && name.len() <= LONGEST && !name.chars().any(char::is_control)
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
 }

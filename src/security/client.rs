@@ -1,24 +1,24 @@
-//! Who asks.
+//! Identity and address of callers.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::config::Roles;
 
-/// The other end of a connection, or who asks through a trusted proxy at that end.
+/// Remote end of a connection, or the client behind a trusted proxy.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Where it is. The port is 0 where a proxy did not say it.
+    /// Its address. The port is 0 if a proxy did not state it.
     pub address: SocketAddr,
-    /// The trusted proxy that said so.
+    /// The trusted proxy that stated the address.
     pub proxy: Option<SocketAddr>,
-    /// The name in its client certificate, where it showed one that was believed.
+    /// The name in its verified client certificate.
     pub certificate: Option<Arc<str>>,
 }
 
 impl Peer {
-    /// Its address as logs have it: with the port where that is known.
-    pub fn place(&self) -> String {
+    /// Its address for logs, with the port if known.
+    pub fn display_address(&self) -> String {
         match self.address.port() {
             0 => self.address.ip().to_string(),
             _ => self.address.to_string(),
@@ -26,21 +26,21 @@ impl Peer {
     }
 }
 
-/// How a caller proved who it is.
+/// How a caller authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
-    /// It did not.
+    /// Not authenticated.
     None,
-    /// By a static token.
+    /// Static token.
     Token,
-    /// By a signed token.
+    /// Signed token.
     Signed,
-    /// By a client certificate.
+    /// Client certificate.
     Certificate,
 }
 
 impl AuthMethod {
-    /// As the audit log has it.
+    /// Name in the audit log.
     pub fn name(self) -> &'static str {
         match self {
             AuthMethod::None => "none",
@@ -51,42 +51,42 @@ impl AuthMethod {
     }
 }
 
-/// A caller, as the request's extensions hold it for whoever asks who it is.
+/// Identity of a caller, stored in the request extensions.
 #[derive(Debug, Clone)]
-pub struct Client {
-    /// Its name; `anonymous` where it did not prove one.
+pub struct ClientIdentity {
+    /// Its name; `anonymous` without authentication.
     pub name: Arc<str>,
-    /// What it may do.
+    /// Its roles.
     pub roles: Roles,
-    /// Where it is; `None` where the request came by no network.
+    /// Its address; `None` for requests that did not come over the network.
     pub address: Option<SocketAddr>,
-    /// How it proved its name.
-    pub proof: AuthMethod,
+    /// How it authenticated.
+    pub auth_method: AuthMethod,
 }
 
-/// What is counted as one client: a name, or where there is none an address. Of IPv6 that is a network of 64 bits, as one caller has
-/// that many at will.
+/// Key of a client for limits: its name, else its address. IPv6 addresses are reduced to their /64 network, since one caller can use all of
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClientKey {
-    /// One that proved its name.
+    /// An authenticated client.
     Named(Arc<str>),
-    /// Whoever asks from this address.
+    /// Anonymous clients at this address.
     At(Option<IpAddr>),
 }
 
-impl Client {
-    /// What limits for each client go by.
+impl ClientIdentity {
+    /// Key for the limits of this client.
     pub fn key(&self) -> ClientKey {
-        match self.proof {
-            AuthMethod::None => ClientKey::of(self.address),
+        match self.auth_method {
+            AuthMethod::None => ClientKey::from_address(self.address),
             _ => ClientKey::Named(self.name.clone()),
         }
     }
 }
 
 impl ClientKey {
-    /// A caller of no name.
-    pub fn of(address: Option<SocketAddr>) -> ClientKey {
+    /// Key of an anonymous client.
+    pub fn from_address(address: Option<SocketAddr>) -> ClientKey {
         ClientKey::At(address.map(|address| match address.ip().to_canonical() {
             IpAddr::V6(ip) => {
                 let network = u128::from(ip) & !u128::from(u64::MAX);

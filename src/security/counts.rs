@@ -1,17 +1,17 @@
-//! What of trust is counted.
+//! Counters of security events.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How a TLS handshake ended.
+/// Outcome of a TLS handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
-    /// The connection is encrypted.
+    /// Completed.
     Done,
-    /// The client spoke no TLS, believed no certificate, or had none that is believed.
+    /// The client did not speak TLS, or a certificate was not accepted.
     Failed,
-    /// It took too long.
+    /// Timed out.
     Late,
-    /// It was the oldest when there were too many.
+    /// Evicted as the oldest of too many pending handshakes.
     PushedOut,
 }
 
@@ -30,7 +30,7 @@ pub(super) const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "PERMISSION_DENIED", 
 
 /// Counters since the start.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct SecurityCounts {
     handshakes: [AtomicU64; 4],
     refused: [AtomicU64; 3],
     reloads: [AtomicU64; 2],
@@ -39,13 +39,13 @@ pub struct Counts {
     accesses: [AtomicU64; 2],
 }
 
-impl Counts {
+impl SecurityCounts {
     /// A TLS handshake ended.
     pub fn handshake(&self, how: Handshake) {
         self.handshakes[how as usize].fetch_add(1, Relaxed);
     }
 
-    /// Handshakes that ended so.
+    /// Handshakes with this outcome.
     pub fn handshakes(&self, how: Handshake) -> u64 {
         self.handshakes[how as usize].load(Relaxed)
     }
@@ -64,22 +64,22 @@ impl Counts {
             .zip(self.refused.iter().map(|it| it.load(Relaxed)))
     }
 
-    /// Files of `[tls]` or `[auth]` changed, and could be used or not.
+    /// Files of `[tls]` or `[auth]` changed and were reloaded, or could not be.
     pub(super) fn reloaded(&self, fine: bool) {
         self.reloads[usize::from(!fine)].fetch_add(1, Relaxed);
     }
 
-    /// Changes that were taken over, and those that could not be.
+    /// Successful and failed reloads.
     pub fn reloads(&self) -> [u64; 2] {
         [0, 1].map(|it: usize| self.reloads[it].load(Relaxed))
     }
 
-    /// When the server's certificate ends, in seconds since 1970.
+    /// Sets the end of the server's certificate, in seconds since 1970.
     pub fn certificate_ends(&self, at: u64) {
         self.certificate_ends.store(at, Relaxed);
     }
 
-    /// When the server's certificate ends, in seconds since 1970; `None` without TLS.
+    /// End of the server's certificate, in seconds since 1970; `None` without TLS.
     pub fn certificate(&self) -> Option<u64> {
         Some(self.certificate_ends.load(Relaxed)).filter(|&at| at > 0)
     }
@@ -94,12 +94,12 @@ impl Counts {
         self.accesses[usize::from(!written)].fetch_add(1, Relaxed);
     }
 
-    /// Lines of the access log that were written, and those that were lost.
+    /// Written and lost lines of the access log.
     pub fn access_lines(&self) -> [u64; 2] {
         [0, 1].map(|it: usize| self.accesses[it].load(Relaxed))
     }
 
-    /// Lines of the audit log that were written, and those that were lost.
+    /// Written and lost lines of the audit log.
     pub fn audit_lines(&self) -> [u64; 2] {
         [0, 1].map(|it: usize| self.audited[it].load(Relaxed))
     }

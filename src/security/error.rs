@@ -1,8 +1,8 @@
-//! Why what the settings name cannot be trusted, or used.
+//! Errors of security settings and files.
 
 use std::path::PathBuf;
 
-/// A file of the settings that cannot be used.
+/// A setting or file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecurityError {
     /// It cannot be read or written.
@@ -12,17 +12,17 @@ pub enum SecurityError {
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// System error.
         source: std::io::Error,
     },
-    /// It does not hold what it should.
+    /// Invalid content.
     #[error("{setting}: {}: {message}", path.display())]
     Content {
         /// The setting that names it.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// What it holds, and what it should.
+        /// What is wrong, and what is expected.
         message: String,
     },
     /// A setting whose value cannot be used.
@@ -30,15 +30,15 @@ pub enum SecurityError {
     Setting {
         /// The setting.
         setting: &'static str,
-        /// What it is, and what would be right.
+        /// What is wrong, and what is expected.
         message: String,
     },
-    /// The system gave no thread.
+    /// A thread could not be started.
     #[error("cannot start the thread that writes the {name}: {source}")]
     Thread {
         /// The log.
         name: &'static str,
-        /// What the system said.
+        /// System error.
         source: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Files that are read again when they have changed.
+//! Files that are reloaded when they change.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,13 +10,13 @@ use tokio::sync::watch;
 
 use super::error::SecurityError;
 
-/// What some editors begin a text in UTF-8 with. It says nothing, and is no part of the first line.
+/// UTF-8 byte order mark, which some editors write and which is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a text file that a setting names.
 ///
 /// # Errors
-/// It is not there, may not be read, or has more than so many bytes.
+/// It is missing, cannot be read, or has more than `largest` bytes.
 pub(crate) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<Vec<u8>, SecurityError> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(largest + 1).read_to_end(&mut bytes));
@@ -38,12 +38,12 @@ pub(crate) fn read(setting: &'static str, path: &Path, largest: u64) -> Result<V
     Ok(bytes)
 }
 
-/// What some files held, so that a change is seen whatever their times say.
+/// Digest of file contents, which detects changes independently of modification times.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ContentDigest([u8; 32]);
 
 impl ContentDigest {
-    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> ContentDigest {
+    pub fn compute<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> ContentDigest {
         let mut hasher = Sha256::new();
         for part in parts {
             hasher.update((part.len() as u64).to_le_bytes());
@@ -53,39 +53,39 @@ impl ContentDigest {
     }
 }
 
-/// Calls `look` again and again, and whenever `now` changes, off the threads that serve. `look` says whether something was taken over; what is wrong is told once,
-/// and again only when it is something else.
+/// Calls `reload` periodically and whenever `now` changes, on the blocking thread pool. `reload` returns whether the content changed. A
+/// repeated error is logged once.
 pub(super) async fn follow(
     every: Duration,
     mut now: watch::Receiver<()>,
     what: &'static str,
-    look: impl Fn() -> Result<bool, SecurityError> + Clone + Send + 'static,
+    reload: impl Fn() -> Result<bool, SecurityError> + Clone + Send + 'static,
     counted: impl Fn(bool),
 ) {
-    let mut told = String::new();
+    let mut last_error = String::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
             Ok(()) = now.changed() => {}
         }
-        let look = look.clone();
-        match tokio::task::spawn_blocking(look).await {
+        let reload = reload.clone();
+        match tokio::task::spawn_blocking(reload).await {
             Ok(Ok(true)) => {
                 counted(true);
-                told.clear();
+                last_error.clear();
                 tracing::info!("{what} changed: the new ones are in use");
             }
-            Ok(Ok(false)) => told.clear(),
+            Ok(Ok(false)) => last_error.clear(),
             Ok(Err(error)) => {
                 let message = error.to_string();
-                if message != told {
+                if message != last_error {
                     counted(false);
                     tracing::error!("{what} changed and cannot be used, the old ones stay in use: {message}");
-                    told = message;
+                    last_error = message;
                 }
             }
             // It panicked, or the runtime ends.
-            Err(error) => tracing::error!("{what} cannot be looked at: {error}"),
+            Err(error) => tracing::error!("{what} cannot be checked: {error}"),
         }
     }
 }

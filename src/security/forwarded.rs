@@ -1,5 +1,5 @@
-//! The address of a client behind proxies. Only who is connected is known; what a header says of others counts where a trusted proxy
-//! wrote it, and only as far as its own word reaches: from the right, until the first address that is no trusted proxy's.
+//! Client addresses behind trusted proxies. A forwarding header counts only if a trusted proxy sent it. It is read from the right up to the
+//! first address that is not a trusted proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use crate::config::{self, ForwardedHeader};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies that are trusted, and the header that they write.
+/// Trusted proxies, and the header that they set.
 #[derive(Debug, Clone)]
 pub struct Proxies {
     trusted: Vec<IpNet>,
@@ -19,7 +19,7 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// As the settings say.
+    /// From the settings.
     pub fn new(settings: &config::ProxySettings) -> Proxies {
         Proxies {
             trusted: settings.trusted_proxies.clone(),
@@ -27,7 +27,7 @@ impl Proxies {
         }
     }
 
-    /// Who asks, where a connection and the headers of a request on it come from a trusted proxy; else the peer as it is.
+    /// The client behind the peer if the peer is a trusted proxy, else the peer itself.
     pub fn client(&self, peer: &Peer, headers: &HeaderMap) -> Peer {
         if !self.trusts(peer.address.ip()) {
             return peer.clone();
@@ -38,7 +38,7 @@ impl Proxies {
         };
         let mut address = peer.address;
         for hop in hops.into_iter().rev() {
-            // What cannot be read was not written by a proxy that is in order: its word ends here.
+            // A malformed hop was not written by a correct proxy: ignore everything before it.
             let Some(hop) = hop else { break };
             address = hop;
             if !self.trusts(hop.ip()) {
@@ -58,7 +58,7 @@ impl Proxies {
     }
 }
 
-/// The hops of `x-forwarded-for`, the client's own first; `None` is a hop that is no address.
+/// The hops of `x-forwarded-for`, the client's own first; `None`: a hop that is no address.
 fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<SocketAddr>> {
     let lines = headers.get_all(X_FORWARDED_FOR).iter();
     lines
@@ -73,14 +73,14 @@ fn forwarded(headers: &HeaderMap) -> Vec<Option<SocketAddr>> {
     lines
         .flat_map(|line| match line.to_str().ok().and_then(elements) {
             Some(elements) => elements,
-            // Quotes that are not closed: nothing in the line is certain.
+            // Unclosed quotes: ignore the whole line.
             None => vec![None],
         })
         .collect()
 }
 
 /// The address after `for=` in each element of a `forwarded` line; `None` where its quotes do not match. A comma or semicolon within
-/// quotes parts nothing: whoever can choose a quoted value could else write an element of their own.
+/// quotes does not separate: otherwise a quoted value could inject an element.
 fn elements(line: &str) -> Option<Vec<Option<SocketAddr>>> {
     let parts = split_outside_quotes(line, ',')?;
     let element = |part: &&str| {
@@ -98,8 +98,8 @@ fn elements(line: &str) -> Option<Vec<Option<SocketAddr>>> {
     Some(parts.iter().map(element).collect())
 }
 
-/// Parts of a text between separators outside of quotes; `None` where the last quote is open. A backslash in quotes takes the next
-/// character as it is.
+/// Parts of a text between separators outside of quotes; `None` where the last quote is open. A backslash in quotes
+/// escapes the next character.
 fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, it) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! One request of HTTP/1.1 to a URL, over TLS where that says so. Redirects are not followed.
+//! HTTP/1.1 client for single requests, with TLS for https URLs. Redirects are not followed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use super::error::SecurityError;
 use super::pem::PemFile;
 use super::tls::provider;
 
-/// A URL, and how it is reached.
+/// A URL and its TLS configuration.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     uri: Uri,
     tls: Option<TlsConnector>,
 }
 
-/// What came back.
-pub(crate) struct Answer {
-    /// HTTP's status.
+/// HTTP response.
+pub(crate) struct HttpResponse {
+    /// Status.
     pub status: StatusCode,
-    /// The body as it is.
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Endpoint {
-    /// An `http://` or `https://` URL. The certificate of the latter is believed where an authority of the PEM file `ca` gave it, which
-    /// `setting` names, or where that is empty one of the system's.
+    /// An `http://` or `https://` URL. For https, the server certificate must be issued by an authority of the PEM file `ca`, which `setting`
+    /// names, or by one of the system if `ca` is empty.
     ///
     /// # Errors
-    /// Authorities that cannot be read, or none.
+    /// No authorities, or unreadable ones.
     pub fn new(uri: Uri, setting: &'static str, ca: &Path) -> Result<Endpoint, SecurityError> {
         let tls = match uri.scheme_str() {
             Some("https") => Some(connector(setting, ca)?),
@@ -48,7 +48,7 @@ impl Endpoint {
         Ok(Endpoint { uri, tls })
     }
 
-    /// A request to a path of it, or to its own path.
+    /// A request to this path, or to the path of the URL.
     pub fn request(&self, method: &str, path: Option<&str>) -> http::request::Builder {
         let own = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let host = self.uri.authority().map_or("", |authority| authority.as_str());
@@ -58,17 +58,17 @@ impl Endpoint {
             .header("host", host)
     }
 
-    /// Sends it, and waits so long for an answer of at most so many bytes.
+    /// Sends a request, and waits `within` for a response of at most `largest` bytes.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason of a failure.
     pub async fn send(
         &self,
         request: Request<Full<Bytes>>,
-        patience: Duration,
+        within: Duration,
         largest: usize,
-    ) -> Result<Answer, String> {
-        let asked = async {
+    ) -> Result<HttpResponse, String> {
+        let exchanged = async {
             let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
             let standard = if self.tls.is_some() { 443 } else { 80 };
             let port = self.uri.port_u16().unwrap_or(standard);
@@ -83,8 +83,8 @@ impl Endpoint {
                 }
             }
         };
-        let late = |_| Err(format!("no answer within {} s", patience.as_secs()));
-        tokio::time::timeout(patience, asked).await.unwrap_or_else(late)
+        let late = |_| Err(format!("no answer within {} s", within.as_secs()));
+        tokio::time::timeout(within, exchanged).await.unwrap_or_else(late)
     }
 }
 
@@ -117,17 +117,17 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     largest: usize,
-) -> Result<Answer, String> {
-    let words = |error: hyper::Error| error.to_string();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(words)?;
+) -> Result<HttpResponse, String> {
+    let text = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
     let connection = tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(words)?;
+    let answer = sender.send_request(request).await.map_err(text)?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), largest).collect().await;
     connection.abort();
     let body =
         body.map_err(|error| format!("the answer broke off, or has more than {largest} bytes: {error}"))?;
-    Ok(Answer {
+    Ok(HttpResponse {
         status,
         body: body.to_bytes().to_vec(),
     })

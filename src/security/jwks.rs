@@ -1,4 +1,4 @@
-//! Where the keys of signed tokens come from: a file, or a URL.
+//! Source of the keys of signed tokens: a file or a URL.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::file_watch;
 use super::http_client::Endpoint;
 
 const SETTING: &str = "auth.jwks";
-/// No set of keys is larger.
-const LARGEST: usize = 1 << 20;
-/// An issuer that takes longer is asked again later.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum size of a key set.
+const MAX_BYTES: usize = 1 << 20;
+/// Time limit of one request to the issuer.
+const JWKS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A place that keys are read from.
+/// Source of a key set.
 #[derive(Clone)]
 pub(super) enum Source {
     File(PathBuf),
@@ -24,11 +24,11 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// `name` is a file, or a URL whose certificate is believed where an authority of the PEM file `ca` gave it, or where that is empty
-    /// one of the system's.
+    /// `name` is a file or a URL. The server certificate of the URL must be issued by an authority of the PEM file `ca`, or by one of the
+    /// system if `ca` is empty.
     ///
     /// # Errors
-    /// What is no URL, or authorities that cannot be read.
+    /// An invalid URL, or authorities that cannot be read.
     pub fn new(name: &str, ca: &Path) -> Result<Source, SecurityError> {
         let refuse = |message: String| SecurityError::Setting {
             setting: SETTING,
@@ -58,28 +58,28 @@ impl Source {
         Ok(Source::Url(Endpoint::new(uri, "auth.jwks_ca", ca)?))
     }
 
-    /// Whether it lies on this machine.
+    /// Whether the source is a file.
     pub fn is_file(&self) -> bool {
         matches!(self, Source::File(_))
     }
 
-    /// Reads a file's keys at once.
+    /// Reads the key file.
     ///
     /// # Errors
-    /// It cannot be read; or it is no file.
+    /// It cannot be read, or the source is a URL.
     pub fn read_file(&self) -> Result<Vec<u8>, String> {
         match self {
             Source::File(path) => {
-                file_watch::read(SETTING, path, LARGEST as u64).map_err(|error| error.to_string())
+                file_watch::read(SETTING, path, MAX_BYTES as u64).map_err(|error| error.to_string())
             }
             Source::Url(_) => Err("it is no file".into()),
         }
     }
 
-    /// Reads the keys.
+    /// Reads the key set.
     ///
     /// # Errors
-    /// Why there are none.
+    /// The reason of a failure.
     pub async fn read(&self) -> Result<Vec<u8>, String> {
         let endpoint = match self {
             Source::Url(endpoint) => endpoint,
@@ -91,7 +91,7 @@ impl Source {
         };
         let request = endpoint.request("GET", None).header("accept", "application/json");
         let request = request.body(Full::default()).map_err(|error| error.to_string())?;
-        let answer = endpoint.send(request, PATIENCE, LARGEST).await?;
+        let answer = endpoint.send(request, JWKS_TIMEOUT, MAX_BYTES).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
             status => Err(format!("the answer is {status}")),

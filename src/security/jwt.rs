@@ -1,4 +1,4 @@
-//! Signed tokens (JWT, as OpenID Connect gives them out): who signed them, for whom, until when, and what they say of the caller.
+//! Signed tokens (JWT, as issued by OpenID Connect): signature, issuer, audience, expiry and claims.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,19 +11,19 @@ use tokio::sync::{Notify, watch};
 
 use super::auth::Unauthenticated;
 use super::certificate::is_loggable;
-use super::counts::Counts;
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::file_watch::ContentDigest;
 use super::jwks::Source;
 use super::jwt_crypto;
 use crate::config::{self, Role, Roles};
 
-/// Longest token in bytes: headers are bounded as well, and no issuer's are that long.
-const LONGEST: usize = 16 * 1024;
-/// A token of a key that is not known has the keys read again, but no more often than this.
-const SOONEST: Duration = Duration::from_secs(10);
+/// Maximum token length in bytes.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// Minimum time between reloads that tokens with an unknown key trigger.
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What signed tokens are judged by. Clones are the same.
+/// Verifier of signed tokens. Clones share the keys.
 #[derive(Clone)]
 pub(super) struct Jwt(Arc<Inner>);
 
@@ -31,19 +31,19 @@ struct Inner {
     settings: config::AuthSettings,
     source: Source,
     keys: RwLock<Arc<Keys>>,
-    /// Told when a token names a key that is not there.
+    /// Notified when a token names an unknown key.
     missed: Notify,
 }
 
 #[derive(Default)]
 struct Keys {
-    print: Option<ContentDigest>,
+    digest: Option<ContentDigest>,
     keys: Vec<Key>,
 }
 
 struct Key {
     id: Option<String>,
-    /// The one algorithm that its owner says it is for.
+    /// The only algorithm that the key may be used with, if stated.
     algorithm: Option<Algorithm>,
     key: DecodingKey,
 }
@@ -51,10 +51,10 @@ struct Key {
 type Claims = HashMap<String, Value>;
 
 impl Jwt {
-    /// Reads the keys of a file; those of a URL come with [`Jwt::follow`], as a service that starts should not hang on another.
+    /// Reads the keys of a file. Those of a URL are fetched by [`Jwt::follow`], so that start-up does not depend on another service.
     ///
     /// # Errors
-    /// A file that holds no set of keys, or what is no URL.
+    /// A file without a key set, or an invalid URL.
     pub fn open(settings: &config::AuthSettings) -> Result<Jwt, SecurityError> {
         jwt_crypto::install();
         let source = Source::new(&settings.jwks, &settings.jwks_ca)?;
@@ -65,7 +65,11 @@ impl Jwt {
             source,
         }));
         if jwt.0.source.is_file() {
-            let read = jwt.0.source.read_file().and_then(|bytes| jwt.take(&bytes));
+            let read = jwt
+                .0
+                .source
+                .read_file()
+                .and_then(|bytes| jwt.replace_keys(&bytes));
             read.map_err(|message| SecurityError::Setting {
                 setting: "auth.jwks",
                 message,
@@ -74,12 +78,17 @@ impl Jwt {
         Ok(jwt)
     }
 
-    /// Reads the keys again and again, when a token names one that is not there, and whenever `now` changes.
-    pub async fn follow(self, mut now: watch::Receiver<()>, counts: Arc<Counts>) {
+    /// Reloads the keys periodically, when a token names an unknown key, and whenever `now` changes.
+    pub async fn follow(self, mut now: watch::Receiver<()>, counts: Arc<SecurityCounts>) {
         let every = Duration::from_secs(self.0.settings.jwks_seconds);
-        let mut told = String::new();
+        let mut last_error = String::new();
         loop {
-            let read = self.0.source.read().await.and_then(|bytes| self.take(&bytes));
+            let read = self
+                .0
+                .source
+                .read()
+                .await
+                .and_then(|bytes| self.replace_keys(&bytes));
             let failed = read.is_err();
             match read {
                 Ok(changed) => {
@@ -87,37 +96,37 @@ impl Jwt {
                         counts.reloaded(true);
                         tracing::info!("the keys of auth.jwks changed: the new ones are in use");
                     }
-                    told.clear();
+                    last_error.clear();
                 }
-                Err(message) if message != told => {
+                Err(message) if message != last_error => {
                     counts.reloaded(false);
                     tracing::error!(
                         "the keys of auth.jwks cannot be read, those known so far stay in use: {message}"
                     );
-                    told = message;
+                    last_error = message;
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(SOONEST.min(every)).await;
+            tokio::time::sleep(MIN_RELOAD_INTERVAL.min(every)).await;
             if failed {
                 continue;
             }
             tokio::select! {
-                () = tokio::time::sleep(every.saturating_sub(SOONEST)) => {}
+                () = tokio::time::sleep(every.saturating_sub(MIN_RELOAD_INTERVAL)) => {}
                 () = self.0.missed.notified() => {}
                 Ok(()) = now.changed() => {}
             }
         }
     }
 
-    /// Who sent it, and what they may do.
+    /// Verifies a token. Returns name and roles of the caller.
     ///
     /// # Errors
-    /// What is wrong with it. Nothing of the token is repeated.
-    pub fn judge(&self, token: &str) -> Result<(Arc<str>, Roles), Unauthenticated> {
-        if token.len() > LONGEST {
+    /// What is wrong with the token; the message holds nothing of it.
+    pub fn authenticate(&self, token: &str) -> Result<(Arc<str>, Roles), Unauthenticated> {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err(Unauthenticated::new(format!(
-                "the signed token has more than {LONGEST} bytes"
+                "the signed token has more than {MAX_TOKEN_BYTES} bytes"
             )));
         }
         let header = decode_header(token)
@@ -127,35 +136,35 @@ impl Jwt {
                 "the signed token has a header `crit`, of which nothing is understood",
             ));
         }
-        if !jwt_crypto::known(header.alg) {
+        if !jwt_crypto::is_supported(header.alg) {
             return Err(Unauthenticated::new(
                 "the token is signed in a way that is not taken: RS, PS, ES256, ES384 and EdDSA are",
             ));
         }
         let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut fitting = keys
+        let mut candidates = keys
             .keys
             .iter()
             .filter(|it| header.kid.is_none() || it.id == header.kid)
             .filter(|it| it.key.family() == header.alg.family())
             .filter(|it| it.algorithm.is_none_or(|only| only == header.alg))
             .peekable();
-        if fitting.peek().is_none() {
+        if candidates.peek().is_none() {
             self.0.missed.notify_one();
             return Err(Unauthenticated::new(
                 "the token's key is not among those that its issuer publishes",
             ));
         }
         let validation = self.validation(header.alg);
-        let mut wrong = None;
-        for key in fitting {
+        let mut failure = None;
+        for key in candidates {
             match decode::<Claims>(token, &key.key, &validation) {
                 Ok(right) => return self.claims(&right.claims),
-                Err(error) => wrong = Some(error),
+                Err(error) => failure = Some(error),
             }
         }
-        // The library's own words name the claim and hold nothing of its value.
-        let why = wrong.map_or_else(String::new, |error| in_words(&error));
+        // The message names the claim and holds nothing of its value.
+        let why = failure.map_or_else(String::new, |error| describe(&error));
         Err(Unauthenticated::new(format!(
             "the signed token is not taken: {why}"
         )))
@@ -189,33 +198,33 @@ impl Jwt {
         let roles = listed
             .into_iter()
             .filter_map(|role| role.strip_prefix(&*settings.role_prefix))
-            // What other services call a role is none here.
+            // Ignore roles of other services.
             .filter_map(|role| role.parse::<Role>().ok());
         Ok((name.into(), roles.collect()))
     }
 
-    /// Takes keys over; `false` where they are the ones that are in use.
-    fn take(&self, bytes: &[u8]) -> Result<bool, String> {
-        let print = Some(ContentDigest::of([bytes]));
-        if self.0.keys.read().unwrap_or_else(PoisonError::into_inner).print == print {
+    /// Replaces the keys; `false` if they have not changed.
+    fn replace_keys(&self, bytes: &[u8]) -> Result<bool, String> {
+        let digest = Some(ContentDigest::compute([bytes]));
+        if self.0.keys.read().unwrap_or_else(PoisonError::into_inner).digest == digest {
             return Ok(false);
         }
         let set: JwkSet =
             serde_json::from_slice(bytes).map_err(|error| format!("it is no JSON Web Key Set: {error}"))?;
-        let keys: Vec<Key> = set.keys.iter().filter_map(usable).collect();
+        let keys: Vec<Key> = set.keys.iter().filter_map(verification_key).collect();
         if keys.is_empty() {
             return Err(format!(
                 "none of its {} keys can check a signature (RSA, EC P-256 or P-384, Ed25519)",
                 set.keys.len()
             ));
         }
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { print, keys });
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Keys { digest, keys });
         Ok(true)
     }
 }
 
-/// A key that signatures can be checked with; others of the set are for something else.
-fn usable(jwk: &Jwk) -> Option<Key> {
+/// A key for signature verification; `None` for other keys.
+fn verification_key(jwk: &Jwk) -> Option<Key> {
     let common = &jwk.common;
     if !matches!(common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
@@ -227,7 +236,7 @@ fn usable(jwk: &Jwk) -> Option<Key> {
                 .to_string()
                 .parse::<Algorithm>()
                 .ok()
-                .filter(|&it| jwt_crypto::known(it))?,
+                .filter(|&it| jwt_crypto::is_supported(it))?,
         ),
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
@@ -238,7 +247,7 @@ fn usable(jwk: &Jwk) -> Option<Key> {
     })
 }
 
-/// A claim by its name, or by the way to it through objects.
+/// A claim by its name, or by a dotted path through nested objects.
 fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(name) {
         return Some(value);
@@ -248,7 +257,7 @@ fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     parts.try_fold(first, |value, part| value.get(part))
 }
 
-fn in_words(error: &jsonwebtoken::errors::Error) -> String {
+fn describe(error: &jsonwebtoken::errors::Error) -> String {
     use jsonwebtoken::errors::ErrorKind;
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired".into(),
@@ -258,6 +267,6 @@ fn in_words(error: &jsonwebtoken::errors::Error) -> String {
         ErrorKind::MissingRequiredClaim(claim) => format!("it has no claim `{claim}`"),
         ErrorKind::InvalidClaimFormat(claim) => format!("its claim `{claim}` is not of the right kind"),
         ErrorKind::InvalidSignature => "its signature is not its issuer's".into(),
-        _ => "it is damaged".into(),
+        _ => "it is malformed".into(),
     }
 }

@@ -1,11 +1,11 @@
-//! Whom the service trusts: encrypted connections, who a caller is, what it may do, how often, and the record of it.
+//! TLS, authentication, authorization, rate limits, audit log and access log.
 //!
-//! - [`Tls`]: the server's certificate and the authorities of client certificates, read anew when their files change.
-//! - [`Auth`]: a request's headers and its connection become a [`Client`], or a [`Unauthenticated`]; [`need`] is the table of methods.
-//! - [`Proxies`]: whose word on a client's address is taken.
-//! - [`RateLimiter`]: so many requests a second for each client.
-//! - [`Audit`]: one line a request. [`AccessLog`]: one line a call.
-//! - [`Counts`]: what of this is counted, for telemetry to show.
+//! - [`Tls`]: the server's certificate and the authorities of client certificates, reloaded when their files change.
+//! - [`Auth`]: authenticates a request by its headers and connection. [`required_access`] holds the access rule of each method.
+//! - [`Proxies`]: trusted proxies, which state the client address.
+//! - [`RateLimiter`]: limits the request rate per client.
+//! - [`Audit`]: audit log, one line per request. [`AccessLog`]: one line per call.
+//! - [`SecurityCounts`]: counters for telemetry.
 //!
 //! `docs/operate/security.md` has the threat model.
 
@@ -42,51 +42,51 @@ pub use audit::{Audit, AuditRecord, Image};
 pub use auth::{Auth, Unauthenticated};
 pub use authorize::Refusal;
 pub use certificate::name_of;
-pub use client::{AuthMethod, Client, ClientKey, Peer};
-pub use counts::{Counts, Handshake};
+pub use client::{AuthMethod, ClientIdentity, ClientKey, Peer};
+pub use counts::{Handshake, SecurityCounts};
 pub use error::SecurityError;
 pub(crate) use file_watch::read as read_text;
 pub use forwarded::Proxies;
 pub(crate) use http_client::Endpoint;
 pub(crate) use pem::PemFile;
 pub use rate_limiter::{ClientLimit, RateLimiter};
-pub use rights::{Need, need, need_of};
+pub use rights::{RequiredAccess, access_to_call, required_access};
 pub use tls::Tls;
 
 use crate::config::Settings;
 
-/// Everything above, as the settings want it. Clones are the same.
+/// All of the above, as configured. Clones share the state.
 #[derive(Clone)]
 pub struct Security {
-    /// How connections are encrypted, where they are.
+    /// TLS, if enabled.
     pub tls: Option<Tls>,
-    /// Who callers are.
+    /// Authentication.
     pub auth: Auth,
-    /// Which proxies say for whom they ask.
+    /// Trusted proxies.
     pub proxies: Proxies,
-    /// How often each may ask, where that is limited.
-    pub pacer: Option<RateLimiter>,
-    /// The record, where one is kept.
+    /// Rate limit, if enabled.
+    pub rate_limiter: Option<RateLimiter>,
+    /// Audit log, if enabled.
     pub audit: Option<Audit>,
-    /// The access log, where one is kept.
+    /// Access log, if enabled.
     pub access_log: Option<AccessLog>,
-    /// What is counted.
-    pub counts: Arc<Counts>,
-    /// Changes when files are to be read again now.
+    /// Counters.
+    pub counts: Arc<SecurityCounts>,
+    /// Triggers an immediate reload of files.
     reread: watch::Sender<()>,
 }
 
 impl Security {
-    /// Reads every file that the settings name. `counts` is told what happens from then on.
+    /// Reads every file that the settings name. Events are counted in `counts`.
     ///
     /// # Errors
-    /// The first file that is not there or not what it should be.
-    pub fn open(settings: &Settings, counts: Arc<Counts>) -> Result<Security, SecurityError> {
+    /// The first file that is missing or invalid.
+    pub fn open(settings: &Settings, counts: Arc<SecurityCounts>) -> Result<Security, SecurityError> {
         Ok(Security {
             tls: Tls::open(&settings.tls, &counts)?,
             auth: Auth::open(&settings.auth, &counts)?,
             proxies: Proxies::new(&settings.server.proxies),
-            pacer: RateLimiter::new(&settings.rate),
+            rate_limiter: RateLimiter::new(&settings.rate),
             audit: Audit::open(&settings.audit, &counts)?,
             access_log: AccessLog::open(&settings.access_log, &counts)?,
             counts,
@@ -94,7 +94,7 @@ impl Security {
         })
     }
 
-    /// Waits until audit log and access log are written, for a few seconds at most. Not for a thread that others wait for.
+    /// Waits until audit log and access log are written, for a few seconds at most. Blocks the thread.
     pub fn flush_logs(&self) {
         if let Some(audit) = &self.audit {
             audit.flush();
@@ -104,7 +104,7 @@ impl Security {
         }
     }
 
-    /// Looks at the files again and again, until what it gives is dropped. To be called inside a tokio runtime.
+    /// Watches the files until the returned set is dropped. Must be called inside a tokio runtime.
     pub fn follow(&self, settings: &Settings) -> JoinSet<()> {
         let every = std::time::Duration::from_secs(settings.tls.reload_seconds);
         let mut following = JoinSet::new();
@@ -116,8 +116,7 @@ impl Security {
         following
     }
 
-    /// Opens the audit log and the access log anew under their names, and looks at certificates, tokens and keys now: what SIGHUP asks
-    /// for.
+    /// Handles SIGHUP: reopens the audit log and the access log, and reloads certificates, tokens and keys.
     pub fn reopen(&self) {
         if let Some(audit) = &self.audit {
             audit.reopen();

@@ -10,10 +10,10 @@ use super::error::SecurityError;
 use super::key_support;
 use super::pem_content::{self, Wanted};
 
-/// No file of certificates or keys is larger.
-const LARGEST: u64 = 4 << 20;
+/// Maximum file size.
+const MAX_BYTES: u64 = 4 << 20;
 
-/// A file that a setting names, with what it held when it was read.
+/// A PEM file that a setting names, with its content.
 pub(crate) struct PemFile<'a> {
     setting: &'static str,
     path: &'a Path,
@@ -21,19 +21,19 @@ pub(crate) struct PemFile<'a> {
 }
 
 impl<'a> PemFile<'a> {
-    /// Reads it.
+    /// Reads the file.
     ///
     /// # Errors
-    /// It is not there, may not be read, or is far too large.
+    /// It is missing, unreadable or too large.
     pub fn read(setting: &'static str, path: &'a Path) -> Result<PemFile<'a>, SecurityError> {
-        let bytes = super::file_watch::read(setting, path, LARGEST)?;
+        let bytes = super::file_watch::read(setting, path, MAX_BYTES)?;
         Ok(PemFile { setting, path, bytes })
     }
 
     /// The certificates in it, at least one.
     ///
     /// # Errors
-    /// What is no PEM, or holds none: what it holds in their place.
+    /// Not PEM, or no certificates; the message names what the file holds.
     pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, SecurityError> {
         if let Some(message) = pem_content::mismatch(&self.bytes, self.path, Wanted::Certificates) {
             return Err(self.refuse(message));
@@ -42,10 +42,10 @@ impl<'a> PemFile<'a> {
         found.map_err(|error| self.refuse(format!("it is no PEM file of certificates: {error}")))
     }
 
-    /// The certificates in it, the first of which is shown to others and has a key that can sign.
+    /// The certificate chain of this side, whose first key must support signing.
     ///
     /// # Errors
-    /// As [`PemFile::certificates`], or a key that cannot.
+    /// As [`PemFile::certificates`], or an unsupported key.
     pub fn own_certificates(&self) -> Result<Vec<CertificateDer<'static>>, SecurityError> {
         let chain = self.certificates()?;
         match chain
@@ -60,7 +60,7 @@ impl<'a> PemFile<'a> {
     /// The private key in it.
     ///
     /// # Errors
-    /// What is no PEM, holds none (and what in its place), or one that cannot sign here.
+    /// Not PEM, no private key (the message names what the file holds), or an unsupported key.
     pub fn key(&self) -> Result<PrivateKeyDer<'static>, SecurityError> {
         if let Some(message) = pem_content::mismatch(&self.bytes, self.path, Wanted::PrivateKey) {
             return Err(self.refuse(message));
@@ -73,10 +73,10 @@ impl<'a> PemFile<'a> {
         }
     }
 
-    /// The certificates in it, as authorities that others' are checked by.
+    /// The certificates in it, as trusted authorities.
     ///
     /// # Errors
-    /// As [`PemFile::certificates`], one that is no certificate, or one whose signatures cannot be checked.
+    /// As [`PemFile::certificates`], or an invalid certificate or an unsupported key.
     pub fn authorities(&self) -> Result<RootCertStore, SecurityError> {
         let mut roots = RootCertStore::empty();
         for (certificate, number) in self.certificates()?.into_iter().zip(1..) {
@@ -90,7 +90,7 @@ impl<'a> PemFile<'a> {
         Ok(roots)
     }
 
-    /// The error that says what is wrong with it.
+    /// An error about this file.
     pub fn refuse(&self, message: impl Into<String>) -> SecurityError {
         SecurityError::Content {
             setting: self.setting,

@@ -1,4 +1,4 @@
-//! What a file holds that should hold certificates or a private key as PEM and does not, and the command that makes of it what is wanted.
+//! Diagnosis of files that do not hold the expected certificates or private key as PEM, with the command that converts them.
 
 use std::path::Path;
 
@@ -6,17 +6,17 @@ use x509_cert::Certificate;
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode, Tag, Tagged};
 
-/// What a setting wants of a file.
+/// Expected content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Certificates,
     PrivateKey,
 }
 
-/// Private keys that are not encrypted, by their PEM labels.
+/// PEM labels of unencrypted private keys.
 const PLAIN_KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 
-/// Why a file does not hold what is wanted; `None` where it has a section of that kind.
+/// Why a file does not hold the expected content; `None` if it does.
 pub(super) fn mismatch(bytes: &[u8], path: &Path, wanted: Wanted) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.is_empty()).collect();

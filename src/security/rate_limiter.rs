@@ -1,5 +1,5 @@
-//! How often each client may ask: so many requests a second in the long run, and some at once after a time of silence (GCRA, the
-//! token bucket that is one moment in memory). However many clients come, it takes no more than a few megabytes.
+//! Rate limit per client: a sustained request rate with a burst (GCRA, the token bucket that stores one timestamp per client). Memory is
+//! bounded by a few megabytes, however many clients there are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,59 +8,59 @@ use std::time::{Duration, Instant};
 use super::client::ClientKey;
 use crate::config;
 
-/// Clients that are told apart, of those with a name and of those without each. What comes beyond them while all of these have asked
-/// of late is counted as one.
-const MOST: usize = 1 << 15;
-/// How often the clients that have been silent for long enough are looked for.
-const SWEEP: Duration = Duration::from_secs(1);
+/// Maximum number of tracked clients, for authenticated and anonymous ones each. Further clients share one limit while all of these are
+/// active.
+const MAX_CLIENTS: usize = 1 << 15;
+/// Minimum time between sweeps of idle clients.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The limit of all clients. Clones are the same.
+/// Rate limits of all clients. Clones share the state.
 #[derive(Clone)]
 pub struct RateLimiter(Arc<Inner>);
 
 struct Inner {
-    /// Between two requests in the long run.
+    /// Time between requests at the sustained rate.
     interval: Duration,
-    /// How far ahead of that a client may be.
-    ahead: Duration,
-    named: Mutex<Side>,
-    others: Mutex<Side>,
+    /// Burst tolerance.
+    tolerance: Duration,
+    named: Mutex<ClientTable>,
+    anonymous: Mutex<ClientTable>,
 }
 
-/// For each client the moment at which it will have been silent for long enough to be forgotten.
+/// Theoretical arrival time (TAT) of each client: once it has passed, the client can be forgotten.
 #[derive(Default)]
-struct Side {
-    theoretical_arrival: HashMap<ClientKey, Instant>,
+struct ClientTable {
+    tat: HashMap<ClientKey, Instant>,
     overflow: Option<Instant>,
     swept: Option<Instant>,
 }
 
 impl RateLimiter {
-    /// `None` where the settings set no limit.
+    /// `None` without a limit.
     pub fn new(settings: &config::RateSettings) -> Option<RateLimiter> {
         if settings.per_second <= 0.0 {
             return None;
         }
         let interval = Duration::from_secs_f64((1.0 / settings.per_second).min(1e6));
-        let ahead = interval.saturating_mul(u32::try_from(settings.burst).unwrap_or(u32::MAX));
+        let tolerance = interval.saturating_mul(u32::try_from(settings.burst).unwrap_or(u32::MAX));
         Some(RateLimiter(Arc::new(Inner {
             interval,
-            ahead,
+            tolerance,
             named: Mutex::default(),
-            others: Mutex::default(),
+            anonymous: Mutex::default(),
         })))
     }
 
     /// Counts one request of a client.
     ///
     /// # Errors
-    /// It has asked too often: the time after which it may again. That request is not counted.
+    /// The limit is exceeded: the time until the next request is accepted. The request is not counted.
     pub fn take(&self, client: &ClientKey, now: Instant) -> Result<(), Duration> {
-        self.take_more(client, 1, self.0.ahead, now)
+        self.take_requests(client, 1, self.0.tolerance, now)
     }
 
-    /// Counts the images of a request that was counted as one already. More images than the burst are taken where the client has been
-    /// silent for long enough; the next request then waits until all of them are made up for.
+    /// Counts the images of a request that was already counted as one. A request may hold more images than the burst if the client was idle
+    /// for long enough; its next request then waits until all of them are paid off.
     ///
     /// # Errors
     /// As [`RateLimiter::take`]; the images are not counted.
@@ -69,71 +69,69 @@ impl RateLimiter {
         if images <= 1 {
             return Ok(());
         }
-        let ahead = self.0.ahead.max(self.0.interval.saturating_mul(images));
-        self.take_more(client, images - 1, ahead, now)
+        let tolerance = self.0.tolerance.max(self.0.interval.saturating_mul(images));
+        self.take_requests(client, images - 1, tolerance, now)
     }
 
-    fn take_more(
+    fn take_requests(
         &self,
         client: &ClientKey,
-        more: u32,
-        ahead: Duration,
+        requests: u32,
+        tolerance: Duration,
         now: Instant,
     ) -> Result<(), Duration> {
-        let side = match client {
+        let table = match client {
             ClientKey::Named(_) => &self.0.named,
-            ClientKey::At(_) => &self.0.others,
+            ClientKey::At(_) => &self.0.anonymous,
         };
-        let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
-        let theoretical_arrival = side.place(client, now);
-        let next = (*theoretical_arrival).max(now) + self.0.interval.saturating_mul(more);
-        let too_early = next.duration_since(now).saturating_sub(ahead);
-        if too_early > Duration::ZERO {
-            return Err(too_early);
+        let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        let tat = table.tat_of(client, now);
+        let next = (*tat).max(now) + self.0.interval.saturating_mul(requests);
+        let excess = next.duration_since(now).saturating_sub(tolerance);
+        if excess > Duration::ZERO {
+            return Err(excess);
         }
-        *theoretical_arrival = next;
+        *tat = next;
         Ok(())
     }
 
-    /// Clients that are remembered.
-    pub fn remembered(&self) -> usize {
-        let count = |side: &Mutex<Side>| {
-            side.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .theoretical_arrival
-                .len()
-        };
-        count(&self.0.named) + count(&self.0.others)
+    /// Number of tracked clients.
+    pub fn tracked_clients(&self) -> usize {
+        let count =
+            |table: &Mutex<ClientTable>| table.lock().unwrap_or_else(PoisonError::into_inner).tat.len();
+        count(&self.0.named) + count(&self.0.anonymous)
     }
 }
 
-impl Side {
-    fn place(&mut self, client: &ClientKey, now: Instant) -> &mut Instant {
-        if self.theoretical_arrival.len() >= MOST && !self.theoretical_arrival.contains_key(client) {
-            if self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
-                // Who is even with the limit is as good as new.
-                self.theoretical_arrival
-                    .retain(|_, theoretical_arrival| *theoretical_arrival > now);
+impl ClientTable {
+    fn tat_of(&mut self, client: &ClientKey, now: Instant) -> &mut Instant {
+        if self.tat.len() >= MAX_CLIENTS && !self.tat.contains_key(client) {
+            if self
+                .swept
+                .is_none_or(|swept| now.duration_since(swept) >= SWEEP_INTERVAL)
+            {
+                // A client whose TAT has passed has its full burst again.
+                self.tat.retain(|_, tat| *tat > now);
                 self.swept = Some(now);
             }
-            if self.theoretical_arrival.len() >= MOST {
+            if self.tat.len() >= MAX_CLIENTS {
                 return self.overflow.get_or_insert(now);
             }
         }
-        self.theoretical_arrival.entry(client.clone()).or_insert(now)
+        self.tat.entry(client.clone()).or_insert(now)
     }
 }
 
-/// The limit of one client, as the extensions of its requests hold it: a stream counts each image by it.
+/// The limit of one client. Request extensions hold it, so that a stream can count each image.
 #[derive(Clone)]
 pub struct ClientLimit {
-    pacer: RateLimiter,
+    limiter: RateLimiter,
     client: ClientKey,
 }
 
 impl ClientLimit {
-    pub(super) fn new(pacer: RateLimiter, client: ClientKey) -> ClientLimit {
-        ClientLimit { pacer, client }
+    pub(super) fn new(limiter: RateLimiter, client: ClientKey) -> ClientLimit {
+        ClientLimit { limiter, client }
     }
 
     /// Counts one request.
@@ -141,14 +139,14 @@ impl ClientLimit {
     /// # Errors
     /// As [`RateLimiter::take`].
     pub fn take(&self) -> Result<(), Duration> {
-        self.pacer.take(&self.client, Instant::now())
+        self.limiter.take(&self.client, Instant::now())
     }
 
-    /// Counts the images of a request that was counted as one already.
+    /// Counts the images of a request that was already counted as one.
     ///
     /// # Errors
     /// As [`RateLimiter::take_images`].
     pub fn take_images(&self, images: usize) -> Result<(), Duration> {
-        self.pacer.take_images(&self.client, images, Instant::now())
+        self.limiter.take_images(&self.client, images, Instant::now())
     }
 }

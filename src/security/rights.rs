@@ -1,12 +1,12 @@
-//! What a caller needs to be for each method, and how the call is counted.
+//! Access rules of all methods: the required role, and how calls count against the rate limit.
 
 use crate::config::Role;
 use crate::proto::Rpc;
 
-/// What a method asks of its caller.
+/// Required access of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing: it tells nothing of images or patients, and probes and tools ask it before they could say who they are.
+pub enum RequiredAccess {
+    /// None. The method returns nothing about images or patients; probes and tools call it before they authenticate.
     Open,
     /// This role. The call counts as one request.
     Role(Role),
@@ -14,10 +14,10 @@ pub enum Need {
     RoleForImages(Role),
 }
 
-/// What a method needs. A new method of `proto/` without a line here does not compile.
-pub const fn need_of(rpc: Rpc) -> Need {
+/// Access that a method of `proto/` requires. A new method without a line here does not compile.
+pub const fn access_to_call(rpc: Rpc) -> RequiredAccess {
     match rpc {
-        Rpc::ServerLive | Rpc::ServerReady | Rpc::ModelReady => Need::Open,
+        Rpc::ServerLive | Rpc::ServerReady | Rpc::ModelReady => RequiredAccess::Open,
         Rpc::Segment
         | Rpc::ListModels
         | Rpc::GetModel
@@ -27,19 +27,19 @@ pub const fn need_of(rpc: Rpc) -> Need {
         | Rpc::ModelConfig
         | Rpc::ModelStatistics
         | Rpc::ModelInfer
-        | Rpc::RepositoryIndex => Need::Role(Role::Infer),
-        Rpc::SegmentStream | Rpc::ModelStreamInfer => Need::RoleForImages(Role::Infer),
-        Rpc::Interpret => Need::Role(Role::Interpret),
+        | Rpc::RepositoryIndex => RequiredAccess::Role(Role::Infer),
+        Rpc::SegmentStream | Rpc::ModelStreamInfer => RequiredAccess::RoleForImages(Role::Infer),
+        Rpc::Interpret => RequiredAccess::Role(Role::Interpret),
         Rpc::LoadModel
         | Rpc::UnloadModel
         | Rpc::ReloadModel
         | Rpc::GetModelStatus
         | Rpc::RepositoryModelLoad
-        | Rpc::RepositoryModelUnload => Need::Role(Role::Admin),
+        | Rpc::RepositoryModelUnload => RequiredAccess::Role(Role::Admin),
     }
 }
 
-/// Health and reflection, whose services come from the gRPC project.
+/// Methods of health and reflection, which the gRPC project defines.
 const OPEN: [&str; 4] = [
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
@@ -47,8 +47,8 @@ const OPEN: [&str; 4] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// What `/SERVICE/METHOD` needs; `None`: nobody may ask it.
-pub fn need(path: &str) -> Option<Need> {
-    let open = OPEN.contains(&path).then_some(Need::Open);
-    open.or_else(|| Rpc::from_path(path).map(need_of))
+/// Required access of `/SERVICE/METHOD`; `None`: the method is refused for everyone.
+pub fn required_access(path: &str) -> Option<RequiredAccess> {
+    let open = OPEN.contains(&path).then_some(RequiredAccess::Open);
+    open.or_else(|| Rpc::from_path(path).map(access_to_call))
 }

@@ -1,4 +1,4 @@
-//! The server's side of TLS: its certificate, and whose client certificates it believes.
+//! TLS of the server: its certificate, and the authorities of client certificates.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,41 +11,44 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 
 use super::certificate;
-use super::counts::Counts;
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::file_watch::{self, ContentDigest};
 use super::pem::PemFile;
 use crate::config;
 
-/// The one provider of cryptography.
+/// The cryptography provider.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// What connections are encrypted with. Clones are the same, also after the files have changed.
+/// TLS of the server. Clones share the current certificates.
 #[derive(Clone)]
 pub struct Tls {
     settings: Arc<config::TlsSettings>,
     current: Arc<RwLock<Current>>,
-    counts: Arc<Counts>,
+    counts: Arc<SecurityCounts>,
 }
 
 struct Current {
-    print: ContentDigest,
-    /// For gRPC: client certificates are asked for where the settings say so.
+    digest: ContentDigest,
+    /// For gRPC: requests client certificates if configured.
     grpc: Arc<ServerConfig>,
     /// The same for HTTP/JSON.
     http: Arc<ServerConfig>,
-    /// For the admin port: none is asked for.
+    /// For the admin port: without client certificates.
     admin: Arc<ServerConfig>,
 }
 
 impl Tls {
-    /// Reads the files; `None` where the settings name none.
+    /// Reads the files; `None` without TLS.
     ///
     /// # Errors
-    /// A file that is not there, holds no certificate or key, or a key that is not the certificate's.
-    pub fn open(settings: &config::TlsSettings, counts: &Arc<Counts>) -> Result<Option<Tls>, SecurityError> {
+    /// A file that is missing or holds no certificate or key, or a key that does not match the certificate.
+    pub fn open(
+        settings: &config::TlsSettings,
+        counts: &Arc<SecurityCounts>,
+    ) -> Result<Option<Tls>, SecurityError> {
         if !settings.on() {
             return Ok(None);
         }
@@ -60,42 +63,42 @@ impl Tls {
         }))
     }
 
-    /// What a new gRPC connection is encrypted with.
+    /// Acceptor for gRPC connections.
     pub fn grpc(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.grpc.clone().into()
     }
 
-    /// What a new connection for HTTP/JSON is encrypted with.
+    /// Acceptor for HTTP/JSON connections.
     pub fn http(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.http.clone().into()
     }
 
-    /// What a new connection to the admin port is encrypted with, where it is.
+    /// Acceptor for the admin port, if it uses TLS.
     pub fn admin(&self) -> Option<TlsAcceptor> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         self.settings.admin.then(|| current.admin.clone().into())
     }
 
-    /// Looks at the files again and again, and whenever `now` changes.
+    /// Reloads the files periodically and whenever `now` changes.
     pub(super) async fn follow(&self, every: Duration, now: watch::Receiver<()>) {
         let tls = self.clone();
         let counts = self.counts.clone();
-        let look = move || tls.look();
+        let reload = move || tls.reload();
         let counted = |fine| counts.reloaded(fine);
-        file_watch::follow(every, now, "the files of [tls]", look, counted).await;
+        file_watch::follow(every, now, "the files of [tls]", reload, counted).await;
     }
 
-    /// Takes the files over where they have changed.
-    fn look(&self) -> Result<bool, SecurityError> {
-        let print = self
+    /// Reloads the files if they have changed.
+    fn reload(&self) -> Result<bool, SecurityError> {
+        let digest = self
             .current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .print
+            .digest
             .clone();
-        let Some(new) = load(&self.settings, Some(&print), &self.counts)? else {
+        let Some(new) = load(&self.settings, Some(&digest), &self.counts)? else {
             return Ok(false);
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -103,11 +106,11 @@ impl Tls {
     }
 }
 
-/// Reads the files; `None` where they still hold what they held.
+/// Reads the files; `None` if they have not changed.
 fn load(
     settings: &config::TlsSettings,
     old: Option<&ContentDigest>,
-    counts: &Counts,
+    counts: &SecurityCounts,
 ) -> Result<Option<Current>, SecurityError> {
     let cert = PemFile::read("tls.cert", &settings.cert)?;
     let key = PemFile::read("tls.key", &settings.key)?;
@@ -115,13 +118,13 @@ fn load(
         true => None,
         false => Some(PemFile::read("tls.client_ca", &settings.client_ca)?),
     };
-    let print = ContentDigest::of(
+    let digest = ContentDigest::compute(
         [&cert, &key]
             .into_iter()
             .chain(&client_ca)
             .map(|file| &file.bytes[..]),
     );
-    if old == Some(&print) {
+    if old == Some(&digest) {
         return Ok(None);
     }
     let builder = || {
@@ -167,10 +170,11 @@ fn load(
         .with_single_cert(chain.clone(), secret)
         .map_err(not_a_pair)?;
     admin.alpn_protocols.clone_from(&http.alpn_protocols);
-    let ends = certificate::ends(&chain[0]).ok_or_else(|| cert.refuse("its first certificate has no end"))?;
+    let ends =
+        certificate::expires_at(&chain[0]).ok_or_else(|| cert.refuse("its first certificate has no end"))?;
     counts.certificate_ends(ends);
     Ok(Some(Current {
-        print,
+        digest,
         grpc: Arc::new(grpc),
         http: Arc::new(http),
         admin: Arc::new(admin),

@@ -1,4 +1,4 @@
-//! Static tokens: a file of lines `NAME ROLE[,ROLE] SHA256-HEX`. The file holds no secret, only what a secret is known again by.
+//! Static tokens: a file of lines `NAME ROLE[,ROLE] SHA256-HEX`. The file holds hashes and no secrets.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Roles;
 
-/// What a token begins with, so that a person, and whoever looks for leaked secrets, knows it for one.
+/// Prefix of tokens, by which people and secret scanners recognise them.
 pub const PREFIX: &str = "sagate_";
 
 /// Random bytes of a token.
@@ -30,20 +30,20 @@ struct Line {
     hash: [u8; 32],
 }
 
-/// A new token, and what is kept of it.
+/// A new token, and its line for the token file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// What the client sends. It is told once and kept nowhere.
+    /// The token for the client. It is shown once and stored nowhere.
     pub token: String,
     /// The line for the file.
     pub line: String,
 }
 
 impl Tokens {
-    /// Reads the lines of a file; empty ones and those that begin with `#` say nothing.
+    /// Parses the lines of a file. Empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// The first line that is not one, by its number. A line's content is not told: it may be a token by mistake.
+    /// The number of the first invalid line. The message does not repeat the line, which may hold a token by mistake.
     pub fn parse(text: &str) -> Result<Tokens, String> {
         let mut lines: Vec<Line> = Vec::new();
         for (index, text) in text.lines().enumerate() {
@@ -60,7 +60,7 @@ impl Tokens {
         Ok(Tokens(lines))
     }
 
-    /// Whose token it is. Takes as long for one that is known as for one that is not, and wherever it stands.
+    /// Name and roles of a token. Takes constant time: it compares with every line.
     pub fn find(&self, token: &str) -> Option<(Arc<str>, Roles)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let mut found = None;
@@ -76,7 +76,7 @@ impl Tokens {
 /// Makes a token for a client.
 ///
 /// # Errors
-/// A name that cannot stand in the file, no role, or a system without randomness.
+/// An invalid name, no role, or no random source.
 pub fn make(name: &str, roles: Roles) -> Result<NewToken, String> {
     check_name(name)?;
     if roles == Roles::default() {

@@ -1,8 +1,7 @@
-//! The admin port, plain HTTP/1.1 for machines: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever restarts or routes,
-//! `/loglevel` for who may change it.
+//! The admin port, plain HTTP/1.1 for machines: `/metrics` for Prometheus, `/healthz` and `/readyz` for orchestrators and load
+//! balancers, `/loglevel` for administrators.
 //!
-//! Each connection has one request and ten seconds, and there are at most 64: whoever is slow, or speaks something else, takes a place
-//! for that long and nothing more.
+//! Each connection serves one request within ten seconds, and there are at most 64 of them. This bounds the cost of slow or invalid clients.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -26,12 +25,12 @@ use tokio::time::{sleep, timeout};
 use super::{Telemetry, log_level};
 use crate::security::{Handshake, Peer, Security, Tls};
 
-const CONNECTIONS: usize = 64;
-const REQUEST: Duration = Duration::from_secs(10);
-/// A request's line and headers; nobody who has business here needs more.
+const MAX_CONNECTIONS: usize = 64;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of request line and headers.
 const HEADER_BYTES: usize = 16 * 1024;
-/// What is in work when the server ends is given this long.
-const END: Duration = Duration::from_secs(1);
+/// Time limit for open requests at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Admin {
@@ -39,35 +38,35 @@ struct Admin {
     ready: watch::Receiver<bool>,
 }
 
-/// Answers until `stop` ends, over TLS where that is for this port. Without `trust` nobody could say who asks, and the log's level cannot be
-/// changed here.
+/// Serves until `stop` resolves, over TLS if configured for this port. Without `security` callers cannot authenticate, and `/loglevel` is not
+/// served.
 ///
 /// # Errors
-/// None today: a connection that cannot be accepted is tried again.
+/// None at present: failures to accept are retried.
 pub async fn serve(
     listener: TcpListener,
-    trust: Option<Security>,
+    security: Option<Security>,
     telemetry: Telemetry,
     ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let counts = telemetry.trust().clone();
-    let tls = trust.as_ref().and_then(|trust| trust.tls.clone());
+    let counts = telemetry.security_counts().clone();
+    let tls = security.as_ref().and_then(|security| security.tls.clone());
     let mut router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readiness))
         .with_state(Admin { telemetry, ready });
-    if let Some(trust) = trust {
-        router = router.merge(log_level::router(trust));
+    if let Some(security) = security {
+        router = router.merge(log_level::router(security));
     }
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            (stream, address, place) = accept(&listener, &places) => {
+            (stream, address, permit) = accept(&listener, &permits) => {
                 let peer = Peer { address, proxy: None, certificate: None };
                 let router = router.clone().layer(Extension(peer));
                 let (acceptor, counts) = (tls.as_ref().and_then(Tls::admin), counts.clone());
@@ -84,29 +83,31 @@ pub async fn serve(
                             },
                         }
                     };
-                    // However it ends, the client has seen it.
-                    let _ = timeout(REQUEST, answered).await;
-                    drop(place);
+                    // The client sees the outcome.
+                    let _ = timeout(REQUEST_TIMEOUT, answered).await;
+                    drop(permit);
                 });
             }
             Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);
-    let _ = timeout(END, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = timeout(SHUTDOWN_TIMEOUT, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
     Ok(())
 }
 
-/// The next connection, once there is a place for it. Out of file descriptors, or a client that is gone again: after a moment the next
-/// may be fine.
+/// Accepts the next connection when a permit is free. Failures, such as too many open files, are retried after a short delay.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-    let place = Arc::clone(places).acquire_owned().await.ok();
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => return (stream, address, place),
+            Ok((stream, address)) => return (stream, address, permit),
             Err(error) => {
                 tracing::warn!(%error, "the admin port cannot accept a connection");
                 sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! Calls and images on their way: begun, then ended exactly once, by a word or by being dropped.
+//! Calls and images in flight. Each ends exactly once: explicitly, or as cancelled when dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use super::models::Served;
 use super::phases::{Phase, Phases};
 use super::status_code::names;
 use super::traces::{ImageFacts, Traces};
-use super::window::Judged;
+use super::window::DecisionRecord;
 use super::{Inner, Telemetry};
 use crate::proto::Rpc;
 use crate::security::{AccessRecord, AuditRecord, Image};
@@ -24,23 +24,23 @@ use crate::security::{AccessRecord, AuditRecord, Image};
 pub(super) struct InFlight([AtomicU64; Rpc::ALL.len()]);
 
 impl InFlight {
-    pub(super) fn of(&self, rpc: Rpc) -> u64 {
+    pub(super) fn count(&self, rpc: Rpc) -> u64 {
         self.0[rpc as usize].load(Relaxed)
     }
 
     pub(super) fn total(&self) -> u64 {
-        Rpc::ALL.iter().map(|&rpc| self.of(rpc)).sum()
+        Rpc::ALL.iter().map(|&rpc| self.count(rpc)).sum()
     }
 }
 
-/// One call in flight, from its headers on: counted, and a span where traces are sent. Dropped without [`Call::finish`] it was cancelled.
+/// One call in flight: metrics, and a span if tracing is enabled. Dropping it without [`Call::finish`] records a cancellation.
 pub struct Call {
     telemetry: Arc<Inner>,
     rpc: Rpc,
     begun: Instant,
     span: Option<Span>,
-    asked: Option<Arc<AuditRecord>>,
-    record: Option<Arc<AccessRecord>>,
+    audit_record: Option<Arc<AuditRecord>>,
+    access_record: Option<Arc<AccessRecord>>,
     code: Code,
 }
 
@@ -53,38 +53,38 @@ impl Call {
             telemetry: inner,
             rpc,
             begun: Instant::now(),
-            asked: None,
-            record: None,
+            audit_record: None,
+            access_record: None,
             code: Code::Cancelled,
         }
     }
 
-    /// Has audit log and access log know of it, where the request's extensions say that they are kept.
+    /// Attaches the audit record and the access record from the request extensions, if present.
     pub fn audited(mut self, extensions: &http::Extensions) -> Call {
-        self.asked = extensions.get().cloned();
-        self.record = extensions.get().cloned();
+        self.audit_record = extensions.get().cloned();
+        self.access_record = extensions.get().cloned();
         self
     }
 
-    /// The call has ended.
+    /// Ends the call.
     pub fn finish(mut self, code: Code) {
         self.code = code;
     }
 
-    /// One image of the call begins: the only one, or one of a stream's. It may outlive the call.
+    /// Begins an image of the call. It may outlive the call.
     pub fn image(&self) -> ImageCall {
-        if let Some(record) = &self.record {
-            record.image();
+        if let Some(access_record) = &self.access_record {
+            access_record.image();
         }
         ImageCall {
-            parent: self.span.as_ref().and_then(Traces::under),
+            parent: self.span.as_ref().and_then(Traces::child_context),
             served: Arc::clone(self.telemetry.models.unknown()),
             telemetry: Arc::clone(&self.telemetry),
             begun: Instant::now(),
             begun_at: SystemTime::now(),
             facts: ImageFacts::default(),
-            asked: self.asked.clone(),
-            record: self.record.clone(),
+            audit_record: self.audit_record.clone(),
+            access_record: self.access_record.clone(),
             ended: false,
         }
     }
@@ -101,11 +101,11 @@ impl Drop for Call {
         let seconds = self.begun.elapsed().as_secs_f64();
         inner.instruments.request_seconds.record(seconds, &labels);
         inner.instruments.requests.add(1, &labels);
-        if let Some(asked) = &self.asked {
-            asked.ended(names(self.code).0);
+        if let Some(audit_record) = &self.audit_record {
+            audit_record.ended(names(self.code).0);
         }
-        if let Some(record) = &self.record {
-            record.ended(names(self.code).0);
+        if let Some(access_record) = &self.access_record {
+            access_record.ended(names(self.code).0);
         }
         if let Some(span) = &mut self.span {
             Traces::end_call(span, self.code);
@@ -113,31 +113,31 @@ impl Drop for Call {
     }
 }
 
-/// What the gate said of an image, and how it came to be.
+/// Decision on an image, with its scores and timing.
 #[derive(Debug, Clone)]
 pub struct Decided {
-    /// Whether the image was let through.
+    /// Whether the image was accepted.
     pub accept: bool,
-    /// Its score.
+    /// Mean SA score.
     pub mu: f64,
-    /// How sure the probabilities are of the mask.
+    /// Confidence of the probabilities in the mask.
     pub confidence: Confidence,
-    /// The rehearsed score, where the model has one.
+    /// The quality score, where the model has one.
     pub score: Option<f64>,
-    /// The coverage that was asked for; `None` where a threshold was.
+    /// Requested coverage; `None` if the request gave a threshold.
     pub coverage: Option<f64>,
     /// Its height times its width.
     pub pixels: u64,
-    /// Everything that spoke against it.
+    /// All reasons for a rejection.
     pub reasons: Vec<Reason>,
-    /// When it went through each phase.
+    /// Times of each phase.
     pub phases: Phases,
-    /// Images that the network saw at once, this one counted.
+    /// Images in the batch, this one included.
     pub batch: usize,
 }
 
-/// One image on its way: counted, and a span with one for each of its phases where traces are sent. Dropped without an end it was
-/// cancelled.
+/// One image in flight: metrics, and a span with child spans for its phases if tracing is enabled. Dropping it without an end records a
+/// cancellation.
 pub struct ImageCall {
     telemetry: Arc<Inner>,
     parent: Option<Context>,
@@ -145,36 +145,36 @@ pub struct ImageCall {
     begun: Instant,
     begun_at: SystemTime,
     facts: ImageFacts,
-    asked: Option<Arc<AuditRecord>>,
-    record: Option<Arc<AccessRecord>>,
+    audit_record: Option<Arc<AuditRecord>>,
+    access_record: Option<Arc<AccessRecord>>,
     ended: bool,
 }
 
 impl ImageCall {
-    /// The model that is asked. One that is not served is counted as `unknown`.
+    /// Sets the requested model. A model that is not served is counted as `unknown`.
     pub fn model(&mut self, model: &ModelId) {
         self.served = self.telemetry.models.get(model);
         self.facts.model = self.served.id.clone();
     }
 
-    /// The caller's name for the image. What the protocol does not allow is left out.
+    /// Sets the request id of the image. Invalid ids are ignored.
     pub fn request_id(&mut self, id: &str) {
-        if self.parent.is_some() || self.asked.is_some() || self.record.is_some() {
+        if self.parent.is_some() || self.audit_record.is_some() || self.access_record.is_some() {
             self.facts.set_request_id(id);
         }
-        if let (Some(record), Some(id)) = (&self.record, &self.facts.request_id) {
-            record.request_id(id);
+        if let (Some(access_record), Some(id)) = (&self.access_record, &self.facts.request_id) {
+            access_record.request_id(id);
         }
     }
 
-    /// SHA-256 of the image, 64 hexadecimal digits; anything else is left out.
+    /// Sets the SHA-256 of the image, 64 hexadecimal digits; anything else is ignored.
     pub fn image_hash(&mut self, hash: &str) {
-        if self.parent.is_some() || self.asked.is_some() {
+        if self.parent.is_some() || self.audit_record.is_some() {
             self.facts.set_image_hash(hash);
         }
     }
 
-    /// The image got a decision.
+    /// Ends the image with a decision.
     pub fn decided(mut self, decided: Decided) {
         self.ended = true;
         let (inner, served) = (&self.telemetry, &self.served);
@@ -184,14 +184,14 @@ impl ImageCall {
             (&served.rejected, &served.labels.reject)
         };
         count.fetch_add(1, Relaxed);
-        let judged = Judged {
+        let record = DecisionRecord {
             accept: decided.accept,
             mu: decided.mu,
             coverage: decided.coverage,
             pixels: decided.pixels,
             took: decided.phases.begun().elapsed(),
         };
-        served.window().judged(inner.models.now(), &judged);
+        served.window().record(inner.models.now(), &record);
         let instruments = &inner.instruments;
         instruments.images.add(1, outcome);
         instruments.pixels.add(decided.pixels, &served.labels.model);
@@ -202,7 +202,7 @@ impl ImageCall {
         for (confidence, labels) in [
             (soft_dice, &served.labels.soft_dice),
             (object, &served.labels.object),
-            (decided.score.unwrap_or(f64::NAN), &served.labels.rehearsed),
+            (decided.score.unwrap_or(f64::NAN), &served.labels.quality),
         ] {
             if confidence.is_finite() {
                 instruments.confidence.record(confidence, labels);
@@ -212,14 +212,14 @@ impl ImageCall {
             instruments.rejected_images.add(1, served.labels.reason(reason));
         }
         self.record_phases(&decided.phases);
-        served.tally.answered(&decided.phases);
+        served.counters.answered(&decided.phases);
         self.audit(Code::Ok, Some(decided.accept));
         if let (Some(traces), Some(parent)) = (&inner.traces, &self.parent) {
             traces.decided(parent, self.span(Some(&decided.phases)), &self.facts, &decided);
         }
     }
 
-    /// The image got no decision. `reason` is a constant of the protocol, like `QUEUE_FULL`.
+    /// Ends the image without a decision. `reason` is a constant of the protocol, like `QUEUE_FULL`.
     pub fn failed(mut self, code: Code, reason: &'static str, phases: Phases) {
         self.fail(code, Some(reason), Some(&phases));
     }
@@ -228,7 +228,7 @@ impl ImageCall {
         self.ended = true;
         let (inner, served) = (&self.telemetry, &self.served);
         served.failed.fetch_add(1, Relaxed);
-        served.tally.failed(self.begun.elapsed());
+        served.counters.failed(self.begun.elapsed());
         inner
             .instruments
             .images
@@ -243,7 +243,7 @@ impl ImageCall {
     }
 
     fn audit(&self, code: Code, accepted: Option<bool>) {
-        if let Some(asked) = &self.asked {
+        if let Some(audit_record) = &self.audit_record {
             let model = self.facts.model.as_ref().map(ToString::to_string);
             let image = Image {
                 model: model.as_deref(),
@@ -251,7 +251,7 @@ impl ImageCall {
                 hash: self.facts.image_hash.as_deref(),
                 accepted,
             };
-            asked.image(image, names(code).0);
+            audit_record.image(image, names(code).0);
         }
     }
 
@@ -265,7 +265,7 @@ impl ImageCall {
         }
     }
 
-    /// From when to when: around all phases, even where the clock was set in between.
+    /// Begin and end, enclosing all phases even if the clock was set in between.
     fn span(&self, phases: Option<&Phases>) -> [SystemTime; 2] {
         let mut span = [self.begun_at, self.begun_at + self.begun.elapsed()];
         for (_, from, to) in phases.into_iter().flat_map(Phases::on_the_clock) {

@@ -1,21 +1,21 @@
-//! How far mu has moved from the calibration's, from the window's histogram.
+//! Drift of mu from the calibration, from the window's histogram.
 
 use sagate_core::gate::{Calibration, kolmogorov_smirnov, ks_critical_value};
 
 use super::window::MU_BINS;
 
-/// mu of a model's calibration images, in the window's bins.
+/// mu of the calibration images, in the window's bins.
 pub(super) struct Reference {
     bins: Vec<f64>,
 }
 
-/// How far it has moved.
+/// Drift of mu.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Drift {
-    /// Kolmogorov's and Smirnov's distance, in [0, 1]. As both sides are binned it is a little too small, never too large.
+    /// Kolmogorov-Smirnov distance, in [0, 1]. Binning makes it slightly too small, never too large.
     pub(super) distance: f64,
-    /// What it stays below in 95 % of cases where both are alike, and every image stands for itself.
-    pub(super) usual: f64,
+    /// Critical value at the 5 % level for independent images.
+    pub(super) critical: f64,
 }
 
 impl Reference {
@@ -33,7 +33,7 @@ impl Reference {
             .collect();
         Some(Drift {
             distance: kolmogorov_smirnov(&self.bins, &window)?,
-            usual: ks_critical_value(self.bins.len(), window.len()),
+            critical: ks_critical_value(self.bins.len(), window.len()),
         })
     }
 }

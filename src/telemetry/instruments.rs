@@ -1,5 +1,4 @@
-//! Every metric of sagate's own: what is recorded as it happens, and what is read when a reader asks. `docs/reference/metrics.md` lists them.
-//! Their names are Prometheus', also over OTLP, so that one query fits both.
+//! All metrics of sagate, recorded or observed on demand. `docs/reference/metrics.md` lists them. Prometheus and OTLP use the same names.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,7 +27,7 @@ const BATCH_IMAGES: [f64; 15] = [
 
 const SHADOW_MU: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
 
-/// What is recorded as it happens.
+/// Recorded metrics.
 pub(super) struct Instruments {
     pub(super) requests: Counter<u64>,
     pub(super) request_seconds: Histogram<f64>,
@@ -127,7 +126,7 @@ impl Instruments {
         instruments
     }
 
-    /// A counter that is there from the start shows its first step, too.
+    /// Creates the counters at 0, so that their first increment is visible.
     pub(super) fn begin_at_zero(&self, served: &Served) {
         let labels = &served.labels;
         self.images.add(0, &labels.accept);
@@ -139,15 +138,15 @@ impl Instruments {
     }
 }
 
-/// What is read of every served model: name, unit, meaning, and how it is read at this time.
-type OfModel = (
+/// Observed metric of every served model: name, unit, description, read function.
+type ModelMetric = (
     &'static str,
     &'static str,
     &'static str,
     fn(&Served, Duration) -> Option<f64>,
 );
 
-const GAUGES: [OfModel; 10] = [
+const GAUGES: [ModelMetric; 10] = [
     (
         "sagate_accepted_ratio",
         "1",
@@ -173,10 +172,10 @@ const GAUGES: [OfModel; 10] = [
         |served, now| Some(served.drift(now)?.distance),
     ),
     (
-        "sagate_mu_usual_drift_ratio",
+        "sagate_mu_drift_critical_ratio",
         "1",
         "What that difference stays below in 95 % of cases where both are alike.",
-        |served, now| Some(served.drift(now)?.usual),
+        |served, now| Some(served.drift(now)?.critical),
     ),
     (
         "sagate_queue_entries",
@@ -210,7 +209,7 @@ const GAUGES: [OfModel; 10] = [
     ),
 ];
 
-const COUNTERS: [OfModel; 4] = [
+const COUNTERS: [ModelMetric; 4] = [
     (
         "sagate_model_restarts_total",
         "{restart}",
@@ -237,17 +236,17 @@ const COUNTERS: [OfModel; 4] = [
     ),
 ];
 
-/// Registers what is read when a reader asks.
+/// Registers the observed metrics.
 pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFlight>, runtime: Handle) {
     for (name, unit, help, read) in GAUGES {
         let builder = meter.f64_observable_gauge(name).with_unit(unit);
         let builder = builder.with_description(help);
-        builder.with_callback(of_each(models, read)).build();
+        builder.with_callback(observe_each(models, read)).build();
     }
     for (name, unit, help, read) in COUNTERS {
         let builder = meter.f64_observable_counter(name).with_unit(unit);
         let builder = builder.with_description(help);
-        builder.with_callback(of_each(models, read)).build();
+        builder.with_callback(observe_each(models, read)).build();
     }
     observe_limits(meter, models);
     observe_required(meter, models);
@@ -258,7 +257,7 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .with_description("gRPC calls that are being worked on.")
         .with_callback(move |observer| {
             for rpc in Rpc::ALL {
-                observer.observe(in_flight.of(rpc), &[KeyValue::new("method", rpc.name())]);
+                observer.observe(in_flight.count(rpc), &[KeyValue::new("method", rpc.name())]);
             }
         })
         .build();
@@ -281,7 +280,7 @@ pub(super) fn observe(meter: &Meter, models: &Arc<Models>, in_flight: &Arc<InFli
         .build();
 }
 
-/// What each model's queue may hold, which an alert holds beside what it does hold.
+/// Queue limits of each model, for alerts.
 fn observe_limits(meter: &Meter, models: &Arc<Models>) {
     type Limit = (&'static str, &'static str, &'static str, fn(&Limits) -> u64);
     let limits: [Limit; 2] = [
@@ -305,7 +304,7 @@ fn observe_limits(meter: &Meter, models: &Arc<Models>) {
             .with_unit(unit)
             .with_description(help)
             .with_callback(move |observer| match read(&models.limits) {
-                // Nobody has said yet.
+                // Not set yet.
                 0 => {}
                 limit => observer.observe(limit, &[]),
             })
@@ -313,7 +312,7 @@ fn observe_limits(meter: &Meter, models: &Arc<Models>) {
     }
 }
 
-/// Which models the server must have: also one that is not loaded has a series here, for an alert to see.
+/// Readiness of the required models. Models that are not loaded have a series as well, for alerts.
 fn observe_required(meter: &Meter, models: &Arc<Models>) {
     let models = Arc::clone(models);
     meter
@@ -328,8 +327,8 @@ fn observe_required(meter: &Meter, models: &Arc<Models>) {
         .build();
 }
 
-/// Reads every served model's value, under the model's labels.
-fn of_each(
+/// Observes a value of every served model, under its labels.
+fn observe_each(
     models: &Arc<Models>,
     read: fn(&Served, Duration) -> Option<f64>,
 ) -> impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static {

@@ -1,5 +1,5 @@
-//! `/loglevel` on the admin port: `GET` says which level is logged, `PUT` changes it until the process ends. Both are for callers with the
-//! role `admin` alone, and leave a line in the audit log.
+//! `/loglevel` on the admin port: `GET` returns the log level, `PUT` changes it until the process ends. Both require the role `admin` and
+//! write a line to the audit log.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,37 +14,37 @@ use tonic::Code;
 use super::code_name;
 use super::logs::{self, NotStarted};
 use crate::config::{LogLevel, Role};
-use crate::security::{Need, Peer, Refusal, Security};
+use crate::security::{Peer, Refusal, RequiredAccess, Security};
 
-/// Most bytes of a body that is the name of a level.
+/// Maximum size of a request body.
 const NAME_BYTES: usize = 64;
 
 const LEVELS: &str = "off, error, warn, info, debug or trace";
 
-/// The path.
-pub(super) fn router(trust: Security) -> Router {
+/// The route.
+pub(super) fn router(security: Security) -> Router {
     Router::new()
-        .route("/loglevel", get(tell).put(change))
-        .with_state(trust)
+        .route("/loglevel", get(read).put(change))
+        .with_state(security)
 }
 
-/// A code for the audit log, and an answer.
+/// gRPC code for the audit log, and the HTTP response.
 type Outcome = (Code, Response);
 
-async fn tell(
-    State(trust): State<Security>,
+async fn read(
+    State(security): State<Security>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    let tell = |_: &str| match logs::level() {
+    let read = |_: &str| match logs::level() {
         Ok(level) => (Code::Ok, format!("{}\n", level.name()).into_response()),
         Err(error) => not_started(&error),
     };
-    for_admins(&trust, &peer, &headers, "admin/GetLogLevel", None, tell)
+    for_admins(&security, &peer, &headers, "admin/GetLogLevel", None, read)
 }
 
 async fn change(
-    State(trust): State<Security>,
+    State(security): State<Security>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
@@ -61,7 +61,7 @@ async fn change(
                 (StatusCode::BAD_REQUEST, message).into_response(),
             );
         };
-        // At whichever of the two levels it shows.
+        // Logged before and after, since either level may hide one of them.
         tracing::warn!(client, "the log's level becomes {}", level.name());
         match logs::set_level(level) {
             Ok(()) => {
@@ -71,36 +71,36 @@ async fn change(
             Err(error) => not_started(&error),
         }
     };
-    for_admins(&trust, &peer, &headers, "admin/SetLogLevel", level, change)
+    for_admins(&security, &peer, &headers, "admin/SetLogLevel", level, change)
 }
 
 fn for_admins(
-    trust: &Security,
+    security: &Security,
     peer: &Peer,
     headers: &HeaderMap,
     method: &str,
     level: Option<LogLevel>,
     work: impl FnOnce(&str) -> Outcome,
 ) -> Response {
-    let peer = trust.proxies.client(peer, headers);
-    let asked = trust
+    let peer = security.proxies.client(peer, headers);
+    let record = security
         .audit
         .as_ref()
-        .map(|audit| audit.asked(Some(method), Some(&peer)));
-    let (code, answer) = match trust.admit(Need::Role(Role::Admin), headers, Some(&peer)) {
+        .map(|audit| audit.begin(Some(method), Some(&peer)));
+    let (code, answer) = match security.authorize(RequiredAccess::Role(Role::Admin), headers, Some(&peer)) {
         Ok((client, _)) => {
-            if let Some(asked) = &asked {
-                asked.by(&client);
+            if let Some(record) = &record {
+                record.set_client(&client);
                 if let Some(level) = level {
-                    asked.log_level(level.name());
+                    record.log_level(level.name());
                 }
             }
             work(&client.name)
         }
         Err(refusal) => refused(&refusal),
     };
-    if let Some(asked) = asked {
-        asked.ended(code_name(code));
+    if let Some(record) = record {
+        record.ended(code_name(code));
     }
     answer
 }

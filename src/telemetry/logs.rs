@@ -1,5 +1,4 @@
-//! Logs by `tracing`, to stderr: pretty lines where a person watches, one JSON object a line otherwise. How much is logged can be changed
-//! while the process runs.
+//! Logs by `tracing` to stderr: pretty lines on a terminal, one JSON object per line otherwise. The level can be changed at run time.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,10 +9,10 @@ use tracing_subscriber::{Registry, reload};
 
 use crate::config::{LogFormat, LogLevel, LogSettings};
 
-/// What was started, and the level that it has now.
+/// Handle of the started logger, and its current level.
 static STARTED: OnceLock<(reload::Handle<Targets, Registry>, Mutex<LogLevel>)> = OnceLock::new();
 
-/// Logging was not started, or something else logs in this process.
+/// Logging was not started by sagate in this process.
 #[derive(Debug, thiserror::Error)]
 #[error("this process does not log by sagate's own settings")]
 pub struct NotStarted;

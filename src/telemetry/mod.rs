@@ -1,15 +1,15 @@
-//! What sagate says about itself while it runs: logs, metrics and traces. No image content and no patient data ever goes in.
+//! Logs, metrics and traces. They never contain image content or patient data.
 //!
-//! - [`Telemetry`]: begins with the server, hears of every call, image and change in the engine, and answers what `/metrics` and
-//!   `GetStatus` ask.
-//! - [`Call`], [`ImageCall`]: one call and one image on their way.
-//! - [`admin`]: the plain HTTP port.
-//! - [`Window`]: what happened within the last minutes.
+//! - [`Telemetry`]: records every call, image and engine event, for `/metrics` and `GetStatus`.
+//! - [`Call`], [`ImageCall`]: one call and one image in flight.
+//! - [`admin`]: the admin HTTP port.
+//! - [`Window`]: statistics of the last minutes.
 //!
 //! `docs/reference/metrics.md` lists every metric and span.
 
 pub mod admin;
 mod call;
+mod counters;
 mod drift;
 mod instruments;
 mod log_level;
@@ -19,10 +19,9 @@ mod otlp;
 pub mod phases;
 mod process;
 mod request_id;
+mod security;
 mod status_code;
-mod tally;
 mod traces;
-mod trust;
 mod window;
 
 use std::collections::BTreeMap;
@@ -39,45 +38,45 @@ use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 
 pub use call::{Call, Decided, ImageCall};
+pub use counters::Statistics;
 pub use models::{Counts, Queue};
 pub use phases::{Phase, Phases};
 pub use process::cpu_seconds;
 pub use request_id::{LONGEST_ID, is_request_id};
 pub use status_code::code_name;
-pub use tally::Statistics;
-pub use window::{Judged, Window, WindowView};
+pub use window::{DecisionRecord, Window, WindowView};
 
 use crate::config;
 use crate::engine::{Comparison, Instances, Observer, QueueLimits};
 use crate::proto::Rpc;
-use crate::security::{Counts as TrustCounts, SecurityError};
+use crate::security::{SecurityCounts, SecurityError};
 use call::InFlight;
 use instruments::Instruments;
 use models::Models;
 use sagate_core::executor::{ModelId, ModelSpec};
 use traces::Traces;
 
-/// The longest that the last exports may take.
-const SHUTDOWN: Duration = Duration::from_secs(5);
+/// Time limit of the last exports.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Metrics and traces of one server. Clones are the same.
+/// Metrics and traces of one server. Clones share them.
 #[derive(Clone)]
 pub struct Telemetry(Arc<Inner>);
 
 struct Inner {
     models: Arc<Models>,
     in_flight: Arc<InFlight>,
-    trust: Arc<TrustCounts>,
+    security_counts: Arc<SecurityCounts>,
     instruments: Instruments,
     traces: Option<Traces>,
     meters: SdkMeterProvider,
     registry: prometheus::Registry,
 }
 
-/// Why there is no telemetry.
+/// Errors of telemetry.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// A collector's URL that cannot be one.
+    /// An invalid collector URL.
     #[error(
         "telemetry.otlp is {url:?}: it must be the URL of an OTLP/gRPC collector, like \"http://127.0.0.1:4317\" or \
          \"https://collector.example:4317\" ({source})"
@@ -85,29 +84,29 @@ pub enum TelemetryError {
     Collector {
         /// The setting.
         url: String,
-        /// What the exporter said.
+        /// Error of the exporter.
         source: ExporterBuildError,
     },
     /// The authorities of a collector's certificate cannot be used.
     #[error(transparent)]
     Authorities(#[from] SecurityError),
-    /// The thread that begins it runs no async runtime.
+    /// Not called inside an async runtime.
     #[error("telemetry must be started inside a tokio runtime: {0}")]
     NoRuntime(#[from] tokio::runtime::TryCurrentError),
     /// Metrics cannot be collected.
     #[error("cannot collect metrics: {0}")]
     Collect(#[from] OTelSdkError),
-    /// Metrics cannot be written in Prometheus' form.
+    /// Metrics cannot be written in the Prometheus text format.
     #[error("cannot write metrics as text: {0}")]
     Text(#[from] prometheus::Error),
 }
 
 impl Telemetry {
-    /// Begins to count, for these models; where the settings name a collector, also to send it metrics and traces. To be called
-    /// inside a tokio runtime. Then [`Telemetry::shutdown`] must end it, or what was not yet sent is lost.
+    /// Starts telemetry for these models, and exports to the collector if the settings name one. Must be called inside a tokio runtime, and
+    /// ended by [`Telemetry::shutdown`], or unsent data is lost.
     ///
     /// # Errors
-    /// No runtime, or a collector's URL that cannot be one. That a collector does not answer is no error: exports are tried again.
+    /// No runtime, or an invalid collector URL. An unreachable collector is no error: exports are retried.
     pub fn start(
         settings: &config::TelemetrySettings,
         models: &[Arc<ModelSpec>],
@@ -129,13 +128,13 @@ impl Telemetry {
         let in_flight = Arc::new(InFlight::default());
         let instruments = Instruments::new(&meter, &models);
         instruments::observe(&meter, &models, &in_flight, runtime);
-        let trust = Arc::new(TrustCounts::default());
-        trust::observe(&meter, &trust);
+        let security_counts = Arc::new(SecurityCounts::default());
+        security::observe(&meter, &security_counts);
         process::observe(&meter);
         Ok(Telemetry(Arc::new(Inner {
             models,
             in_flight,
-            trust,
+            security_counts,
             instruments,
             traces,
             meters,
@@ -143,66 +142,66 @@ impl Telemetry {
         })))
     }
 
-    /// What each model's queue may hold, for metrics to say beside what it does hold.
-    pub fn bounds(&self, bounds: &QueueLimits) {
+    /// Sets the queue limits of each model, for metrics.
+    pub fn set_limits(&self, queue: &QueueLimits) {
         let limits = &self.0.models.limits;
-        limits.entries.store(bounds.entries as u64, Relaxed);
-        limits.bytes.store(bounds.bytes, Relaxed);
+        limits.entries.store(queue.entries as u64, Relaxed);
+        limits.bytes.store(queue.bytes, Relaxed);
     }
 
-    /// Which models the server must have, and whether each answers.
-    pub fn required(&self, models: BTreeMap<String, bool>) {
+    /// Sets the required models, and whether each is ready.
+    pub fn set_required(&self, models: BTreeMap<String, bool>) {
         self.0.models.set_required(models);
     }
 
-    /// A call begins. Its span hangs under the one that the headers `traceparent` and `tracestate` name.
+    /// Begins a call. Its span is a child of the one in the headers `traceparent` and `tracestate`.
     pub fn call(&self, rpc: Rpc, metadata: &MetadataMap) -> Call {
         self.call_with(rpc, metadata.as_ref())
     }
 
-    /// The same, by the headers of HTTP.
+    /// As [`Telemetry::call`], with HTTP headers.
     pub fn call_with(&self, rpc: Rpc, headers: &http::HeaderMap) -> Call {
         Call::begin(self, rpc, headers)
     }
 
-    /// What a model decided within the window.
+    /// Statistics of a model within the window.
     pub fn window(&self, model: &ModelId) -> WindowView {
         let models = &self.0.models;
         let now = models.now();
         models.get(model).window().view(now)
     }
 
-    /// A model's images since the start, and whether it answers.
+    /// A model's image counts since the start, and its readiness.
     pub fn counts(&self, model: &ModelId) -> Counts {
         self.0.models.get(model).counts()
     }
 
-    /// What a model has done since the start.
+    /// Totals of a model since the start.
     pub fn statistics(&self, model: &ModelId) -> Statistics {
         self.0.models.get(model).statistics()
     }
 
-    /// What waits for a model or runs, as the engine said last.
+    /// Queue usage of a model, as last reported by the engine.
     pub fn queue(&self, model: &ModelId) -> Queue {
         self.0.models.get(model).queue()
     }
 
-    /// Since [`Telemetry::start`].
+    /// Time since [`Telemetry::start`].
     pub fn uptime(&self) -> Duration {
         self.0.models.now()
     }
 
-    /// Calls that are being worked on.
+    /// Number of calls in flight.
     pub fn in_flight(&self) -> u64 {
         self.0.in_flight.total()
     }
 
-    /// Where handshakes, refusals and audit lines are counted.
-    pub fn trust(&self) -> &Arc<TrustCounts> {
-        &self.0.trust
+    /// Counters of handshakes, refusals and audit lines.
+    pub fn security_counts(&self) -> &Arc<SecurityCounts> {
+        &self.0.security_counts
     }
 
-    /// Every metric in Prometheus' text form.
+    /// Every metric in the Prometheus text format.
     ///
     /// # Errors
     /// A metric that cannot be written.
@@ -210,24 +209,30 @@ impl Telemetry {
         Ok(prometheus::TextEncoder::new().encode_to_string(&self.0.registry.gather())?)
     }
 
-    /// Sends what is still to be sent and stops; gives up after a few seconds. Metrics cannot be read afterwards.
+    /// Sends the remaining data and stops, within a few seconds. Metrics cannot be read afterwards.
     pub async fn shutdown(&self) {
         let (ended, mut all_ended) = mpsc::channel::<()>(1);
         let meters = self.0.meters.clone();
-        end_apart(&ended, move || meters.shutdown());
+        shutdown_on_thread(&ended, move || meters.shutdown());
         if let Some(traces) = &self.0.traces {
             let provider = traces.provider.clone();
-            end_apart(&ended, move || provider.shutdown_with_timeout(SHUTDOWN));
+            shutdown_on_thread(&ended, move || provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
         }
         drop(ended);
-        if tokio::time::timeout(SHUTDOWN, all_ended.recv()).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, all_ended.recv())
+            .await
+            .is_err()
+        {
             tracing::warn!("the OTLP collector did not take the last metrics and traces in time");
         }
     }
 }
 
-/// Ends a provider in a thread of its own: it blocks while it sends, and the runtime's end would wait for a blocking thread of its own.
-fn end_apart(ended: &mpsc::Sender<()>, stop: impl FnOnce() -> Result<(), OTelSdkError> + Send + 'static) {
+/// Shuts a provider down on a separate thread: it blocks while it sends, and the runtime would wait for its own blocking threads.
+fn shutdown_on_thread(
+    ended: &mpsc::Sender<()>,
+    stop: impl FnOnce() -> Result<(), OTelSdkError> + Send + 'static,
+) {
     let ended = ended.clone();
     let stop = move || {
         if let Err(error) = stop() {
@@ -251,7 +256,7 @@ impl Observer for Telemetry {
     }
 
     fn unloaded(&self, model: &ModelId) {
-        self.0.models.take_away(model);
+        self.0.models.unload(model);
     }
 
     fn instances(&self, model: &ModelId, instances: Instances) {
@@ -289,7 +294,7 @@ impl Observer for Telemetry {
 
     fn batch_begins(&self, model: &ModelId, images: usize) {
         let served = self.0.models.get(model);
-        served.tally.batch();
+        served.counters.batch();
         let instrument = &self.0.instruments.batch_images;
         instrument.record(images as u64, &served.labels.model);
     }

@@ -1,5 +1,4 @@
-//! What is counted of each served model, and its labels, made once. Whatever names no served model shares one `unknown`, so that a
-//! caller cannot add labels.
+//! Metrics and labels of each served model. All other names share the label `unknown`, so that callers cannot create labels.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -10,43 +9,43 @@ use opentelemetry::{KeyValue, Value};
 use sagate_core::executor::{ModelId, ModelSpec};
 use sagate_core::gate::Reason;
 
+use super::counters::{ModelCounters, Statistics};
 use super::drift::{Drift, Reference};
 use super::phases::Phase;
-use super::tally::{Statistics, Tally};
 use super::window::Window;
 
 const UNKNOWN: &str = "unknown";
 
-/// Images of one model since the start, and whether it answers.
+/// Image counts of one model since the start, and its readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Whether the model answers now.
+    /// Whether the model is ready.
     pub ready: bool,
-    /// Images that were let through.
+    /// Accepted images.
     pub accepted: u64,
-    /// Images that were rejected.
+    /// Rejected images.
     pub rejected: u64,
-    /// Images that got no decision.
+    /// Images without a decision.
     pub failed: u64,
 }
 
-/// What waits for one model or runs.
+/// Waiting and running images of one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Queue {
     /// Images.
     pub entries: u64,
-    /// Bytes that they take.
+    /// Bytes.
     pub bytes: u64,
 }
 
-/// What each model's queue may hold; 0 until the engine's settings are told.
+/// Queue limits of each model; 0 until they are set.
 #[derive(Default)]
 pub(super) struct Limits {
     pub(super) entries: AtomicU64,
     pub(super) bytes: AtomicU64,
 }
 
-/// Every model that was served since the start: one that was taken away keeps its counts, for when it comes again.
+/// All models that were served since the start. An unloaded model keeps its counts, in case it is loaded again.
 pub(super) struct Models {
     pub(super) limits: Limits,
     required: Mutex<BTreeMap<String, bool>>,
@@ -56,17 +55,17 @@ pub(super) struct Models {
     pub(super) started: Instant,
 }
 
-/// One of them.
+/// One model.
 pub(super) struct Served {
-    /// `None` for whatever is not served.
+    /// `None` for `unknown`.
     pub(super) id: Option<ModelId>,
     pub(super) labels: Labels,
     pub(super) accepted: AtomicU64,
     pub(super) rejected: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) ready: AtomicBool,
-    /// Taken away on purpose: what is read of it now is nobody's business any more.
-    taken_away: AtomicBool,
+    /// Whether it was unloaded on request; then it is not exported.
+    unloaded: AtomicBool,
     pub(super) instances: AtomicUsize,
     pub(super) instances_ready: AtomicUsize,
     pub(super) restarts: AtomicU64,
@@ -75,24 +74,24 @@ pub(super) struct Served {
     pub(super) forward: Clock,
     pub(super) qc: Clock,
     pub(super) sam: Clock,
-    /// `None` without a calibration; a model that is loaded again may have another one.
+    /// `None` without a calibration; a reload may change it.
     reference: Mutex<Option<Reference>>,
-    pub(super) tally: Tally,
+    pub(super) counters: ModelCounters,
     window: Mutex<Window>,
 }
 
-/// Time that adds up.
+/// Accumulated time.
 #[derive(Default)]
 pub(super) struct Clock(AtomicU64);
 
-/// A model's labels, alone and with what they often go with.
+/// A model's labels, and frequent combinations.
 pub(super) struct Labels {
     pub(super) model: Vec<KeyValue>,
     pub(super) accept: Vec<KeyValue>,
     pub(super) reject: Vec<KeyValue>,
     pub(super) soft_dice: Vec<KeyValue>,
     pub(super) object: Vec<KeyValue>,
-    pub(super) rehearsed: Vec<KeyValue>,
+    pub(super) quality: Vec<KeyValue>,
     phases: Vec<Vec<KeyValue>>,
     reasons: Vec<Vec<KeyValue>>,
 }
@@ -113,12 +112,12 @@ impl Models {
         models
     }
 
-    /// Adds a model; `None` where it is there already.
+    /// Adds a model; `None` if it is known already.
     pub(super) fn add(&self, contract: &ModelSpec) -> Option<Arc<Served>> {
         let id = contract.id();
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = served.get(id) {
-            before.taken_away.store(false, Relaxed);
+            before.unloaded.store(false, Relaxed);
             *before.reference.lock().unwrap_or_else(PoisonError::into_inner) = reference(contract);
             return None;
         }
@@ -127,7 +126,7 @@ impl Models {
         Some(new)
     }
 
-    /// The model, or the one that stands for all that are not served.
+    /// The model, or `unknown`.
     pub(super) fn get(&self, id: &ModelId) -> Arc<Served> {
         let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
         served.get(id).unwrap_or(&self.unknown).clone()
@@ -137,17 +136,17 @@ impl Models {
         &self.unknown
     }
 
-    /// A model was taken away on purpose.
-    pub(super) fn take_away(&self, id: &ModelId) {
+    /// Records that a model was unloaded on request.
+    pub(super) fn unload(&self, id: &ModelId) {
         let served = self.get(id);
         served.ready.store(false, Relaxed);
-        served.taken_away.store(true, Relaxed);
+        served.unloaded.store(true, Relaxed);
     }
 
-    /// Every model that is served now.
+    /// All loaded models.
     pub(super) fn all(&self) -> Vec<Arc<Served>> {
         let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
-        let now = served.values().filter(|it| !it.taken_away.load(Relaxed));
+        let now = served.values().filter(|it| !it.unloaded.load(Relaxed));
         now.cloned().collect()
     }
 
@@ -155,7 +154,7 @@ impl Models {
         *self.required.lock().unwrap_or_else(PoisonError::into_inner) = models;
     }
 
-    /// The models that the server must have, and whether each answers.
+    /// The required models, and whether each is ready.
     pub(super) fn required(&self) -> BTreeMap<String, bool> {
         self.required
             .lock()
@@ -163,7 +162,7 @@ impl Models {
             .clone()
     }
 
-    /// The time as windows count it.
+    /// Time since the start, as windows count it.
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
@@ -180,7 +179,7 @@ impl Served {
             rejected: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             ready: AtomicBool::new(false),
-            taken_away: AtomicBool::new(false),
+            unloaded: AtomicBool::new(false),
             instances: AtomicUsize::new(0),
             instances_ready: AtomicUsize::new(0),
             restarts: AtomicU64::new(0),
@@ -189,17 +188,17 @@ impl Served {
             forward: Clock::default(),
             qc: Clock::default(),
             sam: Clock::default(),
-            tally: Tally::default(),
+            counters: ModelCounters::default(),
             window: Mutex::new(Window::new(span)),
         }
     }
 
-    /// The window, held for a few additions only. A panic in between leaves counts, which are no worse for it.
+    /// The window, locked for a few additions only. The counts stay usable after a panic.
     pub(super) fn window(&self) -> MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far mu has moved from the calibration's; `None` without a calibration, or without a mu in the window.
+    /// Drift of mu from the calibration; `None` without a calibration or without a mu in the window.
     pub(super) fn drift(&self, now: Duration) -> Option<Drift> {
         let histogram = self.window().view(now).mu_histogram;
         let reference = self.reference.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,7 +216,8 @@ impl Served {
 
     pub(super) fn statistics(&self) -> Statistics {
         let counts = self.counts();
-        self.tally.read(counts.accepted + counts.rejected, counts.failed)
+        self.counters
+            .read(counts.accepted + counts.rejected, counts.failed)
     }
 
     pub(super) fn queue(&self) -> Queue {
@@ -228,7 +228,7 @@ impl Served {
     }
 }
 
-/// What mu is on the images that the model is known to fit.
+/// Reference distribution of mu from the calibration.
 fn reference(contract: &ModelSpec) -> Option<Reference> {
     contract.calibration().map(Reference::new)
 }
@@ -265,7 +265,7 @@ impl Labels {
             reject: with("outcome", "reject".into()),
             soft_dice: with("score", "soft_dice".into()),
             object: with("score", "object".into()),
-            rehearsed: with("score", "rehearsed".into()),
+            quality: with("score", "quality".into()),
             phases: Phase::ALL.map(|phase| with("phase", phase.name().into())).into(),
             reasons: Reason::ALL
                 .map(|reason| with("reason", shared(reason.to_string())))
@@ -274,7 +274,7 @@ impl Labels {
         }
     }
 
-    /// With how an image without a decision ended.
+    /// Labels with the outcome of an image without a decision.
     pub(super) fn outcome(&self, outcome: &'static str) -> Vec<KeyValue> {
         let mut labels = self.model.clone();
         labels.push(KeyValue::new("outcome", outcome));

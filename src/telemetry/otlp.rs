@@ -1,4 +1,4 @@
-//! The way to an OTLP/gRPC collector, and the providers that metrics and spans come from.
+//! Export to an OTLP/gRPC collector: meter and tracer providers.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::TelemetryError;
 use crate::config;
 use crate::security::PemFile;
 
-/// A collector that takes longer for one export does not get it.
-const EXPORT: Duration = Duration::from_secs(3);
+/// Time limit of one export.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Metrics for Prometheus, and for the collector where there is one.
+/// Meter provider for Prometheus, and for the collector if configured.
 pub(super) fn meters(
     settings: &config::TelemetrySettings,
     prometheus: PrometheusExporter,
@@ -31,7 +31,7 @@ pub(super) fn meters(
         let mut exporter = MetricExporter::builder()
             .with_tonic()
             .with_endpoint(&settings.otlp)
-            .with_timeout(EXPORT);
+            .with_timeout(EXPORT_TIMEOUT);
         if let Some(tls) = tls(settings)? {
             exporter = exporter.with_tls_config(tls);
         }
@@ -42,8 +42,8 @@ pub(super) fn meters(
     Ok(builder.build())
 }
 
-/// Spans for the collector, where there is one. A caller's wish that its call be traced or not is kept; what has no caller's wish is
-/// traced, unless OpenTelemetry's own variable `OTEL_TRACES_SAMPLER` says otherwise.
+/// Tracer provider for the collector, if configured. The sampling decision of the caller is respected; calls without one are traced, unless
+/// the variable `OTEL_TRACES_SAMPLER` says otherwise.
 pub(super) fn tracers(
     settings: &config::TelemetrySettings,
 ) -> Result<Option<SdkTracerProvider>, TelemetryError> {
@@ -53,7 +53,7 @@ pub(super) fn tracers(
     let mut exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&settings.otlp)
-        .with_timeout(EXPORT);
+        .with_timeout(EXPORT_TIMEOUT);
     if let Some(tls) = tls(settings)? {
         exporter = exporter.with_tls_config(tls);
     }
@@ -62,7 +62,7 @@ pub(super) fn tracers(
     Ok(Some(builder.with_batch_exporter(exporter).build()))
 }
 
-/// Which collectors are believed, where the URL asks for TLS.
+/// TLS configuration for https URLs.
 fn tls(settings: &config::TelemetrySettings) -> Result<Option<ClientTlsConfig>, TelemetryError> {
     if !settings.otlp.starts_with("https://") {
         return Ok(None);

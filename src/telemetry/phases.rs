@@ -1,26 +1,26 @@
-//! The phases that an image goes through, and when.
+//! Processing phases of an image, with their times.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// A phase of one image's way.
+/// Processing phase of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// From bytes to pixels.
+    /// Decoding of bytes to pixels.
     Decode,
-    /// Into the form that the model takes.
+    /// Preprocessing for the model.
     Preprocess,
-    /// Waiting for the model.
+    /// Waiting in the queue.
     Queue,
-    /// The network.
+    /// Forward pass.
     Forward,
     /// Prototypes, scores, mu and mask.
     Qc,
-    /// Into the form of the answer.
+    /// Encoding of the answer.
     Encode,
 }
 
 impl Phase {
-    /// Every phase, in the order of the way.
+    /// Every phase, in order.
     pub const ALL: [Phase; 6] = [
         Phase::Decode,
         Phase::Preprocess,
@@ -30,7 +30,7 @@ impl Phase {
         Phase::Encode,
     ];
 
-    /// The phase as spans and labels call it.
+    /// Name in spans and labels.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Decode => "decode",
@@ -43,7 +43,7 @@ impl Phase {
     }
 }
 
-/// When one image went through each phase.
+/// Times of the phases of one image.
 #[derive(Debug, Clone)]
 pub struct Phases {
     begun: Instant,
@@ -52,7 +52,7 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// Of an image that came in now.
+    /// Starts now.
     pub fn begin() -> Phases {
         Phases {
             begun: Instant::now(),
@@ -61,17 +61,17 @@ impl Phases {
         }
     }
 
-    /// When the image came in.
+    /// Arrival time.
     pub fn begun(&self) -> Instant {
         self.begun
     }
 
-    /// Remembers a phase.
+    /// Records a phase.
     pub fn add(&mut self, phase: Phase, from: Instant, to: Instant) {
         self.spans.push((phase, from, to));
     }
 
-    /// How long a phase took; zero where the image did not get there.
+    /// Duration of a phase; zero if the image did not reach it.
     pub fn duration(&self, phase: Phase) -> Duration {
         let of_phase = self.spans.iter().filter(|(it, ..)| *it == phase);
         of_phase

@@ -1,4 +1,4 @@
-//! What the system says of this process, under the names that every Prometheus client uses. Read from `/proc` when it is asked for.
+//! Process metrics under the standard names of Prometheus clients, read from `/proc` on demand.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use opentelemetry::metrics::Meter;
 const TICKS: f64 = 100.0;
 
 /// A gauge: name, unit, meaning, and how it is read.
-type OfProcess = (&'static str, &'static str, &'static str, fn() -> Option<f64>);
+type ProcessGauge = (&'static str, &'static str, &'static str, fn() -> Option<f64>);
 
 /// Registers the metrics of this process.
 pub(super) fn observe(meter: &Meter) {
-    let gauges: [OfProcess; 5] = [
+    let gauges: [ProcessGauge; 5] = [
         (
             "process_resident_memory_bytes",
             "By",
@@ -65,7 +65,7 @@ pub(super) fn observe(meter: &Meter) {
         .build();
 }
 
-/// The number behind a word in `/proc/self/status`.
+/// The number of a field in `/proc/self/status`.
 fn status(word: &str) -> Option<f64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(word))?;

@@ -31,7 +31,7 @@ pub(super) fn names(code: Code) -> (&'static str, &'static str) {
 }
 
 /// Whether a code says that the server was at fault, by OpenTelemetry's conventions for gRPC servers.
-pub(super) fn servers_fault(code: Code) -> bool {
+pub(super) fn is_server_error(code: Code) -> bool {
     matches!(
         code,
         Code::Unknown

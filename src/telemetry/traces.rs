@@ -1,5 +1,5 @@
-//! Spans: one for a call, under the caller's own where its headers name one; one for each image of it; one for each phase of the
-//! image. What goes in is listed in `docs/reference/metrics.md`: no file name, no header, no error text, nothing of a patient.
+//! Spans: one per call (a child of the caller's span if given), one per image, one per phase of the image. `docs/reference/metrics.md` lists
+//! the attributes: no file names, headers, error texts or patient data.
 
 use std::time::SystemTime;
 
@@ -17,19 +17,19 @@ use tonic::Code;
 use super::call::Decided;
 use super::phases::Phases;
 use super::request_id::is_request_id;
-use super::status_code::servers_fault;
+use super::status_code::is_server_error;
 use crate::proto::Rpc;
 
 const STATUS_CODE: &str = "rpc.grpc.status_code";
 
-/// Makes spans.
+/// Creates spans.
 pub(super) struct Traces {
     pub(super) provider: SdkTracerProvider,
     tracer: SdkTracer,
     propagator: TraceContextPropagator,
 }
 
-/// What is known of an image beside its end.
+/// Attributes of an image that do not depend on its outcome.
 #[derive(Debug, Default)]
 pub(super) struct ImageFacts {
     pub(super) model: Option<ModelId>,
@@ -45,7 +45,7 @@ impl Extractor for Headers<'_> {
     }
 
     fn keys(&self) -> Vec<&str> {
-        // The propagator asks by name.
+        // The propagator reads headers by name.
         Vec::new()
     }
 }
@@ -59,9 +59,9 @@ impl Traces {
         }
     }
 
-    /// A call's span, open.
+    /// Starts the span of a call.
     pub(super) fn call(&self, rpc: Rpc, headers: &http::HeaderMap) -> Span {
-        // Out of an empty context: what runs on this thread now has nothing to do with the caller.
+        // Start from an empty context: the current span of this thread is unrelated.
         let parent = self
             .propagator
             .extract_with_context(&Context::new(), &Headers(headers));
@@ -82,14 +82,14 @@ impl Traces {
         span.end();
     }
 
-    /// What the spans of a call's images hang under; `None` where nobody wants them.
-    pub(super) fn under(span: &Span) -> Option<Context> {
+    /// Parent context for the spans of a call's images; `None` if the call is not sampled.
+    pub(super) fn child_context(span: &Span) -> Option<Context> {
         let context = span.span_context();
         let sampled = context.is_valid() && context.is_sampled();
         sampled.then(|| Context::new().with_remote_span_context(context.clone()))
     }
 
-    /// An image that got a decision.
+    /// Span of an image with a decision.
     pub(super) fn decided(
         &self,
         parent: &Context,
@@ -122,7 +122,7 @@ impl Traces {
         self.image(parent, span, attributes, Some(&decided.phases), Code::Ok);
     }
 
-    /// An image that got none.
+    /// Span of an image without a decision.
     pub(super) fn failed(
         &self,
         parent: &Context,
@@ -162,22 +162,22 @@ impl Traces {
     }
 }
 
-/// A caller's mistake is no error of this server's. No text: it could repeat what was sent.
+/// Sets the error status for server errors only. It has no text, which could repeat request data.
 fn set_status(span: &mut Span, code: Code) {
-    if servers_fault(code) {
+    if is_server_error(code) {
         span.set_status(Status::error(""));
     }
 }
 
 impl ImageFacts {
-    /// Takes a request's id where it keeps to the protocol.
+    /// Sets the request id if it is valid.
     pub(super) fn set_request_id(&mut self, id: &str) {
         if is_request_id(id) {
             self.request_id = Some(id.into());
         }
     }
 
-    /// Takes an image's hash where it is one.
+    /// Sets the image hash if it is valid.
     pub(super) fn set_image_hash(&mut self, hash: &str) {
         if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             self.image_hash = Some(hash.into());

@@ -1,5 +1,5 @@
-//! What one model decided within the last minutes: a ring of sixty slots, each a sixtieth of the span, so that memory and time do not
-//! grow with the traffic. The time comes in as an argument, counted from the start of the server.
+//! Sliding-window statistics of one model: a ring of sixty slots, so that memory and time do not grow with the traffic. Times are passed in
+//! as arguments, counted from the start of the server.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ const SLOTS: u64 = 60;
 const LATENCY_BOUNDS: usize = 81;
 const FASTEST: f64 = 1e-4;
 const BOUNDS_A_DOUBLING: f64 = 4.0;
-/// mu is counted in twentieths of [0, 1].
+/// Bins of mu in [0, 1].
 pub(super) const MU_BINS: usize = 20;
 
-/// A decision as the window sees it.
+/// A decision, as recorded in the window.
 #[derive(Debug, Clone, Copy)]
-pub struct Judged {
-    /// Whether the image was let through.
+pub struct DecisionRecord {
+    /// Whether the image was accepted.
     pub accept: bool,
-    /// Its score; what is not finite is left out of means and histograms.
+    /// Its mu; values that are not finite are left out of means and histograms.
     pub mu: f64,
-    /// The coverage that was asked for, where one was.
+    /// Requested coverage, if any.
     pub coverage: Option<f64>,
     /// Pixels of the image.
     pub pixels: u64,
@@ -26,34 +26,34 @@ pub struct Judged {
     pub took: Duration,
 }
 
-/// What happened within a window.
+/// Statistics of a window.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WindowView {
-    /// Seconds that the window covers: what has passed since the start, at most the window's span (less a sixtieth at worst).
+    /// Seconds that the window covers: the time since the start, at most the window's span (minus up to a sixtieth).
     pub seconds: f64,
     /// Decisions.
     pub images: u64,
-    /// Decisions a second.
+    /// Decisions per second.
     pub images_per_second: f64,
-    /// Megapixels a second that got a decision.
+    /// Megapixels with a decision per second.
     pub megapixels_per_second: f64,
     /// Mean mu; `None` without a decision whose mu is finite.
     pub mean_mu: Option<f64>,
-    /// Share of the decisions that let the image through; `None` without a decision.
+    /// Share of accepted images; `None` without a decision.
     pub accepted_share: Option<f64>,
-    /// Mean coverage that was asked for; `None` where none was.
+    /// Mean requested coverage; `None` if none was requested.
     pub coverage: Option<f64>,
-    /// How often mu fell into each twentieth of [0, 1]; the last includes 1.
+    /// Histogram of mu in bins of 0.05; the last bin includes 1.
     pub mu_histogram: [u64; MU_BINS],
-    /// Seconds of the median image; `None` without a decision.
+    /// Median latency in seconds; `None` without a decision.
     pub p50_seconds: Option<f64>,
-    /// Seconds that 99 % of the images stayed below; `None` without a decision.
+    /// 99th percentile of the latency in seconds; `None` without a decision.
     pub p99_seconds: Option<f64>,
-    /// What the scores took, as a share of network and scores together; `None` without a batch.
+    /// Share of scoring in the time of forward pass and scoring; `None` without a batch.
     pub qc_share: Option<f64>,
 }
 
-/// The ring. See the module.
+/// Sliding window.
 #[derive(Debug, Clone)]
 pub struct Window {
     slot: Duration,
@@ -63,13 +63,13 @@ pub struct Window {
 
 #[derive(Debug, Clone)]
 struct Slot {
-    /// Which sixtieth since the start this is; another one under the same place in the ring is too old to count.
+    /// Index of the slot since the start; an older index at the same ring position is expired.
     epoch: u64,
-    tally: Tally,
+    counters: WindowCounters,
 }
 
 #[derive(Debug, Clone)]
-struct Tally {
+struct WindowCounters {
     images: u64,
     accepted: u64,
     pixels: u64,
@@ -84,11 +84,11 @@ struct Tally {
 }
 
 impl Window {
-    /// An empty window that looks back over `span`, which is taken as a second at least.
+    /// An empty window over `span`, at least a second.
     pub fn new(span: Duration) -> Window {
         let empty = Slot {
             epoch: 0,
-            tally: Tally::new(),
+            counters: WindowCounters::new(),
         };
         Window {
             slot: span.max(Duration::from_secs(1)) / SLOTS as u32,
@@ -97,50 +97,50 @@ impl Window {
         }
     }
 
-    /// Counts a decision made at `now`.
-    pub fn judged(&mut self, now: Duration, judged: &Judged) {
-        self.tally(now).judged(judged);
+    /// Records a decision at `now`.
+    pub fn record(&mut self, now: Duration, decision: &DecisionRecord) {
+        self.counters(now).record(decision);
     }
 
-    /// Counts a batch that ended at `now`: what network and scores took.
+    /// Records a batch that ended at `now`: time of forward pass and scoring.
     pub fn batch(&mut self, now: Duration, forward: Duration, qc: Duration) {
-        let tally = self.tally(now);
-        tally.forward += forward.as_secs_f64();
-        tally.qc += qc.as_secs_f64();
+        let counters = self.counters(now);
+        counters.forward += forward.as_secs_f64();
+        counters.qc += qc.as_secs_f64();
     }
 
-    /// What happened until `now`, within the span.
+    /// Statistics of the span up to `now`.
     pub fn view(&self, now: Duration) -> WindowView {
         let newest = self.epoch(now);
         let oldest = newest.saturating_sub(SLOTS - 1);
-        let mut total = Tally::new();
+        let mut total = WindowCounters::new();
         let within = self.slots.iter().filter(|slot| slot.epoch >= oldest);
-        within.for_each(|slot| total.merge(&slot.tally));
+        within.for_each(|slot| total.merge(&slot.counters));
         let begun = self.slot.as_secs_f64() * oldest as f64;
         total.view((now.as_secs_f64() - begun).max(0.0))
     }
 
-    /// Threads may come with times that are a little out of order: what is late counts as now.
+    /// Times from different threads may be slightly out of order: late ones count as now.
     fn epoch(&self, now: Duration) -> u64 {
         ((now.as_nanos() / self.slot.as_nanos()) as u64).max(self.newest)
     }
 
-    fn tally(&mut self, now: Duration) -> &mut Tally {
+    fn counters(&mut self, now: Duration) -> &mut WindowCounters {
         self.newest = self.epoch(now);
         let slot = &mut self.slots[(self.newest % SLOTS) as usize];
         if slot.epoch != self.newest {
             *slot = Slot {
                 epoch: self.newest,
-                tally: Tally::new(),
+                counters: WindowCounters::new(),
             };
         }
-        &mut slot.tally
+        &mut slot.counters
     }
 }
 
-impl Tally {
-    fn new() -> Tally {
-        Tally {
+impl WindowCounters {
+    fn new() -> WindowCounters {
+        WindowCounters {
             images: 0,
             accepted: 0,
             pixels: 0,
@@ -155,24 +155,24 @@ impl Tally {
         }
     }
 
-    fn judged(&mut self, judged: &Judged) {
+    fn record(&mut self, decision: &DecisionRecord) {
         self.images += 1;
-        self.accepted += u64::from(judged.accept);
-        self.pixels += judged.pixels;
-        if judged.mu.is_finite() {
-            self.mu_sum += judged.mu;
-            self.mu[((judged.mu.max(0.0) * MU_BINS as f64) as usize).min(MU_BINS - 1)] += 1;
+        self.accepted += u64::from(decision.accept);
+        self.pixels += decision.pixels;
+        if decision.mu.is_finite() {
+            self.mu_sum += decision.mu;
+            self.mu[((decision.mu.max(0.0) * MU_BINS as f64) as usize).min(MU_BINS - 1)] += 1;
         }
-        if let Some(coverage) = judged.coverage {
+        if let Some(coverage) = decision.coverage {
             self.coverage_sum += coverage;
             self.with_coverage += 1;
         }
-        let took = judged.took.as_secs_f64();
+        let took = decision.took.as_secs_f64();
         self.latency[bucket(took)] += 1;
         self.slowest = self.slowest.max(took);
     }
 
-    fn merge(&mut self, other: &Tally) {
+    fn merge(&mut self, other: &WindowCounters) {
         self.images += other.images;
         self.accepted += other.accepted;
         self.pixels += other.pixels;
@@ -191,7 +191,7 @@ impl Tally {
     }
 
     fn view(&self, seconds: f64) -> WindowView {
-        // In the first second a rate would be of next to nothing.
+        // Rates over less than a second are meaningless.
         let over = seconds.max(1.0);
         WindowView {
             seconds,

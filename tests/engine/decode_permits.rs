@@ -1,6 +1,6 @@
-//! Who decodes next: the most urgent, however many came before it; and nobody who would only be late.
+//! Decode permits: the most urgent image first, whatever the queue length, and early refusal of late ones.
 //!
-//! What would break: an image from a bedside that waits behind a study of hundreds, or hears only at its deadline that it had no chance.
+//! What would break: an urgent image that waits behind a study of hundreds, or is refused only at its deadline.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn file(bytes: u64) -> DecodeSize {
     DecodeSize { bytes, is_file: true }
 }
 
-/// Waits for a permit in the background, and is not done before it waits.
+/// Starts to wait for a permit in the background; returns once it waits.
 async fn queue(permits: &DecodePermits, priority: Priority) -> JoinHandle<DecodePermit> {
     let before = permits.waiting();
     let waiting = {

@@ -1,7 +1,7 @@
-//! An engine that is kept true to a folder of models, and a folder that breaks.
+//! Repository watcher: the engine follows a model repository, also one that breaks.
 //!
-//! What would break: a model that is taken away because its folder could not be read for a moment, a version that is tried once and never
-//! again, a folder without models that empties the server.
+//! What would break: a model that is unloaded because its folder was unreadable for a moment, a failed version that is never
+//! retried, an empty repository that empties the server.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 use crate::engine_rig::{Rig, ask, image};
 use crate::tiny_model;
 
-/// Looks that must agree before a version is taken away.
+/// Successive scans without a version before it is unloaded.
 const LOOKS: u32 = 3;
-const PATIENCE: Duration = Duration::from_secs(120);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn rig(names: &[&str]) -> (Rig, RepositoryWatcher) {
     let rig = Rig::new(names, |_| {});
@@ -42,30 +42,30 @@ fn copy_version(rig: &Rig, version: u32) -> PathBuf {
     tiny_model::copy_version(&models(rig), "tiny", version)
 }
 
-/// What is loaded, `NAME@VERSION` each.
+/// Loaded models, `NAME@VERSION` each.
 fn loaded(rig: &Rig) -> Vec<String> {
     let models = rig.engine.models();
     models
         .iter()
-        .map(|hosted| hosted.contract().id().to_string())
+        .map(|model| model.contract().id().to_string())
         .collect()
 }
 
 fn hash(rig: &Rig, version: u32) -> String {
-    let hosted = rig.engine.find("tiny", Some(version)).unwrap();
-    hosted.contract().hash().to_owned()
+    let model = rig.engine.find("tiny", Some(version)).unwrap();
+    model.contract().hash().to_owned()
 }
 
-/// The default answers.
+/// Whether the default model is ready.
 async fn answers(rig: &Rig) {
-    let hosted = rig.engine.find("", None).expect("the default is there");
-    ask(&hosted, &image(&hosted, 1, 48), &RequestContext::default())
+    let model = rig.engine.find("", None).expect("the default is there");
+    ask(&model, &image(&model, 1, 48), &RequestContext::default())
         .await
         .expect("the default answers");
     assert!(rig.engine.is_ready());
 }
 
-/// Changes what a version says of itself.
+/// Changes the manifest of a version.
 fn reword(folder: &Path) {
     tiny_model::change(folder, "manifest.toml", "random weights for tests", "other words");
     refresh_checksums(folder).unwrap();
@@ -74,7 +74,7 @@ fn reword(folder: &Path) {
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -92,7 +92,7 @@ async fn a_folder_is_followed() {
     folder.reconcile(true).await.unwrap();
     let after = hash(&rig, 2);
     assert_ne!(after, before, "what changed was loaded anew");
-    // Damaged: it is not loaded, and what answered before goes on.
+    // Corrupt: it is not loaded, and the previous version continues to serve.
     std::fs::write(second.join("weights.safetensors"), b"nonsense").unwrap();
     refresh_checksums(&second).unwrap();
     folder.reconcile(true).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_folder_is_followed() {
     assert_eq!(loaded(&rig), ["tiny@1"]);
 }
 
-/// The folder as it was moved, back in its place when this is dropped.
+/// A moved folder, which is moved back on drop.
 struct Moved {
     from: PathBuf,
     to: PathBuf,

@@ -1,4 +1,4 @@
-//! The engine: an image's way, its queue, and models that come and go.
+//! The engine: processing of images, queues, loading and unloading of models.
 
 #[path = "../support/binary/mod.rs"]
 mod binary;

@@ -1,8 +1,7 @@
-//! Models that come and go while others answer: replaced without a gap, refused where they fail their self-test, tried on a share of
-//! the requests, compared in the shadow.
+//! Loading and unloading without downtime: replacement, failed self-tests, canary and shadow versions.
 //!
-//! What would break: a request that is lost while its model is replaced, a version that answers although it is broken, a shadow whose
-//! answer somebody gets, a canary that answers a request now and not the next time.
+//! What would break: a request that is lost while its model is replaced, a broken version that answers, a shadow answer that is
+//! returned, a canary that routes the same request id differently.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,12 +24,12 @@ fn id(version: u32) -> ModelId {
     }
 }
 
-/// Version 1 as another version.
+/// A copy of version 1 under another version number.
 fn copy_version(rig: &Rig, version: u32) -> PathBuf {
     crate::tiny_model::copy_version(&rig.place.path("models"), "tiny", version)
 }
 
-/// A golden image of what the model says, or of something else.
+/// A golden image with the correct or a wrong answer.
 fn golden(rig: &Rig, off_by: f64) -> Golden {
     let image = crate::binary::waves_image(5, 64, 64);
     let seen = crate::binary::segment(&rig.place.pass(), &image);
@@ -52,8 +51,8 @@ async fn a_model_is_replaced_without_a_gap() {
             tokio::spawn(async move {
                 let mut answers = 0;
                 while !stop.load(Ordering::SeqCst) {
-                    let hosted = engine.find("tiny", None).unwrap();
-                    ask(&hosted, &image(&hosted, seed, 48), &RequestContext::default())
+                    let model = engine.find("tiny", None).unwrap();
+                    ask(&model, &image(&model, seed, 48), &RequestContext::default())
                         .await
                         .unwrap();
                     answers += 1;
@@ -70,11 +69,11 @@ async fn a_model_is_replaced_without_a_gap() {
     for answers in asking {
         assert!(answers.await.unwrap() > 0);
     }
-    let told = rig.observer.readiness.lock().unwrap().clone();
-    let ready = told.iter().position(|(_, ready)| *ready).unwrap();
+    let states = rig.observer.readiness.lock().unwrap().clone();
+    let ready = states.iter().position(|(_, ready)| *ready).unwrap();
     assert!(
-        told[ready..].iter().all(|(_, ready)| *ready),
-        "it was ready all the time: {told:?}"
+        states[ready..].iter().all(|(_, ready)| *ready),
+        "it was ready all the time: {states:?}"
     );
 }
 
@@ -122,10 +121,10 @@ async fn a_golden_file_that_is_damaged_is_told_of() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_away_is_not_found_and_ends_its_work() {
     let rig = Rig::new(&["tiny"], |_| {});
-    let hosted = rig.ready("tiny").await;
-    let mut state = hosted.watch();
+    let model = rig.ready("tiny").await;
+    let mut state = model.watch();
     let held = rig.observer.hold();
-    let pending = crate::engine_rig::queue(&hosted, &image(&hosted, 0, 48), &RequestContext::default());
+    let pending = crate::engine_rig::queue(&model, &image(&model, 0, 48), &RequestContext::default());
     rig.engine.unload(&id(1)).await.unwrap();
     assert!(matches!(
         rig.engine.find("tiny", None).map(drop),
@@ -137,7 +136,7 @@ async fn what_is_taken_away_is_not_found_and_ends_its_work() {
         rig.observer.readiness.lock().unwrap().last(),
         Some(&(id(1), false))
     );
-    drop(hosted);
+    drop(model);
     state
         .wait_for(|state| *state == ModelState::Stopped)
         .await
@@ -168,7 +167,7 @@ fn takes(engine: &Engine, request_id: &str) -> u32 {
     engine
         .route("tiny", None, request_id)
         .unwrap()
-        .hosted
+        .model
         .contract()
         .id()
         .version
@@ -194,11 +193,7 @@ async fn a_canary_takes_its_share_always_the_same() {
         ids.iter().map(|id| takes(&rig.engine, id)).collect::<Vec<_>>()
     );
     let named = rig.engine.route("tiny", Some(1), &ids[0]).unwrap();
-    assert_eq!(
-        named.hosted.contract().id(),
-        &id(1),
-        "who names a version gets it"
-    );
+    assert_eq!(named.model.contract().id(), &id(1), "who names a version gets it");
     rig.engine.unload(&id(2)).await.unwrap();
     assert!(
         ids.iter().all(|id| takes(&rig.engine, id) == 1),
@@ -214,13 +209,13 @@ async fn a_shadow_is_compared_and_never_answers() {
     })
     .await;
     let route = rig.engine.route("tiny", None, "any").unwrap();
-    assert_eq!(route.hosted.contract().id(), &id(1));
+    assert_eq!(route.model.contract().id(), &id(1));
     let shadow = route.shadow.unwrap();
     assert_eq!(shadow.contract().id(), &id(2));
     let waves = crate::binary::waves_image(3, 48, 48);
     let shadow_run = ShadowRun::admit(shadow, &waves, 0);
-    let ready = route.hosted.contract().prepare(waves).unwrap();
-    let answer = ask(&route.hosted, &ready, &RequestContext::default())
+    let ready = route.model.contract().prepare(waves).unwrap();
+    let answer = ask(&route.model, &ready, &RequestContext::default())
         .await
         .unwrap()
         .segmentation;
@@ -233,7 +228,7 @@ async fn a_shadow_is_compared_and_never_answers() {
         accept_empty: false,
         accept_uncalibrated: false,
     };
-    let accepted = route.hosted.contract().decide(&answer, &policy).accept;
+    let accepted = route.model.contract().decide(&answer, &policy).accept;
     let permits = DecodePermits::new(1, std::time::Duration::ZERO);
     shadow_run.compare(permits, answer, accepted, policy).await;
     let comparisons = rig.observer.comparisons.lock().unwrap().clone();

@@ -1,7 +1,7 @@
-//! The engine as a service: its queue, its deadlines, and what happens when a model's thread panics.
+//! The engine: queue, deadlines, and panics of model threads.
 //!
-//! What would break: a panic that takes the model away for good or costs another's image its answer, a full queue that lets more in,
-//! a place that is not given back.
+//! What would break: a panic that loses the model or the answers of other images, a full queue that accepts more,
+//! a permit that is not released.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +17,13 @@ use sagate_core::model::Model;
 
 use crate::binary::{Place, segment, waves_image};
 
-/// Panics on the thread of the model at the first batches of at least so many images, as many times as it is told.
+/// Panics on the thread of the model, this number of times, at batches of at least this size.
 #[derive(Default)]
 struct Saboteur {
     left: AtomicUsize,
     least: AtomicUsize,
     seen: AtomicUsize,
-    /// Held by a test that wants the model to wait before its next batch.
+    /// Held by tests to block the model before its next batch.
     hold: Mutex<()>,
 }
 
@@ -87,23 +87,23 @@ fn engine(place: &Place, entries: usize, bytes: u64, observer: Arc<Saboteur>) ->
 }
 
 async fn ready(engine: &Engine) -> Arc<ModelHandle> {
-    let hosted = engine.find("", None).unwrap();
-    hosted.ready().await.unwrap();
-    hosted
+    let model = engine.find("", None).unwrap();
+    model.ready().await.unwrap();
+    model
 }
 
 async fn ask(
-    hosted: &ModelHandle,
+    model: &ModelHandle,
     seed: usize,
     deadline: Option<Instant>,
 ) -> Result<TimedSegmentation, EngineError> {
-    let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
+    let image = model.contract().prepare(waves_image(seed, 48, 48)).unwrap();
     let request_context = RequestContext {
         deadline,
         ..RequestContext::default()
     };
-    let place = hosted.admit(image.bytes(), &request_context)?;
-    hosted.segment(image, place, &request_context)?.wait().await
+    let place = model.admit(image.bytes(), &request_context)?;
+    model.segment(image, place, &request_context)?.wait().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,21 +111,21 @@ async fn a_panic_costs_one_image_at_most() {
     let place = Place::new(1, &[0.5]);
     let saboteur = Arc::new(Saboteur::default());
     let engine = engine(&place, 64, 1 << 30, saboteur.clone());
-    let hosted = ready(&engine).await;
+    let model = ready(&engine).await;
     let expected = segment(&place.pass(), &waves_image(3, 48, 48)).mean_sa.mu;
 
     saboteur.left.store(1, Ordering::SeqCst);
-    let alone = ask(&hosted, 3, None).await;
+    let alone = ask(&model, 3, None).await;
     assert!(matches!(alone, Err(EngineError::Panicked)), "{alone:?}");
-    let hosted = ready(&engine).await;
+    let model = ready(&engine).await;
     assert_eq!(saboteur.seen.load(Ordering::SeqCst), 1, "the thread was replaced");
     assert_eq!(
-        ask(&hosted, 3, None).await.unwrap().segmentation.mean_sa.mu,
+        ask(&model, 3, None).await.unwrap().segmentation.mean_sa.mu,
         expected
     );
     engine.stop().await;
-    assert_eq!(hosted.usage(), QueueUsage::default());
-    let refused = hosted.admit(1, &RequestContext::default()).map(drop);
+    assert_eq!(model.usage(), QueueUsage::default());
+    let refused = model.admit(1, &RequestContext::default()).map(drop);
     assert!(matches!(refused, Err(EngineError::Stopping)), "{refused:?}");
 }
 
@@ -134,7 +134,7 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
     let place = Place::new(1, &[0.5]);
     let saboteur = Arc::new(Saboteur::default());
     let engine = engine(&place, 64, 1 << 30, saboteur.clone());
-    let hosted = ready(&engine).await;
+    let model = ready(&engine).await;
     let pass = place.pass();
     saboteur.least.store(2, Ordering::SeqCst);
     saboteur.left.store(1, Ordering::SeqCst);
@@ -143,9 +143,9 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
     let pending: Vec<_> = {
         let _held = saboteur.hold.lock().unwrap();
         let queue = |seed| {
-            let image = hosted.contract().prepare(waves_image(seed, 48, 48)).unwrap();
-            let place = hosted.admit(image.bytes(), &RequestContext::default()).unwrap();
-            hosted.segment(image, place, &RequestContext::default()).unwrap()
+            let image = model.contract().prepare(waves_image(seed, 48, 48)).unwrap();
+            let place = model.admit(image.bytes(), &RequestContext::default()).unwrap();
+            model.segment(image, place, &RequestContext::default()).unwrap()
         };
         (0..7).map(queue).collect()
     };
@@ -163,17 +163,17 @@ async fn a_panic_within_a_batch_costs_nobody_an_answer() {
         "those of the batch that panicked ran alone: {batches:?}"
     );
     engine.stop().await;
-    assert_eq!(hosted.usage(), QueueUsage::default());
+    assert_eq!(model.usage(), QueueUsage::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_takes_no_more_and_gives_places_back() {
     let place = Place::new(1, &[0.5]);
     let engine = engine(&place, 2, 1000, Arc::default());
-    let hosted = ready(&engine).await;
-    let first = hosted.admit(400, &RequestContext::default()).unwrap();
-    let second = hosted.admit(400, &RequestContext::default()).unwrap();
-    match hosted.admit(1, &RequestContext::default()).map(drop) {
+    let model = ready(&engine).await;
+    let first = model.admit(400, &RequestContext::default()).unwrap();
+    let second = model.admit(400, &RequestContext::default()).unwrap();
+    match model.admit(1, &RequestContext::default()).map(drop) {
         Err(EngineError::QueueFull {
             entries,
             retry_seconds,
@@ -185,34 +185,34 @@ async fn a_full_queue_takes_no_more_and_gives_places_back() {
     assert!(matches!(grown, Err(EngineError::QueueFull { .. })), "{grown:?}");
     let clone = first.clone();
     drop(first);
-    assert_eq!(hosted.usage().entries, 2, "a clone still holds the place");
+    assert_eq!(model.usage().entries, 2, "a clone still holds the place");
     drop(clone);
     second.grow(600).unwrap();
     assert_eq!(
-        hosted.usage(),
+        model.usage(),
         QueueUsage {
             entries: 1,
             bytes: 1000
         }
     );
     drop(second);
-    let never = hosted.admit(1001, &RequestContext::default()).map(drop);
+    let never = model.admit(1001, &RequestContext::default()).map(drop);
     assert!(
         matches!(never, Err(EngineError::TooLargeForQueue { limit: 1000, .. })),
         "{never:?}"
     );
-    assert_eq!(hosted.usage(), QueueUsage::default());
+    assert_eq!(model.usage(), QueueUsage::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_expired_is_refused_and_leaves() {
     let place = Place::new(1, &[0.5]);
     let engine = engine(&place, 64, 1 << 30, Arc::default());
-    let hosted = ready(&engine).await;
-    let late = ask(&hosted, 1, Some(Instant::now())).await;
+    let model = ready(&engine).await;
+    let late = ask(&model, 1, Some(Instant::now())).await;
     assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
-    let in_time = ask(&hosted, 1, Some(Instant::now() + Duration::from_secs(600))).await;
+    let in_time = ask(&model, 1, Some(Instant::now() + Duration::from_secs(600))).await;
     in_time.unwrap();
     engine.stop().await;
-    assert_eq!(hosted.usage(), QueueUsage::default());
+    assert_eq!(model.usage(), QueueUsage::default());
 }

@@ -1,4 +1,4 @@
-//! An image's way through a model, end to end, with weights that are random but fixed.
+//! One image through a model, end to end, with fixed random weights.
 
 use ndarray::{Array2, Array3, Axis};
 use sagate_core::executor::{ModelExecutor, PreparedImage, Segmentation};
@@ -29,7 +29,7 @@ fn all(pass: &ModelExecutor, images: &[Image]) -> Vec<Segmentation> {
     pass.segment(&ready.iter().collect::<Vec<_>>()).unwrap()
 }
 
-/// mu, mask and decision are the same bits alone, in any batch, in any order.
+/// mu, mask and decision are bit-identical alone, in any batch and in any order.
 #[test]
 fn an_image_is_judged_alike_in_any_company() {
     let pass = pass(1, vec![Step::ZScore], &[0.1, 0.3, 0.5]);
@@ -93,7 +93,7 @@ fn channels_are_counted_before_any_are_selected() {
     );
 }
 
-/// Whatever the preparation did to the grid, results come back on the image's own.
+/// Results are on the grid of the image, whatever the preprocessing did to it.
 #[test]
 fn results_lie_on_the_images_own_grid() {
     let steps = vec![
@@ -115,7 +115,7 @@ fn results_lie_on_the_images_own_grid() {
     assert_eq!(*seen.segmentation, result);
 }
 
-/// Several classes: labels, one score a class, Dice over those that are there.
+/// Several classes: labels, one score per class, Dice over the present ones.
 #[test]
 fn several_classes_go_the_same_way() {
     let pass = pass(3, vec![Step::ZScore], &[]);
@@ -160,7 +160,7 @@ fn every_layer_and_unit_can_be_seen() {
     assert!(few.layer(6).unwrap_err().to_string().contains("layer 6"));
 }
 
-/// A constant image tells nothing, and a model that was never calibrated has no threshold: neither passes.
+/// A constant image has no information, and an uncalibrated model has no threshold: neither is accepted.
 #[test]
 fn what_cannot_be_judged_is_rejected() {
     let pass = pass(1, vec![Step::ZScore], &[]);

@@ -1,6 +1,6 @@
-//! Whatever the command line refuses is refused over gRPC, with the same words and with details that a program can read.
+//! Input that the command line refuses is refused over gRPC, with the same message and machine-readable details.
 //!
-//! What would break: a wrong or hostile image that is answered, brings the server down or changes what it says of the next image; an
+//! What would break: an invalid or hostile image that is answered, crashes the server or changes the next result; an
 //! error that does not name the field; an error that cannot be sent because it repeats too much of what was sent.
 
 use sagate::proto::v1;
@@ -12,7 +12,7 @@ use crate::bad_files::{
     Bad, absurd, bad, garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
 use crate::binary::{Place, assert_sentence, safetensors, waves_image};
-use crate::grpc_calls::{Client, Known, assert_refused, refused_interpretation, told, within};
+use crate::grpc_calls::{Client, ExpectedImage, assert_refused, error_info, refused_interpretation, within};
 use crate::nifti_file::NiftiFile;
 use crate::server::{request, serve, tensor};
 
@@ -81,14 +81,14 @@ fn every_bad_file() -> Vec<Bad> {
 #[tokio::test]
 async fn files_that_the_command_line_refuses() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     good.ask(client).await;
     for bad in every_bad_file() {
         for as_named in [true, false] {
             let status = segment(client, request("bad", bad_file(&bad, as_named))).await;
-            let (code, reason, field) = told(&status);
+            let (code, reason, field) = error_info(&status);
             assert_eq!(code, Code::InvalidArgument, "{}: {status:?}", bad.name);
             assert!(field.starts_with("image"), "{}: {status:?}", bad.name);
             if status.message().contains("format is unknown") {
@@ -184,7 +184,7 @@ fn model(name: &str, version: u32) -> v1::SegmentRequest {
 async fn requests_that_make_no_sense() {
     use v1::segmentation_options::Gate;
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     let volume = NiftiFile::counting(&[16, 16, 4]).bytes();
@@ -234,7 +234,7 @@ async fn requests_that_make_no_sense() {
         ("one spacing", values(|it| it.spacing = vec![1.0]), field("image.tensor.spacing")),
         ("much spacing", values(|it| it.spacing = vec![1.0; 100_000]), field("image.tensor.spacing")),
         ("a name of 500 kB", request("id", file(&wide, FileFormat::Safetensors, None)), image("image.file")),
-        ("mask form 77", segmentation(|it| it.mask_form = 77), field("options.mask_form")),
+        ("mask form 77", segmentation(|it| it.mask_format = 77), field("options.mask_format")),
         ("coverage 1.5", segmentation(|it| it.gate = Some(Gate::Coverage(1.5))), gate("options.coverage")),
         ("coverage -0.1", segmentation(|it| it.gate = Some(Gate::Coverage(-0.1))), gate("options.coverage")),
         ("coverage NaN", segmentation(|it| it.gate = Some(Gate::Coverage(f64::NAN))), gate("options.coverage")),

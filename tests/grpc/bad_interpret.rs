@@ -1,13 +1,13 @@
-//! Interpretations and headers that make no sense, over gRPC: each is refused with the field that was wrong.
+//! Invalid interpretation requests and headers over gRPC: each is refused with its field.
 //!
-//! What would break: layers, units or forms that are not there and are answered all the same, an error that does not name the field, or
-//! a number of units above what there is that takes a place as if they were there.
+//! What would break: unknown layers, units or formats that are accepted, an error without its field, or units beyond
+//! the layer's that are charged to the queue.
 
 use sagate::proto::v1;
 use tonic::Code;
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, assert_refused, refused_interpretation, within};
+use crate::grpc_calls::{ExpectedImage, assert_refused, refused_interpretation, within};
 use crate::server::{serve, tensor};
 
 fn interpretation(change: impl FnOnce(&mut v1::InterpretRequest)) -> v1::InterpretRequest {
@@ -24,7 +24,7 @@ fn interpretation(change: impl FnOnce(&mut v1::InterpretRequest)) -> v1::Interpr
 #[tokio::test]
 async fn what_makes_no_sense() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     let layers = |list: &[u32]| {
@@ -33,10 +33,10 @@ async fn what_makes_no_sense() {
     };
     let of_layers =
         |change: &dyn Fn(&mut v1::LayerOptions)| interpretation(|it| change(it.layers.as_mut().unwrap()));
-    let units = |layer, class, choice| v1::UnitOptions {
+    let units = |layer, class, order| v1::UnitOptions {
         layer,
         class,
-        choice,
+        order,
         count: u32::MAX,
         ..Default::default()
     };
@@ -61,7 +61,7 @@ async fn what_makes_no_sense() {
         ("units of layer 0", of_units(&[units(0, 1, 0)]), "units[0].layer"),
         ("units of layer 19", of_units(&[units(1, 1, 0), units(19, 1, 0)]), "units[1].layer"),
         ("class 2 of 1", of_units(&[units(1, 2, 0)]), "units[0].class"),
-        ("choice 77", of_units(&[units(1, 1, 77)]), "units[0].choice"),
+        ("order 77", of_units(&[units(1, 1, 77)]), "units[0].order"),
         ("units twice", of_units(&[units(1, 0, 0), units(1, 1, 0)]), "units[1]"),
         ("too many units", of_units(&many), "units"),
         ("a patient as id", interpretation(|it| it.request_id = "Jane Doe".into()), "request_id"),

@@ -1,7 +1,7 @@
-//! Calls that end before their answer: cancelled at any moment, out of time, or refused because the queue is full.
+//! Calls that end without an answer: cancelled at any moment, past the deadline, or refused by a full queue.
 //!
-//! What would break: a place in the queue that is never given back, work that goes on for nobody, a deadline that is told as something
-//! else, a full queue that lets more in or does not say when to come again.
+//! What would break: a leaked queue permit, work that goes on after cancellation, a deadline with another status,
+//! a full queue that admits more or gives no retry delay.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, quiet, retry, status, told, within};
+use crate::grpc_calls::{ExpectedImage, error_info, retry, status, wait_until_idle, within};
 use crate::server::{request, serve, tensor};
 
 fn place() -> Place {
@@ -35,7 +35,7 @@ fn look(image: &v1::Image) -> v1::InterpretRequest {
 #[tokio::test]
 async fn cancelled_at_any_moment() {
     let place = place();
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[("ENGINE__MAX_BATCH", "2")], &[]);
     let image = tensor(&waves_image(2, 160, 160));
     let mut work = JoinSet::new();
@@ -70,14 +70,14 @@ async fn cancelled_at_any_moment() {
         });
     }
     within(work.join_all()).await;
-    quiet(&mut clients[0]).await;
+    wait_until_idle(&mut clients[0]).await;
     good.ask(&mut clients[0]).await;
 }
 
 #[tokio::test]
 async fn cancelled_after_each_part() {
     let place = place();
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let client = &mut server.client();
     let image = tensor(&waves_image(2, 160, 160));
@@ -91,7 +91,7 @@ async fn cancelled_after_each_part() {
             );
         }
     }
-    quiet(client).await;
+    wait_until_idle(client).await;
     good.ask(client).await;
 }
 
@@ -130,7 +130,7 @@ async fn raw(address: &str, method: &str, timeout: &str, message: &[u8]) -> Stat
 #[tokio::test]
 async fn out_of_time() {
     let place = place();
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[("ENGINE__MAX_BATCH", "1")], &[]);
     let client = &mut server.client();
     let image = tensor(&waves_image(3, 256, 256));
@@ -164,17 +164,19 @@ async fn out_of_time() {
     }
     for (method, timeout, status) in within(hasty.join_all()).await {
         match status.code() {
-            // Some machines are that fast.
+            // A fast machine may answer in time.
             Code::Ok => assert!(["5m", "20m", "1S"].contains(&timeout), "{method} in {timeout}"),
             // What cannot be done in its time is refused before it runs out.
-            Code::ResourceExhausted => assert_eq!(told(&status).1, "NOT_IN_TIME", "{method} in {timeout}"),
-            _ => assert_eq!(told(&status), expected, "{method} in {timeout}: {status:?}"),
+            Code::ResourceExhausted => {
+                assert_eq!(error_info(&status).1, "NOT_IN_TIME", "{method} in {timeout}")
+            }
+            _ => assert_eq!(error_info(&status), expected, "{method} in {timeout}: {status:?}"),
         }
     }
     for patient in within(others.join_all()).await {
         patient.expect("nobody else pays for it");
     }
-    quiet(client).await;
+    wait_until_idle(client).await;
     let mut asked = Request::new(good.request("in-time"));
     asked.set_timeout(Duration::from_secs(600));
     within(client.segment(asked)).await.unwrap();
@@ -200,7 +202,7 @@ async fn flood(server: &crate::server::Server, image: &v1::Image, count: usize) 
 fn assert_full(refused: &[Status], words: &[&str]) {
     for status in refused {
         assert_eq!(
-            told(status),
+            error_info(status),
             (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
         );
         assert!(retry(status).unwrap() > Duration::ZERO, "{status:?}");
@@ -213,13 +215,13 @@ fn assert_full(refused: &[Status], words: &[&str]) {
 #[tokio::test]
 async fn a_full_queue() {
     let place = place();
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let image = tensor(&waves_image(2, 256, 256));
     let server = serve(&place, &[("ENGINE__QUEUE_ENTRIES", "2")], &[]);
     let (answered, refused) = flood(&server, &image, 40).await;
     assert!(answered >= 2 && !refused.is_empty(), "{answered} answered");
     assert_full(&refused, &["of at most 2", "tiny@1"]);
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     good.ask(&mut server.client()).await;
 
     // One such image takes its 256 KiB, as much prepared, and its answer: room for one, never for two.
@@ -228,14 +230,14 @@ async fn a_full_queue() {
     assert!(answered >= 1 && !refused.is_empty(), "{answered} answered");
     assert_full(&refused, &["bytes of at most 1200000"]);
     let client = &mut server.client();
-    quiet(client).await;
+    wait_until_idle(client).await;
     // One that could never fit: before it is decoded, and once it is known what it becomes.
     let vast = tensor(&waves_image(2, 600, 600));
     let wide = tensor(&waves_image(2, 400, 400));
     for image in [vast, wide] {
         let refused = within(client.segment(request("vast", image))).await.unwrap_err();
         assert_eq!(
-            told(&refused),
+            error_info(&refused),
             (Code::ResourceExhausted, "IMAGE_TOO_LARGE".into(), "".into())
         );
         assert_eq!(
@@ -246,7 +248,7 @@ async fn a_full_queue() {
         assert!(refused.message().contains("engine.queue_bytes"), "{refused:?}");
     }
     good.ask(client).await;
-    quiet(client).await;
+    wait_until_idle(client).await;
     let counts = &status(client).await.models[0];
     assert_eq!((counts.queue_entries, counts.queue_bytes), (0, 0));
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn place() -> Place {
     Place::new(1, &[0.0, 1.0])
@@ -57,7 +57,7 @@ async fn an_old_connection_is_told_to_go_and_its_calls_end() {
             .is_err();
     assert!(refused, "no new call on a connection that is told to go");
     body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
-    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    let answer = timeout(CALL_TIMEOUT, answer).await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
     let mut messages = answer.into_body();
     while let Some(part) = messages.data().await {
@@ -65,7 +65,7 @@ async fn an_old_connection_is_told_to_go_and_its_calls_end() {
     }
     assert_eq!(messages.trailers().await.unwrap().unwrap()["grpc-status"], "0");
     drop((sender, messages));
-    timeout(PATIENCE, connection)
+    timeout(CALL_TIMEOUT, connection)
         .await
         .expect("it ends with its last call")
         .unwrap()
@@ -94,10 +94,10 @@ async fn after_its_grace_it_is_cut() {
     let (answer, _body) = sender
         .send_request(call("/sagate.v1.QualityControl/GetStatus"), false)
         .unwrap();
-    let ended = timeout(PATIENCE, connection)
+    let ended = timeout(CALL_TIMEOUT, connection)
         .await
         .expect("it is cut, although a call is open");
-    assert!(timeout(PATIENCE, answer).await.unwrap().is_err() || ended.unwrap().is_err());
+    assert!(timeout(CALL_TIMEOUT, answer).await.unwrap().is_err() || ended.unwrap().is_err());
     assert_eq!(server.stop().code, 0);
 }
 
@@ -114,13 +114,13 @@ async fn calls_and_headers_are_bounded() {
     let (answer, _) = sender
         .send_request(call("/sagate.v1.QualityControl/GetStatus"), true)
         .unwrap();
-    let _ = timeout(PATIENCE, answer).await.unwrap();
+    let _ = timeout(CALL_TIMEOUT, answer).await.unwrap();
     assert_eq!(sender.current_max_send_streams(), 3);
     let mut long = call("/sagate.v1.QualityControl/GetStatus");
     long.headers_mut()
         .insert("x-long", "x".repeat(4096).parse().unwrap());
     let (answer, _) = sender.send_request(long, true).unwrap();
-    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    let answer = timeout(CALL_TIMEOUT, answer).await.unwrap().unwrap();
     let status = tonic::Status::from_header_map(answer.headers()).expect("a status of gRPC");
     assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
     assert!(status.message().contains("2048"), "{status:?}");

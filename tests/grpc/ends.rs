@@ -1,6 +1,6 @@
-//! How a server ends: what was taken is answered, nothing more is, and whoever watches its health knows.
+//! Shutdown of a server: accepted calls are answered, new ones refused, and health watchers notified.
 //!
-//! What would break: an image that was taken and gets no answer, a request that is taken and lost, a watcher or an idle connection that
+//! What would break: an accepted image without an answer, a lost request, a watcher or an idle connection that
 //! keeps the server alive, an exit code that does not say how it ended.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
@@ -19,7 +19,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use v1::segment_stream_response::Outcome;
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, stands_still, status, until, within};
+use crate::grpc_calls::{ExpectedImage, status, until, wait_until_stalled, within};
 use crate::server::{Server, request, serve, tensor};
 
 fn place() -> Place {
@@ -32,7 +32,7 @@ fn slow(place: &Place) -> Server {
 }
 
 /// Sends images and comes back once all of them are taken, with those answered already counted in.
-async fn busy(server: &Server, images: usize, known: &Known) -> JoinSet<Result<(), Status>> {
+async fn busy(server: &Server, images: usize, known: &ExpectedImage) -> JoinSet<Result<(), Status>> {
     let mut work = JoinSet::new();
     for _ in 0..images {
         let (mut client, known) = (server.client(), known.clone());
@@ -61,7 +61,7 @@ fn watch(service: &str) -> HealthCheckRequest {
 async fn what_was_taken_is_answered() {
     for signal in ["TERM", "INT"] {
         let place = place();
-        let known = Known::new(&place, 9, 256, 256);
+        let known = ExpectedImage::new(&place, 9, 256, 256);
         let server = slow(&place);
         let mut watched = within(HealthClient::new(server.channel()).watch(watch("")))
             .await
@@ -84,15 +84,15 @@ async fn what_was_taken_is_answered() {
         let work = busy(&server, 30, &known).await;
         let queued = status(&mut server.client()).await.models[0].queue_entries;
         server.signal(signal);
-        let told = within(watched.message()).await.unwrap().unwrap();
-        assert_eq!(told.status(), ServingStatus::NotServing);
+        let update = within(watched.message()).await.unwrap().unwrap();
+        assert_eq!(update.status(), ServingStatus::NotServing);
         for mut client in [old, server.client()] {
             let refused = within(client.segment(known.request("late"))).await.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
         }
         let ended = within(idle.message()).await.unwrap_err();
         assert_eq!(
-            crate::grpc_calls::told(&ended),
+            crate::grpc_calls::error_info(&ended),
             (Code::Unavailable, "SHUTTING_DOWN".into(), "".into())
         );
         let answered = within(work.join_all()).await;
@@ -117,7 +117,7 @@ async fn endless(server: &Server) -> Streaming<v1::SegmentStreamResponse> {
         request: Some(asked),
     }));
     let answers = within(server.client().segment_stream(images)).await.unwrap();
-    stands_still(&mut server.client()).await;
+    wait_until_stalled(&mut server.client()).await;
     answers.into_inner()
 }
 
@@ -130,10 +130,7 @@ async fn who_does_not_wait_says_so() {
             "more work than time",
             &[("SERVER__SHUTDOWN_SECONDS", "1")],
             1,
-            [
-                "1 calls were still being worked on",
-                "server.shutdown_seconds = 1",
-            ],
+            ["1 calls were still in flight", "server.shutdown_seconds = 1"],
         ),
     ] {
         let server = serve(&place, settings, &[]);

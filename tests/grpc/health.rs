@@ -1,6 +1,6 @@
-//! Health and readiness, over gRPC and HTTP: whoever routes requests by them sends none where the default model is gone.
+//! Health and readiness, over gRPC and HTTP: not serving without the default model.
 //!
-//! What would break: a server that says it is ready and has no model, a watcher that is never told of a model that comes later.
+//! What would break: a server that says it is ready and has no model, a watcher that misses a model that is loaded later.
 
 use sagate::proto::v1;
 use sagate::proto::v1::model_admin_control_client::ModelAdminControlClient;
@@ -79,11 +79,11 @@ async fn a_server_without_its_default_is_not_ready() {
     ] {
         assert_eq!(check(&server, service).await, Some(status), "`{service}`");
     }
-    // A model that is not loaded has no series of its own; that it must be there has.
+    // A model that is not loaded has no series of its own, except that it is required.
     let required = "sagate_required_model_ready{model=\"tiny\"}";
     let metrics = server.get("/metrics").1;
     assert!(metrics.contains(&format!("{required} 0")), "{metrics}");
-    // One that nobody must have may go.
+    // A model that is not required may be unloaded.
     load(&server, "tiny", 1).await;
     until_ready(&server, true).await;
     assert_eq!(server.metric(required), 1.0);
@@ -159,13 +159,13 @@ async fn a_watcher_is_told_of_a_model_that_comes_later() {
     tiny_model::write_as("later", &place.path("models"), 1, Vec::new(), &[0.5]);
     load(&server, "later", 1).await;
     for (service, answers) in &mut watched[1..] {
-        let told = within(answers.message()).await.unwrap().unwrap().status();
-        assert_eq!(told, ServingStatus::Serving, "{service}");
+        let received = within(answers.message()).await.unwrap().unwrap().status();
+        assert_eq!(received, ServingStatus::Serving, "{service}");
     }
     unload(&server, "later", 1).await;
     for (service, answers) in &mut watched[1..] {
-        let told = within(answers.message()).await.unwrap().unwrap().status();
-        assert_eq!(told, ServingStatus::NotServing, "{service}");
+        let received = within(answers.message()).await.unwrap().unwrap().status();
+        assert_eq!(received, ServingStatus::NotServing, "{service}");
     }
     drop(watched);
     assert_eq!(server.stop().code, 0);

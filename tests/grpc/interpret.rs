@@ -1,6 +1,6 @@
-//! `Interpret` over real gRPC: the decision first, then each part in its order, all of it what the library says.
+//! `Interpret` over real gRPC: the decision first, then each part in order, all equal to the library's result.
 //!
-//! What would break: a SAM, score or unit that differs from what `sagate interpret` shows, parts that come in another order or are
+//! What would break: a SAM, score or unit that differs from what `sagate interpret` shows, parts in another order or
 //! missing, or a decision that waits for the SAMs.
 
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use sagate_core::imaging::Image;
 use v1::interpret_response::Part;
 
 use crate::binary::{Place, floats, waves_image};
-use crate::grpc_calls::{Known, quiet, within};
+use crate::grpc_calls::{ExpectedImage, wait_until_idle, within};
 use crate::server::{Server, serve, tensor};
 
 fn place() -> Place {
     Place::new(2, &[0.1, 0.2])
 }
 
-/// What the library sees in an image, with all its layers.
+/// The library's interpretation of an image, with all layers.
 fn seen(place: &Place, image: &Image) -> Interpretation {
     let pass = place.pass();
     let ready = pass.prepare(image).unwrap();
@@ -33,7 +33,7 @@ fn look(image: &Image, layers: v1::LayerOptions, units: Vec<v1::UnitOptions>) ->
         request_id: "look".into(),
         image: Some(tensor(image)),
         options: Some(v1::SegmentationOptions {
-            mask_form: v1::MaskForm::Bits.into(),
+            mask_format: v1::MaskFormat::Bits.into(),
             ..Default::default()
         }),
         layers: Some(layers),
@@ -68,10 +68,10 @@ fn assert_labels(sent: &v1::Tensor, expected: &Array2<u8>) {
     assert_eq!(sent.data, expected.iter().copied().collect::<Vec<u8>>());
 }
 
-fn assert_probability(sent: &v1::Tensor, expected: &Array3<f32>, form: v1::ProbabilityForm) {
+fn assert_probability(sent: &v1::Tensor, expected: &Array3<f32>, form: v1::ProbabilityFormat) {
     let (classes, height, width) = expected.dim();
     assert_eq!(sent.shape, [classes as u32, height as u32, width as u32]);
-    if form == v1::ProbabilityForm::Float32 {
+    if form == v1::ProbabilityFormat::Float32 {
         assert_eq!(sent.data_type(), v1::DataType::Float32);
         assert_eq!(sent.data, floats(expected.iter().copied()));
     } else {
@@ -91,14 +91,14 @@ async fn every_layer_is_the_librarys() {
     let place = place();
     let image = waves_image(4, 48, 80);
     let seen = seen(&place, &image);
-    let known = Known::new(&place, 4, 48, 80);
+    let known = ExpectedImage::new(&place, 4, 48, 80);
     let server = serve(&place, &[], &[]);
     let wanted = [18u32, 3, 11, 1];
     let forms = [
-        (v1::ProbabilityForm::Float32, v1::Resolution::Image, true),
-        (v1::ProbabilityForm::Float32, v1::Resolution::Layer, true),
-        (v1::ProbabilityForm::Uint8, v1::Resolution::Unspecified, false),
-        (v1::ProbabilityForm::None, v1::Resolution::Layer, false),
+        (v1::ProbabilityFormat::Float32, v1::Resolution::Image, true),
+        (v1::ProbabilityFormat::Float32, v1::Resolution::Layer, true),
+        (v1::ProbabilityFormat::Uint8, v1::Resolution::Unspecified, false),
+        (v1::ProbabilityFormat::None, v1::Resolution::Layer, false),
     ];
     for (form, resolution, labels) in forms {
         let options = v1::LayerOptions {
@@ -134,7 +134,7 @@ async fn every_layer_is_the_librarys() {
                     let group = sent.group().as_str_name().replace("LAYER_GROUP_", "");
                     let expected = view.layer.group.to_string().replace(' ', "_").to_uppercase();
                     assert_eq!(group, expected);
-                    assert_eq!(sent.probability.is_some(), form != v1::ProbabilityForm::None);
+                    assert_eq!(sent.probability.is_some(), form != v1::ProbabilityFormat::None);
                     if let Some(sent) = &sent.probability {
                         assert_probability(sent, &view.probability, form);
                     }
@@ -170,18 +170,18 @@ async fn units_are_the_librarys() {
         skip: true,
         ..Default::default()
     };
-    let option = |layer, class, count, choice: v1::UnitChoice, average| v1::UnitOptions {
+    let option = |layer, class, count, order: v1::UnitOrder, average| v1::UnitOptions {
         layer,
         class,
         count,
-        choice: choice.into(),
+        order: order.into(),
         average,
     };
     let asked = vec![
-        option(17, 2, 3, v1::UnitChoice::Best, true),
-        option(9, 0, 5, v1::UnitChoice::Spread, false),
-        option(2, 1, 0, v1::UnitChoice::Unspecified, true),
-        option(18, 2, 1000, v1::UnitChoice::Best, false),
+        option(17, 2, 3, v1::UnitOrder::Best, true),
+        option(9, 0, 5, v1::UnitOrder::Spread, false),
+        option(2, 1, 0, v1::UnitOrder::Unspecified, true),
+        option(18, 2, 1000, v1::UnitOrder::Best, false),
     ];
     let parts = parts(&server, look(&image, none, asked.clone())).await;
     assert_eq!(
@@ -199,11 +199,11 @@ async fn units_are_the_librarys() {
         let Part::Units(sent) = part else {
             panic!("{part:?}")
         };
-        let choice = match asked.choice() {
-            v1::UnitChoice::Spread => UnitOrder::Spread,
+        let choice = match asked.order() {
+            v1::UnitOrder::Spread => UnitOrder::Spread,
             _ => UnitOrder::Best,
         };
-        let choose = |scores: &[f64]| choice.of(scores, asked.count as usize);
+        let choose = |scores: &[f64]| choice.choose(scores, asked.count as usize);
         let view = seen
             .units(sent.layer as usize, sent.class as usize, choose, true)
             .unwrap();
@@ -227,7 +227,7 @@ async fn units_are_the_librarys() {
     }
 }
 
-/// The decision is there while the model is still at work on what comes after it.
+/// The decision arrives while the model still computes the other parts.
 #[tokio::test]
 async fn the_decision_waits_for_no_sam() {
     let place = place();
@@ -266,5 +266,5 @@ async fn the_decision_waits_for_no_sam() {
         taken >= sams / 2,
         "{taken:?} between the first and the last message, {sams:?} for SAMs"
     );
-    quiet(&mut client).await;
+    wait_until_idle(&mut client).await;
 }

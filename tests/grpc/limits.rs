@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, quiet, retry, status, told, until, within};
+use crate::grpc_calls::{ExpectedImage, error_info, retry, status, until, wait_until_idle, within};
 use crate::server::{Server, request, serve, tensor};
 
 const SEGMENT: &str = "/sagate.v1.QualityControl/Segment";
@@ -183,7 +183,7 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
         ("SERVER__RECEIVE_BYTES", &bytes),
     ];
     let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
-    let good = Known::new(&place, 9, 128, 128);
+    let good = ExpectedImage::new(&place, 9, 128, 128);
     let mut connection = Connection::open(&server).await.unwrap();
     // What is only announced takes nothing.
     let mut announcing = Vec::new();
@@ -196,7 +196,7 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
         );
     }
     // A small one: where its bytes are given back only after its answer, there is room all the same.
-    let small = Known::new(&place, 9, 16, 16);
+    let small = ExpectedImage::new(&place, 9, 16, 16);
     small.ask(&mut server.client()).await;
     // What has come of it does. Of the two that do not fit the later one is refused: the large one is sent anew until it is the other.
     let begun = std::time::Instant::now();
@@ -207,12 +207,12 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
             break (held, refused);
         }
         assert!(
-            begun.elapsed() < crate::grpc_calls::PATIENCE,
+            begun.elapsed() < crate::grpc_calls::CALL_TIMEOUT,
             "a call is taken although the budget is spent"
         );
     };
     assert_eq!(
-        told(&refused),
+        error_info(&refused),
         (Code::ResourceExhausted, "RECEIVE_BUDGET_SPENT".into(), "".into())
     );
     assert!(retry(&refused).is_some() && refused.message().contains("server.receive_bytes"));
@@ -225,7 +225,7 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
         .unwrap()
         .into_inner();
     let refused = within(streaming.message()).await.unwrap_err();
-    assert_eq!(told(&refused).1, "RECEIVE_BUDGET_SPENT");
+    assert_eq!(error_info(&refused).1, "RECEIVE_BUDGET_SPENT");
     let said = infer(&server, 100_000);
     assert!(
         said.starts_with("HTTP/1.1 429")
@@ -242,12 +242,12 @@ async fn what_is_being_received_is_bounded_as_it_arrives() {
     .await;
     let said = infer(&server, 100_000);
     assert!(said.starts_with("HTTP/1.1 400"), "{said}");
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     assert_eq!(server.stop().code, 0);
 }
 
 /// `None` where it is answered.
-async fn good_or_refused(server: &Server, good: &Known) -> Option<Status> {
+async fn good_or_refused(server: &Server, good: &ExpectedImage) -> Option<Status> {
     within(server.client().segment(good.request("good"))).await.err()
 }
 
@@ -286,7 +286,7 @@ async fn what_does_not_come_is_not_waited_for() {
         let (answer, _stream) = connection.call(SEGMENT, body, false).await.unwrap();
         let status = refusal(answer).await;
         assert_eq!(
-            told(&status),
+            error_info(&status),
             (Code::DeadlineExceeded, "REQUEST_TOO_SLOW".into(), "".into()),
             "{case}"
         );
@@ -303,7 +303,7 @@ async fn what_does_not_come_is_not_waited_for() {
         "a stream that says nothing yet is no slow message"
     );
     stream.send_data(announced(1000, 500), false).unwrap();
-    assert_eq!(told(&within(answer).await.unwrap()).1, "REQUEST_TOO_SLOW");
+    assert_eq!(error_info(&within(answer).await.unwrap()).1, "REQUEST_TOO_SLOW");
     // Over HTTP.
     let mut slow = TcpStream::connect(server.http().trim_start_matches("http://")).unwrap();
     slow.write_all(b"POST /v2/models/tiny/infer HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n{")
@@ -317,7 +317,7 @@ async fn what_does_not_come_is_not_waited_for() {
     let mut said = Vec::new();
     let ended = silent.read_to_end(&mut said);
     assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     assert_eq!(server.stop().code, 0);
 }
 
@@ -342,7 +342,7 @@ async fn readers_that_never_read_take_no_more_than_the_limit() {
         ("SERVER__SEND_TIMEOUT_SECONDS", "600"),
     ];
     let server = serve(&place, &settings, &[]);
-    let good = Known::new(&place, 9, 64, 64);
+    let good = ExpectedImage::new(&place, 9, 64, 64);
     good.ask(&mut server.client()).await;
     let before = resident(&server);
     let mut connections = Vec::new();
@@ -357,7 +357,7 @@ async fn readers_that_never_read_take_no_more_than_the_limit() {
         // The body is kept and never read; where there is none it was refused.
         match Status::from_header_map(answer.headers()) {
             None => unread.push(answer.into_body()),
-            Some(refused) => assert_eq!(told(&refused).1, "QUEUE_FULL", "{refused:?}"),
+            Some(refused) => assert_eq!(error_info(&refused).1, "QUEUE_FULL", "{refused:?}"),
         }
     }
     let refused = READERS - unread.len();
@@ -381,13 +381,13 @@ async fn readers_that_never_read_take_no_more_than_the_limit() {
     assert!(grown < 4 * LIMIT, "{grown} bytes more");
     let asked = request("", tensor(&waves_image(3, 1024, 1024)));
     let late = within(server.client().segment(asked)).await.unwrap_err();
-    assert_eq!(told(&late).1, "QUEUE_FULL", "{late:?}");
+    assert_eq!(error_info(&late).1, "QUEUE_FULL", "{late:?}");
     // When they go, others are served again.
     drop(unread);
     for connection in connections {
         connection.running.abort();
     }
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     good.ask(&mut server.client()).await;
     assert_eq!(server.stop().code, 0);
 }
@@ -407,7 +407,7 @@ async fn end(mut body: RecvStream) -> h2::Error {
 async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_nothing_ends() {
     let place = place();
     let server = serve(&place, &[("SERVER__SEND_TIMEOUT_SECONDS", "1")], &[]);
-    let good = framed(&Known::new(&place, 9, 64, 64).request("beside"));
+    let good = framed(&ExpectedImage::new(&place, 9, 64, 64).request("beside"));
     for (connection_window, goes_on) in [(16 << 20, true), (65_535, false)] {
         let mut builder = h2::client::Builder::new();
         builder.initial_connection_window_size(connection_window);
@@ -418,7 +418,7 @@ async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_
             unread.push(within(answer).await.unwrap().into_body());
         }
         // What they held is given back, although their reader is still there.
-        quiet(&mut server.client()).await;
+        wait_until_idle(&mut server.client()).await;
         if goes_on {
             let (answer, _stream) = connection.call(SEGMENT, good.clone(), true).await.unwrap();
             let mut body = within(answer).await.unwrap().into_body();
@@ -450,7 +450,7 @@ async fn a_reader_that_takes_nothing_loses_its_call_and_a_connection_that_takes_
 async fn large_headers_are_refused_alone() {
     let place = place();
     let server = Server::start(&place, &[]);
-    let known = Known::new(&place, 9, 256, 256);
+    let known = ExpectedImage::new(&place, 9, 256, 256);
     for bytes in [17_000, 65_000, 70_000, 100_000] {
         let mut client = server.client();
         client.get_status(v1::GetStatusRequest {}).await.unwrap();
@@ -465,7 +465,7 @@ async fn large_headers_are_refused_alone() {
             .insert("x-large", "y".repeat(bytes).parse().unwrap());
         let refused = within(client.get_status(asked)).await.unwrap_err();
         assert_eq!(
-            told(&refused),
+            error_info(&refused),
             (Code::ResourceExhausted, "HEADERS_TOO_LARGE".into(), "".into()),
             "{bytes}"
         );
@@ -489,7 +489,7 @@ async fn the_server_sets_deadlines_where_the_client_sets_none() {
     let mut connection = Connection::open(&server).await.unwrap();
     // The message does not come; its call ends by the default.
     let (answer, _stream) = connection.call(SEGMENT, announced(1000, 5), false).await.unwrap();
-    assert_eq!(told(&refusal(answer).await).1, "DEADLINE_EXCEEDED");
+    assert_eq!(error_info(&refusal(answer).await).1, "DEADLINE_EXCEEDED");
     // A stream has no default, and ends at the maximum, whatever its client asks for.
     for timeout in [None, Some("1H")] {
         let (_images, receiver) = tokio::sync::mpsc::channel::<v1::SegmentStreamRequest>(1);
@@ -504,7 +504,7 @@ async fn the_server_sets_deadlines_where_the_client_sets_none() {
             .unwrap()
             .into_inner();
         let ended = within(answers.message()).await.unwrap_err();
-        assert_eq!(told(&ended).1, "DEADLINE_EXCEEDED", "{timeout:?}");
+        assert_eq!(error_info(&ended).1, "DEADLINE_EXCEEDED", "{timeout:?}");
     }
     assert_eq!(server.stop().code, 0);
 }
@@ -550,7 +550,7 @@ async fn a_call_begins_with_its_headers() {
     // What is half here when the server ends does not hold it up.
     let (answer, _stream) = connection.call(SEGMENT, whole.slice(..100), false).await.unwrap();
     server.signal("TERM");
-    assert_eq!(told(&refusal(answer).await).1, "SHUTTING_DOWN");
+    assert_eq!(error_info(&refusal(answer).await).1, "SHUTTING_DOWN");
     drop(http);
     assert_eq!(server.ended().code, 0);
 }
@@ -578,7 +578,7 @@ async fn small_fields_do_not_become_large_memory() {
         let (answer, _stream) = connection.call(path, body.into(), true).await.unwrap();
         let refused = refusal(answer).await;
         assert_eq!(
-            told(&refused),
+            error_info(&refused),
             (Code::InvalidArgument, "TOO_MANY_FIELDS".into(), "".into())
         );
     }
@@ -625,7 +625,11 @@ async fn what_a_caller_named_is_repeated_in_part() {
         let refused = within(crate::oip::client(&server).model_infer(asked))
             .await
             .unwrap_err();
-        assert_eq!(told(&refused).0, Code::InvalidArgument, "{case}: {refused:?}");
+        assert_eq!(
+            error_info(&refused).0,
+            Code::InvalidArgument,
+            "{case}: {refused:?}"
+        );
         let headers: usize = refused.message().len() * 3 + refused.details().len() * 4 / 3;
         assert!(headers < 8000, "{case}: {headers} bytes of headers");
     }
@@ -635,7 +639,7 @@ async fn what_a_caller_named_is_repeated_in_part() {
         version: 0,
     });
     let refused = within(server.client().segment(asked)).await.unwrap_err();
-    assert_eq!(told(&refused).0, Code::NotFound);
+    assert_eq!(error_info(&refused).0, Code::NotFound);
     assert_eq!(server.stop().code, 0);
 }
 
@@ -644,7 +648,7 @@ async fn requests_are_packed_in_every_way_that_is_usual() {
     use tonic::codec::CompressionEncoding::{Deflate, Gzip, Zstd};
     let place = place();
     let server = Server::start(&place, &[]);
-    let good = Known::new(&place, 9, 64, 64);
+    let good = ExpectedImage::new(&place, 9, 64, 64);
     for encoding in [Deflate, Gzip, Zstd] {
         let mut client = server
             .client()

@@ -1,7 +1,7 @@
-//! Loads that hang, that are interrupted, and instances that never get warm, against the real program.
+//! Loads that hang or are interrupted, and instances that never become ready, against the real program.
 //!
-//! What would break: a server that is never ready because one of its threads hangs, one model's load that keeps all others out, a
-//! process that ends with a crash because it was told to while a model was loaded.
+//! What would break: a server that is never ready because one of its threads hangs, one load that blocks all others, a
+//! crash at shutdown during a load.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,7 +59,7 @@ fn load(name: &str, version: u32) -> v1::LoadModelRequest {
     }
 }
 
-async fn condition(server: &Server, name: &str, version: u32) -> v1::ModelCondition {
+async fn condition(server: &Server, name: &str, version: u32) -> v1::ModelVersionStatus {
     let asked = v1::GetModelStatusRequest { name: name.into() };
     let answer = within(admin(server).get_model_status(asked)).await.unwrap();
     let mut models = answer.into_inner().models.into_iter();
@@ -127,7 +127,7 @@ async fn a_load_that_hangs_keeps_no_other_model_out() {
     assert!(!hanging.is_finished());
     let stopped = server.stop();
     stopped.assert_calm();
-    // The call that loads is cut off at last; whether that is told is the drain's matter.
+    // The load call is cut off at the end; its status does not matter here.
     assert!(hanging.await.unwrap().is_err());
 }
 
@@ -154,7 +154,7 @@ async fn a_load_that_hangs_has_its_time() {
     let again = within(admin(&server).load_model(load("tiny", 2)))
         .await
         .unwrap_err();
-    assert!(again.message().contains("hangs still"), "{again}");
+    assert!(again.message().contains("has not returned yet"), "{again}");
     // Nor does another version of the same model wait for ever.
     tiny_model::copy_version(&models, "tiny", 3);
     within(admin(&server).load_model(load("tiny", 3))).await.unwrap();

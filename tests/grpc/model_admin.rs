@@ -1,4 +1,4 @@
-//! Models that are loaded, loaded anew and taken away by a running server, over real gRPC, while others ask it.
+//! Loading, reloading and unloading models of a running server under load, over real gRPC.
 //!
 //! What would break: an admin call where nobody allowed it, a request that is lost while its model is replaced, health that says ready
 //! for a model that is gone.
@@ -43,26 +43,26 @@ fn second_version(place: &Place) {
     crate::tiny_model::copy_version(&place.path("models"), "tiny", 2);
 }
 
-/// Waits until health says of a service what it should: 1 is serving, 2 is not.
+/// Waits until a service has this health status: 1 is serving, 2 is not.
 async fn until_health(server: &Server, service: &str, wanted: i32) {
     let mut client = HealthClient::new(server.channel());
     let request = HealthCheckRequest {
         service: service.into(),
     };
-    let mut told = None;
+    let mut health = None;
     for _ in 0..600 {
-        // A service that was never there is not known.
-        told = client
+        // An unknown service yields NOT_FOUND.
+        health = client
             .check(request.clone())
             .await
             .ok()
             .map(|answer| answer.into_inner().status);
-        if told == Some(wanted) {
+        if health == Some(wanted) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("health says {told:?} of {service}, not {wanted}");
+    panic!("health says {health:?} of {service}, not {wanted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +140,7 @@ async fn models_come_and_go_while_others_ask() {
     };
     admin.unload_model(request.clone()).await.unwrap();
     until_health(&server, "tiny@2", 2).await;
-    // What was taken away on purpose has no series that an alert would wake somebody for.
+    // A model unloaded on purpose has no series, so no alert fires.
     let metrics = server.get("/metrics").1;
     assert!(
         !metrics.contains("sagate_model_ready{model=\"tiny\",version=\"2\"}"),
@@ -156,7 +156,7 @@ async fn models_come_and_go_while_others_ask() {
     let models = status.await.unwrap().into_inner().models;
     let states: Vec<_> = models
         .iter()
-        .map(|it| (it.state(), it.role(), it.in_folder))
+        .map(|it| (it.state(), it.role(), it.in_repository))
         .collect();
     assert_eq!(
         states,
@@ -279,7 +279,7 @@ async fn where_the_folder_says_what_is_served_calls_do_not() {
                 .unwrap_err(),
         ];
         for refused in refusals {
-            let expected = (Code::FailedPrecondition, "MODELS_NOT_BY_CALLS", "");
+            let expected = (Code::FailedPrecondition, "MODEL_CONTROL_NOT_EXPLICIT", "");
             crate::grpc_calls::assert_refused(&refused, expected, control);
             let message = refused.message();
             assert!(
@@ -287,7 +287,7 @@ async fn where_the_folder_says_what_is_served_calls_do_not() {
                 "{message}"
             );
         }
-        // How they are can be asked all the same.
+        // The status call still works.
         let asked = v1::GetModelStatusRequest::default();
         let answer = admin.get_model_status(asked).await.unwrap().into_inner();
         assert_eq!(answer.models[0].state(), v1::ModelState::Ready);

@@ -1,7 +1,7 @@
-//! The Open Inference Protocol over gRPC: the answers of `sagate.v1` in other words, and refusals that say what would be right.
+//! The Open Inference Protocol over gRPC: results equal to `sagate.v1`, and refusals with the remedy.
 //!
-//! What would break: a mask or a score that differs from the one `sagate.v1` gives, a parameter of the gate that is not heard, images of
-//! a batch that change places, or a wrong request that is taken for a right one.
+//! What would break: a mask or a score that differs from the one `sagate.v1` gives, a gate parameter that is ignored, images of
+//! a batch in the wrong order, or an invalid request that is accepted.
 
 use half::f16;
 use sagate::proto::inference;

@@ -1,6 +1,6 @@
-//! The Open Inference Protocol over HTTP, byte by byte: what clients do not do, and what must not hang.
+//! The Open Inference Protocol over raw HTTP: malformed requests, and requests that must not hang.
 //!
-//! What would break: a wrong body that is taken for a right one, a status or a message that does not help, a body that grows without
+//! What would break: an invalid body that is accepted, an unclear status or message, a body that grows without
 //! bounds, or work that is cut off when the server ends.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
@@ -159,7 +159,7 @@ fn paths_and_statuses() {
     );
     let load = send(&server, &post("/v2/repository/models/tiny/load", "", b""));
     assert_eq!(load.status, 501);
-    assert_eq!(load.json()["reason"], "MODELS_ARE_FIXED");
+    assert_eq!(load.json()["reason"], "MODEL_ADMIN_DISABLED");
     assert_eq!(
         server.metric(r#"sagate_requests_total{code="UNIMPLEMENTED",method="RepositoryModelLoad"}"#),
         1.0
@@ -318,12 +318,12 @@ fn a_body_is_bounded() {
         "{}",
         answer.error()
     );
-    // One that does not say how long it is.
+    // A body without a length.
     let mut stream = connect(&server);
     let head = format!("POST {INFER} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     for _ in 0..8 {
-        // It may hang up while more comes.
+        // The server may close the connection before the end.
         let _ = stream.write_all(format!("400\r\n{}\r\n", " ".repeat(1024)).as_bytes());
     }
     assert_eq!(read(&mut stream).status, 413);
@@ -353,7 +353,7 @@ fn one_connection_for_many_requests_and_none_of_the_silent_keep_the_server() {
         answers.push(answer.json()["outputs"].clone());
     }
     assert!(answers.iter().all(|it| *it == answers[0]));
-    // A connection that says nothing, and one whose body does not come, end with the server.
+    // A silent connection and one with an incomplete body end with the server.
     let silent = connect(&server);
     let mut half = connect(&server);
     half.write_all(&request[..request.len() - 10]).unwrap();
@@ -431,7 +431,7 @@ fn members_that_may_be_left_out_may_be_null() {
     asked["outputs"] = json!([{ "name": "MU", "parameters": null }]);
     let answer = send(&server, &post(INFER, "", asked.to_string().as_bytes()));
     assert_eq!(answer.status, 200, "{asked}");
-    // What must be there may not.
+    // Required members must be present.
     asked["inputs"] = Value::Null;
     assert_eq!(
         send(&server, &post(INFER, "", asked.to_string().as_bytes())).status,

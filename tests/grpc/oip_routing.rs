@@ -1,4 +1,4 @@
-//! Which version answers a request of the Open Inference Protocol: one for all of its images, the one that the answer names.
+//! Routing of Open Inference Protocol requests: one version for all images, named in the response.
 //!
 //! What would break: an answer whose masks come from two versions and which names one of them, or a server whose default is a version
 //! and that answers with another.

@@ -1,5 +1,5 @@
-//! Files of pictures over gRPC and the Open Inference Protocol: turned by EXIF, of equal colours, damaged, or of another format than is
-//! said of them.
+//! Image files over gRPC and the Open Inference Protocol: EXIF orientation, equal colour channels, damage, or another format than
+//! stated.
 //!
 //! What would break: a mask that lies elsewhere than the file's pixels, a damaged file that is answered, or an error that names the wrong
 //! format.
@@ -13,7 +13,7 @@ use v1::FileFormat;
 
 use crate::binary::{Place, assert_sentence};
 use crate::exif::{exif, in_jpeg, in_png};
-use crate::grpc_calls::{told, within};
+use crate::grpc_calls::{error_info, within};
 use crate::jpeg_file::jpeg;
 use crate::oip;
 use crate::server::{Server, request, serve};
@@ -99,7 +99,7 @@ async fn what_a_file_really_is() {
     let half = [&photo[..scan + (photo.len() - scan) / 2], b"\xff\xd9"].concat();
     let mut wrong = png.clone();
     let end = wrong.len() - 12;
-    // The checksum of the pixels, and the chunk's made right again.
+    // Changes the checksum of the pixels, and updates the chunk's.
     let length = u32::from_be_bytes(wrong[33..37].try_into().unwrap()) as usize;
     assert_eq!(33 + 12 + length, end, "one chunk of pixels");
     wrong[end - 5] ^= 1;
@@ -138,7 +138,7 @@ async fn what_a_file_really_is() {
     for (bytes, format, words) in cases {
         let status = ask(&server, file(bytes, format)).await.expect_err("refused");
         assert_eq!(
-            told(&status),
+            error_info(&status),
             (
                 Code::InvalidArgument,
                 "INVALID_IMAGE".to_owned(),

@@ -1,4 +1,4 @@
-//! A patient's name, put into everything that a caller can send, is nowhere in what the server writes.
+//! A patient's name in any part of a request never appears in the server's output.
 //!
 //! What would break: a name out of an image's header, a request's id, a header or an error in the log, the metrics or the traces.
 
@@ -8,7 +8,7 @@ use tonic::{Code, Request};
 use tower::ServiceExt;
 
 use crate::binary::{Place, gzip, npy, safetensors};
-use crate::grpc_calls::{Client, Known, within};
+use crate::grpc_calls::{Client, ExpectedImage, within};
 use crate::nifti_file::NiftiFile;
 use crate::otlp_collector::Collector;
 use crate::server::{file, request};
@@ -141,7 +141,7 @@ async fn through_all(client: &mut Client, bytes: &[u8], id: &str) -> bool {
 async fn no_name_comes_out() {
     let (collector, otlp) = Collector::start().await;
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = crate::server::serve(&place, &[], &["--log", "trace", "--otlp", &otlp]);
     let mut client = server.client();
     for bytes in good_files() {

@@ -1,7 +1,7 @@
-//! What the service refuses, over real gRPC, and that a good image is answered afterwards as it was before.
+//! Refused requests over real gRPC, each followed by a valid image with an unchanged result.
 //!
 //! What would break: bad input that is answered, crashes the service or is refused without saying which field was wrong; a caller that
-//! goes away and leaves its place taken; a shutdown that loses what was taken.
+//! disconnects and leaves its queue permit taken; a shutdown that loses accepted images.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::bad_files::{
     garbage, not_finite, of_no_size, truncated, wrong_channels, wrong_length, wrong_type,
 };
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{quiet, status, told, until};
+use crate::grpc_calls::{error_info, status, until, wait_until_idle};
 use crate::server::{Server, file, request, serve, tensor};
 
 fn place() -> Place {
@@ -30,7 +30,7 @@ async fn good(server: &Server) -> f64 {
 
 #[track_caller]
 fn assert_field(status: &Status, code: Code, field: &str) {
-    let (found_code, _, found_field) = told(status);
+    let (found_code, _, found_field) = error_info(status);
     assert_eq!((found_code, &*found_field), (code, field), "{status:?}");
 }
 
@@ -94,8 +94,8 @@ async fn fields_that_are_wrong() {
         (with(&|it| it.request_id = "Jane Doe".into()), "request_id"),
         (with(&|it| it.request_id = "x".repeat(129)), "request_id"),
         (
-            with(&|it| it.options.as_mut().unwrap().mask_form = 77),
-            "options.mask_form",
+            with(&|it| it.options.as_mut().unwrap().mask_format = 77),
+            "options.mask_format",
         ),
         (
             with(&|it| it.options.as_mut().unwrap().gate = Some(Gate::Coverage(1.5))),
@@ -183,7 +183,7 @@ async fn callers_that_go_away_leave_nothing() {
         // Whether it is done by then does not matter: what matters is what is left behind.
         let _ = tokio::time::timeout(Duration::from_millis(3 * wait), work).await;
     }
-    quiet(&mut server.client()).await;
+    wait_until_idle(&mut server.client()).await;
     good(&server).await;
 }
 

@@ -1,7 +1,7 @@
-//! `Segment` over real gRPC: the answer is what the library says of the image, in every form of image and mask.
+//! `Segment` over real gRPC: the answer equals the library's result, for every image and mask format.
 //!
-//! What would break: an answer that differs from the one that `sagate segment` gives, a form of image or mask that is not what the
-//! protocol says, or a decision that does not follow what the request asks of the gate.
+//! What would break: an answer that differs from the one that `sagate segment` gives, an image or mask format that differs from the
+//! protocol, or a decision that ignores the request's gate options.
 
 use ndarray::Array2;
 use sagate::proto::v1;
@@ -15,7 +15,7 @@ fn place() -> Place {
     Place::new(2, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 }
 
-/// The labels of packed bits, a class each.
+/// The labels of packed bits, one entry per class.
 fn labels(answer: &v1::Segmentation) -> Array2<u8> {
     let mask = answer.mask.as_ref().unwrap();
     let size = [mask.height as usize, mask.width as usize];
@@ -149,13 +149,13 @@ async fn forms_of_masks() {
     let image = waves_image(4, 40, 56);
     let expected = crate::binary::segment(&place.pass(), &image).labels;
     for form in [
-        v1::MaskForm::None,
-        v1::MaskForm::Png,
-        v1::MaskForm::Nifti,
-        v1::MaskForm::Rle,
+        v1::MaskFormat::None,
+        v1::MaskFormat::Png,
+        v1::MaskFormat::Nifti,
+        v1::MaskFormat::Rle,
     ] {
         let mut asked = request("x", tensor(&image));
-        asked.options.as_mut().unwrap().mask_form = form.into();
+        asked.options.as_mut().unwrap().mask_format = form.into();
         let answer = client
             .segment(asked)
             .await
@@ -164,11 +164,11 @@ async fn forms_of_masks() {
             .segmentation
             .unwrap();
         let Some(mask) = answer.mask else {
-            assert_eq!(form, v1::MaskForm::None);
+            assert_eq!(form, v1::MaskFormat::None);
             continue;
         };
         let labels = match form {
-            v1::MaskForm::Rle => {
+            v1::MaskFormat::Rle => {
                 let mut labels = Array2::zeros((40, 56));
                 for (class, runs) in (1..).zip(&mask.data) {
                     let runs: sagate_core::imaging::mask::Rle = serde_json::from_slice(runs).unwrap();
@@ -234,7 +234,7 @@ async fn a_nifti_mask_lies_where_its_image_does() {
             file.slice = slice;
         }
         let mut asked = request("", image);
-        asked.options.as_mut().unwrap().mask_form = v1::MaskForm::Nifti.into();
+        asked.options.as_mut().unwrap().mask_format = v1::MaskFormat::Nifti.into();
         let answer = client.segment(asked).await.unwrap().into_inner();
         answer.segmentation.unwrap().mask.unwrap()
     };
@@ -285,7 +285,7 @@ async fn a_nifti_mask_lies_where_its_image_does() {
     assert_eq!(mask::from_image(&found, "mask").unwrap(), expected);
 }
 
-/// Half of a pair is no image by itself, and the answer says what it is.
+/// One file of a .hdr/.img pair is refused, with a clear message.
 #[tokio::test]
 async fn half_a_pair_is_refused_by_its_name() {
     let place = place();

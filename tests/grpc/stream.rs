@@ -1,7 +1,7 @@
-//! `SegmentStream` over real gRPC: an answer for every image, by its id, and a slow reader who is nobody's problem but its own.
+//! `SegmentStream` over real gRPC: an answer for every image, by its id, and flow control of slow readers.
 //!
-//! What would break: an answer under another image's id, one bad image that ends the stream, a caller that does not read and for whom the
-//! server keeps taking images, or whom everyone else waits for.
+//! What would break: an answer under another image's id, one bad image that ends the stream, a slow reader for whom the
+//! server buffers without limit, or who delays others.
 
 #![allow(clippy::print_stdout, reason = "numbers for whoever runs it")]
 
@@ -15,7 +15,7 @@ use tonic::{Code, Streaming};
 use v1::segment_stream_response::Outcome;
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{Known, quiet, stands_still, status, until, within};
+use crate::grpc_calls::{ExpectedImage, status, until, wait_until_idle, wait_until_stalled, within};
 use crate::server::{file, request, serve, tensor};
 
 fn place() -> Place {
@@ -41,12 +41,12 @@ async fn each_answer_has_its_id() {
     let place = place();
     let pass = place.pass();
     // Of several sizes, so that they are answered in another order than they came in.
-    let known: BTreeMap<String, Known> = (0..40)
+    let known: BTreeMap<String, ExpectedImage> = (0..40)
         .map(|index| {
             let side = [32, 128, 48, 64][index % 4];
             (
                 format!("image/{index}"),
-                Known::by(&pass, &waves_image(index, side, 40)),
+                ExpectedImage::by(&pass, &waves_image(index, side, 40)),
             )
         })
         .collect();
@@ -81,7 +81,7 @@ async fn each_answer_has_its_id() {
 #[tokio::test]
 async fn what_is_wrong_fails_alone() {
     let place = place();
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[], &[]);
     let mut client = server.client();
     let mut unknown = good.request("unknown");
@@ -101,12 +101,12 @@ async fn what_is_wrong_fails_alone() {
     let answers = within(client.segment_stream(tokio_stream::iter(images)))
         .await
         .unwrap();
-    let mut told: Vec<(String, String)> = Vec::new();
+    let mut outcomes: Vec<(String, String)> = Vec::new();
     for (id, outcome) in all(answers.into_inner()).await {
         match outcome {
             Outcome::Segmentation(answer) => {
                 good.assert_is(&answer);
-                told.push((id, "answered".into()));
+                outcomes.push((id, "answered".into()));
             }
             Outcome::Failure(failure) => {
                 let code = Code::from_i32(failure.code as i32);
@@ -115,11 +115,11 @@ async fn what_is_wrong_fails_alone() {
                     "{failure:?}"
                 );
                 assert_eq!(failure.retry_after_seconds, None);
-                told.push((id, format!("{code:?} {} {}", failure.reason, failure.field)));
+                outcomes.push((id, format!("{code:?} {} {}", failure.reason, failure.field)));
             }
         }
     }
-    told.sort();
+    outcomes.sort();
     let expected = [
         ("", "InvalidArgument INVALID_FIELD request.request_id"),
         ("", "InvalidArgument INVALID_FIELD request.request_id"),
@@ -129,7 +129,10 @@ async fn what_is_wrong_fails_alone() {
         ("last", "answered"),
         ("unknown", "NotFound UNKNOWN_MODEL "),
     ];
-    assert_eq!(told, expected.map(|(id, told)| (id.to_owned(), told.to_owned())));
+    assert_eq!(
+        outcomes,
+        expected.map(|(id, outcome)| (id.to_owned(), outcome.to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -137,7 +140,7 @@ async fn a_slow_reader_blocks_only_itself() {
     const WINDOW: usize = 4;
     const IMAGES: usize = 60;
     let place = place();
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = serve(&place, &[("SERVER__STREAM_WINDOW", "4")], &[]);
     // 1 MiB each way, so that what HTTP/2 buffers is a few of them.
     let image = tensor(&waves_image(3, 512, 512));
@@ -154,7 +157,7 @@ async fn a_slow_reader_blocks_only_itself() {
     let mut slow = server.client();
     let answers = within(slow.segment_stream(images)).await.unwrap().into_inner();
     let mut client = server.client();
-    let taken = stands_still(&mut client).await;
+    let taken = wait_until_stalled(&mut client).await;
     let sent_so_far = sent.load(Ordering::SeqCst);
     println!("{taken} images judged, {sent_so_far} sent, none read");
     // Answers of 1 MiB: the window's, and those that the client's receive window and the sockets hold, not all of them.
@@ -190,5 +193,5 @@ async fn a_slow_reader_blocks_only_itself() {
         .collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..IMAGES).collect::<Vec<_>>());
-    quiet(&mut client).await;
+    wait_until_idle(&mut client).await;
 }

@@ -1,7 +1,7 @@
 //! gRPC-web, as a browser speaks it: HTTP/1.1, the trailers in the body, and origins.
 //!
-//! What would break: a page that may call gets another answer than a gRPC client, one that may not makes the model work, or HTTP/1.1 is
-//! open where nobody asked for it.
+//! What would break: an allowed page gets another answer than a gRPC client, a refused page causes model work, or HTTP/1.1 is
+//! accepted without configured origins.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -142,7 +142,7 @@ async fn an_allowed_page_gets_the_answer_of_a_grpc_client() {
         expected
     );
 
-    // As text, which old browsers need.
+    // In text mode, for old browsers.
     let headers = [
         ("content-type", "application/grpc-web-text"),
         ("accept", "application/grpc-web-text"),
@@ -207,19 +207,19 @@ async fn a_stream_of_parts_and_errors_in_words() {
         &framed(&v1::SegmentRequest::default()),
     );
     assert_eq!(status(&head), 200, "{head}");
-    let told = head + &String::from_utf8_lossy(&body);
+    let response = head + &String::from_utf8_lossy(&body);
     assert!(
-        told.contains("grpc-status: 3") || told.contains("grpc-status:3"),
-        "{told}"
+        response.contains("grpc-status: 3") || response.contains("grpc-status:3"),
+        "{response}"
     );
-    assert!(told.contains("image"), "{told}");
+    assert!(response.contains("image"), "{response}");
 
     let in_time = [headers[0], headers[1], ("grpc-timeout", "1u")];
     let (head, body) = send(&server, "POST", SEGMENT, &in_time, &framed(&asked()));
-    let told = head + &String::from_utf8_lossy(&body);
+    let response = head + &String::from_utf8_lossy(&body);
     assert!(
-        told.contains("grpc-status: 4") || told.contains("grpc-status:4"),
-        "{told}"
+        response.contains("grpc-status: 4") || response.contains("grpc-status:4"),
+        "{response}"
     );
     assert_eq!(server.stop().code, 0);
 }

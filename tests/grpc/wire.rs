@@ -1,7 +1,7 @@
-//! What is no message of the protocol at all: garbage, half messages, bombs, other protocols, callers that vanish in between.
+//! Malformed traffic: garbage, truncated messages, decompression bombs, other protocols, clients that disconnect.
 //!
-//! What would break: a peer that speaks nonsense brings the server down, makes it wait or eat memory for ever, is told something else
-//! than what was wrong, or takes away from others.
+//! What would break: malformed traffic crashes the server, hangs it, leaks memory, gets a wrong error, or affects other
+//! clients.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tower::ServiceExt;
 
 use crate::binary::{Place, gzip, waves_image};
-use crate::grpc_calls::{Client, Known, quiet, told, within};
+use crate::grpc_calls::{Client, ExpectedImage, error_info, wait_until_idle, within};
 use crate::server::{Server, request, serve, tensor};
 
 const LIMIT: usize = 65536;
@@ -61,7 +61,7 @@ fn limited(place: &Place) -> Server {
 
 #[track_caller]
 fn assert_told(status: &Status, expected: (Code, &str), words: &str, case: &str) {
-    let (code, reason, field) = told(status);
+    let (code, reason, field) = error_info(status);
     assert_eq!(
         (code, &*reason, &*field),
         (expected.0, expected.1, ""),
@@ -73,7 +73,7 @@ fn assert_told(status: &Status, expected: (Code, &str), words: &str, case: &str)
 #[tokio::test]
 async fn messages_that_are_none() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = limited(&place);
     good.ask(&mut server.client()).await;
     let whole = good.request("id").encode_to_vec();
@@ -135,7 +135,7 @@ async fn messages_that_are_none() {
 #[tokio::test]
 async fn other_protocols_and_garbage_on_the_port() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 40, 40);
+    let good = ExpectedImage::new(&place, 9, 40, 40);
     let server = limited(&place);
     let address = server.url().replace("http://", "");
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -155,9 +155,9 @@ async fn other_protocols_and_garbage_on_the_port() {
     for words in talk {
         let mut stream = TcpStream::connect(&address).unwrap();
         stream
-            .set_read_timeout(Some(crate::grpc_calls::PATIENCE))
+            .set_read_timeout(Some(crate::grpc_calls::CALL_TIMEOUT))
             .unwrap();
-        // It may be closed while we still talk.
+        // The server may close it while the client still writes.
         let _ = words.iter().try_for_each(|word| stream.write_all(word));
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
@@ -170,7 +170,7 @@ async fn other_protocols_and_garbage_on_the_port() {
             !answer.starts_with(b"HTTP/1.1 200"),
             "HTTP/1 is not answered as if it were gRPC"
         );
-        // One that says nothing at all, and one that stops in the middle of its first word.
+        // A silent connection, and one that stops within the preface.
         silent.push(TcpStream::connect(&address).unwrap());
         let mut half = TcpStream::connect(&address).unwrap();
         half.write_all(&preface[..10]).unwrap();
@@ -200,7 +200,7 @@ async fn open(
 #[tokio::test]
 async fn half_a_stream() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 64, 64);
+    let good = ExpectedImage::new(&place, 9, 64, 64);
     let server = serve(&place, &[("ENGINE__MAX_BATCH", "1")], &[]);
     let client = &mut server.client();
     let image = |index: usize| v1::SegmentStreamRequest {
@@ -233,7 +233,7 @@ async fn half_a_stream() {
         }
         drop((answers, sender, gone));
     }
-    quiet(client).await;
+    wait_until_idle(client).await;
     // Garbage after good images: these are answered first.
     let mut bytes = Vec::new();
     for index in 0..3 {
@@ -248,7 +248,7 @@ async fn half_a_stream() {
         "",
         "garbage in the middle",
     );
-    quiet(client).await;
+    wait_until_idle(client).await;
     let counts = crate::grpc_calls::status(client).await.models.remove(0);
     assert!(counts.accepted + counts.rejected >= 12 + 3, "{counts:?}");
     good.ask(client).await;
@@ -257,7 +257,7 @@ async fn half_a_stream() {
 #[tokio::test]
 async fn a_thousand_at_once() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 16, 16);
+    let good = ExpectedImage::new(&place, 9, 16, 16);
     // All of them come from one address.
     let server = serve(&place, &[("SERVER__MAX_CLIENT_CONNECTIONS", "600")], &[]);
     let mut work = tokio::task::JoinSet::new();
@@ -278,7 +278,7 @@ async fn a_thousand_at_once() {
                 }
                 Err(status) => {
                     assert_eq!(
-                        told(&status),
+                        error_info(&status),
                         (Code::ResourceExhausted, "QUEUE_FULL".into(), "".into())
                     );
                     assert!(crate::grpc_calls::retry(&status).unwrap() > Duration::ZERO);
@@ -293,14 +293,14 @@ async fn a_thousand_at_once() {
         "as many as the queue holds are answered: {answered}"
     );
     let client = &mut server.client();
-    quiet(client).await;
+    wait_until_idle(client).await;
     good.ask(client).await;
 }
 
 #[tokio::test]
 async fn packed_requests() {
     let place = Place::new(1, &[0.1, 0.2]);
-    let good = Known::new(&place, 9, 48, 48);
+    let good = ExpectedImage::new(&place, 9, 48, 48);
     let server = serve(&place, &[], &[]);
     for (encoding, name) in [
         (CompressionEncoding::Gzip, "gzip"),

@@ -183,9 +183,11 @@ fn a_heat_map_has_its_colour_bar() {
 #[test]
 fn a_grid_shows_every_cell() {
     let cells: Vec<Cell> = (0..20)
-        .map(|index| Cell {
-            title: format!("layer {index}: SA 0.9"),
-            picture: RgbImage::from_pixel(20, 16, Rgb([index * 10 + 5, 77, 99])),
+        .map(|index| {
+            Cell::new(
+                format!("layer {index}: SA 0.9"),
+                RgbImage::from_pixel(20, 16, Rgb([index * 10 + 5, 77, 99])),
+            )
         })
         .collect();
     let figure = grid(&cells, 5, "segmentation ability maps");
@@ -214,6 +216,22 @@ fn sorted_scores_draws_curve_and_mark() {
 }
 
 #[test]
+fn a_warning_is_written_in_a_colour_of_its_own_and_framed() {
+    let cell = Cell::new("one slice", RgbImage::from_pixel(200, 200, Rgb([10, 20, 30])));
+    let warned = Cell {
+        warning: Some("wrong: accepted, Dice below 0.5".to_owned()),
+        ..cell.clone()
+    };
+    let red = |figure: &RgbImage| count(figure, [0xb4, 0x2a, 0x00]);
+    assert_eq!(red(&grid(std::slice::from_ref(&cell), 1, "")), 0);
+    let figure = grid(&[cell, warned], 2, "");
+    let frame = 4 * 3 * 200 - 4 * 3 * 3;
+    assert!(red(&figure) > frame, "{} red pixels", red(&figure));
+    let left = image::imageops::crop_imm(&figure, 0, 0, figure.width() / 2, figure.height()).to_image();
+    assert_eq!(red(&left), 0, "only the cell with the warning is marked");
+}
+
+#[test]
 fn odd_inputs_give_some_figure_and_no_panic() {
     for scores in [&[][..], &[0.5], &[f64::INFINITY], &[-1.0, 7.0]] {
         sorted_scores(scores, "", Some(f64::NAN));
@@ -226,19 +244,9 @@ fn odd_inputs_give_some_figure_and_no_panic() {
     );
     grid(&[], 0, "nothing");
     let sides = [(1, 1), (1, 2000), (2000, 1)];
-    let cells = sides.map(|(width, height)| Cell {
-        title: "x".repeat(300),
-        picture: RgbImage::new(width, height),
-    });
+    let cells = sides.map(|(width, height)| Cell::new("x".repeat(300), RgbImage::new(width, height)));
     grid(&cells, 99, &"y".repeat(300));
-    grid(
-        &[Cell {
-            title: String::new(),
-            picture: RgbImage::new(0, 0),
-        }],
-        1,
-        "",
-    );
+    grid(&[Cell::new(String::new(), RgbImage::new(0, 0))], 1, "");
     for (height, width) in [(1, 1), (1, 700), (700, 1)] {
         let labels = Array2::from_elem((height, width), 255);
         overlay(

@@ -1,7 +1,7 @@
-//! The access log: one line a call over gRPC, gRPC-web and HTTP, with code, bytes and who called, and nothing that a caller made up.
+//! The access log: one line per call over gRPC, gRPC-web and HTTP, with code, bytes and caller, and no text supplied by callers.
 //!
 //! What would break: a call without a line, a wrong code where a call is refused or cancelled, text of a caller in a line, a file that is
-//! not begun anew at SIGHUP.
+//! not reopened at SIGHUP.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ async fn segment(server: &Server, id: &str) {
     within(server.client().segment(asked)).await.unwrap();
 }
 
-/// What is sent as it is over HTTP/1.1, and what comes back.
+/// Sends raw bytes over HTTP/1.1 and returns the response.
 fn http(address: &str, request: &[u8]) -> Vec<u8> {
     let mut stream = std::net::TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(request).unwrap();
@@ -57,7 +57,7 @@ async fn every_call_leaves_one_line() {
         .insert("authorization", bearer.parse().unwrap());
     let answer = within(client.segment(asked)).await.unwrap().into_inner();
     let received = answer.encoded_len() as u64;
-    // Refused before and in a handler; an id and a method that a caller made up.
+    // Refused before and in a handler; an invalid id and an unknown method.
     let mut asked = tonic::Request::new(request("x", image.clone()));
     asked
         .metadata_mut()
@@ -78,7 +78,7 @@ async fn every_call_leaves_one_line() {
         .into_inner();
     while within(answers.message()).await.unwrap().is_some() {}
     place.run(&["health", "--server", &server.url()]);
-    // A page, and a tool.
+    // A web page and a command-line tool.
     let message = [&[0u8; 5][..], &v1::GetStatusRequest {}.encode_to_vec()].concat();
     let head = |path: &str, content: &str, length: usize| {
         format!(
@@ -133,7 +133,7 @@ async fn every_call_leaves_one_line() {
         .join(" ")
     };
     let mut found: Vec<String> = lines.iter().map(of).collect();
-    // An id that the server made up, as the caller's is none.
+    // An id of the server, since the id of the caller is invalid.
     for line in &mut found {
         if let Some((begin, id)) = line.rsplit_once(' ')
             && id.len() == 32
@@ -167,7 +167,7 @@ async fn every_call_leaves_one_line() {
     assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
 }
 
-/// A caller that goes away, and one whose time is up.
+/// A caller that disconnects, and one whose deadline passes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_given_up_has_its_line() {
     let place = Place::new(1, &[0.0, 1.0]);
@@ -220,7 +220,7 @@ async fn it_begins_anew_at_sighup_and_is_counted() {
     .await;
     std::fs::rename(place.path("access.jsonl"), place.path("moved.jsonl")).unwrap();
     server.signal("HUP");
-    // The signal has no answer: ask until a line lies in the new file.
+    // Signals are asynchronous: send requests until a line is in the new file.
     until("the file is begun anew", async || {
         segment(&server, "two").await;
         place.path("access.jsonl").exists()
@@ -267,7 +267,7 @@ async fn logfmt_and_without_clients() {
     }
 }
 
-/// As containers want it: what is no file of a disk is never set aside, however much went there.
+/// For containers: a destination that is not a regular file is never rotated.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_may_be_the_processs_own_output() {
     let place = Place::new(1, &[0.0, 1.0]);

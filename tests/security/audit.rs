@@ -1,6 +1,6 @@
-//! The audit log: who asked what of which model, one line a request, and a service that lives without it.
+//! The audit log: one line per request with caller, method and model. The service continues if it cannot be written.
 //!
-//! What would break: a request without a line, a line with a secret or something of a patient, lines lost when the file is moved away
+//! What would break: a request without a line, a line with a secret or patient data, lines lost when the file is moved away
 //! or grows large, a full disk that takes the service down.
 
 use sagate::proto::v1;
@@ -24,7 +24,7 @@ async fn segment(server: &Server, id: &str) {
     within(server.client().segment(asked)).await.unwrap();
 }
 
-/// Waits for so many lines to be written.
+/// Waits until this number of lines is written.
 async fn written(server: &Server, count: f64) {
     until("lines are missing", async || {
         server.metric("sagate_audit_lines_total{outcome=\"written\"}") >= count
@@ -71,7 +71,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     within(client.segment(by("nonsense", decided(0.0))))
         .await
         .unwrap_err();
-    // What it is no image of, and an id that breaks the rule, are not repeated.
+    // An unknown model and an invalid id are not logged.
     within(client.segment(request("", file(b"Smith^John".to_vec()))))
         .await
         .unwrap_err();
@@ -87,7 +87,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
         .unwrap()
         .into_inner();
     while within(answers.message()).await.unwrap().is_some() {}
-    // Probes are no requests.
+    // Probes are not logged.
     place.run(&["health", "--server", &server.url()]);
     let stopped = server.stop();
     assert_eq!(stopped.code, 0);
@@ -95,7 +95,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     for secret in [token, "nonsense", "Smith"] {
         assert!(!text.contains(secret), "{text}");
     }
-    let told = |line: &Value| {
+    let fields = |line: &Value| {
         let text = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
         assert!(
             text("time").ends_with('Z') && text("peer").starts_with("127.0.0.1:"),
@@ -110,7 +110,7 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
         let method = method.rsplit('/').next().unwrap().to_owned();
         [
             text("client"),
-            text("proof"),
+            text("auth_method"),
             method,
             text("model"),
             text("request_id"),
@@ -120,10 +120,10 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
         ]
         .join(" ")
     };
-    let mut told: Vec<String> = lines(&place, "audit.jsonl").iter().map(told).collect();
-    told.sort();
-    // Ids that the server made up.
-    let told: Vec<String> = told
+    let mut records: Vec<String> = lines(&place, "audit.jsonl").iter().map(fields).collect();
+    records.sort();
+    // Ids of the server.
+    let records: Vec<String> = records
         .into_iter()
         .map(|line| {
             line.split(' ')
@@ -144,7 +144,8 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
     ];
     expected.sort_unstable();
     assert_eq!(
-        told.iter()
+        records
+            .iter()
             .map(|line| line.replace("REJECT", "?").replace("ACCEPT", "?"))
             .collect::<Vec<_>>(),
         expected
@@ -153,7 +154,8 @@ async fn every_request_leaves_one_line_with_what_is_known_of_it() {
             .collect::<Vec<_>>()
     );
     let decision = |id: &str, client: &str| {
-        told.iter()
+        records
+            .iter()
             .find(|line| line.contains(id) && line.starts_with(client))
             .cloned()
             .unwrap()
@@ -172,7 +174,7 @@ async fn it_begins_anew_at_sighup_and_when_it_is_large() {
     segment(&server, "two").await;
     written(&server, 2.0).await;
     server.signal("HUP");
-    // The signal has no answer: ask until a line lies in the new file.
+    // Signals are asynchronous: send requests until a line is in the new file.
     until("the file is begun anew", async || {
         segment(&server, "three").await;
         place.path("audit.jsonl").exists()

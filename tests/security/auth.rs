@@ -1,7 +1,7 @@
-//! Who may do what: static tokens, signed tokens, client certificates and anonymous callers, against the real server.
+//! Authentication and authorization: static tokens, signed tokens, client certificates and anonymous callers, against the real server.
 //!
-//! What would break: a method that anyone may ask, a bad token that counts as none, a token that is revoked and still works, a signed
-//! token of another issuer, audience, time or kind of signature.
+//! What would break: a method without access control, an invalid token that counts as anonymous, a revoked token that still works, a signed
+//! token with a wrong issuer, audience, expiry or algorithm.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,13 +10,13 @@ use rcgen::SanType;
 use sagate::client::{Access, Client, ClientError};
 use sagate::proto::inference::infer_parameter::ParameterChoice;
 use sagate::proto::v1;
-use sagate::security::{Need, need};
+use sagate::security::{RequiredAccess, required_access};
 use serde_json::json;
 use tonic::{Code, Request, Status};
 
 use crate::authority::{Authority, SERVER};
 use crate::binary::{Place, floats, waves_image};
-use crate::grpc_calls::{told, until};
+use crate::grpc_calls::{error_info, until};
 use crate::server::{Server, request, serve, tensor};
 use crate::signed_tokens::{Issuer, now};
 
@@ -24,7 +24,7 @@ fn place() -> Place {
     Place::new(1, &[0.0, 1.0])
 }
 
-/// Makes a token by the program, puts its line into `tokens`, and returns the token.
+/// Creates a token with the command line, puts its line into `tokens`, and returns the token.
 fn token(place: &Place, name: &str, roles: &[&str]) -> String {
     let mut arguments = vec!["token", name];
     roles.iter().for_each(|role| arguments.extend(["--role", role]));
@@ -78,7 +78,11 @@ fn assert_refused(answer: Result<(), Status>, code: Code, words: &[&str]) {
         Code::Unauthenticated => "UNAUTHENTICATED",
         _ => "PERMISSION_DENIED",
     };
-    assert_eq!(told(&status), (code, reason.into(), String::new()), "{status:?}");
+    assert_eq!(
+        error_info(&status),
+        (code, reason.into(), String::new()),
+        "{status:?}"
+    );
     crate::binary::assert_sentence(status.message(), words);
 }
 
@@ -119,7 +123,7 @@ async fn each_token_may_what_its_roles_say_and_nobody_else_anything() {
         }
         assert_refused(answer, Code::Unauthenticated, &["authorization", word]);
     }
-    // Health and reflection are open to all.
+    // Health and reflection need no authentication.
     assert_eq!(place.run(&["health", "--server", &server.url()]).code, 0);
     let refused = |reason: &str| server.metric(&format!("sagate_refused_calls_total{{reason=\"{reason}\"}}"));
     assert_eq!(
@@ -131,7 +135,7 @@ async fn each_token_may_what_its_roles_say_and_nobody_else_anything() {
     assert!(!stopped.log.contains(&infer), "{}", stopped.log);
 }
 
-/// The status of an inference over HTTP, and what is said of its error.
+/// Status and error message of an inference over HTTP.
 fn inference(server: &Server, token: Option<&str>, outputs: &[&str]) -> (u16, String) {
     let outputs: Vec<_> = outputs.iter().map(|name| json!({ "name": name })).collect();
     let data = vec![0.5; 32 * 32];
@@ -165,7 +169,7 @@ async fn the_open_inference_protocol_asks_for_the_same_roles() {
     let settings = [("AUTH__TOKENS", "tokens"), ("AUTH__ANONYMOUS", "")];
     let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
     let image = || crate::oip::asks("IMAGE", "FP32", &[32, 32], floats(waves_image(1, 32, 32).pixels));
-    // Masks and decisions are for `infer`; what looks into the network is not, whatever the protocol is.
+    // Masks and decisions need `infer`; interpretations need `interpret`, in every protocol.
     for (outputs, needs_more) in [
         (&["MASK", "MU", "DECISION"][..], false),
         (&["MU", "SAM_3"], true),
@@ -235,7 +239,7 @@ async fn a_path_that_is_none_is_told_so_to_whoever_may_ask_for_one() {
             "{method} {path}"
         );
     }
-    // Probes say nothing of themselves.
+    // Probes send no credentials.
     assert_eq!(ask_http(&server, "GET", "/v2/health/live", None), 200);
 }
 
@@ -283,7 +287,7 @@ async fn who_may_go_before_all_others_has_a_role_for_it() {
         Code::PermissionDenied,
         &["`urgent`", "`viewer`"],
     );
-    // Everything else is open to them as before.
+    // All other methods are unaffected.
     segment(&server, Some(&format!("Bearer {viewer}"))).await.unwrap();
     segment(&server, None).await.unwrap();
     assert_eq!(server.stop().code, 0);
@@ -295,7 +299,7 @@ async fn anonymous_callers_may_segment_and_interpret_unless_told_otherwise() {
     let server = Server::start(&place, &[]);
     segment(&server, None).await.unwrap();
     interpret(&server, None).await.unwrap();
-    // A token that is not believed is never taken for none.
+    // An invalid token never falls back to anonymous.
     assert_refused(
         segment(&server, Some("Bearer x")).await,
         Code::Unauthenticated,
@@ -337,9 +341,9 @@ async fn a_line_that_is_gone_ends_its_token_and_the_client_and_command_line_send
     place
         .run(&["segment", &file, "--server", &url])
         .assert_refused(1, &["does not allow", "missing"]);
-    // What became bad is not taken over; an empty file is fine, and ends all.
+    // An invalid file is not loaded; an empty file is valid and revokes all tokens.
     place.write("tokens", b"viewer infer nonsense\n");
-    until("a bad file is told of", async || {
+    until("a bad file is logged", async || {
         server.metric("sagate_reloads_total{outcome=\"failed\"}") >= 1.0
     })
     .await;
@@ -350,7 +354,7 @@ async fn a_line_that_is_gone_ends_its_token_and_the_client_and_command_line_send
     })
     .await;
     assert_eq!(server.stop().code, 0);
-    // A token does not go to another machine in the clear.
+    // A token is never sent unencrypted to another machine.
     let error = Client::connect_with(&"http://192.0.2.1:1".parse().unwrap(), &access)
         .await
         .unwrap_err();
@@ -415,7 +419,7 @@ async fn a_certificate_is_its_clients_name() {
     ask(None, dns("lab.example")).await.unwrap();
     for (common, others) in [
         (Some("stranger"), Vec::new()),
-        // The common name goes first.
+        // The common name takes precedence.
         (Some("stranger"), dns("lab.example")),
         (None, uri("spiffe://hospital.example/viewer")),
     ] {
@@ -425,7 +429,7 @@ async fn a_certificate_is_its_clients_name() {
         };
         assert_eq!(refusal.code, Code::PermissionDenied, "{refusal:?}");
     }
-    // Certificates are not demanded here: without one the caller is anonymous, and may nothing.
+    // Certificates are optional here: without one the caller is anonymous and has no role.
     let client = Client::connect_with(&server.url().parse().unwrap(), &known)
         .await
         .unwrap();
@@ -494,7 +498,7 @@ async fn a_signed_token_is_taken_where_all_of_it_is_right() {
         let answer = segment(&server, Some(&bearer(issuer.es256(&claims)))).await;
         assert_refused(answer, Code::Unauthenticated, &["signed token", word]);
     }
-    // Within the leeway a clock may be late.
+    // Clock skew within the leeway is accepted.
     segment(
         &server,
         Some(&bearer(issuer.es256(&changed("exp", json!(now() - 10))))),
@@ -515,14 +519,14 @@ async fn a_signed_token_is_taken_where_all_of_it_is_right() {
         let answer = segment(&server, Some(&bearer(token))).await;
         assert_refused(answer, Code::Unauthenticated, &["authorization", word]);
     }
-    // A person of the issuer's that has no role here.
+    // A user of the issuer without a role here.
     let answer = segment(
         &server,
         Some(&bearer(issuer.es256(&changed("realm_access", json!(null))))),
     )
     .await;
     assert_refused(answer, Code::PermissionDenied, &["`infer`", "`dr-who`"]);
-    // New keys are taken over, and those that are gone are not believed any more.
+    // New keys are loaded, and removed ones are no longer accepted.
     place.write("jwks.json", other.jwks().as_bytes());
     until("new keys are taken over", async || {
         segment(&server, Some(&bearer(other.es256(&claims()))))
@@ -551,7 +555,7 @@ async fn keys_come_from_a_url_also_where_that_answers_late() {
         if encrypted {
             settings.push(("AUTH__JWKS_CA", "ca.pem"));
         }
-        // Nobody answers there yet: the service starts all the same, and believes no signed token.
+        // The issuer is unreachable: the service starts and accepts no signed token.
         let server = serve(&place, &settings, &[]);
         let bearer = format!("Bearer {}", issuer.es256(&claims()));
         assert_refused(
@@ -629,7 +633,7 @@ fn what_cannot_be_right_is_an_error_at_the_start() {
         .assert_refused(2, &["the name must be"]);
 }
 
-/// Every method that reflection tells of has a line in the table of rights, and what has none is refused.
+/// Every method in reflection has an access rule, and methods without one are refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_has_every_method() {
     use prost::Message;
@@ -646,14 +650,20 @@ async fn the_table_has_every_method() {
             for service in &file.service {
                 for method in &service.method {
                     let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                    assert!(need(&path).is_some(), "src/trust/rights.rs lacks {path}");
+                    assert!(
+                        required_access(&path).is_some(),
+                        "src/security/rights.rs lacks {path}"
+                    );
                     methods += 1;
                 }
             }
         }
     }
     assert!(methods >= 10);
-    assert_eq!(need("/grpc.health.v1.Health/Check"), Some(Need::Open));
+    assert_eq!(
+        required_access("/grpc.health.v1.Health/Check"),
+        Some(RequiredAccess::Open)
+    );
     let place = place();
     let server = Server::start(&place, &[]);
     let mut grpc = tonic::client::Grpc::new(server.channel());
@@ -665,7 +675,7 @@ async fn the_table_has_every_method() {
         .await
         .unwrap_err();
     assert_eq!(
-        told(&status),
+        error_info(&status),
         (Code::Unimplemented, "UNKNOWN_METHOD".into(), String::new())
     );
     assert_eq!(server.stop().code, 0);

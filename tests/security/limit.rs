@@ -1,6 +1,6 @@
-//! How often each client may ask: the rule as properties, and the real server.
+//! Rate limits: properties of the algorithm, and the real server.
 //!
-//! What would break: a client that gets more than its share, one that keeps to it and is refused, a stream as a way around it, memory
+//! What would break: a client that exceeds its limit, one within its limit that is refused, a stream that bypasses it, memory
 //! that grows with the number of clients.
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -13,39 +13,39 @@ use sagate::security::{ClientKey, RateLimiter};
 use tonic::Code;
 
 use crate::binary::{Place, floats, waves_image};
-use crate::grpc_calls::{retry, told, within};
+use crate::grpc_calls::{error_info, retry, within};
 use crate::server::{request, serve, tensor};
 
-fn pacer(per_second: f64, burst: u64) -> RateLimiter {
+fn limiter(per_second: f64, burst: u64) -> RateLimiter {
     RateLimiter::new(&RateSettings { per_second, burst }).unwrap()
 }
 
 fn at(number: u64) -> ClientKey {
     // Each in a network of its own.
     let address = Ipv6Addr::from((0x2001_0db8u128 << 96) | (u128::from(number) << 64));
-    ClientKey::of(Some(SocketAddr::new(address.into(), 1)))
+    ClientKey::from_address(Some(SocketAddr::new(address.into(), 1)))
 }
 
 proptest! {
-    /// Whenever a client asks, it gets no more in any stretch of time than its burst and what the rate gives in that time; and where it
-    /// is refused, it is let through after the time that it was told, and not before.
+    /// In any interval a client gets at most its burst plus the rate times the interval. After a refusal it is accepted after the returned
+    /// delay, and not before.
     #[test]
     fn nobody_gets_more_than_their_share(
         per_second in 0.5f64..50.0,
         burst in 1u64..20,
         gaps in prop::collection::vec(0.0f64..0.5, 1..120),
     ) {
-        let pacer = pacer(per_second, burst);
+        let limiter = limiter(per_second, burst);
         let begin = Instant::now();
         let (mut now, mut taken) = (0.0, Vec::new());
         for gap in gaps {
             now += gap;
             let moment = begin + Duration::from_secs_f64(now);
-            match pacer.take(&at(1), moment) {
+            match limiter.take(&at(1), moment) {
                 Ok(()) => taken.push(now),
                 Err(wait) => {
                     let early = wait.saturating_sub(Duration::from_millis(1));
-                    prop_assert!(pacer.take(&at(1), moment + early).is_err() || early.is_zero());
+                    prop_assert!(limiter.take(&at(1), moment + early).is_err() || early.is_zero());
                 }
             }
         }
@@ -57,24 +57,24 @@ proptest! {
         }
     }
 
-    /// Requests of many images, each counted as one and then for its images: in the long run no more images are taken than the rate
-    /// gives, and a request larger than the burst is taken after a time of silence, never refused for ever.
+    /// Requests of many images, each counted as one and then for its images: the sustained image rate is bounded, and a request larger than
+    /// the burst is accepted after an idle time, never refused forever.
     #[test]
     fn images_are_counted_and_not_requests(
         per_second in 0.5f64..50.0,
         burst in 1u64..20,
         requests in prop::collection::vec((0.0f64..2.0, 1usize..64), 1..60),
     ) {
-        let pacer = pacer(per_second, burst);
+        let limiter = limiter(per_second, burst);
         let begin = Instant::now();
         let mut now = 0.0;
         let (mut taken, mut counted, mut largest) = (0, 0, 1);
         for (gap, images) in requests {
             now += gap;
             let moment = begin + Duration::from_secs_f64(now);
-            if pacer.take(&at(1), moment).is_ok() {
+            if limiter.take(&at(1), moment).is_ok() {
                 counted += 1;
-                if pacer.take_images(&at(1), images, moment).is_ok() {
+                if limiter.take_images(&at(1), images, moment).is_ok() {
                     counted += images - 1;
                     taken += images;
                     largest = largest.max(images);
@@ -84,49 +84,53 @@ proptest! {
         let most = burst.max(largest as u64) as f64 + now * per_second + 1e-6;
         prop_assert!(counted as f64 <= most, "{counted} of {most}");
         prop_assert!(taken <= counted);
-        // Even with the limit again, the largest request is taken.
+        // With its full burst again, the largest request is accepted.
         let silent = begin + Duration::from_secs_f64(now + 64.0 / per_second + burst as f64 / per_second);
-        prop_assert!(pacer.take(&at(1), silent).is_ok() && pacer.take_images(&at(1), 64, silent).is_ok());
+        prop_assert!(limiter.take(&at(1), silent).is_ok() && limiter.take_images(&at(1), 64, silent).is_ok());
     }
 
-    /// Who keeps to the rate is never refused, whatever others do.
+    /// A client within the rate is never refused, whatever others do.
     #[test]
     fn who_keeps_to_it_is_never_refused(per_second in 0.5f64..50.0, burst in 1u64..20, others in 0usize..50) {
-        let pacer = pacer(per_second, burst);
+        let limiter = limiter(per_second, burst);
         let begin = Instant::now();
         for step in 0..50 {
             let moment = begin + Duration::from_secs_f64(f64::from(step) / per_second * 1.001);
             for _ in 0..others {
-                let _ = pacer.take(&at(2), moment);
+                let _ = limiter.take(&at(2), moment);
             }
-            prop_assert!(pacer.take(&at(1), moment).is_ok());
+            prop_assert!(limiter.take(&at(1), moment).is_ok());
         }
     }
 }
 
 #[test]
 fn memory_is_bounded_however_many_come() {
-    let pacer = pacer(1.0, 2);
+    let limiter = limiter(1.0, 2);
     let now = Instant::now();
     for number in 0..200_000 {
-        let _ = pacer.take(&at(number), now);
+        let _ = limiter.take(&at(number), now);
     }
-    assert!(pacer.remembered() <= 65_536, "{}", pacer.remembered());
-    // Those beyond the bound share one limit, and are refused rather than let through.
-    assert!(pacer.take(&at(300_000), now).is_err());
-    // A client with a name is none of them.
+    assert!(
+        limiter.tracked_clients() <= 65_536,
+        "{}",
+        limiter.tracked_clients()
+    );
+    // Clients beyond the table size share one limit, and are refused rather than accepted.
+    assert!(limiter.take(&at(300_000), now).is_err());
+    // Authenticated clients are counted separately.
     let named = ClientKey::Named("viewer".into());
-    assert!(pacer.take(&named, now).is_ok() && pacer.take(&named, now).is_ok());
-    assert!(pacer.take(&named, now).is_err());
-    // After a time of silence there is room again.
+    assert!(limiter.take(&named, now).is_ok() && limiter.take(&named, now).is_ok());
+    assert!(limiter.take(&named, now).is_err());
+    // After an idle time there is room again.
     let later = now + Duration::from_secs(60);
-    assert!(pacer.take(&at(300_001), later).is_ok());
-    assert!(pacer.remembered() < 10, "{}", pacer.remembered());
+    assert!(limiter.take(&at(300_001), later).is_ok());
+    assert!(limiter.tracked_clients() < 10, "{}", limiter.tracked_clients());
 }
 
 #[test]
 fn one_network_is_one_client() {
-    let key = |text: &str| ClientKey::of(Some(SocketAddr::new(text.parse().unwrap(), 9)));
+    let key = |text: &str| ClientKey::from_address(Some(SocketAddr::new(text.parse().unwrap(), 9)));
     assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
     assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
     assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
@@ -159,7 +163,7 @@ async fn a_server_refuses_what_is_too_often_and_says_when_to_come_again() {
     }
     let status = within(client.segment(ask(None))).await.unwrap_err();
     assert_eq!(
-        told(&status),
+        error_info(&status),
         (Code::ResourceExhausted, "RATE_LIMITED".into(), String::new())
     );
     let wait = retry(&status).expect("it says when to come again");
@@ -167,7 +171,7 @@ async fn a_server_refuses_what_is_too_often_and_says_when_to_come_again() {
         wait > Duration::ZERO && wait <= Duration::from_secs(1000),
         "{wait:?}"
     );
-    // Health is open; another client has its own share, and a stream counts each image.
+    // Health is unlimited; another client has its own limit, and a stream counts each image.
     assert_eq!(place.run(&["health", "--server", &server.url()]).code, 0);
     let token = made["token"].as_str().unwrap();
     within(client.segment(ask(Some(token)))).await.unwrap();
@@ -197,9 +201,9 @@ async fn a_server_refuses_what_is_too_often_and_says_when_to_come_again() {
         server.metric("sagate_refused_calls_total{reason=\"RATE_LIMITED\"}"),
         3.0
     );
-    // Tokens that are tried out are counted by where they come from, and that address has used up its share.
+    // Invalid tokens count against the address, whose limit is used up.
     let status = within(client.segment(ask(Some("wrong")))).await.unwrap_err();
-    assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(error_info(&status).1, "RATE_LIMITED");
     assert_eq!(server.stop().code, 0);
 }
 
@@ -216,7 +220,7 @@ async fn each_image_of_a_request_and_of_a_streams_message_counts() {
     within(client.model_infer(images(8))).await.unwrap();
     // Two of the burst are left: one pays for the request, and its second and third image find one.
     let status = within(client.model_infer(images(3))).await.unwrap_err();
-    assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(error_info(&status).1, "RATE_LIMITED");
     // A message of a stream pays the last one, and has nothing left for its second image.
     let stream = tokio_stream::iter([images(2)]);
     let mut answers = within(client.model_stream_infer(stream))

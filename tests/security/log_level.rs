@@ -1,6 +1,6 @@
-//! The log's level, changed while the server runs: by who has the role admin, through the admin port and `sagate log-level`.
+//! Changing the log level of a running server, with the role admin, through the admin port and `sagate log-level`.
 //!
-//! What would break: anyone who can reach the admin port turns the log off, a change that is not seen, one that nobody knows of.
+//! What would break: anyone who can reach the admin port turns the log off, a change without effect, a change without a record.
 
 use crate::authority::{Authority, SERVER};
 use crate::binary::Place;
@@ -57,7 +57,7 @@ fn an_admin_changes_it_and_it_is_audited() {
     assert_eq!(json["level"], "debug");
     let stopped = server.stop();
     assert_eq!(stopped.code, 0);
-    // What is told at `info` is there from then on, and who changed it.
+    // Events at `info` are logged from then on, and the log names who changed it.
     assert!(!stopped.log.contains("SIGHUP"), "{}", stopped.log);
     assert!(
         stopped.log.contains("shutting down: nothing more is taken"),
@@ -74,13 +74,13 @@ fn an_admin_changes_it_and_it_is_audited() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let told = |line: &Value| {
+    let fields = |line: &Value| {
         ["client", "method", "code", "log_level"]
             .map(|key| line[key].as_str().unwrap_or("-").to_owned())
             .join(" ")
     };
     assert_eq!(
-        lines.iter().map(told).collect::<Vec<_>>(),
+        lines.iter().map(fields).collect::<Vec<_>>(),
         [
             "operator admin/GetLogLevel OK -",
             "operator admin/SetLogLevel OK info",
@@ -123,7 +123,7 @@ fn nobody_else_may() {
         &log_level(&server, &["off", "--token-file", "wrong.token"]),
     )
     .assert_refused(1, &["401"]);
-    // What is open there stays open, and the path is no way around.
+    // Open paths stay open, and path variants do not bypass the check.
     assert_eq!(server.get("/healthz").0, 200);
     assert_eq!(server.get("/loglevel").0, 401);
     let stopped = server.stop();
@@ -153,7 +153,7 @@ fn a_level_that_is_none_is_refused_by_both_ends() {
         assert!(text.contains("off, error, warn, info, debug or trace"), "{text}");
     }
     assert_eq!(put(&server, &token, " Debug\n"), (200, "debug\n".to_owned()));
-    // An address that is no admin port.
+    // Not an admin port.
     let ended = place.run(&[
         "log-level",
         "--admin",
@@ -202,7 +202,7 @@ fn put(server: &Server, token: &str, body: &str) -> (u16, String) {
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
-    // It need not read all of what is far too long.
+    // The server need not read all of a body that is too long.
     let _ = stream.write_all(body.as_bytes());
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);

@@ -1,4 +1,4 @@
-//! Who may ask what: TLS, tokens, roles, limits, the audit log.
+//! Security: TLS, tokens, roles, rate limits, audit log.
 
 #[path = "../support/authority/mod.rs"]
 mod authority;

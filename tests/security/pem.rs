@@ -1,8 +1,8 @@
-//! Certificates and keys as they come from other programs: read, or refused with what the file holds and the command that helps. The
-//! commands that messages name are run here.
+//! Certificates and keys from other programs: accepted, or refused with a diagnosis and a command that converts the file. The commands in
+//! the messages are run here.
 //!
-//! What would break: a file that OpenSSL or an editor wrote in another form and that is refused without a reason, a key that no connection
-//! could ever use and that is taken.
+//! What would break: a file that OpenSSL or an editor wrote in another form and that is refused without a reason, an unusable key that
+//! is accepted.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ fn openssl(place: &Place, command: &str) {
     );
 }
 
-/// A certificate for this machine that signs itself, in `NAME.pem` and `NAME.key`.
+/// A self-signed certificate for this machine, in `NAME.pem` and `NAME.key`.
 fn make(place: &Place, name: &str, algorithm: &str) {
     openssl(
         place,
@@ -49,7 +49,7 @@ fn settings<'a>(cert: &'a str, key: &'a str) -> [(&'a str, &'a str); 3] {
     [("TLS__CERT", cert), ("TLS__KEY", key), SERVER[2]]
 }
 
-/// Starts a server that should refuse what a setting names.
+/// Starts a server that should refuse the file of a setting.
 fn refused(place: &Place, settings: &[(&str, &str)]) -> Ended {
     let mut command = serving(place, &[]);
     for (name, value) in settings {
@@ -64,7 +64,7 @@ fn answers(place: &Place, server: Server, ca: &str) {
     assert_eq!(server.stop().code, 0);
 }
 
-/// What editors and other programs write around PEM is read.
+/// Text around PEM sections from editors and other programs is accepted.
 #[test]
 fn byte_order_marks_line_ends_and_words_around_are_read() {
     let place = place();
@@ -87,7 +87,7 @@ fn byte_order_marks_line_ends_and_words_around_are_read() {
     }
 }
 
-/// Every other form is refused with what it is; the command that the message names makes a file that is taken.
+/// Other formats are refused by name; the command in the message makes a valid file.
 #[test]
 fn other_forms_are_named_and_the_named_command_helps() {
     let place = place();
@@ -189,7 +189,7 @@ fn other_forms_are_named_and_the_named_command_helps() {
     }
 }
 
-/// What no connection could use is told at the start, also where only others' certificates would be checked by it.
+/// Unusable keys are refused at start-up, also those of authorities.
 #[test]
 fn keys_that_tls_cannot_use_here_are_told_at_the_start() {
     let place = place();
@@ -215,7 +215,7 @@ fn keys_that_tls_cannot_use_here_are_told_at_the_start() {
         ]
         .concat();
         refused(&place, &ca).assert_refused(1, &["tls.client_ca", cert, named, right]);
-        // A client's own files as well.
+        // The same for the files of a client.
         for (flags, setting) in [
             (vec!["--ca", cert], "client.ca"),
             (vec!["--cert", cert, "--key", key], "client.cert"),
@@ -230,7 +230,7 @@ fn keys_that_tls_cannot_use_here_are_told_at_the_start() {
     }
     let server = serve(&place, &settings("rsa2048.pem", "rsa2048.key"), &[]);
     answers(&place, server, "rsa2048.pem");
-    // A pair that is none.
+    // A key that does not match the certificate.
     let ended = refused(&place, &settings("server.pem", "rsa2048.key"));
     let words = [
         "tls.cert",
@@ -242,7 +242,7 @@ fn keys_that_tls_cannot_use_here_are_told_at_the_start() {
     ended.assert_refused(1, &words);
 }
 
-/// What becomes bad while the server runs leaves the old in use, and the log says what it is.
+/// If a file becomes invalid while the server runs, the old one stays in use and the log names the problem.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_says_the_same_and_the_old_goes_on() {
     let place = place();
@@ -276,7 +276,7 @@ async fn a_reload_says_the_same_and_the_old_goes_on() {
     }
 }
 
-/// Tokens, by an editor that writes a byte order mark.
+/// A token file with a byte order mark.
 #[test]
 fn token_files_may_begin_with_a_byte_order_mark() {
     let place = Place::new(1, &[0.0, 1.0]);

@@ -1,4 +1,4 @@
-//! A client's address behind proxies: as properties, and what limits and logs of the real server make of it.
+//! Client addresses behind proxies: properties, and their use in limits and logs of the real server.
 //!
 //! What would break: a caller that chooses its own address by a header, all clients of a proxy as one, a header of the wrong kind.
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tonic::Code;
 
 use crate::binary::{Place, waves_image};
-use crate::grpc_calls::{told, within};
+use crate::grpc_calls::{error_info, within};
 use crate::oip;
 use crate::server::{Server, request, serve, tensor};
 
@@ -33,13 +33,13 @@ fn peer(address: &str) -> Peer {
     }
 }
 
-/// The address that is found, from header lines of one name.
+/// The client address for these header lines.
 fn found(proxies: &Proxies, from: &str, name: &'static str, lines: &[&str]) -> String {
     let mut headers = HeaderMap::new();
     for line in lines {
         headers.append(name, line.parse().unwrap());
     }
-    proxies.client(&peer(from), &headers).place()
+    proxies.client(&peer(from), &headers).display_address()
 }
 
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "2001:db8:1::/48", "192.0.2.7/32"];
@@ -50,7 +50,7 @@ fn the_rightmost_address_that_is_no_proxys_is_the_clients() {
     for (from, lines, address) in [
         ("10.1.1.1", vec!["203.0.113.9"], "203.0.113.9"),
         ("10.1.1.1", vec!["203.0.113.9, 10.2.2.2"], "203.0.113.9"),
-        // What stands left of it, the client made up.
+        // Hops to the left of it come from the client.
         (
             "10.1.1.1",
             vec!["198.51.100.1, 203.0.113.9,10.2.2.2"],
@@ -69,14 +69,14 @@ fn the_rightmost_address_that_is_no_proxys_is_the_clients() {
         ),
         ("2001:db8:1::5", vec!["2001:db8:9::1"], "2001:db8:9::1"),
         ("192.0.2.7", vec!["[2001:db8:9::1]:80"], "[2001:db8:9::1]:80"),
-        // All of them are proxies: the first asks for itself.
+        // All hops are proxies: the first one is the client.
         ("10.1.1.1", vec!["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
-        // What is no address ends the word of whoever wrote it.
+        // An invalid hop ends the evaluation.
         ("10.1.1.1", vec!["203.0.113.9, unknown"], "10.1.1.1:5000"),
         ("10.1.1.1", vec!["203.0.113.9, unknown, 10.2.2.2"], "10.2.2.2"),
         ("10.1.1.1", vec![""], "10.1.1.1:5000"),
         ("10.1.1.1", vec![], "10.1.1.1:5000"),
-        // Nobody else is believed.
+        // Other peers are not trusted.
         ("192.0.2.8", vec!["203.0.113.9"], "192.0.2.8:5000"),
         ("2001:db8:2::5", vec!["203.0.113.9"], "[2001:db8:2::5]:5000"),
     ] {
@@ -85,7 +85,7 @@ fn the_rightmost_address_that_is_no_proxys_is_the_clients() {
             address,
             "{from} {lines:?}"
         );
-        // The other header says nothing.
+        // The other header is ignored.
         assert!(found(&proxies, from, "forwarded", &["for=203.0.113.77"]).ends_with("5000"));
     }
 }
@@ -108,7 +108,7 @@ fn forwarded_is_read_as_rfc_7239_has_it() {
             "[2001:db8:9::1]:80",
         ),
         (vec!["by=10.1.1.1 ; for=203.0.113.9"], "203.0.113.9"),
-        // A value in quotes is no list of elements, whatever is in it.
+        // Separators in a quoted value do not separate.
         (
             vec!["for=203.0.113.9;host=\"a, for=198.51.100.1\""],
             "203.0.113.9",
@@ -117,7 +117,7 @@ fn forwarded_is_read_as_rfc_7239_has_it() {
             vec!["for=203.0.113.9;host=\"a\\\", for=198.51.100.1\""],
             "203.0.113.9",
         ),
-        // Quotes that are left open by the client hide what the proxy wrote behind them: then it is the proxy who asks.
+        // Quotes that the client leaves open hide the hop of the proxy: then the proxy counts as the client.
         (vec!["for=\"x, for=203.0.113.9"], "10.1.1.1:5000"),
         (vec!["for=unknown"], "10.1.1.1:5000"),
         (vec!["for=_hidden, for=10.2.2.2"], "10.2.2.2"),
@@ -139,7 +139,7 @@ fn forwarded_is_read_as_rfc_7239_has_it() {
 }
 
 proptest! {
-    /// Whatever a client sends itself, the address is the one that the trusted proxy saw: what it writes last.
+    /// Whatever a client sends, its address is the one that the trusted proxy appends.
     #[test]
     fn nothing_that_a_client_sends_chooses_its_address(
         sent in prop::collection::vec("[ -~]{0,40}", 0..4),
@@ -157,11 +157,11 @@ proptest! {
         let mut lines: Vec<&str> = sent.iter().map(String::as_str).collect();
         lines.push(&written);
         prop_assert_eq!(found(&proxies, "10.1.1.1", name, &lines), client.to_string());
-        // Behind the client's own line: that one, or where the client left quotes open the proxy itself.
+        // Appended to the client's own line: that address, or the proxy itself after open quotes.
         let line = format!("{}, {written}", sent.join(","));
         let address = found(&proxies, "10.1.1.1", name, &[&line]);
         prop_assert!(address == client.to_string() || address == "10.1.1.1:5000", "{} from {}", address, line);
-        // Without a proxy nothing of it counts.
+        // Without a trusted proxy the header is ignored.
         prop_assert_eq!(found(&proxies, "203.0.113.1", name, &lines), "203.0.113.1:5000");
     }
 }
@@ -195,9 +195,9 @@ async fn limits_and_logs_go_by_the_clients_address() {
     let server = serve(&place, &trusting, &["--http", "127.0.0.1:0"]);
     segment(&server, "203.0.113.1").await.unwrap();
     segment(&server, "203.0.113.2").await.unwrap();
-    // What a client writes before the proxy does makes it nobody else.
+    // A forged hop does not change the client.
     let status = segment(&server, "198.51.100.1, 203.0.113.2").await.unwrap_err();
-    assert_eq!(told(&status).1, "RATE_LIMITED");
+    assert_eq!(error_info(&status).1, "RATE_LIMITED");
     // Over the Open Inference Protocol, gRPC and HTTP, the same.
     let mut client = oip::client(&server);
     let mut asked = tonic::Request::new(ServerMetadataRequest {});
@@ -244,7 +244,7 @@ async fn a_header_of_anyone_else_says_nothing() {
         let server = serve(&place, &settings, &["--http", "127.0.0.1:0"]);
         segment(&server, "203.0.113.1").await.unwrap();
         let status = segment(&server, "203.0.113.2").await.unwrap_err();
-        assert_eq!(told(&status).1, "RATE_LIMITED");
+        assert_eq!(error_info(&status).1, "RATE_LIMITED");
         assert_eq!(get_v2(&server, "203.0.113.3"), 429);
         assert_eq!(server.stop().code, 0);
         for line in lines(&place, "audit.jsonl") {
@@ -254,7 +254,7 @@ async fn a_header_of_anyone_else_says_nothing() {
     }
 }
 
-/// Each client has its own part of the queues by that address: one that has taken all of its own keeps no other out.
+/// Queue limits apply per client address: a client at its limit does not block others.
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_the_queues_go_by_it() {
     let place = Place::new(1, &[0.0, 1.0]);
@@ -277,7 +277,7 @@ async fn parts_of_the_queues_go_by_it() {
     asks.for_each(|ask| {
         asked.spawn(ask);
     });
-    // As one client, seven of these eight would find no place.
+    // As a single client, seven of these eight would be refused.
     for answer in asked.join_all().await {
         answer.unwrap();
     }

@@ -1,7 +1,7 @@
-//! TLS and mutual TLS, by the real server and real clients: sagate's own, its command line, and Python's gRPC.
+//! TLS and mutual TLS with the real server and real clients: sagate's own, its command line, and Python's gRPC.
 //!
-//! What would break: an answer in the clear, a client that is believed without a certificate of the right authority, a renewed
-//! certificate that needs a restart, a bad one that takes the service down, a hanging handshake that keeps others out.
+//! What would break: an unencrypted answer, a client without a certificate of the right authority that is accepted, a renewed
+//! certificate that needs a restart, an invalid one that stops the service, a hanging handshake that blocks others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,9 +15,9 @@ use crate::authority::{Authority, SERVER};
 use crate::binary::{Ended, Place, assert_sentence, finish};
 use crate::server::{Server, serve};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A place with a server certificate and the authority that gave it, in `ca.pem`.
+/// A folder with a server certificate and its authority in `ca.pem`.
 fn place() -> (Place, Authority) {
     let place = Place::new(1, &[0.0, 1.0]);
     let authority = Authority::new("Tests");
@@ -30,7 +30,7 @@ fn believing(place: &Place, ca: &str) -> Access {
     Access::default().with_ca(&std::fs::read(place.path(ca)).unwrap())
 }
 
-/// What a client with this access says when it asks for the models.
+/// Requests the models with these credentials.
 async fn ask(server: &Server, access: &Access) -> Result<String, ClientError> {
     let client = Client::connect_with(&server.url().parse().unwrap(), access).await?;
     Ok(client.model(None).await?.id.to_string())
@@ -45,14 +45,14 @@ async fn answers_are_encrypted_and_the_server_proves_who_it_is() {
         ask(&server, &believing(&place, "ca.pem")).await.unwrap(),
         "tiny@1"
     );
-    // The system's authorities, and an authority of the same name with another key, do not vouch for it.
+    // Neither the authorities of the system nor one of the same name with another key issued the certificate.
     place.write("other.pem", Authority::new("Tests").pem().as_bytes());
     for access in [Access::default(), believing(&place, "other.pem")] {
         let error = ask(&server, &access).await.unwrap_err();
         assert!(matches!(error, ClientError::Untrusted { .. }), "{error:?}");
         assert_sentence(&error.to_string(), &[&server.url(), "--ca", "client.ca"]);
     }
-    // Who speaks in the clear gets nothing of gRPC's back: an HTTP/2 server would begin with a SETTINGS frame (type 4).
+    // An unencrypted client gets no gRPC response: an HTTP/2 server would begin with a SETTINGS frame (type 4).
     let mut plain = TcpStream::connect(server.url().strip_prefix("https://").unwrap()).unwrap();
     plain
         .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
@@ -111,7 +111,7 @@ async fn a_client_without_a_certificate_of_the_authority_is_turned_away() {
     assert_eq!(server.stop().code, 0);
 }
 
-/// A TLS that is not rustls, as clients in other languages have it.
+/// A TLS implementation other than rustls.
 #[test]
 fn pythons_grpc_gets_on_with_it() {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python-client/bin/python");
@@ -154,14 +154,14 @@ async fn new_files_are_taken_over_and_bad_ones_are_not() {
     let old = Client::connect_with(&server.url().parse().unwrap(), &believing(&place, "ca.pem"))
         .await
         .unwrap();
-    // A key that is not the certificate's: the old pair stays in use.
+    // A mismatched key: the old pair stays in use.
     place.write("server.key", Authority::new("Other").server().key.as_bytes());
     until(|| server.metric("sagate_reloads_total{outcome=\"failed\"}") >= 1.0);
     assert_eq!(
         ask(&server, &believing(&place, "ca.pem")).await.unwrap(),
         "tiny@1"
     );
-    // Another authority's pair.
+    // A pair of another authority.
     let renewed = Authority::new("Renewed");
     place.write("renewed.pem", renewed.pem().as_bytes());
     renewed.server().write(&place, "server");
@@ -171,7 +171,7 @@ async fn new_files_are_taken_over_and_bad_ones_are_not() {
         "tiny@1"
     );
     ask(&server, &believing(&place, "ca.pem")).await.unwrap_err();
-    // A connection that was there goes on.
+    // Existing connections continue.
     assert_eq!(old.model(None).await.unwrap().id.to_string(), "tiny@1");
     let stopped = server.stop();
     assert_eq!(stopped.code, 0);
@@ -256,7 +256,7 @@ async fn handshakes_that_hang_keep_nobody_out() {
     let (place, _authority) = place();
     let server = serve(&place, &SERVER, &[]);
     let address = server.url().strip_prefix("https://").unwrap().to_owned();
-    // More than are allowed at once; each says nothing, or begins and breaks off.
+    // More than the limit; each is silent, or starts a handshake and stops.
     let mut hanging = Vec::new();
     for number in 0..300 {
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -267,7 +267,7 @@ async fn handshakes_that_hang_keep_nobody_out() {
     }
     let known = believing(&place, "ca.pem");
     for _ in 0..3 {
-        let answered = tokio::time::timeout(PATIENCE, ask(&server, &known)).await;
+        let answered = tokio::time::timeout(WAIT_TIMEOUT, ask(&server, &known)).await;
         assert_eq!(answered.expect("nobody is kept out").unwrap(), "tiny@1");
     }
     until(|| server.metric("sagate_tls_handshakes_total{outcome=\"pushed_out\"}") >= 40.0);
@@ -302,7 +302,7 @@ fn http_speaks_it_as_grpc_does() {
     assert!(ended.code == 0 && ended.stdout.contains("\"ready\""), "{ended:?}");
     let stranger = python_gets(&place, &ready, &[]);
     assert_ne!(stranger.code, 0, "{stranger:?}");
-    // In the clear nobody answers.
+    // Unencrypted requests get no answer.
     let mut plain = TcpStream::connect(server.http().strip_prefix("https://").unwrap()).unwrap();
     plain
         .write_all(b"GET /v2/health/ready HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -313,7 +313,7 @@ fn http_speaks_it_as_grpc_does() {
     assert_eq!(server.stop().code, 0);
 }
 
-/// What Python's own TLS gets from a URL, with this certificate and key.
+/// Fetches a URL with Python's TLS and this certificate and key.
 fn python_gets(place: &Place, url: &str, certificate: &[&str]) -> Ended {
     let script = "import ssl, sys, urllib.request as r; c = ssl.create_default_context(cafile='ca.pem'); \
                   sys.argv[2:] and c.load_cert_chain(*sys.argv[2:]); \
@@ -331,7 +331,7 @@ fn python_gets(place: &Place, url: &str, certificate: &[&str]) -> Ended {
 fn until(mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !so() {
-        assert!(begun.elapsed() < PATIENCE, "it does not come to be so");
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "timeout");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

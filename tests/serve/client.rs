@@ -1,7 +1,7 @@
-//! The library's client against a server that says what the test wants it to say.
+//! The library's client against a scripted server.
 //!
-//! What would break: the client gives up where the server asks for patience, or goes on where it does not; an error hides what the
-//! server said; an answer that makes no sense is taken for one, an acceptance above all.
+//! What would break: the client gives up on a retryable error, or retries a permanent one; an error hides what the
+//! server said; an invalid answer is accepted, above all as ACCEPT.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -139,14 +139,14 @@ fn accepted() -> v1::Segmentation {
         object_fraction: 0.2,
         soft_dice_confidence: 0.7,
         object_confidence: 0.8,
-        score: Some(0.6),
+        quality_score: Some(0.6),
         estimated_dice: Some(v1::EstimatedDice {
             value: 0.9,
             low: 0.8,
             high: 0.95,
         }),
         mask: Some(v1::Mask {
-            form: v1::MaskForm::Bits.into(),
+            format: v1::MaskFormat::Bits.into(),
             height: 2,
             width: 5,
             data: vec![vec![0b1000_0000, 0b0100_0000].into()],
@@ -359,7 +359,7 @@ async fn senseless_answers_are_refused() {
         ),
         (
             mask(v1::Mask {
-                form: v1::MaskForm::Png.into(),
+                format: v1::MaskFormat::Png.into(),
                 ..whole
             }),
             "segmentation.mask",
@@ -422,7 +422,7 @@ async fn an_interpretation_that_breaks_off_is_no_interpretation() {
     }
 }
 
-/// A server that goes away under a request is named, and is nothing that the server said.
+/// A server lost during a request is a connection error that names the server.
 #[tokio::test]
 async fn a_lost_connection_is_told() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,7 +1,7 @@
 //! `sagate segment`, `interpret`, `health` and `top` against the real `sagate serve`.
 //!
-//! What would break: an image that is segmented by a server gets another mask, number, word or exit code than on this machine, rows
-//! come in another order, or a server that is not there is not named.
+//! What would break: an image segmented by a server gets another mask, number, text or exit code than locally, rows
+//! are in another order, or an unreachable server is not named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,7 +66,7 @@ fn assert_alike(place: &Place, server: &Server, arguments: &[&str]) -> (i32, BTr
     (here.code, written)
 }
 
-/// A server that convolves otherwise than it is told answers otherwise.
+/// The server uses the convolution algorithm of its settings.
 #[test]
 fn convolutions_are_those_of_the_settings() {
     let place = place();
@@ -126,11 +126,11 @@ fn segment_gives_the_same_files_and_words() {
     assert_eq!((accepted, rejected), (0, 3));
     assert_alike(&place, &server, &with(&["--threshold", "0.2"]));
     let url = server.url();
-    let told = place.run(&[&arguments[..], &["--json", "--server", &url]].concat());
-    let told: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert!(told["images"][0]["score"].as_f64().is_some(), "{told}");
+    let output = place.run(&[&arguments[..], &["--json", "--server", &url]].concat());
+    let output: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(output["images"][0]["score"].as_f64().is_some(), "{output}");
 
-    // The masks just written, as truth: Dice is told the same.
+    // The masks just written, as true masks: Dice is 1.
     let masks = ["segment", "image-1.png", "--mask", "png", "--out", "truth"];
     assert_eq!(place.run(&[&masks[..], &["--coverage", "1"]].concat()).code, 0);
     fs::rename(
@@ -143,7 +143,7 @@ fn segment_gives_the_same_files_and_words() {
         &server,
         &["segment", "image-1.png", "--truth", "truth", "--json"],
     );
-    let told = place.run(&[
+    let output = place.run(&[
         "segment",
         "image-1.png",
         "--truth",
@@ -152,8 +152,8 @@ fn segment_gives_the_same_files_and_words() {
         &server.url(),
     ]);
     assert!(
-        told.stdout.contains("Dice") && told.stdout.contains("1.000"),
-        "{told:?}"
+        output.stdout.contains("Dice") && output.stdout.contains("1.000"),
+        "{output:?}"
     );
 }
 
@@ -185,18 +185,19 @@ fn interpret_gives_the_same_pictures_and_numbers() {
         let (_, files) = assert_alike(&place, &server, arguments);
         assert!(files.len() > 7, "{:?}", files.keys());
     }
-    // Each layer is told as it arrives, unless a program reads.
-    let told = place.run(&[cases[0], &["--server", &server.url()]].concat());
+    // Each layer is reported when it arrives, except with --json.
+    let output = place.run(&[cases[0], &["--server", &server.url()]].concat());
     assert_eq!(
-        told.stderr
+        output
+            .stderr
             .lines()
             .filter(|line| line.starts_with("layer "))
             .count(),
         18,
-        "{told:?}"
+        "{output:?}"
     );
-    let told = place.run(&[cases[1], &["--server", &server.url()]].concat());
-    assert_eq!(told.stderr, "");
+    let output = place.run(&[cases[1], &["--server", &server.url()]].concat());
+    assert_eq!(output.stderr, "");
 }
 
 #[test]
@@ -291,7 +292,7 @@ fn the_model_is_the_one_that_was_named() {
     assert_eq!(ended.code, 3, "{ended:?}");
 }
 
-/// What the server's settings forbid is the command line's fault, as it is in a local run.
+/// Gate options that the server forbids are an error of the command line, as in a local run.
 #[test]
 fn the_servers_settings_rule_the_gate() {
     let place = place();
@@ -324,7 +325,7 @@ fn a_model_without_calibration_is_warned_of() {
     }
 }
 
-/// A single pixel has no score: the reason and the fault are told alike.
+/// A single pixel has no score: reason and fault are reported alike.
 #[test]
 fn a_fault_is_told_alike() {
     let place = Place::new(1, &[0.0]);

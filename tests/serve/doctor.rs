@@ -1,6 +1,6 @@
 //! `sagate doctor` on a good installation and on broken ones.
 //!
-//! What would break: a broken installation that is called fine, a good one that is not, advice that names nothing to do.
+//! What would break: a broken installation that passes, a good one that fails, advice without an action.
 
 use std::fs;
 use std::net::TcpListener;
@@ -30,7 +30,7 @@ fn doctor(place: &Place, settings: &[(&str, &str)]) -> (Value, i32) {
 /// Says that beyond loopback no encryption is wanted.
 const INSECURE: (&str, &str) = ("SAGATE__SERVER__INSECURE", "true");
 
-/// What it found about something: state, words, and what it says to do.
+/// A finding: state, text and fix.
 #[track_caller]
 fn about<'a>(report: &'a Value, about: &str) -> (&'a str, &'a str, &'a str) {
     let findings = report["findings"].as_array().unwrap();
@@ -112,7 +112,7 @@ fn broken_settings_are_a_finding_like_others() {
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     let seen = (report, ended.code);
     assert_wrong(&seen, "settings", "engine.max_batch", "sagate config check");
-    // What does not depend on them is looked at all the same.
+    // Independent checks still run.
     assert_eq!(about(&seen.0, "libtorch").0, "fine");
 }
 
@@ -175,7 +175,7 @@ fn ports() {
     let place = place();
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let held = stranger.local_addr().unwrap().to_string();
-    // It takes connections and says nothing.
+    // It accepts connections and never answers.
     let seen = doctor(&place, &[("SAGATE__SERVER__LISTEN", &held)]);
     assert_wrong(
         &seen,

@@ -1,6 +1,6 @@
 //! The clients in `examples/`, in Rust and in Python, against the real server.
 //!
-//! What would break: a client that follows the protocol's files does not get on with the server.
+//! What would break: a client generated from the proto files does not work.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

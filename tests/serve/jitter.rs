@@ -1,6 +1,6 @@
-//! Delays that are drawn: within what is documented, and not the same for all.
+//! Jitter of delays: within the documented bounds, and different per client.
 //!
-//! What would break: a client that comes before the time that it was told, thousands that come again in the same moment.
+//! What would break: a client that retries before its delay, or clients that all retry at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -40,19 +40,19 @@ proptest! {
         let settings = connections(age, grace);
         let middle = Duration::from_secs(age);
         let drawn: Vec<ConnectionAge> = (0..64).map(|_| ConnectionAge::draw(&settings)).collect();
-        let ages: BTreeSet<Duration> = drawn.iter().map(|it| it.told.unwrap()).collect();
+        let ages: BTreeSet<Duration> = drawn.iter().map(|it| it.goaway_after.unwrap()).collect();
         prop_assert!(ages.len() > 32, "{ages:?}");
         for age in ages {
             let off = age.abs_diff(middle);
             prop_assert!(off <= middle.mul_f64(AGE_SPREAD) + TICK, "{age:?}");
         }
         for it in drawn {
-            let cut = (grace > 0).then(|| it.told.unwrap() + Duration::from_secs(grace));
-            prop_assert_eq!(it.cut, cut);
+            let close_after = (grace > 0).then(|| it.goaway_after.unwrap() + Duration::from_secs(grace));
+            prop_assert_eq!(it.close_after, close_after);
         }
     }
 
-    /// Those who are refused for the same load are told different times, in the status as in a stream's failure.
+    /// Callers refused for the same load get different delays, in the status and in a stream's failure.
     #[test]
     fn a_server_spreads_those_who_come_again(seconds in 0.01f64..60.0) {
         let full = || ServiceError::from(EngineError::NotInTime {
@@ -83,5 +83,5 @@ proptest! {
 #[test]
 fn a_connection_without_an_age_never_ends() {
     let age = ConnectionAge::draw(&connections(0, 5));
-    assert_eq!((age.told, age.cut), (None, None));
+    assert_eq!((age.goaway_after, age.close_after), (None, None));
 }

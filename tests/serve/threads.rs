@@ -1,6 +1,6 @@
 //! How the kernel schedules the server's threads.
 //!
-//! What would break: a refusal or a health check that waits for a core until a thread that computes has had its turn.
+//! What would break: a refusal or a health check that waits for the time slice of a compute thread.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ fn threads(pid: u32) -> Vec<(String, i64)> {
         let folder = entry.unwrap().path();
         let name = fs::read_to_string(folder.join("comm")).unwrap().trim().to_owned();
         let stat = fs::read_to_string(folder.join("stat")).unwrap();
-        // After the name, which may hold spaces, in brackets: the state is the third field, the nice value the 19th.
+        // After the name, which may hold spaces, in brackets: the state is the third field, nice value the 19th.
         let mut fields = stat.rsplit(')').next().unwrap().split_whitespace();
         found.push((name, fields.nth(16).unwrap().parse().unwrap()));
     }
@@ -47,8 +47,8 @@ fn those_that_compute_stand_back_behind_those_that_answer() {
     }
 }
 
-/// Threads that help with a model's operations are kept by whoever used the cores last, and given up by the others. What would break: more
-/// threads of OpenMP than cores, upon which none of them waits awake any more, and every operation begins by waking them up.
+/// OpenMP threads are kept by the instance that used the cores last, and released by the others. What would break: more OpenMP threads
+/// than cores, upon which they stop busy-waiting and every operation has to wake them.
 #[tokio::test]
 async fn no_more_threads_help_than_there_are_cores() {
     let place = Place::new(1, &[0.0, 1.0]);

@@ -1,6 +1,6 @@
 //! The screen of `sagate top`, drawn into a buffer.
 //!
-//! What would break: a number is not shown, a server that went away is not told of, or a small window panics.
+//! What would break: a number is not shown, an unreachable server is not reported, or a small window panics.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn view() -> View {
     View::new("http://127.0.0.1:50051".into(), Duration::from_secs(1))
 }
 
-/// What a window of some size shows, line by line.
+/// The lines of a window of some size.
 fn shown(view: &View, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, view)).unwrap();
@@ -123,7 +123,7 @@ fn a_server_that_went_away_is_told_of() {
     assert_shows(&shown(&view, 120, 24), &["shutting down", "not ready"]);
 }
 
-/// Counts that begin anew with the server make no negative throughput.
+/// Counters that restart with the server give no negative throughput.
 #[test]
 fn a_restart_is_no_throughput() {
     let mut view = view();

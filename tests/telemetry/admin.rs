@@ -1,4 +1,4 @@
-//! The admin port: what it answers, and to whom it does not listen.
+//! The admin port: its answers, and invalid clients.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -42,7 +42,7 @@ async fn nothing_else_is_there() {
     admin.stop().await;
 }
 
-/// Half a request from a dozen clients, and others that leave: whoever comes after them is answered.
+/// A dozen clients with half a request, and others that disconnect, do not block later clients.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_keep_nobody_waiting() {
     let admin = Admin::start(start("")).await;
@@ -57,7 +57,7 @@ async fn slow_clients_keep_nobody_waiting() {
         drop(TcpStream::connect(admin.address).unwrap());
     }
     assert_eq!(admin.get("/healthz").0, 200);
-    // The end does not wait for them either.
+    // Shutdown does not wait for them either.
     admin.stop().await;
     drop(slow);
 }
@@ -80,12 +80,12 @@ fn garbage_does_no_harm() {
     let admin = runtime.block_on(async { Admin::start(start("")).await });
     let say = |bytes: &[u8]| {
         let mut stream = TcpStream::connect(admin.address).unwrap();
-        // The server may have closed it by then, which is its right.
+        // The server may have closed the connection.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut Vec::new());
     };
-    // What a TLS client, an HTTP/2 client and a smuggler begin with.
+    // First bytes of TLS, of HTTP/2 and of request smuggling.
     say(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     say(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     say(b"POST /metrics HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /");

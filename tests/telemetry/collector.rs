@@ -1,4 +1,4 @@
-//! The real server sends to a real OpenTelemetry collector of another house, and that says what it understood.
+//! The real server exports to rotel, an independent OpenTelemetry collector, which logs what it receives.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::binary::{Place, waves_image};
 use crate::server::{Server, request, tensor};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// rotel, killed when it is dropped.
 struct Rotel {
@@ -19,7 +19,7 @@ struct Rotel {
 }
 
 impl Rotel {
-    /// Takes OTLP over gRPC, logs all that it understands of the spans, and passes nothing on.
+    /// Receives OTLP over gRPC, logs the spans, and exports nothing.
     fn start() -> Rotel {
         let folder = tempfile::tempdir().unwrap();
         let [grpc, http] = free_addresses();
@@ -36,7 +36,7 @@ impl Rotel {
             .expect("rotel is missing: `make collector` gets it, as `make test` does");
         let begun = Instant::now();
         while std::net::TcpStream::connect(&grpc).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "rotel does not listen");
+            assert!(begun.elapsed() < WAIT_TIMEOUT, "rotel does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
         Rotel {
@@ -46,7 +46,7 @@ impl Rotel {
         }
     }
 
-    /// What it logged so far.
+    /// Its log so far.
     fn said(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("said")).unwrap()
     }
@@ -59,7 +59,7 @@ impl Drop for Rotel {
     }
 }
 
-/// rotel does not say which port it took, so that it must be told one: two that were free a moment ago.
+/// Two free ports: rotel does not report the port it binds, so it gets them as arguments.
 fn free_addresses() -> [String; 2] {
     let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap().to_string())
@@ -76,12 +76,12 @@ async fn a_collector_of_another_house_understands_all_of_it() {
         .metadata_mut()
         .insert("traceparent", parent.parse().unwrap());
     server.client().segment(asked).await.unwrap();
-    // At its end the server sends what it has.
+    // At shutdown the server flushes.
     assert_eq!(server.stop().code, 0);
 
     let begun = Instant::now();
     while rotel.said().matches("Span #").count() < 8 {
-        assert!(begun.elapsed() < PATIENCE, "only this came: {}", rotel.said());
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "only this came: {}", rotel.said());
         std::thread::sleep(Duration::from_millis(50));
     }
     let said = rotel.said();

@@ -1,4 +1,4 @@
-//! `docs/reference/metrics.md` lists what `/metrics` holds: every metric, its type and its labels, and nothing else.
+//! `docs/reference/metrics.md` lists exactly the metrics of `/metrics`, with type and labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

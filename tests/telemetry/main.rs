@@ -1,4 +1,4 @@
-//! What the service tells of itself.
+//! Logs, metrics and traces of the service.
 
 #[path = "../support/authority/mod.rs"]
 mod authority;

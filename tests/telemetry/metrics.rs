@@ -70,7 +70,7 @@ async fn every_number_over_http() {
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.75"}}"#), 1.0);
     is(&format!(r#"sagate_mu_bucket{{{TINY},le="0.8"}}"#), 2.0);
     is(&format!("sagate_mu_sum{{{TINY}}}"), 0.8);
-    for (score, sum) in [("soft_dice", 1.2), ("object", 1.8), ("rehearsed", 1.4)] {
+    for (score, sum) in [("soft_dice", 1.2), ("object", 1.8), ("quality", 1.4)] {
         let labels = format!(r#"model="tiny",score="{score}",version="1""#);
         is(&format!("sagate_confidence_count{{{labels}}}"), 2.0);
         is(&format!("sagate_confidence_sum{{{labels}}}"), sum);
@@ -84,7 +84,7 @@ async fn every_number_over_http() {
     is("sagate_queue_bytes_limit", (1u64 << 30) as f64);
     // mu was 0.8 and 0, the calibration's is 0.7 and 0.8: half of the images lie below all of it.
     is(&format!("sagate_mu_drift_ratio{{{TINY}}}"), 0.5);
-    is(&format!("sagate_mu_usual_drift_ratio{{{TINY}}}"), 1.0);
+    is(&format!("sagate_mu_drift_critical_ratio{{{TINY}}}"), 1.0);
     is(&format!("sagate_batch_images_sum{{{TINY}}}"), 2.0);
     is(&format!("sagate_forward_seconds_total{{{TINY}}}"), 0.03);
     is(&format!("sagate_qc_seconds_total{{{TINY}}}"), 0.01);
@@ -108,7 +108,7 @@ async fn every_number_over_http() {
 
 #[tokio::test]
 async fn what_was_taken_away_on_purpose_has_no_series() {
-    // Read as it happens: the SDK keeps those that were recorded.
+    // Observed metrics disappear; the SDK keeps recorded ones.
     const OBSERVED: [&str; 12] = [
         "sagate_accepted_ratio",
         "sagate_coverage_ratio",
@@ -133,7 +133,7 @@ async fn what_was_taken_away_on_purpose_has_no_series() {
     for series in OBSERVED {
         assert_eq!(seen(series), None, "{series}");
     }
-    // It comes again, with the counts that it had.
+    // A reload keeps the counts.
     let dir = tempfile::tempdir().unwrap();
     let folder = crate::tiny_model::write(dir.path(), 1, vec![], &[0.7]);
     let contract = ModelSpec::new(&Model::open(&folder).unwrap()).unwrap();
@@ -184,7 +184,7 @@ async fn without_a_decision_counters_begin_at_zero_and_shares_are_absent() {
     ] {
         assert!(!families(&text).contains_key(absent), "{absent}");
     }
-    // A threshold was asked for, so there is no coverage.
+    // The request gave a threshold, so there is no coverage.
     let call = telemetry.call(Rpc::Segment, &MetadataMap::new());
     let mut image = call.image();
     image.model(&model());
@@ -236,7 +236,7 @@ async fn what_is_dropped_was_cancelled() {
     assert_eq!(telemetry.in_flight(), 0);
 }
 
-/// Whatever callers make up, the labels are those of the served models and one `unknown`.
+/// Labels are limited to the served models and `unknown`, whatever callers send.
 #[tokio::test]
 async fn a_caller_cannot_add_labels() {
     let telemetry = start("");
@@ -271,7 +271,7 @@ async fn a_caller_cannot_add_labels() {
     assert_eq!(lines(text), once);
 }
 
-/// What is not finite is counted, and spoils no mean.
+/// A score that is not finite is counted, but left out of the means.
 #[tokio::test]
 async fn a_score_that_is_no_number() {
     let telemetry = start("");
@@ -286,7 +286,7 @@ async fn a_score_that_is_no_number() {
     assert_eq!((counts.accepted, counts.rejected, counts.failed), (1, 1, 0));
 }
 
-/// Images like the calibration's do not drift, others do, and without a calibration there is nothing to drift from.
+/// Images like the calibration's show no drift, others do, and without a calibration there is no drift metric.
 #[tokio::test]
 async fn mu_drifts_from_the_calibration() {
     let calibration: Vec<f64> = (0..200)
@@ -295,7 +295,7 @@ async fn mu_drifts_from_the_calibration() {
     let drift = |telemetry: &Telemetry| {
         let text = telemetry.render().unwrap();
         let of = |name: &str| value(&text, &format!("{name}{{{TINY}}}"));
-        of("sagate_mu_drift_ratio").zip(of("sagate_mu_usual_drift_ratio"))
+        of("sagate_mu_drift_ratio").zip(of("sagate_mu_drift_critical_ratio"))
     };
     let alike = calibrated("", &calibration);
     assert_eq!(drift(&alike), None);

@@ -1,4 +1,4 @@
-//! What an OTLP/gRPC collector gets: spans under the caller's own, and the metrics.
+//! Export to an OTLP/gRPC collector: child spans of the caller's span, and metrics.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the collector has once all is sent.
+/// Everything that the collector has received after the flush.
 async fn sent(telemetry: &Telemetry, collector: &Collector) -> Vec<Span> {
     telemetry.shutdown().await;
     collector.take().spans
@@ -120,7 +120,7 @@ async fn the_callers_wish_not_to_be_traced_is_kept() {
     assert_eq!(sent(&telemetry, &collector).await, []);
 }
 
-/// A header that is none begins a trace of its own.
+/// An invalid trace header starts a new trace.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_traceparent_is_no_parent() {
     let (collector, url) = Collector::start().await;
@@ -142,7 +142,7 @@ async fn a_damaged_traceparent_is_no_parent() {
     assert_eq!(spans.len(), damaged.len());
     for span in spans {
         assert!(span.parent_span_id.is_empty() && hex(&span.trace_id) != TRACE);
-        // The caller's mistake is not the server's.
+        // A client error is not a server error.
         assert_eq!(
             span.status.map_or(0, |status| status.code),
             StatusCode::Unset as i32
@@ -150,7 +150,7 @@ async fn a_damaged_traceparent_is_no_parent() {
     }
 }
 
-/// A stream's images are side by side; those that get no decision say why, by constants.
+/// Spans of a stream's images are siblings; failed ones have a constant reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn images_without_a_decision() {
     let (collector, url) = Collector::start().await;
@@ -189,7 +189,7 @@ async fn images_without_a_decision() {
     expect(images[2], &[("rpc.grpc.status_code", "1")]);
 }
 
-/// Nothing that a caller made up gets into a span.
+/// Spans contain no invalid caller-supplied text.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_text_of_the_callers() {
     let (collector, url) = Collector::start().await;
@@ -268,7 +268,7 @@ async fn over_tls_to_a_collector_that_is_believed() {
     for (ca, reached) in [
         (file("ca.pem", &authority.pem()), true),
         (file("other.pem", &Authority::new("Tests").pem()), false),
-        // The system's authorities do not vouch for it.
+        // No authority of the system issued the certificate.
         ("".into(), false),
     ] {
         let telemetry = believing(ca.clone()).unwrap();
@@ -290,7 +290,7 @@ async fn over_tls_to_a_collector_that_is_believed() {
     }
 }
 
-/// The same by the real server, whose settings name the authority.
+/// The same with the real server, whose settings name the authority.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_sends_over_tls() {
     let place = Place::new(1, &[0.0, 1.0]);
@@ -301,7 +301,7 @@ async fn the_server_sends_over_tls() {
     let server = serve(&place, &[("TELEMETRY__OTLP_CA", "ca.pem")], &["--otlp", &url]);
     let asked = request("one", tensor(&waves_image(1, 16, 16)));
     server.client().segment(asked).await.unwrap();
-    // At its end the server sends what it has.
+    // At shutdown the server flushes.
     assert_eq!(server.stop().code, 0);
     let taken = collector.take();
     assert_eq!(named(&taken.spans, "image").len(), 1);
@@ -310,7 +310,7 @@ async fn the_server_sends_over_tls() {
         "{:?}",
         taken.metrics
     );
-    // Authorities of a collector that speaks no TLS are a mistake.
+    // Authorities for a collector without TLS are an error.
     let mut command = serving(&place, &["--otlp", "http://127.0.0.1:4317"]);
     command.env("SAGATE__TELEMETRY__OTLP_CA", "ca.pem");
     finish(&mut command).assert_refused(2, &["`telemetry.otlp_ca`", "https://"]);

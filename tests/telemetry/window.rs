@@ -1,9 +1,9 @@
-//! What the sliding window says, with a time that the tests make.
+//! The sliding window, with simulated time.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sagate::telemetry::{Judged, Window};
+use sagate::telemetry::{DecisionRecord, Window};
 
 const SPAN: Duration = Duration::from_secs(60);
 
@@ -11,8 +11,8 @@ fn at(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn judged(accept: bool, mu: f64, took: f64) -> Judged {
-    Judged {
+fn decision(accept: bool, mu: f64, took: f64) -> DecisionRecord {
+    DecisionRecord {
         accept,
         mu,
         coverage: Some(0.9),
@@ -36,12 +36,12 @@ fn without_a_decision_there_is_nothing_to_say() {
 #[test]
 fn shares_means_and_rates() {
     let mut window = Window::new(SPAN);
-    window.judged(at(1.0), &judged(true, 0.9, 0.1));
-    window.judged(at(5.0), &judged(true, 1.0, 0.1));
-    window.judged(at(9.0), &judged(false, 0.2, 0.1));
-    let mut by_threshold = judged(false, f64::NAN, 0.1);
+    window.record(at(1.0), &decision(true, 0.9, 0.1));
+    window.record(at(5.0), &decision(true, 1.0, 0.1));
+    window.record(at(9.0), &decision(false, 0.2, 0.1));
+    let mut by_threshold = decision(false, f64::NAN, 0.1);
     by_threshold.coverage = None;
-    window.judged(at(9.5), &by_threshold);
+    window.record(at(9.5), &by_threshold);
     window.batch(at(9.5), at(0.3), at(0.1));
     let view = window.view(at(10.0));
     assert_eq!((view.images, view.accepted_share), (4, Some(0.5)));
@@ -57,30 +57,30 @@ fn shares_means_and_rates() {
 #[test]
 fn what_is_older_than_the_span_is_forgotten() {
     let mut window = Window::new(SPAN);
-    window.judged(at(0.5), &judged(false, 0.1, 0.1));
-    window.judged(at(50.5), &judged(true, 0.9, 0.1));
+    window.record(at(0.5), &decision(false, 0.1, 0.1));
+    window.record(at(50.5), &decision(true, 0.9, 0.1));
     assert_eq!(window.view(at(59.9)).images, 2);
     let later = window.view(at(61.0));
     assert_eq!((later.images, later.accepted_share), (1, Some(1.0)));
     assert!((59.0..=60.0).contains(&later.seconds));
     assert_eq!(window.view(at(111.0)).images, 0);
-    // A slot is used again, long after.
-    window.judged(at(1_000_000.5), &judged(true, 0.9, 0.1));
+    // A slot is reused much later.
+    window.record(at(1_000_000.5), &decision(true, 0.9, 0.1));
     assert_eq!(window.view(at(1_000_001.0)).images, 1);
 }
 
-/// Threads that come a little late, or a clock that seems to go back, lose no decision.
+/// Slightly late threads, or a clock that goes back, lose no decision.
 #[test]
 fn a_late_decision_counts_as_now() {
     let mut window = Window::new(SPAN);
-    window.judged(at(100.0), &judged(true, 0.9, 0.1));
-    window.judged(at(20.0), &judged(true, 0.9, 0.1));
+    window.record(at(100.0), &decision(true, 0.9, 0.1));
+    window.record(at(20.0), &decision(true, 0.9, 0.1));
     assert_eq!(window.view(at(30.0)).images, 2);
     assert_eq!(window.view(at(100.0)).images, 2);
 }
 
 proptest! {
-    /// Against a list of everything: a decision counts surely within the span less a slot, and surely not beyond the span.
+    /// Against a full list: a decision counts within the span minus a slot, and never beyond the span.
     #[test]
     fn it_counts_what_lies_within(
         span in 10_u64..1000,
@@ -89,7 +89,7 @@ proptest! {
         events.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut window = Window::new(Duration::from_secs(span));
         for &(time, accept) in &events {
-            window.judged(at(time), &judged(accept, 0.5, 0.1));
+            window.record(at(time), &decision(accept, 0.5, 0.1));
         }
         let now = events.last().unwrap().0;
         let span = span as f64;
@@ -108,7 +108,7 @@ proptest! {
         let times: Vec<f64> = times.into_iter().map(f64::exp).collect();
         let mut window = Window::new(SPAN);
         for &took in &times {
-            window.judged(at(1.0), &judged(true, 0.5, took));
+            window.record(at(1.0), &decision(true, 0.5, took));
         }
         let view = window.view(at(1.0));
         let off = 2_f64.powf(0.25) * (1.0 + 1e-9);
@@ -122,12 +122,12 @@ proptest! {
     }
 }
 
-/// Outside of all buckets the answer stays within what was measured.
+/// Outside of all buckets the quantile stays within the measured range.
 #[test]
 fn latencies_beyond_the_buckets() {
     let mut window = Window::new(SPAN);
-    window.judged(at(1.0), &judged(true, 0.5, 0.0));
+    window.record(at(1.0), &decision(true, 0.5, 0.0));
     assert_eq!(window.view(at(1.0)).p99_seconds, Some(0.0));
-    window.judged(at(1.0), &judged(true, 0.5, 5000.0));
+    window.record(at(1.0), &decision(true, 0.5, 5000.0));
     assert_eq!(window.view(at(1.0)).p99_seconds, Some(5000.0));
 }

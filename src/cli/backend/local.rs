@@ -12,7 +12,7 @@ use super::Seen;
 use crate::cli::inputs::Slice;
 use crate::cli::loading;
 use crate::cli::subject::Subject;
-use crate::client::{Answer, InterpretOptions, LayerSeen};
+use crate::client::{Answer, InterpretOptions, LayerResult};
 use crate::config::Settings;
 use crate::engine::UnitOrder;
 
@@ -46,7 +46,7 @@ impl Local {
         &self,
         slice: &Slice,
         look: &InterpretOptions,
-        mut show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
+        mut show: impl FnMut(&LayerResult) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         let ready = self.pass.prepare(&slice.image);
         let ready = ready.with_context(|| slice.name.clone())?;
@@ -60,7 +60,7 @@ impl Local {
             show(&layer)?;
             layers.push(layer);
         }
-        let choose = |scores: &[f64]| UnitOrder::Spread.of(scores, look.units);
+        let choose = |scores: &[f64]| UnitOrder::Spread.choose(scores, look.units);
         let units = seen.units(look.units_of, look.class, choose, true)?;
         let decision = self.pass.decide(&seen.segmentation, &self.policy);
         Ok(Seen {
@@ -82,9 +82,9 @@ fn answer(segmentation: Segmentation, decision: Decision) -> Answer {
     }
 }
 
-fn layer(seen: &Interpretation, number: usize) -> anyhow::Result<LayerSeen> {
+fn layer(seen: &Interpretation, number: usize) -> anyhow::Result<LayerResult> {
     let LayerView {
         layer, score, sam, ..
     } = seen.layer(number)?;
-    Ok(LayerSeen { layer, score, sam })
+    Ok(LayerResult { layer, score, sam })
 }

@@ -1,4 +1,4 @@
-//! Where images are worked on: in this process, or by a server. Commands see no difference.
+//! Backends of commands: a model in this process, or a server.
 
 mod local;
 mod remote;
@@ -15,32 +15,32 @@ use super::gate::GateArgs;
 use super::inputs::Slice;
 use super::server::WorkAt;
 use super::subject::Subject;
-use crate::client::{Answer, InterpretOptions, LayerSeen, PendingResponse};
+use crate::client::{Answer, InterpretOptions, LayerResult, PendingResponse};
 use crate::config::Settings;
 
 /// A model, ready for images.
 pub enum Backend {
     /// Loaded into this process.
     Local(Box<Local>),
-    /// Served elsewhere.
+    /// On a server.
     Remote(Box<Remote>),
 }
 
-/// An image whose answer was not yet taken.
+/// A pending image.
 pub enum Begun {
-    /// It waits here.
+    /// Not started yet.
     Here,
-    /// It is on its way to a server.
+    /// Sent to a server.
     There(PendingResponse),
 }
 
-/// All of an interpretation.
+/// A complete interpretation.
 pub struct Seen {
-    /// What the model and the gate say.
+    /// Result of the model and the gate.
     pub answer: Answer,
-    /// What each layer sees, in their order.
-    pub layers: Vec<LayerSeen>,
-    /// What the units of one layer see.
+    /// The SAM of each layer, in order.
+    pub layers: Vec<LayerResult>,
+    /// The SAMs of the units of one layer.
     pub units: UnitView,
 }
 
@@ -48,7 +48,7 @@ impl Backend {
     /// Loads the model of the settings, or connects to the server that has it.
     ///
     /// # Errors
-    /// A gate that is not allowed, a model that is not there, a server that does not answer.
+    /// Gate options that are not allowed, an unknown model, a server that does not answer.
     pub fn open(at: &WorkAt, gate: &GateArgs, settings: &Settings) -> anyhow::Result<Backend> {
         let policy = gate.policy(settings)?;
         Ok(match &at.server {
@@ -68,7 +68,7 @@ impl Backend {
         }
     }
 
-    /// How many images may be begun before the first is finished.
+    /// How many images may be pending.
     pub fn at_once(&self) -> usize {
         match self {
             Backend::Local(_) => 1,
@@ -76,7 +76,7 @@ impl Backend {
         }
     }
 
-    /// Begins to segment an image.
+    /// Starts segmenting an image.
     pub fn begin(&self, image: &Image) -> Begun {
         match self {
             Backend::Local(_) => Begun::Here,
@@ -84,10 +84,10 @@ impl Backend {
         }
     }
 
-    /// The answer to an image that was begun, and how long it took.
+    /// Waits for the result of a pending image; returns also its duration.
     ///
     /// # Errors
-    /// An image that does not fit the model, memory that ran out, a server that refuses or is gone.
+    /// An image that does not fit the model, out of memory, a server that refuses or is unreachable.
     pub fn finish(&self, begun: Begun, image: &Image) -> anyhow::Result<(Answer, Duration)> {
         match (self, begun) {
             (Backend::Local(local), Begun::Here) => local.segment(image),
@@ -96,15 +96,15 @@ impl Backend {
         }
     }
 
-    /// Segments a slice and looks into it. Each layer goes to `show` as soon as it is known.
+    /// Interprets a slice. Each layer is passed to `show` when it is ready.
     ///
     /// # Errors
-    /// As [`Backend::finish`], or what `show` gave.
+    /// As [`Backend::finish`], or an error of `show`.
     pub fn interpret(
         &self,
         slice: &Slice,
         look: &InterpretOptions,
-        show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
+        show: impl FnMut(&LayerResult) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         match self {
             Backend::Local(local) => local.interpret(slice, look, show),

@@ -10,13 +10,13 @@ use crate::cli::inputs::Slice;
 use crate::cli::loading;
 use crate::cli::subject::Subject;
 use crate::client::{
-    Access, Answer, BlockingClient, ClientError, GateAsk, InterpretOptions, LayerSeen, Part, PendingResponse,
-    SegmentOptions, ServerUrl,
+    Access, Answer, BlockingClient, ClientError, GateOptions, InterpretOptions, LayerResult, Part,
+    PendingResponse, SegmentOptions, ServerUrl,
 };
 use crate::config::Settings;
 use crate::engine::Priority;
 
-/// Images that are on their way at once: enough that the server is never idle while one travels.
+/// Pending images: enough to keep the server busy during transfers.
 pub const AT_ONCE: usize = 4;
 
 /// A served model with the gate of this run.
@@ -29,7 +29,7 @@ pub struct Remote {
 impl Remote {
     pub fn open(
         url: &ServerUrl,
-        gate: Option<GateAsk>,
+        gate: Option<GateOptions>,
         priority: Priority,
         settings: &Settings,
     ) -> anyhow::Result<Remote> {
@@ -43,7 +43,7 @@ impl Remote {
         if !model.calibrated {
             loading::warn_of_no_calibration(&subject.reference);
         }
-        // The model is asked for by its version from here on, so that all of a run is one model's.
+        // Pins the version, so that one model does the whole run.
         Ok(Remote {
             subject,
             client,
@@ -67,7 +67,7 @@ impl Remote {
         &self,
         slice: &Slice,
         look: &InterpretOptions,
-        mut show: impl FnMut(&LayerSeen) -> anyhow::Result<()>,
+        mut show: impl FnMut(&LayerResult) -> anyhow::Result<()>,
     ) -> anyhow::Result<Seen> {
         let count = self.subject.units.get(look.units_of - 1).copied().unwrap_or(0);
         let look = InterpretOptions {
@@ -103,7 +103,7 @@ impl Remote {
     }
 }
 
-/// A gate that the server's settings do not allow is the command line's fault, here as in a local run.
+/// Gate options that the server does not allow are an error of the command line, as in a local run.
 fn usage(error: ClientError) -> anyhow::Error {
     match &error {
         ClientError::Refused(refusal) if refusal.is_about("options") => UsageError(error.to_string()).into(),

@@ -112,7 +112,7 @@ async fn ask(client: &mut QualityControlClient<Channel>, image: v1::Image) -> an
         request_id: String::new(),
         image: Some(image),
         options: Some(v1::SegmentationOptions {
-            mask_form: v1::MaskForm::Bits.into(),
+            mask_format: v1::MaskFormat::Bits.into(),
             ..Default::default()
         }),
     };
@@ -139,11 +139,11 @@ pub(super) async fn interpret(
         request_id: String::new(),
         image: Some(image),
         options: Some(v1::SegmentationOptions {
-            mask_form: v1::MaskForm::Bits.into(),
+            mask_format: v1::MaskFormat::Bits.into(),
             ..Default::default()
         }),
         layers: Some(v1::LayerOptions {
-            probability: v1::ProbabilityForm::Uint8.into(),
+            probability: v1::ProbabilityFormat::Uint8.into(),
             ..Default::default()
         }),
         units: Vec::new(),

@@ -68,10 +68,7 @@ fn cell(task: &Task, name: &str, channels: &[usize], example: &Example, with_obj
     let difficulty = example
         .difficulty
         .map_or_else(String::new, |d| format!(", d {d:.2}"));
-    Cell {
-        title: format!("{} {name}{difficulty}", task.name()),
-        picture,
-    }
+    Cell::new(format!("{} {name}{difficulty}", task.name()), picture)
 }
 
 /// The picture enlarged, with the object's outline one of the enlarged pixels wide in its class's colour.

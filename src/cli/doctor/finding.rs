@@ -1,28 +1,28 @@
-//! What was looked at, what it is like, and what to do about it.
+//! Results of checks: state, finding and fix.
 
 use serde::Serialize;
 
-/// How it is.
+/// State of a checked item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
+    /// Correct.
     Fine,
-    /// Works, and is worth knowing.
+    /// Works, with a warning.
     Note,
-    /// Must be mended.
+    /// Must be fixed.
     Wrong,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// What.
+    /// The checked item.
     pub about: String,
     pub state: State,
-    /// What was found.
+    /// The finding.
     pub found: String,
-    /// What would mend it; `None` where it is fine.
+    /// How to fix it; `None` if it is correct.
     pub fix: Option<String>,
 }
 

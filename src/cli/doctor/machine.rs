@@ -12,10 +12,10 @@ use super::finding::Finding;
 use crate::config::{DeviceKind, Settings};
 use crate::device;
 
-/// What the process takes beside its queues: libtorch, a model, a batch's activations. Rather too little.
+/// Memory of the process beside its queues: libtorch, a model, a batch's activations. A low estimate.
 const BESIDE_QUEUES: u64 = 512 << 20;
 
-/// The libraries that this process has loaded, and whether they compute.
+/// Checks the loaded libraries, and that they compute.
 pub fn libtorch() -> Vec<Finding> {
     let built = sagate_core::build::LIBTORCH;
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -54,7 +54,7 @@ pub fn libtorch() -> Vec<Finding> {
             "it may be linked statically; then there is nothing to do",
         )),
     }
-    // Two OpenMP runtimes in one process each start a thread a core.
+    // Two OpenMP runtimes in one process each start one thread per core.
     let openmp: Vec<PathBuf> = ["libgomp", "libiomp5", "libomp"]
         .iter()
         .flat_map(|name| loaded(name))
@@ -77,7 +77,7 @@ pub fn libtorch() -> Vec<Finding> {
     findings
 }
 
-/// The processor's features that kernels choose by.
+/// CPU features that select kernels.
 pub fn processor() -> Finding {
     let features = cpu_features();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -93,7 +93,7 @@ pub fn processor() -> Finding {
     Finding::fine("processor", found)
 }
 
-/// The device of the settings and what computes on it, and whether it does; `None` where it does not.
+/// Checks the configured device; `None` if it does not compute.
 pub fn device(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Placement> {
     let placement = match device::placement(&settings.device) {
         Ok(placement) => placement,
@@ -138,7 +138,7 @@ pub fn device(settings: &Settings, findings: &mut Vec<Finding>) -> Option<Placem
     }
 }
 
-/// Threads beside cores.
+/// Checks threads against cores.
 pub fn threads(settings: &Settings) -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match settings.device.threads {
@@ -155,7 +155,7 @@ pub fn threads(settings: &Settings) -> Finding {
     }
 }
 
-/// What the queues may take beside what there is.
+/// Checks queue limits against available memory.
 pub fn memory(settings: &Settings) -> Finding {
     let Some(there) = limit() else {
         return Finding::note(
@@ -184,7 +184,7 @@ pub fn memory(settings: &Settings) -> Finding {
     Finding::fine("memory", found)
 }
 
-/// Bytes that this process may have: the machine's, or what its cgroup is given.
+/// Memory of this process: the machine's, or its cgroup's limit.
 fn limit() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;

@@ -1,4 +1,4 @@
-//! `sagate doctor`: whether this installation can serve, and what to do where it cannot.
+//! `sagate doctor`: checks the installation and suggests fixes.
 
 mod finding;
 mod machine;
@@ -59,7 +59,7 @@ pub fn run(settings: Result<&Settings, &ConfigError>, as_json: bool) -> anyhow::
             findings.push(system::clock(None));
         }
     }
-    tell(&findings, as_json)?;
+    print_findings(&findings, as_json)?;
     Ok(match count(&findings, State::Wrong) {
         0 => Exit::Ok,
         _ => Exit::Error,
@@ -89,7 +89,7 @@ fn count(findings: &[Finding], state: State) -> usize {
     findings.iter().filter(|finding| finding.state == state).count()
 }
 
-fn tell(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
+fn print_findings(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
     let (wrong, notes) = (count(findings, State::Wrong), count(findings, State::Note));
     if as_json {
         return out::json(&json!({"wrong": wrong, "notes": notes, "findings": findings}));

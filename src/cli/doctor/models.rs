@@ -1,4 +1,4 @@
-//! Every model: whole, loadable, calibrated, and able to segment an image.
+//! Checks every model: complete, loadable, calibrated, and able to segment an image.
 
 use ndarray::Array3;
 use sagate_core::executor::ModelExecutor;
@@ -10,10 +10,10 @@ use super::super::loading::MUST_BE_THERE;
 use super::finding::Finding;
 use crate::config::Settings;
 
-/// A side that every network of sagate takes.
+/// Image side that every network supports.
 const SIDE: usize = 64;
 
-/// Looks at each, and at the default.
+/// Checks each model, and the default.
 pub fn check(settings: &Settings, placement: Option<Placement>, findings: &mut Vec<Finding>) {
     let listed = Repository::open(&settings.models.dir).and_then(|it| Ok((it.list()?, it)));
     let ((located, strangers), repository) = match listed {
@@ -85,7 +85,7 @@ fn one(located: &Located, placement: Option<Placement>, findings: &mut Vec<Findi
     }
 }
 
-/// Loads it and segments an image as large as it takes; how many units its mu is the mean of.
+/// Loads a model and segments an image; returns the number of units of its mu.
 fn works(located: &Located, placement: Placement) -> anyhow::Result<usize> {
     let pass = ModelExecutor::load(&located.open()?, placement)?;
     let input = &pass.manifest().input;

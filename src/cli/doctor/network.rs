@@ -1,4 +1,4 @@
-//! Ports, who can reach them, and the collector.
+//! Checks ports, their exposure, certificates and the collector.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
-use crate::client::{Access, BlockingClient, ClientError, ServerUrl, Serving};
+use crate::client::{Access, BlockingClient, ClientError, HealthStatus, ServerUrl};
 use crate::config::Settings;
 use crate::security::Tls;
 
-/// How long somebody on this machine is given to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of a local connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the ports are free, or held by a sagate that runs already.
+/// Checks that the ports are free, or in use by a running sagate.
 pub fn ports(settings: &Settings, findings: &mut Vec<Finding>) {
     let server = &settings.server;
     findings.push(port("server.listen", server.listen, |address| {
@@ -61,15 +61,20 @@ fn port(setting: &str, address: SocketAddr, is_ours: impl Fn(SocketAddr) -> bool
     }
 }
 
-/// `encrypted`: whether the settings say that it would speak TLS.
+/// `encrypted`: whether the settings enable TLS on it.
 fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
     let scheme = if encrypted { "https" } else { "http" };
     let Ok(url) = format!("{scheme}://{address}").parse::<ServerUrl>() else {
         return false;
     };
-    match BlockingClient::health(&url, &Access::default(), "sagate.v1.QualityControl", PATIENCE) {
-        Ok(Serving::Serving | Serving::NotServing) => true,
-        // It speaks TLS, with a certificate that this machine's authorities know nothing of.
+    match BlockingClient::health(
+        &url,
+        &Access::default(),
+        "sagate.v1.QualityControl",
+        PROBE_TIMEOUT,
+    ) {
+        Ok(HealthStatus::Serving | HealthStatus::NotServing) => true,
+        // It uses TLS with a certificate of an unknown authority.
         Err(ClientError::Untrusted { .. }) => encrypted,
         Ok(_) | Err(_) => false,
     }
@@ -77,8 +82,8 @@ fn is_sagate(address: SocketAddr, encrypted: bool) -> bool {
 
 fn is_admin(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
+        stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
         write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n")?;
         let mut answer = String::new();
         stream.take(1 << 20).read_to_string(&mut answer)?;
@@ -87,7 +92,7 @@ fn is_admin(address: SocketAddr) -> bool {
     ask().is_ok_and(|answer| answer.contains("sagate_build_info"))
 }
 
-/// Whether anybody but this machine can reach a port that encrypts nothing: only where the settings say that something before it does.
+/// Checks that unencrypted ports are on loopback, unless the settings declare a proxy that encrypts.
 pub fn exposure(settings: &Settings) -> Finding {
     let (server, tls) = (&settings.server, &settings.tls);
     let ports = [
@@ -111,7 +116,7 @@ pub fn exposure(settings: &Settings) -> Finding {
     )
 }
 
-/// Whether the certificate and the authorities of client certificates can be used, where they are set.
+/// Checks the certificate and the authorities of client certificates, if set.
 pub fn certificates(settings: &Settings) -> Option<Finding> {
     match Tls::open(&settings.tls, &Arc::default()) {
         Ok(None) => None,
@@ -124,7 +129,7 @@ pub fn certificates(settings: &Settings) -> Option<Finding> {
     }
 }
 
-/// Whether the collector is there, where one is set.
+/// Checks that the collector is reachable, if set.
 pub fn collector(settings: &Settings) -> Option<Finding> {
     let url = settings.telemetry.otlp.as_str();
     let host = url
@@ -134,7 +139,7 @@ pub fn collector(settings: &Settings) -> Option<Finding> {
     let reached = host
         .to_socket_addrs()
         .and_then(|mut addresses| addresses.next().ok_or_else(|| ErrorKind::NotFound.into()))
-        .and_then(|address| TcpStream::connect_timeout(&address, PATIENCE));
+        .and_then(|address| TcpStream::connect_timeout(&address, PROBE_TIMEOUT));
     Some(match reached {
         Ok(_) => Finding::fine("collector", format!("something listens at {url}")),
         Err(error) => Finding::note(

@@ -1,4 +1,4 @@
-//! What the system gives: file descriptors, disks, the clock.
+//! Checks file descriptors, disks and the clock.
 
 use std::ffi::CString;
 use std::fs;
@@ -8,21 +8,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::finding::Finding;
 
-/// A connection is a descriptor, and so is what libtorch and the runtime open.
+/// Minimum file descriptors: each connection needs one, and so do libtorch and the runtime.
 const FILES: u64 = 1024;
-/// Enough that nobody has to think of it: Linux' services usually get half a million.
+/// A comfortable number of file descriptors: Linux services usually get half a million.
 const ENOUGH_FILES: u64 = 4096;
-/// Free bytes below which a disk is as good as full, and below which it soon may be.
+/// Free bytes below which a disk counts as full, and below which it is low.
 const FULL: u64 = 100 << 20;
 const SOON_FULL: u64 = 1 << 30;
 /// 2026-01-01, before which this program did not exist.
 const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
 /// 2100-01-01.
 const LATEST: Duration = Duration::from_secs(4_102_444_800);
-/// Files of the future by less than this are other machines' clocks.
+/// Tolerated clock difference to other machines, for file times in the future.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
-/// How many descriptors the process may have.
+/// Checks the limit of file descriptors.
 pub fn open_files() -> Finding {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -55,7 +55,7 @@ pub fn open_files() -> Finding {
     }
 }
 
-/// Room where models lie, where temporary files go, and where logs go if they go to a file.
+/// Checks free space of the models' folder, of temporary files, and of a log file.
 pub fn disks(models: Option<&Path>) -> Vec<Finding> {
     let mut places: Vec<(&str, PathBuf)> = vec![("temporary files", std::env::temp_dir())];
     if let Some(models) = models.filter(|models| models.is_dir()) {
@@ -85,7 +85,7 @@ fn disk(what: &str, path: &Path) -> Finding {
     }
 }
 
-/// Bytes that this user may still write.
+/// Free bytes for this user.
 fn free(path: &Path) -> Option<u64> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     // SAFETY: a statvfs of zeros is a valid value, and statvfs writes into it and reads a path that ends in NUL; both live on.
@@ -96,7 +96,7 @@ fn free(path: &Path) -> Option<u64> {
     (answer == 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Whether the clock may be right: certificates, logs and calibrations are dated by it. Deadlines and waiting are not.
+/// Checks the wall clock, which dates certificates, logs and calibrations. Deadlines do not depend on it.
 pub fn clock(models: Option<&Path>) -> Finding {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = now.as_secs();
@@ -135,17 +135,17 @@ pub fn clock(models: Option<&Path>) -> Finding {
     Finding::fine("clock", format!("{seconds} s since 1970, and it advances"))
 }
 
-/// Whether both clocks go on, by about the same.
+/// Checks that wall and monotonic clock advance equally.
 fn advances() -> bool {
     let (instant, system) = (Instant::now(), SystemTime::now());
     std::thread::sleep(Duration::from_millis(20));
     let monotonic = instant.elapsed();
-    // Somebody may set the clock right now; that is no fault.
+    // The clock may be adjusted during the check; that is no fault.
     let set = system.elapsed().is_err();
     monotonic >= Duration::from_millis(20) && (set || system.elapsed().is_ok_and(|it| !it.is_zero()))
 }
 
-/// What the kernel says of the clock; `None` where it may not be asked.
+/// The kernel's clock state; `None` if not permitted.
 fn synchronised() -> Option<bool> {
     // SAFETY: a timex of zeros asks and changes nothing; adjtimex writes into the struct, which lives on.
     let state = unsafe {
@@ -155,7 +155,7 @@ fn synchronised() -> Option<bool> {
     (state >= 0).then_some(state != libc::TIME_ERROR)
 }
 
-/// The file of the models that was written last.
+/// The most recently written model file.
 fn newest(models: &Path) -> Option<(PathBuf, SystemTime)> {
     let folders = |path: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();

@@ -60,18 +60,17 @@ impl Figures<'_> {
 fn layer_grid(subject: &Subject, image: &Image, seen: &Seen, heading: &str) -> image::RgbImage {
     let styles = &subject.classes;
     let mut cells = vec![
-        Cell {
-            title: "input".into(),
-            picture: figure::grey(image),
-        },
-        Cell {
-            title: "output".into(),
-            picture: figure::masked(image.orientation.upright(seen.answer.labels.view()), styles),
-        },
+        Cell::new("input", figure::grey(image)),
+        Cell::new(
+            "output",
+            figure::masked(image.orientation.upright(seen.answer.labels.view()), styles),
+        ),
     ];
-    cells.extend(seen.layers.iter().map(|view| Cell {
-        title: format!("{} {} SA {:.3}", view.layer.number, view.layer.name, view.score),
-        picture: figure::masked(view.sam.view(), styles),
+    cells.extend(seen.layers.iter().map(|view| {
+        Cell::new(
+            format!("{} {} SA {:.3}", view.layer.number, view.layer.name, view.score),
+            figure::masked(view.sam.view(), styles),
+        )
     }));
     figure::grid(&cells, 5, heading)
 }
@@ -87,10 +86,10 @@ fn unit_grid(units: &UnitView, split: &UnitSplit, heading: &str) -> image::RgbIm
             } else {
                 "inertia"
             };
-            Cell {
-                title: format!("unit {unit} SA {:.3} {kind}", units.scores[*unit]),
-                picture: figure::heat(sam.mapv(f32::from).view()),
-            }
+            Cell::new(
+                format!("unit {unit} SA {:.3} {kind}", units.scores[*unit]),
+                figure::heat(sam.mapv(f32::from).view()),
+            )
         })
         .collect();
     figure::grid(&cells, 4, heading)

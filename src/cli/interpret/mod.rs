@@ -16,7 +16,7 @@ use super::gate::GateArgs;
 use super::inputs::{self, Stems, one_slice};
 use super::server::WorkAt;
 use super::{Exit, UsageError, out};
-use crate::client::{InterpretOptions, LayerSeen};
+use crate::client::{InterpretOptions, LayerResult};
 use crate::config::Settings;
 
 /// Arguments of `sagate interpret`.
@@ -113,7 +113,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
 }
 
 /// A layer's SAM as a picture of its own, there as soon as the layer is known.
-fn draw_layer(folder: &Path, layer: &LayerSeen, classes: &[ClassStyle]) -> anyhow::Result<()> {
+fn draw_layer(folder: &Path, layer: &LayerResult, classes: &[ClassStyle]) -> anyhow::Result<()> {
     out::folder(folder)?;
     let folder = folder.join("layers");
     out::folder(&folder)?;

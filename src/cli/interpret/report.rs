@@ -11,7 +11,7 @@ use crate::cli::backend::Seen;
 use crate::cli::inputs::Slice;
 use crate::cli::subject::Subject;
 use crate::cli::{out, words};
-use crate::client::LayerSeen;
+use crate::client::LayerResult;
 use crate::config::Settings;
 
 /// `report.json`.
@@ -130,7 +130,7 @@ impl<'a> Report<'a> {
     }
 }
 
-fn layer_report(seen: &LayerSeen) -> LayerReport {
+fn layer_report(seen: &LayerResult) -> LayerReport {
     let layer = seen.layer;
     let resolution = match layer.downsampling {
         1 => "1".into(),

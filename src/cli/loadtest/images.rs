@@ -1,4 +1,4 @@
-//! The images that are sent: read, or made.
+//! The images to send: read from files, or generated.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use super::mix::Images;
 use crate::client::ServedModel;
 use crate::config::Settings;
 
-/// Images of one kind are all kept in memory.
+/// Limit on the images of one kind, which are kept in memory.
 const MOST: usize = 2000;
 
 /// The images of a kind, for a model.
 ///
 /// # Errors
-/// A file that cannot be read, or more images than are kept in memory.
+/// An unreadable file, or too many images.
 pub fn images(
     wanted: &Images,
     model: &ServedModel,
@@ -58,7 +58,7 @@ pub fn images(
     }
 }
 
-/// 12-bit intensities: a bright disc somewhere on a ground with noise, as a scan has one thing in the middle of little.
+/// 12-bit intensities: a bright disc at a random place on a noisy background, as a rough model of a scan.
 fn made([height, width]: [usize; 2], channels: usize, chance: &mut ChaCha8Rng) -> Image {
     let least = height.min(width) as f32;
     let radius = least * chance.gen_range(0.1..0.3);

@@ -1,4 +1,4 @@
-//! What the user wants sent: kinds of requests, each with its share.
+//! The request mix: kinds of requests, each with its share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,53 +8,53 @@ use sagate_core::model::ModelReference;
 use serde::Deserialize;
 
 use super::super::UsageError;
-use crate::client::GateAsk;
+use crate::client::GateOptions;
 use crate::config::Settings;
 use crate::engine::Priority;
 
-/// Images that are made where none are given: enough that nothing that keeps the last one helps.
+/// Number of generated images by default: enough to defeat a cache of the last one.
 const MADE: usize = 4;
-/// A side of a made image; what a server takes is its own settings' matter.
+/// Largest side of a generated image; the server has its own limits.
 const SIDES: std::ops::RangeInclusive<usize> = 1..=16_384;
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Call {
-    /// One mask with its decision.
+    /// `Segment`.
     #[default]
     Segment,
-    /// The same, and what every layer and some units see.
+    /// `Interpret`, with SAMs of every layer and some units.
     Interpret,
 }
 
 /// One kind of request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kind {
-    /// What the report calls it.
+    /// Its name in the report.
     pub name: String,
-    /// How often it is sent, in relation to the others.
+    /// Its relative frequency.
     pub share: f64,
     pub call: Call,
     /// The model; `None`: the server's default.
     pub model: Option<ModelReference>,
     pub images: Images,
-    /// Seconds after which an answer is worth nothing.
+    /// Deadline in seconds.
     pub deadline: Option<f64>,
-    pub gate: Option<GateAsk>,
+    pub gate: Option<GateOptions>,
     pub priority: Priority,
 }
 
-/// Where its images come from.
+/// Source of its images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Images {
-    /// So many made ones of this height and width.
+    /// Generated: number, height and width.
     Made { size: [usize; 2], count: usize },
     /// A file, or the files of a folder.
     Read(PathBuf),
 }
 
-/// A kind as it is written.
+/// A kind as written in flags or files.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -88,7 +88,7 @@ impl Kind {
     /// The kinds of the flags, then those of the file; one of 256 x 256 pixels where there are none.
     ///
     /// # Errors
-    /// A file or flag that cannot be read or makes no sense: which, and what would be right.
+    /// An unreadable or invalid file or flag, with the valid values.
     pub fn all(flags: &[String], file: Option<&Path>, settings: &Settings) -> anyhow::Result<Vec<Kind>> {
         let model = match settings.named("models.default") {
             true => Some(settings.models.default.as_str()),
@@ -134,8 +134,8 @@ impl Kind {
         let gate = match (written.coverage, written.threshold) {
             (Some(_), Some(_)) => return Err("coverage and threshold are both given; give one".into()),
             (coverage, threshold) => coverage
-                .map(GateAsk::Coverage)
-                .or(threshold.map(GateAsk::Threshold)),
+                .map(GateOptions::Coverage)
+                .or(threshold.map(GateOptions::Threshold)),
         };
         let model = written.model.as_deref().or(model);
         let reference = model.map(str::parse::<ModelReference>).transpose();
@@ -154,7 +154,7 @@ impl Kind {
     }
 }
 
-/// `KEY=VALUE,...` as the table that it stands for.
+/// Parses `KEY=VALUE,...` to a table.
 fn flag(text: &str) -> Result<Written, String> {
     let mut table = toml::Table::new();
     for pair in text.split(',') {
@@ -163,7 +163,7 @@ fn flag(text: &str) -> Result<Written, String> {
         };
         let whole = value.parse::<i64>().map(toml::Value::from);
         let number = whole.or_else(|_| value.parse::<f64>().map(toml::Value::from));
-        // A name or folder stays text, also where it looks like a number.
+        // A name or folder stays text, even if it looks like a number.
         let value = match (key, number) {
             ("share" | "count" | "deadline" | "coverage" | "threshold", Ok(number)) => number,
             _ => value.into(),
@@ -202,7 +202,7 @@ fn images(written: &Written) -> Result<Images, String> {
     }
 }
 
-/// What a kind is called that has no name.
+/// The default name of a kind.
 fn name(call: Call, model: Option<&str>, images: &Images, priority: Priority) -> String {
     let priority = match priority {
         Priority::Urgent => " urgent",
@@ -223,7 +223,7 @@ fn name(call: Call, model: Option<&str>, images: &Images, priority: Priority) ->
     }
 }
 
-/// What is wrong with a file, and where.
+/// The error of a file, with its position.
 fn in_one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().trim();
     match error.span() {

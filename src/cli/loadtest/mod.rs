@@ -1,11 +1,12 @@
-//! `sagate loadtest`: how a server does under a load that is chosen, not found.
+//! `sagate loadtest`: measures a server under a defined load.
 //!
-//! `mix` is what the user wants sent, `subject` what that is on this server, `pace` when it is sent; `send` sends it, `tally` counts what
-//! came of it, `report`, `print` and `plots` tell.
+//! `mix` is the request mix, `subject` the prepared requests, `load_mode` the arrival process; `send` sends, `counters` counts outcomes,
+//! `report`, `print` and `plots` present them.
 
+mod counters;
 mod images;
+mod load_mode;
 mod mix;
-mod pace;
 #[cfg(feature = "lab")]
 mod plots;
 mod print;
@@ -14,35 +15,34 @@ mod report;
 mod send;
 mod subject;
 mod sum;
-mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use load_mode::{Arrivals, LoadMode};
 use mix::Kind;
-use pace::{Arrivals, Pace};
 
 use super::server::{AccessArgs, seconds};
 use super::{Exit, UsageError, out};
 use crate::client::ServerUrl;
 use crate::config::Settings;
 
-/// More would say nothing of the server: one connection a process is what most clients have.
-const MOST_CONNECTIONS: usize = 1024;
-/// Requests on their way at once, each with its memory on both sides.
-const MOST_IN_FLIGHT: usize = 65_536;
+/// Limit on connections: most clients have one per process.
+const MAX_CONNECTIONS: usize = 1024;
+/// Limit on concurrent requests, each of which takes memory on both sides.
+const MAX_IN_FLIGHT: usize = 65_536;
 
 /// Arguments of `sagate loadtest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Open loop (--rate): requests leave when they are due, whatever the answers do, and a latency counts from when its request was due. Closed
-loop (--in-flight): each answer is followed by the next request; as a client that waits does not ask, latencies are also given as they
-would be had it asked on (HdrHistogram's correction, with the median as the interval). Nothing is asked again: every refusal is counted.
-A kind of request is KEY=VALUE,... with the keys name, share, call (segment or interpret), model, size (HEIGHTxWIDTH, made images), count
-(of made images), images (a file or folder), deadline (seconds), coverage, threshold, priority (urgent, routine or batch); a mix file (TOML) has a table [[kind]] a kind with
-the same keys. Ctrl-C ends it with the result so far. Aim it only at a server that is yours.
+Open loop (--rate): requests are sent when they are due, independent of responses, and latency counts from the due time. Closed loop
+(--in-flight): each response is followed by the next request; latencies are also reported with HdrHistogram's correction for coordinated
+omission, with the median as the interval. Nothing is retried: every refusal is counted.
+A kind of request is KEY=VALUE,... with the keys name, share, call (segment or interpret), model, size (HEIGHTxWIDTH, generated images), count
+(of generated images), images (a file or folder), deadline (seconds), coverage, threshold, priority (urgent, routine or batch); a mix file (TOML) has one table [[kind]] per kind
+with the same keys. Ctrl-C ends the test and prints the results so far. Test only servers that you own.
 
 Try it:  sagate loadtest --server http://127.0.0.1:50051 --rate 10 --seconds 20
          sagate loadtest --server http://127.0.0.1:50051 --in-flight 4 --kind size=256x256,share=9 --kind call=interpret,share=1")]
@@ -52,7 +52,7 @@ pub struct Args {
     server: ServerUrl,
     #[command(flatten)]
     pub(super) access: AccessArgs,
-    /// Open loop: requests a second, on the average
+    /// Open loop: mean requests a second
     #[arg(
         long,
         value_name = "PER_SECOND",
@@ -60,40 +60,40 @@ pub struct Args {
         required_unless_present = "in_flight"
     )]
     rate: Option<f64>,
-    /// How the requests of an open loop follow each other
+    /// Arrival process of the open loop
     #[arg(long, value_name = "HOW", default_value = "poisson")]
     arrivals: Arrivals,
-    /// Closed loop: so many requests on their way at all times
+    /// Closed loop: number of concurrent requests
     #[arg(long, value_name = "N")]
     in_flight: Option<usize>,
-    /// A kind of request; may be given several times [default: size=256x256]
+    /// A kind of request; repeatable [default: size=256x256]
     #[arg(long, value_name = "KEY=VALUE,...")]
     kind: Vec<String>,
-    /// A file of kinds, beside those of --kind
+    /// A file of kinds, in addition to those of --kind
     #[arg(long, value_name = "FILE")]
     mix: Option<PathBuf>,
-    /// How long requests are sent
+    /// Duration of sending
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     seconds: Duration,
-    /// The first of those seconds, which do not count: caches fill, threads start
+    /// Warm-up at the start of that duration, excluded from results
     #[arg(long, value_name = "SECONDS", default_value = "2")]
     warm_up: f64,
-    /// Most requests, those of the warm-up counted in
+    /// Maximum number of requests, warm-up included
     #[arg(long, value_name = "N", default_value = "1000000")]
     requests: u64,
-    /// Connections that the requests are spread over in turn
+    /// Number of connections, used in turn
     #[arg(long, value_name = "N", default_value = "4")]
     connections: usize,
-    /// Most requests of an open loop on their way at once; those that are due beyond are counted and not sent
+    /// Maximum concurrent requests of the open loop; more are counted and not sent
     #[arg(long, value_name = "N", default_value = "4096")]
-    most_in_flight: usize,
-    /// How long the last answers are waited for
+    max_in_flight: usize,
+    /// Time to wait for the last responses
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    patience: Duration,
-    /// Seed of arrivals, mix and made images
+    drain_timeout: Duration,
+    /// Seed of arrivals, mix and generated images
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// Folder for report.json and three plots (SVG): latencies, rates and latencies over time
+    /// Folder for report.json and three plots (SVG): latency distribution, rates and latency over time
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -101,9 +101,9 @@ pub struct Args {
 /// Runs `sagate loadtest`.
 ///
 /// # Errors
-/// Arguments out of range, a mix that cannot be read, a server that does not answer or refuses one of the kinds for what it is.
+/// Invalid arguments or mix, a server that does not answer or refuses one of the kinds.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
-    let pace = check(&args)?;
+    let load_mode = check(&args)?;
     let kinds = Kind::all(&args.kind, args.mix.as_deref(), settings)?;
     #[cfg(not(feature = "lab"))]
     if args.out.is_some() {
@@ -119,11 +119,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
         .build()
         .context("the threads of the load test cannot be started")?;
     let subject = Arc::new(runtime.block_on(subject::Subject::open(&args, &kinds, settings))?);
-    let seen = send::send(&runtime, &args, pace, &subject)?;
+    let seen = send::send(&runtime, &args, load_mode, &subject)?;
     let server = runtime.block_on(subject.status());
-    // Answers that were not waited for are still on their way.
+    // Requests without a response may still be in flight.
     runtime.shutdown_background();
-    let report = report::Report::new(&args, pace, &subject, &seen, server);
+    let report = report::Report::new(&args, load_mode, &subject, &seen, server);
     #[cfg(feature = "lab")]
     if let Some(out) = &args.out {
         plots::write(out, &report)?;
@@ -133,7 +133,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     } else {
         print::print(&report)?;
     }
-    // A server that answered nothing gave no result, and a script must see that.
+    // Without any response there is no result; the exit code shows it.
     Ok(if report.answered() == 0 {
         Exit::Error
     } else {
@@ -141,22 +141,22 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     })
 }
 
-fn check(args: &Args) -> Result<Pace, UsageError> {
+fn check(args: &Args) -> Result<LoadMode, UsageError> {
     let refuse = |flag: &str, value: String, right: String| {
         Err(UsageError(format!("--{flag} is {value}; it must be {right}")))
     };
-    if !(1..=MOST_CONNECTIONS).contains(&args.connections) {
+    if !(1..=MAX_CONNECTIONS).contains(&args.connections) {
         return refuse(
             "connections",
             args.connections.to_string(),
-            format!("from 1 to {MOST_CONNECTIONS}"),
+            format!("from 1 to {MAX_CONNECTIONS}"),
         );
     }
-    if !(1..=MOST_IN_FLIGHT).contains(&args.most_in_flight) {
+    if !(1..=MAX_IN_FLIGHT).contains(&args.max_in_flight) {
         return refuse(
-            "most-in-flight",
-            args.most_in_flight.to_string(),
-            format!("from 1 to {MOST_IN_FLIGHT}"),
+            "max-in-flight",
+            args.max_in_flight.to_string(),
+            format!("from 1 to {MAX_IN_FLIGHT}"),
         );
     }
     if args.requests == 0 {
@@ -171,18 +171,18 @@ fn check(args: &Args) -> Result<Pace, UsageError> {
         );
     }
     match (args.rate, args.in_flight) {
-        (Some(rate), _) if (0.001..=100_000.0).contains(&rate) => Ok(Pace::Open {
+        (Some(rate), _) if (0.001..=100_000.0).contains(&rate) => Ok(LoadMode::Open {
             rate,
             arrivals: args.arrivals,
         }),
         (Some(rate), _) => refuse("rate", rate.to_string(), "from 0.001 to 100000".into()),
-        (None, Some(in_flight)) if (1..=MOST_IN_FLIGHT).contains(&in_flight) => {
-            Ok(Pace::Closed { in_flight })
+        (None, Some(in_flight)) if (1..=MAX_IN_FLIGHT).contains(&in_flight) => {
+            Ok(LoadMode::Closed { in_flight })
         }
         (None, in_flight) => refuse(
             "in-flight",
             in_flight.unwrap_or(0).to_string(),
-            format!("from 1 to {MOST_IN_FLIGHT}"),
+            format!("from 1 to {MAX_IN_FLIGHT}"),
         ),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use sagate_core::atomic;
 use sagate_lab::study::figure::{Axis, Figure, LinePanel, Lines, Mark, Series};
 
-use super::pace::Pace;
+use super::load_mode::LoadMode;
 use super::report::{Moment, Point, Report};
 
 /// Writes `report.json`, `latency.svg`, `rates.svg` and `course.svg`.
@@ -27,11 +27,11 @@ pub fn write(folder: &Path, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Latency over the share of requests, as HdrHistogram draws it.
+/// Latency over percentiles, as HdrHistogram plots it.
 fn latency(report: &Report) -> Lines {
-    let corrected = match report.pace {
-        Pace::Open { .. } => "from when it was due",
-        Pace::Closed { .. } => "corrected for what a waiting client does not ask",
+    let corrected = match report.load_mode {
+        LoadMode::Open { .. } => "from when it was due",
+        LoadMode::Closed { .. } => "corrected for what a waiting client does not ask",
     };
     let curve = |name: &str, dashed, points: &[Point], ms: fn(&Point) -> f64| Series {
         name: name.into(),
@@ -67,7 +67,7 @@ fn deadline(seconds: f64) -> Mark {
     }
 }
 
-/// What ended in each second.
+/// Rates over time.
 fn rates(report: &Report) -> Lines {
     over_time(
         report,
@@ -82,7 +82,7 @@ fn rates(report: &Report) -> Lines {
     )
 }
 
-/// Latencies of what ended in each second.
+/// Latencies over time.
 fn course(report: &Report) -> Lines {
     over_time(
         report,
@@ -98,7 +98,7 @@ fn course(report: &Report) -> Lines {
 type Value = fn(&Moment) -> f64;
 
 fn over_time(report: &Report, title: &str, y: Axis, series: &[(&str, Value)]) -> Lines {
-    // What ended within a blink at the very end makes no rate.
+    // A very short last slot gives no meaningful rate.
     let moments = || report.course.iter().filter(|it| it.seconds > 0.5);
     let series = series.iter().map(|(name, value)| Series {
         name: (*name).into(),

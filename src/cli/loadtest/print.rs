@@ -1,7 +1,7 @@
-//! The report for people.
+//! The report as text.
 
 use super::super::out;
-use super::pace::{Arrivals, Pace};
+use super::load_mode::{Arrivals, LoadMode};
 use super::report::{Latency, Part, Report};
 use super::send::EndedBy;
 
@@ -14,31 +14,31 @@ pub fn print(report: &Report) -> anyhow::Result<()> {
     out::line(&format!("server    {} (sagate {version})", report.server))?;
     out::line(&format!("load      {}", load(report)))?;
     let ended = match report.ended_by {
-        EndedBy::Time => "its time was up",
-        EndedBy::Requests => "its requests were used up",
-        EndedBy::Signal => "it was told to end",
+        EndedBy::Time => "the time was up",
+        EndedBy::Requests => "all requests were sent",
+        EndedBy::Signal => "interrupted",
     };
     out::line(&format!(
-        "requests  {} sent, {} of them within the first {} s and not counted; ended as {ended}",
+        "requests  {} sent, {} of them within the first {} s and not counted; end: {ended}",
         report.sent, report.warm_up_requests, report.warm_up_seconds
     ))?;
     if report.not_sent + report.unfinished > 0 {
         out::line(&format!(
-            "          {} were due and not sent, as too many were on their way; {} had no answer in the end",
+            "          {} were due and not sent (--max-in-flight); {} had no response at the end",
             report.not_sent, report.unfinished
         ))?;
     }
     outcomes(&report.all)?;
     rates(report)?;
     latencies(report)?;
-    if let Some(late) = report
+    if let Some(send_lag) = report
         .generator
-        .late
-        .filter(|_| matches!(report.pace, Pace::Open { .. }))
+        .send_lag
+        .filter(|_| matches!(report.load_mode, LoadMode::Open { .. }))
     {
         out::line(&format!(
-            "\nrequests left {:.2} ms after they were due in the median, {:.2} ms at p99",
-            late.p50_ms, late.p99_ms
+            "\nsend lag {:.2} ms in the median, {:.2} ms at p99",
+            send_lag.p50_ms, send_lag.p99_ms
         ))?;
     }
     if let Some(warning) = &report.generator.warning {
@@ -49,15 +49,15 @@ pub fn print(report: &Report) -> anyhow::Result<()> {
 
 fn load(report: &Report) -> String {
     let connections = report.connections;
-    match report.pace {
-        Pace::Open { rate, arrivals } => {
+    match report.load_mode {
+        LoadMode::Open { rate, arrivals } => {
             let how = match arrivals {
-                Arrivals::Poisson => "as they come (Poisson)",
-                Arrivals::Even => "evenly",
+                Arrivals::Poisson => "Poisson",
+                Arrivals::Even => "evenly spaced",
             };
             format!("open loop, {rate} requests/s {how}, {connections} connections")
         }
-        Pace::Closed { in_flight } => {
+        LoadMode::Closed { in_flight } => {
             format!("closed loop, {in_flight} in flight, {connections} connections")
         }
     }
@@ -78,17 +78,14 @@ fn outcomes(all: &Part) -> anyhow::Result<()> {
         out::line(&format!("reasons   {}", listed(reasons)))?;
     }
     let odd = [
-        ("out of time here", all.out_of_time),
-        ("lost connections", all.lost),
-        ("senseless answers", all.senseless),
-        (
-            "answers that differ from the first to the same image",
-            all.different,
-        ),
+        ("client timeouts", all.client_timeouts),
+        ("lost connections", all.lost_connections),
+        ("invalid responses", all.invalid_responses),
+        ("inconsistent responses", all.inconsistent_responses),
     ];
     if odd.iter().any(|(_, count)| *count > 0) {
         let odd = odd.into_iter().filter(|(_, count)| *count > 0);
-        out::line(&format!("odd       {}", listed(odd)))?;
+        out::line(&format!("other     {}", listed(odd)))?;
     }
     Ok(())
 }
@@ -127,9 +124,9 @@ fn rates(report: &Report) -> anyhow::Result<()> {
 
 fn latencies(report: &Report) -> anyhow::Result<()> {
     let mut table = out::table(&["latency, ms", "from", "p50", "p90", "p99", "p99.9", "max"]);
-    let corrected = match report.pace {
-        Pace::Open { .. } => "due",
-        Pace::Closed { .. } => "corrected",
+    let corrected = match report.load_mode {
+        LoadMode::Open { .. } => "due",
+        LoadMode::Closed { .. } => "corrected",
     };
     for (name, part) in parts(report) {
         let rows: [(&str, Option<Latency>); 3] = [
@@ -153,7 +150,7 @@ fn latencies(report: &Report) -> anyhow::Result<()> {
     Ok(out::print(&table)?)
 }
 
-/// All requests, and each kind where there are several.
+/// All requests, and each kind if there are several.
 fn parts(report: &Report) -> Vec<(&str, &Part)> {
     let mut parts = vec![("all", &report.all)];
     if report.kinds.len() > 1 {

@@ -1,20 +1,20 @@
-//! What a load test says, as it is written to JSON.
+//! The report of a load test, as written to JSON.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::Args;
-use super::pace::Pace;
+use super::counters::Slot;
+use super::load_mode::LoadMode;
 use super::send::{EndedBy, Seen};
 use super::subject::{Ready, Subject};
 use super::sum::{Counted, milliseconds};
-use super::tally::Slot;
 use crate::client::ServerStatus;
 
-/// Above this share of the machine's cores the load test itself may be what is measured.
+/// Above this share of the machine's cores the load generator itself may be the bottleneck.
 const BUSY: f64 = 0.8;
-/// Requests that left later than this share of the median latency spoil it.
+/// Send lag above this share of the median latency makes the result unreliable.
 const LATE: f64 = 0.1;
 
 /// The report.
@@ -23,21 +23,21 @@ pub struct Report {
     pub server: String,
     pub server_version: Option<String>,
     /// Seconds since 1970.
-    pub began: u64,
+    pub started: u64,
     pub ended_by: EndedBy,
     #[serde(flatten)]
-    pub pace: Pace,
+    pub load_mode: LoadMode,
     pub connections: usize,
     pub seed: u64,
     pub warm_up_seconds: f64,
-    /// What the rates are over: from the end of the warm-up to the last answer.
+    /// Duration of the rates: from the end of the warm-up to the last response.
     pub seconds: f64,
     pub sent: u64,
-    /// Due while `--most-in-flight` were on their way.
+    /// Due while `--max-in-flight` were in flight.
     pub not_sent: u64,
-    /// Sent, and not answered when the test ended.
+    /// Sent, without a response at the end of the test.
     pub unfinished: u64,
-    /// Due within the warm-up: in no other number but `sent`.
+    /// Due within the warm-up: counted only in `sent`.
     pub warm_up_requests: u64,
     pub all: Part,
     pub kinds: Vec<OneKind>,
@@ -58,36 +58,35 @@ pub struct OneKind {
     pub part: Part,
 }
 
-/// What came of one kind of request, or of all.
+/// Outcomes of one kind of request, or of all.
 #[derive(Debug, Default, Serialize)]
 pub struct Part {
     pub requests: u64,
-    /// By gRPC status code, as any client sees it.
+    /// By gRPC status code.
     pub codes: BTreeMap<&'static str, u64>,
     pub accepted: u64,
     pub rejected: u64,
     pub reasons: BTreeMap<String, u64>,
-    /// Answers within the deadline (any answer, where there is none).
+    /// Responses within the deadline (all, without one).
     pub in_time: u64,
-    /// Among `DEADLINE_EXCEEDED`: the deadline passed here first.
-    pub out_of_time: u64,
-    /// Among `UNAVAILABLE`: the connection broke.
-    pub lost: u64,
-    /// Among `OK`: an answer that makes no sense.
-    pub senseless: u64,
-    /// Answers that say something else than the first answer to the same image did.
-    pub different: u64,
+    /// Among `DEADLINE_EXCEEDED`: the deadline passed on the client first.
+    pub client_timeouts: u64,
+    /// Among `UNAVAILABLE`: the connection failed.
+    pub lost_connections: u64,
+    /// Among `OK`: invalid responses.
+    pub invalid_responses: u64,
+    /// Responses that differ from the first to the same image.
+    pub inconsistent_responses: u64,
     pub sent_bytes: u64,
     pub received_bytes: u64,
     pub answered_per_second: f64,
-    /// Answers in time.
+    /// Responses within the deadline per second.
     pub goodput_per_second: f64,
-    /// Of answers, without coordinated omission. Open loop: from when they were due. Closed loop: with what a client that did not wait
-    /// would have seen.
+    /// Of responses, without coordinated omission. Open loop: from the due time. Closed loop: with HdrHistogram's correction.
     pub latency: Option<Latency>,
-    /// Of answers, from when they were sent.
+    /// Of responses, from sending.
     pub latency_from_sending: Option<Latency>,
-    /// Of refusals, from when they were sent.
+    /// Of refusals, from sending.
     pub latency_of_refusals: Option<Latency>,
     /// `latency` and `latency_from_sending` over the share of requests: one in so many takes longer.
     pub curve: Vec<Point>,
@@ -115,7 +114,7 @@ pub struct Point {
     pub from_sending_ms: f64,
 }
 
-/// What ended within some seconds of the test, its warm-up counted in.
+/// A time slot of the test, warm-up included.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Moment {
     pub from_seconds: f64,
@@ -128,30 +127,34 @@ pub struct Moment {
     pub p99_ms: Option<f64>,
 }
 
-/// What the load test itself took, which must not be what limits.
+/// Resources of the load generator, which must not be the bottleneck.
 #[derive(Debug, Serialize)]
 pub struct Generator {
-    /// Cores that this process kept busy.
+    /// Mean busy cores of this process.
     pub cores: Option<f64>,
-    /// Cores that there are.
+    /// Available cores.
     pub of: usize,
-    /// How long after they were due requests left.
-    pub late: Option<Latency>,
-    /// Why the numbers may say more of the load test than of the server.
+    /// Send lag.
+    pub send_lag: Option<Latency>,
+    /// Why the load generator may have limited the result.
     pub warning: Option<String>,
 }
 
 impl Report {
     pub fn new(
         args: &Args,
-        pace: Pace,
+        load_mode: LoadMode,
         subject: &Subject,
         seen: &Seen,
         server: Option<ServerStatus>,
     ) -> Report {
-        let tally = &seen.tally;
-        let seconds = tally.last.as_secs_f64() - args.warm_up;
-        let counted: Vec<Counted> = tally.kinds.iter().map(|kind| Counted::of(kind, pace)).collect();
+        let counters = &seen.counters;
+        let seconds = counters.last.as_secs_f64() - args.warm_up;
+        let counted: Vec<Counted> = counters
+            .kinds
+            .iter()
+            .map(|kind| Counted::of(kind, load_mode))
+            .collect();
         let kinds: Vec<OneKind> = subject
             .kinds
             .iter()
@@ -159,7 +162,7 @@ impl Report {
             .map(|(ready, counted)| OneKind::new(ready, counted.part(seconds)))
             .collect();
         let all = Counted::sum(&counted).part(seconds);
-        let ended: u64 = tally
+        let ended: u64 = counters
             .slots
             .iter()
             .map(|it| it.answered + it.refused + it.failed)
@@ -167,9 +170,9 @@ impl Report {
         Report {
             server: args.server.to_string(),
             server_version: server.map(|it| it.version),
-            began: seen.began,
+            started: seen.started,
             ended_by: seen.ended_by,
-            pace,
+            load_mode,
             connections: args.connections,
             seed: args.seed,
             warm_up_seconds: args.warm_up,
@@ -177,7 +180,7 @@ impl Report {
             sent: seen.sent,
             not_sent: seen.not_sent,
             unfinished: seen.sent.saturating_sub(ended),
-            warm_up_requests: tally.warm,
+            warm_up_requests: counters.warm,
             generator: Generator::new(seen, &all),
             all,
             kinds,
@@ -185,7 +188,7 @@ impl Report {
         }
     }
 
-    /// How many answers there were, those of the warm-up counted in.
+    /// Number of responses, warm-up included.
     pub fn answered(&self) -> u64 {
         self.course.iter().map(|it| it.answered).sum()
     }
@@ -206,7 +209,7 @@ impl OneKind {
 }
 
 fn course(seen: &Seen) -> Vec<Moment> {
-    let slot = seen.tally.slot.as_secs_f64();
+    let slot = seen.counters.slot.as_secs_f64();
     let ended = seen.took.as_secs_f64();
     let moment = |(number, it): (usize, &Slot)| {
         let from = number as f64 * slot;
@@ -222,34 +225,34 @@ fn course(seen: &Seen) -> Vec<Moment> {
             p99_ms: at(0.99),
         }
     };
-    seen.tally.slots.iter().enumerate().map(moment).collect()
+    seen.counters.slots.iter().enumerate().map(moment).collect()
 }
 
 impl Generator {
     fn new(seen: &Seen, all: &Part) -> Generator {
         let of = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = seen.cpu_seconds.map(|seconds| seconds / seen.took.as_secs_f64());
-        let late = Latency::of(&seen.tally.lag);
+        let send_lag = Latency::of(&seen.counters.lag);
         let busy = cores.filter(|&cores| cores > BUSY * of as f64).map(|cores| {
             format!(
                 "the load test kept {cores:.1} of {of} cores busy: run it on another machine, or send less"
             )
         });
         let median = all.latency.map(|it| it.p50_ms);
-        let lagged = late
+        let lagged = send_lag
             .zip(median)
-            .filter(|(late, median)| late.p99_ms > LATE * median);
-        let lagged = lagged.map(|(late, median)| {
+            .filter(|(send_lag, median)| send_lag.p99_ms > LATE * median);
+        let lagged = lagged.map(|(send_lag, median)| {
             format!(
                 "one in a hundred requests left {:.1} ms late, with a median latency of {median:.1} ms: the load test had not the \
                  time to send them when they were due",
-                late.p99_ms
+                send_lag.p99_ms
             )
         });
         Generator {
             cores,
             of,
-            late,
+            send_lag,
             warning: busy.or(lagged),
         }
     }

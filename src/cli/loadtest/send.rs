@@ -1,7 +1,7 @@
-//! Sends, and collects what comes of it.
+//! Sends requests and collects outcomes.
 //!
-//! In an open loop a thread of its own sleeps until each request is due and hands it to the runtime: the system's sleep is exact to
-//! some 60 us, tokio's timers to a millisecond. What is left of lateness is measured and reported.
+//! In an open loop a dedicated thread sleeps until each request is due and hands it to the runtime: the system's sleep is exact to about
+//! 60 us, tokio's timers to a millisecond. The remaining send lag is measured and reported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,35 +14,35 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Args;
-use super::pace::{Choice, Pace, Schedule};
+use super::counters::{LoadtestCounters, Outcome, Sample};
+use super::load_mode::{LoadMode, RequestSampler, Schedule};
 use super::progress::Progress;
 use super::subject::Subject;
-use super::tally::{Outcome, Sample, Tally};
 use crate::client::ClientError;
 use crate::telemetry::cpu_seconds;
 
-/// How long a sleeping thread takes to notice that it is told to stop, at most.
+/// Interval at which a sleeping thread checks whether to stop.
 const NAP: Duration = Duration::from_millis(50);
-/// How long a client of a closed loop waits after its connection broke.
+/// Back-off of a closed-loop client after its connection failed.
 const AFTER_LOSS: Duration = Duration::from_millis(100);
-/// The shortest deadline that is sent: one that has passed already is refused by the server and not by us.
+/// Minimum deadline to send: a passed one is refused by the server, not by the client.
 const LEAST_DEADLINE: Duration = Duration::from_millis(1);
-/// Between two progress lines.
+/// Interval of progress updates.
 const BLINK: Duration = Duration::from_millis(250);
 
-/// What was seen.
+/// The measurements.
 pub struct Seen {
-    pub tally: Tally,
-    /// Requests that were sent.
+    pub counters: LoadtestCounters,
+    /// Sent requests.
     pub sent: u64,
-    /// Requests that were due while too many were on their way.
+    /// Requests that were due while too many were in flight.
     pub not_sent: u64,
     pub ended_by: EndedBy,
-    /// When the test began, in seconds since 1970.
-    pub began: u64,
-    /// How long it took until the last answer, or until it was ended.
+    /// Start of the test, in seconds since 1970.
+    pub started: u64,
+    /// Duration until the last response, or until the end of the test.
     pub took: Duration,
-    /// CPU time of this process during it.
+    /// CPU time of this process.
     pub cpu_seconds: Option<f64>,
 }
 
@@ -58,7 +58,7 @@ pub enum EndedBy {
     Signal,
 }
 
-/// What those that send share with the one that collects.
+/// State shared by senders and the collector.
 struct Shared {
     subject: Arc<Subject>,
     begun: Instant,
@@ -66,7 +66,7 @@ struct Shared {
     most: u64,
     most_in_flight: usize,
     stop: AtomicBool,
-    /// Requests that were begun; one that is begun beyond `most` is not sent.
+    /// Started requests; those beyond `most` are not sent.
     begun_requests: AtomicU64,
     sent: AtomicU64,
     not_sent: AtomicU64,
@@ -74,31 +74,36 @@ struct Shared {
 
 type Samples = mpsc::UnboundedSender<Sample>;
 
-/// Sends until time or requests are used up or a signal comes, and waits for the last answers.
-pub fn send(runtime: &Runtime, args: &Args, pace: Pace, subject: &Arc<Subject>) -> anyhow::Result<Seen> {
-    let began = SystemTime::now().duration_since(UNIX_EPOCH);
+/// Sends until the end of time or requests or until a signal, and waits for the last responses.
+pub fn send(
+    runtime: &Runtime,
+    args: &Args,
+    load_mode: LoadMode,
+    subject: &Arc<Subject>,
+) -> anyhow::Result<Seen> {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH);
     let cpu = cpu_seconds();
     let shared = Arc::new(Shared {
         subject: Arc::clone(subject),
         begun: Instant::now(),
         until: args.seconds,
         most: args.requests,
-        most_in_flight: args.most_in_flight,
+        most_in_flight: args.max_in_flight,
         stop: AtomicBool::new(false),
         begun_requests: AtomicU64::new(0),
         sent: AtomicU64::new(0),
         not_sent: AtomicU64::new(0),
     });
-    let received = start(runtime, &shared, pace, args.seed)?;
-    let mut tally = Tally::new(
+    let received = start(runtime, &shared, load_mode, args.seed)?;
+    let mut counters = LoadtestCounters::new(
         &subject.kinds,
         Duration::from_secs_f64(args.warm_up),
-        args.seconds + args.patience,
+        args.seconds + args.drain_timeout,
     );
-    let by_signal = runtime.block_on(collect(&mut tally, received, &shared, args.patience))?;
+    let by_signal = runtime.block_on(collect(&mut counters, received, &shared, args.drain_timeout))?;
     let (sent, not_sent) = (shared.sent.load(Relaxed), shared.not_sent.load(Relaxed));
     Ok(Seen {
-        tally,
+        counters,
         sent,
         not_sent,
         ended_by: match by_signal {
@@ -106,35 +111,35 @@ pub fn send(runtime: &Runtime, args: &Args, pace: Pace, subject: &Arc<Subject>) 
             false if sent + not_sent >= args.requests => EndedBy::Requests,
             false => EndedBy::Time,
         },
-        began: began.map_or(0, |it| it.as_secs()),
+        started: started.map_or(0, |it| it.as_secs()),
         took: shared.begun.elapsed(),
         cpu_seconds: cpu.and_then(|before| Some(cpu_seconds()? - before)),
     })
 }
 
-/// Starts whatever sends; what comes of the requests arrives until all of it has.
+/// Starts the senders; the channel of outcomes closes after the last.
 fn start(
     runtime: &Runtime,
     shared: &Arc<Shared>,
-    pace: Pace,
+    load_mode: LoadMode,
     seed: u64,
 ) -> anyhow::Result<mpsc::UnboundedReceiver<Sample>> {
     let (samples, received) = mpsc::unbounded_channel();
     let kinds = shared.subject.kinds.iter();
     let weights: Vec<(f64, usize)> = kinds.map(|kind| (kind.share, kind.requests.len())).collect();
-    match pace {
-        Pace::Open { rate, arrivals } => {
+    match load_mode {
+        LoadMode::Open { rate, arrivals } => {
             let (handle, shared) = (runtime.handle().clone(), Arc::clone(shared));
             let schedule = Schedule::new(rate, arrivals, seed);
-            let choice = Choice::new(&weights, seed);
+            let choice = RequestSampler::new(&weights, seed);
             std::thread::Builder::new()
                 .name("arrivals".into())
                 .spawn(move || open(&shared, &handle, schedule, choice, &samples))
                 .context("the thread that sends cannot be started")?;
         }
-        Pace::Closed { in_flight } => {
+        LoadMode::Closed { in_flight } => {
             for client in 0..in_flight {
-                let choice = Choice::new(&weights, seed.wrapping_add(client as u64));
+                let choice = RequestSampler::new(&weights, seed.wrapping_add(client as u64));
                 runtime.spawn(closed(Arc::clone(shared), choice, client, samples.clone()));
             }
         }
@@ -142,8 +147,14 @@ fn start(
     Ok(received)
 }
 
-/// Requests when they are due.
-fn open(shared: &Arc<Shared>, runtime: &Handle, schedule: Schedule, mut choice: Choice, samples: &Samples) {
+/// Sends requests when they are due.
+fn open(
+    shared: &Arc<Shared>,
+    runtime: &Handle,
+    schedule: Schedule,
+    mut choice: RequestSampler,
+    samples: &Samples,
+) {
     let places = Arc::new(Semaphore::new(shared.most_in_flight));
     for (number, due) in schedule.enumerate() {
         if due >= shared.until || !shared.begins() || !shared.sleep_until(due) {
@@ -156,15 +167,15 @@ fn open(shared: &Arc<Shared>, runtime: &Handle, schedule: Schedule, mut choice: 
         let (shared, samples, which) = (Arc::clone(shared), samples.clone(), choice.draw());
         runtime.spawn(async move {
             let (sample, _) = shared.one(number, which, Some(due)).await;
-            // Nobody collects any more once the test has ended.
+            // Fails only after the end of the test.
             let _ = samples.send(sample);
             drop(place);
         });
     }
 }
 
-/// One client that asks again as soon as it has its answer; after a refusal, when the server says that it makes sense.
-async fn closed(shared: Arc<Shared>, mut choice: Choice, client: usize, samples: Samples) {
+/// One closed-loop client: sends the next request after each response; after a refusal, after the server's retry delay.
+async fn closed(shared: Arc<Shared>, mut choice: RequestSampler, client: usize, samples: Samples) {
     while shared.begun.elapsed() < shared.until && shared.begins() {
         let (sample, pause) = shared.one(client, choice.draw(), None).await;
         if samples.send(sample).is_err() {
@@ -178,12 +189,12 @@ async fn closed(shared: Arc<Shared>, mut choice: Choice, client: usize, samples:
 }
 
 impl Shared {
-    /// Whether one more request may be begun.
+    /// Whether another request may be started.
     fn begins(&self) -> bool {
         !self.stop.load(Relaxed) && self.begun_requests.fetch_add(1, Relaxed) < self.most
     }
 
-    /// Sleeps; false where the test has ended meanwhile.
+    /// Sleeps; false if the test has ended.
     fn sleep_until(&self, due: Duration) -> bool {
         loop {
             let left = due.saturating_sub(self.begun.elapsed());
@@ -197,7 +208,7 @@ impl Shared {
         }
     }
 
-    /// Sends one request; also how long a client should wait before its next.
+    /// Sends one request; returns also the delay before the client's next.
     async fn one(
         &self,
         sender: usize,
@@ -209,7 +220,7 @@ impl Shared {
         let (ready, sent) = (&self.subject.kinds[kind], self.begun.elapsed());
         let request = &ready.requests[image];
         let due = due.unwrap_or(sent);
-        // The deadline counts from when the request was due: who waits for the answer does not care why it left late.
+        // The deadline counts from the due time, whatever the send lag.
         let deadline = ready
             .deadline
             .map(|it| it.saturating_sub(sent.saturating_sub(due)).max(LEAST_DEADLINE));
@@ -234,25 +245,25 @@ impl Shared {
     }
 }
 
-/// Counts what comes until all has come, nobody waits any longer, or a signal ends it (true).
+/// Counts outcomes until the last one, the drain timeout, or a signal (true).
 async fn collect(
-    tally: &mut Tally,
+    counters: &mut LoadtestCounters,
     mut received: mpsc::UnboundedReceiver<Sample>,
     shared: &Shared,
-    patience: Duration,
+    drain_timeout: Duration,
 ) -> anyhow::Result<bool> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
-    let mut over = std::pin::pin!(tokio::time::sleep(shared.until + patience));
+    let mut over = std::pin::pin!(tokio::time::sleep(shared.until + drain_timeout));
     let mut tick = tokio::time::interval(BLINK);
     let progress = Progress::new(shared.until);
     let by_signal = loop {
         tokio::select! {
             sample = received.recv() => match sample {
-                Some(sample) => tally.add(&sample),
+                Some(sample) => counters.add(&sample),
                 None => break false,
             },
-            _ = tick.tick() => progress.show(tally, shared.begun.elapsed(), shared.sent.load(Relaxed)),
+            _ = tick.tick() => progress.show(counters, shared.begun.elapsed(), shared.sent.load(Relaxed)),
             () = &mut over => break false,
             _ = interrupt.recv() => break true,
             _ = terminate.recv() => break true,
@@ -260,7 +271,7 @@ async fn collect(
     };
     shared.stop.store(true, Relaxed);
     while let Ok(sample) = received.try_recv() {
-        tally.add(&sample);
+        counters.add(&sample);
     }
     progress.end();
     Ok(by_signal)

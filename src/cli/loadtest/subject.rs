@@ -1,4 +1,4 @@
-//! What is sent, ready to be sent: connections, and the kinds of requests as this server's models take them.
+//! The test subject: connections, and prepared requests for the server's models.
 
 use std::time::Duration;
 
@@ -9,32 +9,31 @@ use super::super::UsageError;
 use super::mix::{Call, Kind};
 use super::{Args, images};
 use crate::client::{
-    Access, Client, ClientError, InterpretOptions, Prepared, SegmentOptions, ServedModel, ServerStatus,
+    Access, Client, ClientError, InterpretOptions, PreparedRequest, SegmentOptions, ServedModel, ServerStatus,
 };
 use crate::config::Settings;
 
-/// Units whose SAMs an interpretation asks for.
+/// Units whose SAMs `Interpret` requests.
 const UNITS: usize = 4;
 
-/// Everything that is needed to send.
+/// Connections and prepared requests.
 pub struct Subject {
     pub connections: Vec<Client>,
     pub kinds: Vec<Ready>,
 }
 
-/// One kind of request, ready.
+/// One kind of request, prepared.
 pub struct Ready {
     pub name: String,
     pub share: f64,
     pub model: ServedModel,
-    /// One a image.
-    pub requests: Vec<Prepared>,
+    /// One per image.
+    pub requests: Vec<PreparedRequest>,
     pub deadline: Option<Duration>,
 }
 
 impl Subject {
-    /// Connects, finds the models, makes the images, and asks for each kind once: what a server refuses for what it is should be told
-    /// before the load and not counted after it.
+    /// Connects, looks up models, prepares images, and sends each kind once, so that an invalid kind fails before the test.
     pub async fn open(args: &Args, kinds: &[Kind], settings: &Settings) -> anyhow::Result<Subject> {
         let access = Access::open(&settings.client)?;
         let mut connections = Vec::with_capacity(args.connections);
@@ -58,16 +57,18 @@ impl Subject {
                     first
                         .segment(&images[0], &ask)
                         .await
-                        .map_err(|it| told(kind, it))?,
+                        .map_err(|it| probe_error(kind, it))?,
                 ),
                 Call::Interpret => {
-                    let parts = first.interpret(&images[0], &ask, &look(&model)).await;
-                    drop(parts.map_err(|it| told(kind, it))?);
+                    let parts = first
+                        .interpret(&images[0], &ask, &interpret_options(&model))
+                        .await;
+                    drop(parts.map_err(|it| probe_error(kind, it))?);
                 }
             }
             let requests = images.iter().map(|image| match kind.call {
-                Call::Segment => Prepared::segment(image, &ask),
-                Call::Interpret => Prepared::interpret(image, &ask, &look(&model)),
+                Call::Segment => PreparedRequest::segment(image, &ask),
+                Call::Interpret => PreparedRequest::interpret(image, &ask, &interpret_options(&model)),
             });
             ready.push(Ready {
                 name: kind.name.clone(),
@@ -83,14 +84,14 @@ impl Subject {
         })
     }
 
-    /// How the server is doing; `None` where it does not say any more.
+    /// The server's status, if it still answers.
     pub async fn status(&self) -> Option<ServerStatus> {
         self.connections[0].status().await.ok()
     }
 }
 
-/// Every layer, and a few units of the last one.
-fn look(model: &ServedModel) -> InterpretOptions {
+/// Options for every layer, and a few units of the last one.
+fn interpret_options(model: &ServedModel) -> InterpretOptions {
     InterpretOptions {
         layers: (1..=LAYERS.len()).collect(),
         units_of: LAYERS.len(),
@@ -99,8 +100,8 @@ fn look(model: &ServedModel) -> InterpretOptions {
     }
 }
 
-/// A refusal of what was asked for is the command line's fault.
-fn told(kind: &Kind, error: ClientError) -> anyhow::Error {
+/// Refused options or images are errors of the command line.
+fn probe_error(kind: &Kind, error: ClientError) -> anyhow::Error {
     match &error {
         ClientError::Refused(refusal) if refusal.is_about("options") || refusal.is_about("image") => {
             UsageError(format!("{}: {error}", kind.name)).into()

@@ -1,10 +1,10 @@
-//! Counts of one kind or of all, and what their histograms say.
+//! Counters and statistics of one kind or of all.
 
 use hdrhistogram::Histogram;
 
-use super::pace::Pace;
+use super::counters::{KindCounters, latencies};
+use super::load_mode::LoadMode;
 use super::report::{Latency, Part, Point};
-use super::tally::{OfKind, latencies};
 
 /// Counts and histograms of one kind, or of all.
 pub struct Counted {
@@ -15,14 +15,14 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub fn of(kind: &OfKind, pace: Pace) -> Counted {
-        let corrected = match pace {
-            Pace::Open { .. } => kind.from_due.clone(),
-            // A client that waits for a slow answer does not ask meanwhile; had it gone on, it would have asked about once a median.
-            Pace::Closed { .. } if !kind.from_sent.is_empty() => kind
+    pub fn of(kind: &KindCounters, load_mode: LoadMode) -> Counted {
+        let corrected = match load_mode {
+            LoadMode::Open { .. } => kind.from_due.clone(),
+            // Correction for coordinated omission: a waiting client sends nothing; the expected interval is the median.
+            LoadMode::Closed { .. } if !kind.from_sent.is_empty() => kind
                 .from_sent
                 .clone_correct(kind.from_sent.value_at_quantile(0.5)),
-            Pace::Closed { .. } => kind.from_sent.clone(),
+            LoadMode::Closed { .. } => kind.from_sent.clone(),
         };
         Counted {
             part: Part {
@@ -32,10 +32,10 @@ impl Counted {
                 rejected: kind.rejected,
                 reasons: kind.reasons.clone(),
                 in_time: kind.in_time,
-                out_of_time: kind.out_of_time,
-                lost: kind.lost,
-                senseless: kind.senseless,
-                different: kind.different,
+                client_timeouts: kind.client_timeouts,
+                lost_connections: kind.lost_connections,
+                invalid_responses: kind.invalid_responses,
+                inconsistent_responses: kind.inconsistent_responses,
                 sent_bytes: kind.sent_bytes,
                 received_bytes: kind.received_bytes,
                 ..Part::default()
@@ -60,10 +60,10 @@ impl Counted {
                 (&mut all.accepted, part.accepted),
                 (&mut all.rejected, part.rejected),
                 (&mut all.in_time, part.in_time),
-                (&mut all.out_of_time, part.out_of_time),
-                (&mut all.lost, part.lost),
-                (&mut all.senseless, part.senseless),
-                (&mut all.different, part.different),
+                (&mut all.client_timeouts, part.client_timeouts),
+                (&mut all.lost_connections, part.lost_connections),
+                (&mut all.invalid_responses, part.invalid_responses),
+                (&mut all.inconsistent_responses, part.inconsistent_responses),
                 (&mut all.sent_bytes, part.sent_bytes),
                 (&mut all.received_bytes, part.received_bytes),
             ] {
@@ -131,7 +131,7 @@ pub fn milliseconds(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
 
-/// Points at equal steps of the logarithm, up to one in as many as there are.
+/// Points at equal logarithmic steps, up to one in the number of samples.
 fn curve(corrected: &Histogram<u64>, from_sent: &Histogram<u64>) -> Vec<Point> {
     const A_DECADE: i32 = 8;
     let point = |step: i32| {

@@ -1,4 +1,4 @@
-//! `sagate segment`: masks with how far each can be trusted, let through or held back.
+//! `sagate segment`: masks, scores and decisions.
 
 mod report;
 mod writer;
@@ -35,13 +35,13 @@ pub struct Args {
     /// Folder to write masks to; without it, only the decisions are printed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Form of the masks
+    /// Format of the masks
     #[arg(long, value_name = "FORM", default_value = "auto", requires = "out")]
-    mask: MaskForm,
+    mask: MaskFormat,
     /// Also write each image with its mask drawn over it, and overview.png with all of them
     #[arg(long, requires = "out")]
     overlay: bool,
-    /// Folder of true masks, each under its image's name: Dice is told, and truth is drawn
+    /// Folder of true masks, each named like its image: Dice is printed, and the true mask is drawn
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
     #[command(flatten)]
@@ -50,18 +50,18 @@ pub struct Args {
     pub(super) at: WorkAt,
 }
 
-/// How a mask is written.
+/// File format of masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum MaskForm {
+enum MaskFormat {
     /// NIfTI for volumes, PNG for images
     Auto,
-    /// Labels as 8-bit grey values, a file a slice
+    /// Labels as 8-bit grey values, one file per slice
     Png,
     /// Labels as NIfTI, with the input's geometry
     Nifti,
-    /// Run lengths as COCO writes them (JSON), an object a class and slice
+    /// COCO run lengths (JSON), one object per class and slice
     Rle,
-    /// One bit a pixel, eight a byte, row by row, a file a class and slice
+    /// One bit per pixel, eight per byte, row by row, one file per class and slice
     Packed,
     /// No mask
     None,
@@ -70,7 +70,7 @@ enum MaskForm {
 /// Runs `sagate segment`.
 ///
 /// # Errors
-/// A model that cannot be loaded, or a folder that cannot be written. A file that cannot be read is told and left out.
+/// A model that cannot be loaded, or a folder that cannot be written. A file that cannot be read is reported and skipped.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let backend = Backend::open(&args.at, &args.gate, settings)?;
     if let Some(out) = &args.out {
@@ -79,7 +79,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     let mut run = Run::new(&args, &backend, settings);
     let mut stems = Stems::default();
     let bar = out::progress(args.files.len() as u64, "segmenting");
-    // Files are begun ahead of the one that is finished, as far as the backend works on several images at once.
+    // Files are started ahead, up to the backend's number of pending images.
     let mut begun: VecDeque<(&Path, anyhow::Result<File>)> = VecDeque::new();
     for file in &args.files {
         begun.push_back((file, run.begin(file, &mut stems)));
@@ -96,14 +96,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<Exit> {
     run.end()
 }
 
-/// Images that were begun; a file that could not be read counts as one, so that it is told in its turn.
+/// Number of pending images; an unreadable file counts as one, so that it is reported in order.
 fn waiting(begun: &VecDeque<(&Path, anyhow::Result<File>)>) -> usize {
     let images =
         |(_, file): &(&Path, anyhow::Result<File>)| file.as_ref().map_or(1, |file| file.slices.len());
     begun.iter().map(images).sum()
 }
 
-/// One file whose images were begun.
+/// One file with pending images.
 struct File {
     input: Input,
     slices: Vec<Slice>,
@@ -111,7 +111,7 @@ struct File {
     begun: Vec<Begun>,
 }
 
-/// What has come out so far.
+/// Results so far.
 struct Run<'a> {
     args: &'a Args,
     backend: &'a Backend,
@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads a file and begins its images.
+    /// Reads a file and starts its images.
     fn begin(&self, path: &Path, stems: &mut Stems) -> anyhow::Result<File> {
         let subject = self.backend.subject();
         let input = inputs::read(path, stems, self.settings)?;
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes what came of a file. One that failed is told and left out.
+    /// Adds the result of a file. A failed one is reported and skipped.
     fn take(
         &mut self,
         path: &Path,
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Waits for a file's answers and writes what was asked for.
+    /// Waits for a file's results and writes its outputs.
     fn finish(&self, file: File) -> anyhow::Result<(Vec<Row>, Vec<Cell>)> {
         let subject = self.backend.subject();
         let mut rows = Vec::with_capacity(file.slices.len());
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         Ok((rows, overview))
     }
 
-    /// Draws the overview, prints the rows and says how it went.
+    /// Writes the overview, prints the rows and returns the exit code.
     fn end(self) -> anyhow::Result<Exit> {
         let subject = self.backend.subject();
         if let Some(out) = self.args.out.as_ref().filter(|_| !self.overview.is_empty()) {

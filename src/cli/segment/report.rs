@@ -1,4 +1,4 @@
-//! What `sagate segment` prints.
+//! The output of `sagate segment`.
 
 use sagate_core::gate::{Decision, EstimatedDice};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::cli::subject::Subject;
 use crate::cli::{out, words};
 use crate::config::Settings;
 
-/// What is printed of one image.
+/// The row of one image.
 #[derive(Debug, Serialize)]
 pub struct Row {
     pub image: String,
@@ -15,36 +15,36 @@ pub struct Row {
     pub decision: Decision,
     /// `ACCEPT` or `REJECT`.
     pub verdict: &'static str,
-    /// The Dice that the probabilities expect of the mask.
+    /// Soft Dice confidence.
     pub soft_dice_confidence: f64,
-    /// Mean probability that the mask's object pixels have of their class.
+    /// Object confidence.
     pub object_confidence: f64,
-    /// The quality score, where the model has one.
+    /// The quality score, if the model has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
-    /// The Dice that it promises, where that is known.
+    /// The estimated Dice, if the calibration has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_dice: Option<EstimatedDice>,
     /// Share of the image's pixels that are object.
     pub object_fraction: f64,
-    /// Dice against the truth, where that is known.
+    /// Dice against the true mask, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dice: Option<f64>,
-    /// Why there is no score, in words.
+    /// Why there is no score.
     pub fault: Option<String>,
     pub milliseconds: f64,
     /// The files of its mask.
     pub mask: Vec<String>,
 }
 
-/// A file from which nothing came.
+/// A failed file.
 #[derive(Debug, Serialize)]
 pub struct Failure {
     pub file: String,
     pub error: String,
 }
 
-/// Prints the rows, and how many files failed.
+/// Prints the rows and the number of failed files.
 ///
 /// # Errors
 /// Stdout cannot be written.

@@ -1,4 +1,4 @@
-//! The files of one input: masks in the form that was asked for, and overlays.
+//! Output files of one input: masks and overlays.
 
 use std::path::{Path, PathBuf};
 
@@ -7,29 +7,42 @@ use sagate_core::atomic;
 use sagate_core::imaging::figure::{self, Cell};
 use sagate_core::imaging::{Picture, Volume, mask};
 
-use super::MaskForm;
+use super::MaskFormat;
 use super::report::Row;
 use crate::cli::inputs::{self, Input, Slice};
 use crate::cli::subject::Subject;
 use crate::client::Answer;
 
-/// Writes what one input gave.
+/// Below this Dice an accepted mask counts as wrongly accepted, above the other a rejected one as wrongly rejected.
+const BAD_DICE: f64 = 0.5;
+const GOOD_DICE: f64 = 0.9;
+
+/// What is wrong about a decision, if anything is.
+fn wrong(accepted: bool, dice: f64) -> Option<String> {
+    match accepted {
+        true if dice < BAD_DICE => Some(format!("wrongly accepted: Dice below {BAD_DICE}")),
+        false if dice > GOOD_DICE => Some(format!("wrongly rejected: Dice above {GOOD_DICE}")),
+        _ => None,
+    }
+}
+
+/// Writes the outputs of one input.
 pub struct Writer<'a> {
     pub folder: &'a Path,
     pub input: &'a Input,
     pub subject: &'a Subject,
-    pub mask: MaskForm,
+    pub mask: MaskFormat,
 }
 
 impl Writer<'_> {
-    /// Writes the masks and tells each row its files.
+    /// Writes the masks and adds the file names to the rows.
     pub fn masks(&self, slices: &[Slice], results: &[Answer], rows: &mut [Row]) -> anyhow::Result<()> {
         let form = match (self.mask, &self.input.picture) {
-            (MaskForm::Auto, Picture::Volume(_)) => MaskForm::Nifti,
-            (MaskForm::Auto, Picture::Image(_)) => MaskForm::Png,
+            (MaskFormat::Auto, Picture::Volume(_)) => MaskFormat::Nifti,
+            (MaskFormat::Auto, Picture::Image(_)) => MaskFormat::Png,
             (form, _) => form,
         };
-        if let (MaskForm::Nifti, Picture::Volume(volume)) = (form, &self.input.picture) {
+        if let (MaskFormat::Nifti, Picture::Volume(volume)) = (form, &self.input.picture) {
             let path = self.folder.join(format!("{}.mask.nii.gz", self.input.stem));
             mask::write_nifti(&path, &self.joined(volume, results)?, volume)?;
             rows.iter_mut()
@@ -43,7 +56,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Slices of labels as the volume that they were cut from.
+    /// Stacks slices of labels to a volume.
     fn joined(&self, volume: &Volume, results: &[Answer]) -> anyhow::Result<Array3<u8>> {
         let plane = inputs::plane(volume, self.subject)?;
         let (_, x, y, z) = volume.voxels.dim();
@@ -54,18 +67,18 @@ impl Writer<'_> {
         Ok(labels)
     }
 
-    fn mask(&self, form: MaskForm, slice: &Slice, result: &Answer) -> anyhow::Result<Vec<PathBuf>> {
+    fn mask(&self, form: MaskFormat, slice: &Slice, result: &Answer) -> anyhow::Result<Vec<PathBuf>> {
         let stem = self.stem(slice);
         let labels = &result.labels;
         let classes = 1..=self.subject.classes.len() as u8;
         let path = |ending: &str| self.folder.join(format!("{stem}.mask{ending}"));
         Ok(match form {
-            MaskForm::None => Vec::new(),
-            MaskForm::Auto | MaskForm::Png => {
+            MaskFormat::None => Vec::new(),
+            MaskFormat::Auto | MaskFormat::Png => {
                 mask::write_png(&path(".png"), labels)?;
                 vec![path(".png")]
             }
-            MaskForm::Nifti => {
+            MaskFormat::Nifti => {
                 atomic::write(
                     &path(".nii.gz"),
                     &mask::encode_nifti_image(
@@ -77,14 +90,14 @@ impl Writer<'_> {
                 )?;
                 vec![path(".nii.gz")]
             }
-            MaskForm::Rle => {
+            MaskFormat::Rle => {
                 let runs: Vec<_> = classes
                     .map(|class| mask::Rle::of_class(labels.view(), class))
                     .collect();
                 atomic::write(&path(".rle.json"), &serde_json::to_vec(&runs)?)?;
                 vec![path(".rle.json")]
             }
-            MaskForm::Packed => {
+            MaskFormat::Packed => {
                 let write = |class: u8| -> anyhow::Result<PathBuf> {
                     let ending = format!("-{class}-{}x{}.bits", labels.nrows(), labels.ncols());
                     atomic::write(&path(&ending), &mask::pack(labels.view(), class))?;
@@ -95,7 +108,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Writes an overlay a slice, and gives them back as cells of the overview.
+    /// Writes one overlay per slice, and returns cells for the overview, those of wrong decisions with a warning.
     pub fn overlays(
         &self,
         slices: &[Slice],
@@ -109,18 +122,20 @@ impl Writer<'_> {
                 .dice
                 .map_or_else(String::new, |dice| format!(" Dice {dice:.3}"));
             let caption = format!("{} mu {:.3}{dice}", row.verdict, row.decision.mu);
-            let picture = figure::overlay(
-                &slice.image,
-                &result.labels,
-                truth.as_ref(),
-                &self.subject.classes,
-                &caption,
-            )?;
+            let overlay = |caption: &str| {
+                let classes = &self.subject.classes;
+                figure::overlay(&slice.image, &result.labels, truth.as_ref(), classes, caption)
+            };
             let stem = self.stem(slice);
-            figure::write_png(&self.folder.join(format!("{stem}.overlay.png")), &picture)?;
+            figure::write_png(
+                &self.folder.join(format!("{stem}.overlay.png")),
+                &overlay(&caption)?,
+            )?;
             cells.push(Cell {
                 title: format!("{stem}: {caption}"),
-                picture,
+                warning: row.dice.and_then(|dice| wrong(row.decision.accept, dice)),
+                // The title has the numbers already.
+                picture: overlay("")?,
             });
         }
         Ok(cells)

@@ -18,11 +18,11 @@ use super::{Exit, loading, out};
 use crate::config::{ModelControl, Settings};
 use crate::device;
 use crate::engine::{Engine, EngineConfig, RepositoryWatcher};
-use crate::grpc::{Addresses, Ended, Parts, Serving};
+use crate::grpc::{Addresses, BoundServer, Ended, ServerComponents};
 use crate::security::Security;
 use crate::telemetry::Telemetry;
 
-/// The models' threads are waited for at most so long at the end: everything was answered by then.
+/// Time to wait for the models' threads at the end, when all calls are answered.
 const STOP: Duration = Duration::from_secs(5);
 
 /// Arguments of `sagate serve`.
@@ -37,19 +37,19 @@ are in the sections auth and rate.
 
 Try it:  sagate serve --listen 127.0.0.1:0 --admin 127.0.0.1:0")]
 pub struct Args {
-    /// Where to answer gRPC; port 0 takes a free one [default: 127.0.0.1:50051]
+    /// gRPC address; port 0 takes a free port [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) listen: Option<String>,
-    /// Where to answer /metrics, /healthz and /readyz [default: 127.0.0.1:9464]
+    /// Address of /metrics, /healthz and /readyz [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) admin: Option<String>,
-    /// Where to answer the Open Inference Protocol over HTTP/JSON [default: nowhere]
+    /// Address of the Open Inference Protocol over HTTP/JSON [default: none]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) http: Option<String>,
-    /// Listen beyond this machine without TLS, where something in front of it encrypts
+    /// Listen beyond this machine without TLS, behind a proxy that encrypts
     #[arg(long)]
     pub(super) insecure: bool,
-    /// OTLP/gRPC collector that gets traces and metrics [default: none]
+    /// OTLP/gRPC collector of traces and metrics [default: none]
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
 }
@@ -57,8 +57,8 @@ pub struct Args {
 /// Runs `sagate serve`.
 ///
 /// # Errors
-/// A model that cannot be used. What goes wrong from then on, as an address that cannot be listened on, or calls that were cut off at
-/// the end, is told here and ends the process.
+/// A model that cannot be used. Later errors, such as an address in use or calls cut off at shutdown, are printed here and end the
+/// process.
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let repository = Repository::open(&settings.models.dir)?;
     loading::find(&repository, settings)?;
@@ -67,25 +67,25 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let models = models(&repository, &setup)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        // The cores are the models'. With a thread for each, those of the service wake each other up more than they help.
+        // Half the cores: the models need them, and more service threads only add wake-ups.
         .worker_threads((cores / 2).max(1))
         .enable_all()
         .thread_name("service")
         .build()
         .context("the threads of the service cannot be started")?;
     let ended = runtime.block_on(serve(settings, repository, models, default, setup));
-    // A decoder that nobody waits for any more may still be at work; it holds nothing that matters.
+    // Does not wait for decoders whose callers are gone.
     runtime.shutdown_background();
     match ended {
-        // Everything was answered and written. The models' threads may be loading still.
+        // All calls are answered. The models' threads may still be loading.
         Ok(Ended::Answered) => Exit::Ok.at_once(),
         Err(error) => explain(&error).at_once(),
         Ok(Ended::CutOff(calls)) => {
             out::error(&format!(
-                "error: {calls} calls were still being worked on after server.shutdown_seconds = {} and were cut off",
+                "error: {calls} calls were still in flight after server.shutdown_seconds = {} and were cut off",
                 settings.server.shutdown_seconds
             ));
-            // The models' threads are still at work on them.
+            // The models' threads still work on them.
             Exit::Error.at_once()
         }
     }
@@ -99,11 +99,11 @@ async fn serve(
     setup: EngineConfig,
 ) -> anyhow::Result<Ended> {
     let contracts: Vec<_> = models.iter().map(|(_, contract)| contract.clone()).collect();
-    let serving = Serving::bind(&settings.server).await?;
+    let serving = BoundServer::bind(&settings.server).await?;
     let addresses = serving.addresses()?;
     let telemetry = Telemetry::start(&settings.telemetry, &contracts)?;
-    let trust = Security::open(settings, telemetry.trust().clone())?;
-    telemetry.bounds(&setup.admission.model);
+    let security = Security::open(settings, telemetry.security_counts().clone())?;
+    telemetry.set_limits(&setup.admission.model);
     let engine = Arc::new(Engine::start(
         models,
         default,
@@ -116,35 +116,35 @@ async fn serve(
         async move { engine.started().await }
     });
     let followed = tokio::spawn(follow(settings, repository.clone(), engine.clone())?);
-    let hung_up = tokio::spawn(reopen(trust.clone())?);
+    let hung_up = tokio::spawn(reopen(security.clone())?);
     let (ready, is_ready) = watch::channel(false);
-    let told = tokio::spawn(tell_when_ready(is_ready, settings.json()));
-    let parts = Parts {
+    let ready_notice = tokio::spawn(notify_when_ready(is_ready, settings.json()));
+    let components = ServerComponents {
         engine: engine.clone(),
         repository,
         telemetry: telemetry.clone(),
-        trust: trust.clone(),
+        security: security.clone(),
     };
-    let ended = serving.run(parts, settings, ready, stop_signal()?).await;
-    told.abort();
+    let ended = serving.run(components, settings, ready, stop_signal()?).await;
+    ready_notice.abort();
     followed.abort();
     hung_up.abort();
     if matches!(ended, Ok(Ended::Answered)) {
-        // A shadow's last image, say. One that loads, or hangs, keeps nobody.
+        // For a last shadow image; bounded, since a model may be loading or hang.
         let _ = tokio::time::timeout(STOP, engine.stop()).await;
     }
     telemetry.shutdown().await;
-    let _ = tokio::task::spawn_blocking(move || trust.flush_logs()).await;
+    let _ = tokio::task::spawn_blocking(move || security.flush_logs()).await;
     Ok(ended?)
 }
 
-/// Follows the folder of models, where it says what is served: as often as the settings say, and at SIGUSR2.
+/// Scans the model repository in `poll` mode, every `models.watch_seconds` and on SIGUSR2.
 fn follow(
     settings: &Settings,
     repository: Repository,
     engine: Arc<Engine>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
-    let mut told = signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened to")?;
+    let mut scan_requests = signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be listened to")?;
     let models = &settings.models;
     let every = (models.watch_seconds > 0).then(|| Duration::from_secs(models.watch_seconds));
     let control = settings.model_control();
@@ -157,37 +157,37 @@ fn follow(
                 folder.follow(every, now.clone()).await;
             }
         };
-        let told = async {
-            while told.recv().await.is_some() {
+        let scan_on_signal = async {
+            while scan_requests.recv().await.is_some() {
                 if follows {
-                    tracing::info!("SIGUSR2: the folder of models is looked at");
+                    tracing::info!("SIGUSR2: scanning the model repository");
                     now.notify_one();
                 } else {
                     tracing::warn!(
-                        "SIGUSR2 changes nothing: models.control is {:?}, so that the folder of models is not followed",
+                        "SIGUSR2 changes nothing: models.control is {:?}, so the model repository is not scanned",
                         control.name()
                     );
                 }
             }
         };
-        tokio::join!(folder, told);
+        tokio::join!(folder, scan_on_signal);
     })
 }
 
-/// At SIGHUP, opens the audit log and the access log anew and reads tokens, certificates and keys again; models are left as they are.
-fn reopen(trust: Security) -> anyhow::Result<impl Future<Output = ()> + Send> {
+/// On SIGHUP, reopens the audit log and the access log and reloads tokens, certificates and keys; models are not affected.
+fn reopen(security: Security) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     Ok(async move {
         while hang_up.recv().await.is_some() {
             tracing::info!(
-                "SIGHUP: audit log and access log begin anew, and tokens, certificates and keys are read again"
+                "SIGHUP: reopening audit log and access log, reloading tokens, certificates and keys"
             );
-            trust.reopen();
+            security.reopen();
         }
     })
 }
 
-/// The models of the repository that shall be served, checked.
+/// The models of the repository to serve, verified.
 fn models(repository: &Repository, setup: &EngineConfig) -> anyhow::Result<Vec<(Model, Arc<ModelSpec>)>> {
     let (located, strangers) = repository.list()?;
     for stranger in strangers {
@@ -196,7 +196,11 @@ fn models(repository: &Repository, setup: &EngineConfig) -> anyhow::Result<Vec<(
     let is_wanted = |it: &&Located| {
         let of_name = located.iter().filter(|other| other.name == it.name);
         let versions: Vec<u32> = of_name.map(|other| other.version).collect();
-        setup.serving.of(&it.name).wanted(&versions).contains(&it.version)
+        setup
+            .serving
+            .policy_for(&it.name)
+            .wanted(&versions)
+            .contains(&it.version)
     };
     located
         .iter()
@@ -211,7 +215,7 @@ fn models(repository: &Repository, setup: &EngineConfig) -> anyhow::Result<Vec<(
         .collect()
 }
 
-/// Says where it listens, with what.
+/// Logs the addresses, the device and the models.
 fn announce(
     settings: &Settings,
     addresses: &Addresses,
@@ -283,9 +287,9 @@ fn announce(
     ))?)
 }
 
-async fn tell_when_ready(mut ready: watch::Receiver<bool>, as_json: bool) {
+async fn notify_when_ready(mut ready: watch::Receiver<bool>, as_json: bool) {
     while ready.wait_for(|&ready| ready).await.is_ok() {
-        // Whoever read stdout may have gone away; the service goes on.
+        // A closed stdout does not stop the service.
         let _ = out::line(if as_json { r#"{"event":"ready"}"# } else { "ready" });
         if ready.wait_for(|&ready| !ready).await.is_err() {
             return;

@@ -1,4 +1,4 @@
-//! From the settings to how the engine runs.
+//! The engine's configuration from the settings.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::engine::{
     Slots, Traffic, Versions,
 };
 
-/// Batches that a GPU works on at once: while one is computed, the next is copied.
+/// Concurrent batches of a GPU: while one is computed, the next is copied.
 const GPU_SLOTS: usize = 2;
 
-/// How the engine runs on a device.
+/// The engine's configuration on a device.
 pub(super) fn setup(settings: &Settings, placement: Placement) -> EngineConfig {
     let device = placement.device;
     let engine = &settings.engine;
@@ -44,7 +44,7 @@ pub(super) fn setup(settings: &Settings, placement: Placement) -> EngineConfig {
     }
 }
 
-/// What the device has for batches.
+/// The device's slots for batches.
 fn slots(settings: &Settings, device: tch::Device) -> Slots {
     match device {
         tch::Device::Cpu => Slots {
@@ -61,8 +61,7 @@ fn slots(settings: &Settings, device: tch::Device) -> Slots {
     }
 }
 
-/// Bytes that the feature maps of all running batches may take. On a GPU nothing is known of what is left: there a batch that does not
-/// fit is split.
+/// Memory limit of the feature maps of all running batches. On a GPU there is none: a batch that does not fit is split.
 fn memory(settings: &Settings, device: tch::Device) -> u64 {
     match (settings.engine.activation_bytes, device) {
         (0, tch::Device::Cpu) => available().map_or(u64::MAX, |bytes| bytes / 2),
@@ -71,7 +70,7 @@ fn memory(settings: &Settings, device: tch::Device) -> u64 {
     }
 }
 
-/// Bytes that the system has left, within the bounds of the control group that the process is in.
+/// Available memory, within the limits of the process's control group.
 fn available() -> Option<u64> {
     let of_group = || -> Option<u64> {
         let read = |file: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok();

@@ -1,4 +1,4 @@
-//! The screen, kept up to date: one thread draws and listens to keys, another asks the server.
+//! The live screen: one thread draws and handles keys, another polls the server.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ use super::screen;
 use super::view::View;
 use crate::client::{Access, Client, ClientError, ServerStatus, ServerUrl};
 
-/// How long a key is waited for before the screen is drawn again.
+/// Redraw interval while no key is pressed.
 const BLINK: Duration = Duration::from_millis(100);
-/// How long a server may take to answer before it counts as gone.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout of a status call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the thread that asks has to tell.
+/// Messages of the polling thread.
 enum Update {
     Seen(ServerStatus),
     Missed(String),
-    /// The process is told to end.
+    /// The process got a signal to end.
     Stop,
 }
 
-/// Shows the screen until a key or a signal ends it. The terminal is given back as it was, after a panic too.
+/// Shows the screen until a key or a signal ends it. The terminal is restored, after a panic too.
 pub fn run(url: &ServerUrl, access: Access, interval: Duration) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -96,7 +96,7 @@ fn ends(key: KeyEvent) -> bool {
     }
 }
 
-/// Asks the server again and again, also after it went away.
+/// Polls the server, also while it is unreachable.
 async fn follow(
     url: ServerUrl,
     access: Access,
@@ -105,13 +105,13 @@ async fn follow(
 ) {
     let mut client = None;
     loop {
-        let update = match timeout(PATIENCE, ask(&url, &access, &mut client)).await {
+        let update = match timeout(CALL_TIMEOUT, ask(&url, &access, &mut client)).await {
             Ok(Ok(status)) => Update::Seen(status),
             Ok(Err(error)) => Update::Missed(error.to_string()),
             Err(_) => {
                 let silent = ClientError::Silent {
                     url: url.clone(),
-                    after: PATIENCE,
+                    after: CALL_TIMEOUT,
                 };
                 Update::Missed(silent.to_string())
             }
@@ -143,7 +143,7 @@ async fn ask(
 }
 
 async fn stop_when_told(updates: mpsc::Sender<Update>) {
-    // Where the signal cannot be listened to, it ends the process as it always does.
+    // Without a handler the signal ends the process by default.
     if let Ok(mut terminate) = signal(SignalKind::terminate()) {
         terminate.recv().await;
         let _ = updates.send(Update::Stop);

@@ -1,4 +1,4 @@
-//! `sagate top`: how a server is doing, on a screen that follows it.
+//! `sagate top`: live status of a server.
 
 mod live;
 pub mod screen;
@@ -24,10 +24,10 @@ Try it:  sagate top --once")]
 pub struct Args {
     #[command(flatten)]
     pub(super) server: ServerArgs,
-    /// Time between two looks
+    /// Polling interval
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
-    /// Print one look as a table and end
+    /// Print the status once as a table and exit
     #[arg(long)]
     once: bool,
 }

@@ -10,10 +10,10 @@ use super::view::View;
 use super::words::{bytes, number, percent, span};
 use crate::client::{ModelStatus, ServerStatus};
 
-/// Lines that a model takes: a frame of two, four of text, one of headings and five of curves.
+/// Lines per model: two of frame, four of text, one of headings and five of plots.
 const MODEL_LINES: u16 = 12;
 
-/// Draws everything.
+/// Draws the screen.
 pub fn draw(frame: &mut Frame<'_>, view: &View) {
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)])
@@ -63,7 +63,7 @@ fn state(view: &View) -> Line<'_> {
     }
 }
 
-/// As many models as fit, one below the other.
+/// Draws as many models as fit.
 fn models(frame: &mut Frame<'_>, area: Rect, view: &View, status: &ServerStatus) {
     let mut rest = area;
     for (index, one) in status.models.iter().enumerate() {
@@ -126,7 +126,7 @@ fn numbers(model: &ModelStatus) -> Vec<Line<'_>> {
     ]
 }
 
-/// Decisions a second, the newest at the right.
+/// Decisions per second, the newest at the right.
 fn throughput(frame: &mut Frame<'_>, area: Rect, view: &View, model: &ModelStatus) {
     let curve = view.throughput.get(&model.model);
     let newest: Vec<u64> = curve
@@ -148,7 +148,7 @@ fn throughput(frame: &mut Frame<'_>, area: Rect, view: &View, model: &ModelStatu
     frame.render_widget(sparkline, chart);
 }
 
-/// How often mu fell into each twentieth of [0, 1].
+/// Histogram of mu in 20 bins of [0, 1].
 fn histogram(frame: &mut Frame<'_>, area: Rect, model: &ModelStatus) {
     let bins = &model.mu_histogram;
     let wide = (area.width / bins.len().max(1) as u16).max(1);

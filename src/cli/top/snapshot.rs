@@ -1,4 +1,4 @@
-//! One look at a server, as a table or JSON.
+//! The status of a server, as a table or JSON.
 
 use super::words::{bytes, number, percent, span};
 use crate::cli::out;

@@ -1,6 +1,6 @@
-//! Numbers of a server's status, as people read them.
+//! Formatting of status values.
 
-/// A number that may be missing.
+/// An optional number.
 pub fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
 }
@@ -10,7 +10,7 @@ pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".into(), |share| format!("{:.0} %", share * 100.0))
 }
 
-/// Bytes in the unit that keeps the number short.
+/// Bytes in a suitable unit.
 pub fn bytes(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
@@ -23,7 +23,7 @@ pub fn bytes(bytes: u64) -> String {
     format!("{value:.digits$} {}", units[unit])
 }
 
-/// A span of time in its two largest units.
+/// A duration in its two largest units.
 pub fn span(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -1,44 +1,44 @@
-//! What an image costs a model, as measured: from it follows how long others wait.
+//! Measured cost of images, from which queue delays are estimated.
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 
 /// Weight of a new measurement in the moving average.
 const NEWEST: f64 = 0.2;
-/// Seconds of one SAM before one was measured, in segmentations of the same image: all 18 layers then count as one more segmentation.
+/// Assumed cost of one SAM before the first measurement, relative to a segmentation of the same image: 18 layers cost one segmentation.
 const UNMEASURED_SAM: f64 = 1.0 / 18.0;
 
-/// What confidence in the measurements is multiplied with each time that they alone are why an image is refused.
+/// Factor on the confidence for each image that is refused only because of the estimate.
 const DECAY: f64 = 0.98;
 
-/// What images ask of a model.
+/// Amount of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Height times width on the prepared grid: what the network and the scores run over.
+    /// Height times width on the prepared grid, for forward pass and scoring.
     pub pixels: u64,
-    /// The same, once for each SAM that an interpretation shows.
+    /// The same, times the number of SAMs of an interpretation.
     pub sam_pixels: u64,
 }
 
-/// What an image costs. Seconds are of one slot: a core on a CPU, the whole of a GPU.
+/// Cost model of images, in slot-seconds: of one core on a CPU, of the whole device on a GPU.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// Of the pixels of [`Work::pixels`].
+    /// Seconds per pixel of [`Work::pixels`].
     segmentation: Rate,
-    /// Of the pixels of [`Work::sam_pixels`].
+    /// Seconds per pixel of [`Work::sam_pixels`].
     sam: Rate,
-    /// In (0, 1], what the measurements are multiplied with.
+    /// Factor on the measurements, in (0, 1].
     confidence: f64,
 }
 
-/// Seconds for a unit of work, as the ratio of two moving averages: an image weighs as much as it has work. An average of ratios would
-/// let a small image that was held up stand for all the pixels of a large one.
+/// Seconds per unit of work, as the ratio of two moving averages, which weights images by their work. In an average of ratios, one delayed
+/// small image would distort the estimate for large ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rate {
-    /// Seconds and units of a measurement; `None` as long as nothing was measured.
+    /// Mean seconds and units per measurement; `None` before the first one.
     averages: Option<(f64, f64)>,
 }
 
-/// What is asked of the model.
+/// Kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Segmentation,
@@ -46,7 +46,7 @@ pub enum Kind {
 }
 
 impl Work {
-    /// A segmentation of so many pixels.
+    /// A segmentation of this number of pixels.
     pub fn segmentation(pixels: u64) -> Work {
         Work {
             pixels,
@@ -102,21 +102,21 @@ impl Cost {
         confidence: 1.0,
     };
 
-    /// Seconds for so much work; 0 as long as nothing was measured.
+    /// Estimated slot-seconds; 0 before the first measurement.
     pub fn seconds(&self, work: Work) -> f64 {
         let segmentation = self.segmentation.seconds().unwrap_or(0.0);
         let sam = self.sam.seconds().unwrap_or(UNMEASURED_SAM * segmentation);
         self.confidence * (segmentation * work.pixels as f64 + sam * work.sam_pixels as f64)
     }
 
-    /// Remembers how long a segmentation, or an interpretation, of so much work took.
+    /// Records the time of a segmentation or an interpretation.
     pub fn measured(&mut self, work: Work, seconds: f64) {
         self.confidence = 1.0;
         if work.sam_pixels == 0 {
             self.segmentation.measured(work.pixels, seconds);
             return;
         }
-        // What the network's pass does not explain is the SAMs'. None takes as long as the network's pass: what says so was held up.
+        // Time beyond the forward pass belongs to the SAMs. A SAM never takes as long as a forward pass: clamp delayed measurements.
         let segmentation = self.segmentation.seconds();
         let pass = segmentation.unwrap_or(0.0) * work.pixels as f64;
         let most = segmentation.unwrap_or(f64::INFINITY) * work.sam_pixels as f64;
@@ -124,20 +124,20 @@ impl Cost {
             .measured(work.sam_pixels, (seconds - pass).clamp(0.0, most));
     }
 
-    /// Lowers the estimate a little: by it an image was refused while the model had nothing to do, so that no measurement corrects it. In
-    /// the end an image is tried, and what was measured while the machine was slow does not refuse images for ever.
+    /// Lowers the estimate a little after it refused an image while the model was idle. Without this, measurements from a slow period would
+    /// refuse images forever, since no new measurement corrects them.
     pub fn decay_confidence(&mut self) {
         self.confidence *= DECAY;
     }
 }
 
 impl Rate {
-    /// Seconds for one unit; `None` as long as nothing was measured.
+    /// Seconds per unit; `None` before the first measurement.
     pub fn seconds(&self) -> Option<f64> {
         self.averages.map(|(seconds, units)| seconds / units)
     }
 
-    /// Remembers how long so many units took.
+    /// Records the time of this number of units.
     pub fn measured(&mut self, units: u64, seconds: f64) {
         let newest = (seconds, units.max(1) as f64);
         let moved = |before: f64, newest: f64| before + NEWEST * (newest - before);

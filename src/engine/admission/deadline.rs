@@ -1,4 +1,4 @@
-//! Whether an image can be done in its time.
+//! Deadline checks.
 
 use std::time::Instant;
 
@@ -9,27 +9,26 @@ use crate::engine::error::EngineError;
 /// to reach its caller.
 pub const DEADLINE_HEADROOM: f64 = 1.25;
 
-/// How long a model's images take now.
+/// Estimated time of a model's images on a number of slots.
 #[derive(Debug, Clone, Copy)]
 pub struct CostEstimate {
     pub cost: Cost,
-    /// Slots that a batch would get.
+    /// Slots of a batch.
     pub threads: usize,
 }
 
 impl CostEstimate {
-    /// Seconds for so much work.
+    /// Estimated seconds.
     pub fn seconds(&self, work: Work) -> f64 {
         self.cost.seconds(work) / self.threads as f64
     }
 
-    /// Whether work that begins now would end after its deadline.
+    /// Whether work that begins now would miss its deadline.
     pub fn is_late(&self, work: Work, deadline: Option<Instant>, now: Instant) -> bool {
         deadline.is_some_and(|deadline| deadline <= now || left(deadline, now) < self.seconds(work))
     }
 
-    /// How many images, the first of these, can run in one batch with each still in time; at least 1. Each is given by its work and its
-    /// deadline.
+    /// Number of leading images that can run in one batch with each meeting its deadline; at least 1. Each item is work and deadline.
     pub fn batch_in_time(
         &self,
         images: impl Iterator<Item = (Work, Option<Instant>)>,
@@ -44,7 +43,7 @@ impl CostEstimate {
         fit.count().max(1)
     }
 
-    /// Why an image that is late is refused.
+    /// The error for a late image.
     pub fn too_late(
         &self,
         work: Work,
@@ -63,8 +62,8 @@ impl CostEstimate {
     }
 }
 
-/// Refuses what is expected to end after its deadline, or so shortly before that it may be late. A deadline that has passed is no error
-/// here: whoever waits sees it.
+/// Checks that the deadline leaves [`DEADLINE_HEADROOM`] times the expected seconds. A deadline that has passed is no error here: the caller
+/// sees it.
 ///
 /// # Errors
 /// [`EngineError::NotInTime`].
@@ -80,7 +79,7 @@ pub fn in_time(deadline: Instant, expected: f64, now: Instant) -> Result<(), Eng
     Ok(())
 }
 
-/// The retry delay for a wait of so many seconds: within 0.01 to 30 s.
+/// The retry delay for this queue delay, clamped to 0.01 to 30 s.
 pub fn retry(seconds: f64) -> f64 {
     seconds.clamp(0.01, 30.0)
 }

@@ -1,4 +1,4 @@
-//! Who may decode an image now: no more at once than there are cores, the most urgent first.
+//! Permits to decode images: at most one per core at a time, the most urgent first.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,59 +16,59 @@ use crate::engine::error::EngineError;
 pub struct DecodePermits(Arc<Inner>);
 
 struct Inner {
-    /// Permits in all.
+    /// Total number of permits.
     count: usize,
-    /// How long an image waits until it counts as of a higher class.
+    /// Waiter time before an image is promoted to a higher class.
     aging: Duration,
-    state: Mutex<State>,
+    state: Mutex<DecodePermitState>,
 }
 
-struct State {
+struct DecodePermitState {
     free: usize,
     next_id: u64,
-    waiting: [VecDeque<Waiting>; Priority::ALL.len()],
-    /// Measured, of the bytes of tensors and of files.
+    waiting: [VecDeque<Waiter>; Priority::ALL.len()],
+    /// Measured seconds per byte, of tensors and of files.
     rates: [Rate; 2],
 }
 
-struct Waiting {
+struct Waiter {
     id: u64,
     since: Instant,
     payload: DecodeSize,
-    /// Closed where nobody waits for the permit any more.
+    /// Closed when the waiter is gone.
     wake: oneshot::Sender<DecodePermit>,
 }
 
-/// What is to be decoded.
+/// Size and kind of a payload to decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeSize {
-    /// Bytes as they came.
+    /// Encoded bytes.
     pub bytes: u64,
-    /// Whether they are a file's, of which a byte takes longer to decode than one of a tensor.
+    /// Whether it is an image file, which takes longer to decode per byte than a tensor.
     pub is_file: bool,
 }
 
-/// Leave to decode one image, until it is dropped.
+/// Permit to decode one image, until it is dropped.
 pub struct DecodePermit {
     permits: DecodePermits,
     payload: DecodeSize,
     begun: Instant,
 }
 
-impl Waiting {
+impl Waiter {
     fn class(&self, now: Instant, aging: Duration, class: Priority) -> Priority {
-        class.aged(now.saturating_duration_since(self.since), aging)
+        class.promoted(now.saturating_duration_since(self.since), aging)
     }
 }
 
 impl DecodePermits {
-    /// So many permits, at least one.
+    /// Creates this number of permits, at least one.
     pub fn new(count: usize, aging: Duration) -> DecodePermits {
         let count = count.max(1);
         DecodePermits(Arc::new(Inner {
             count,
             aging,
-            state: Mutex::new(State {
+            state: Mutex::new(DecodePermitState {
                 free: count,
                 next_id: 0,
                 waiting: Default::default(),
@@ -77,10 +77,10 @@ impl DecodePermits {
         }))
     }
 
-    /// Waits for a permit. Dropping the future gives the wait up.
+    /// Waits for a permit. Dropping the future cancels the wait.
     ///
     /// # Errors
-    /// [`EngineError::NotInTime`], at once: what goes before it takes longer to decode than the caller waits.
+    /// [`EngineError::NotInTime`], immediately: the estimated delay exceeds the deadline.
     pub async fn acquire(
         &self,
         payload: DecodeSize,
@@ -101,7 +101,7 @@ impl DecodePermits {
             let (wake, woken) = oneshot::channel();
             let id = state.next_id;
             state.next_id += 1;
-            state.waiting[priority as usize].push_back(Waiting {
+            state.waiting[priority as usize].push_back(Waiter {
                 id,
                 since: now,
                 payload,
@@ -113,22 +113,22 @@ impl DecodePermits {
         woken.await.map_err(|_| EngineError::Stopping)
     }
 
-    /// Images that wait for a permit.
+    /// Number of images that wait for a permit.
     pub fn waiting(&self) -> usize {
         let state = self.state();
-        let wanted = |waiting: &&Waiting| !waiting.wake.is_closed();
+        let wanted = |waiting: &&Waiter| !waiting.wake.is_closed();
         state.waiting.iter().flatten().filter(wanted).count()
     }
 
-    fn seconds_ahead(&self, state: &State, priority: Priority, now: Instant) -> f64 {
-        let of_line = |(class, line): (&Priority, &VecDeque<Waiting>)| -> f64 {
+    fn seconds_ahead(&self, state: &DecodePermitState, priority: Priority, now: Instant) -> f64 {
+        let in_class = |(class, line): (&Priority, &VecDeque<Waiter>)| -> f64 {
             let before =
-                |it: &&Waiting| !it.wake.is_closed() && it.class(now, self.0.aging, *class) <= priority;
+                |it: &&Waiter| !it.wake.is_closed() && it.class(now, self.0.aging, *class) <= priority;
             let before = line.iter().filter(before);
             before.map(|it| state.seconds(it.payload)).sum()
         };
-        let lines = Priority::ALL.iter().zip(&state.waiting);
-        lines.map(of_line).sum::<f64>() / self.0.count as f64
+        let classes = Priority::ALL.iter().zip(&state.waiting);
+        classes.map(in_class).sum::<f64>() / self.0.count as f64
     }
 
     fn permit(&self, payload: DecodeSize) -> DecodePermit {
@@ -139,28 +139,28 @@ impl DecodePermits {
         }
     }
 
-    /// Hands a permit that came back to whoever is next.
-    fn hand_on(&self) {
+    /// Passes a released permit to the next waiter.
+    fn pass_on(&self) {
         let mut state = self.state();
         while let Some(next) = state.take_next(Instant::now(), self.0.aging) {
             if next.wake.is_closed() {
                 continue;
             }
             drop(state);
-            // Where its caller goes away at this moment, the permit is dropped here, and handed on once more.
+            // If the waiter disappears at this moment, the permit is dropped here and passed on again.
             let _ = next.wake.send(self.permit(next.payload));
             return;
         }
         state.free += 1;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DecodePermitState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Seconds that a payload is expected to take; 0 as long as none of its kind was measured.
+impl DecodePermitState {
+    /// Estimated seconds for a payload; 0 before the first measurement of its kind.
     fn seconds(&self, payload: DecodeSize) -> f64 {
         let rate = &self.rates[usize::from(payload.is_file)];
         rate.seconds().unwrap_or(0.0) * payload.bytes as f64
@@ -171,10 +171,10 @@ impl State {
         rate.measured(payload.bytes, took.as_secs_f64());
     }
 
-    /// The most urgent by now; the longest waiting among equals.
-    fn take_next(&mut self, now: Instant, aging: Duration) -> Option<Waiting> {
+    /// The most urgent waiter after aging; the oldest among equals.
+    fn take_next(&mut self, now: Instant, aging: Duration) -> Option<Waiter> {
         let heads = Priority::ALL.iter().zip(&self.waiting);
-        let first = |(&class, line): (&Priority, &VecDeque<Waiting>)| {
+        let first = |(&class, line): (&Priority, &VecDeque<Waiter>)| {
             let head = line.front()?;
             Some((head.class(now, aging, class), head.id, class as usize))
         };
@@ -184,7 +184,7 @@ impl State {
 }
 
 impl DecodePermit {
-    /// Gives the permit back after the image was decoded, and remembers how long that took.
+    /// Releases the permit after decoding, and records the time.
     pub fn decoded(self) {
         self.permits.state().measured(self.payload, self.begun.elapsed());
     }
@@ -192,6 +192,6 @@ impl DecodePermit {
 
 impl Drop for DecodePermit {
     fn drop(&mut self) {
-        self.permits.hand_on();
+        self.permits.pass_on();
     }
 }

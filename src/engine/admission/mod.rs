@@ -1,4 +1,4 @@
-//! Who may wait: limits on what waits and runs, priorities, and whether a deadline can be met.
+//! Admission control: limits of waiting and running images, priorities, and whether a deadline can be met.
 
 pub mod cost;
 pub mod deadline;

@@ -1,5 +1,4 @@
-//! Queue permits: images that wait, run or are being answered are limited in number and in bytes, for each model, for each client and in
-//! all.
+//! Queue permits: limits on the number and bytes of waiting, running and answered-but-unsent images, per model, per client and in total.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,54 +9,54 @@ use super::request::ClientId;
 use crate::engine::error::{EngineError, LimitScope};
 use crate::engine::observer::Observer;
 
-/// Most that may wait, run or be answered at once.
+/// Limits of concurrently admitted images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Images.
     pub entries: usize,
-    /// Bytes that they take, with what is kept for their answers.
+    /// Bytes of the images and of their answers.
     pub bytes: u64,
 }
 
-/// What is in use of a limit.
+/// Usage of a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueUsage {
     /// Images.
     pub entries: usize,
-    /// Bytes that they take.
+    /// Bytes.
     pub bytes: u64,
 }
 
-/// Every limit of an engine.
+/// All queue limits of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdmissionLimits {
-    /// Of one model's images.
+    /// Per model.
     pub model: QueueLimits,
-    /// Of one client's images.
+    /// Per client.
     pub client: QueueLimits,
-    /// Of all images.
+    /// In total.
     pub all: QueueLimits,
 }
 
-/// Gives out queue permits.
+/// Issues queue permits.
 pub struct AdmissionController {
     admission: AdmissionLimits,
-    state: Mutex<State>,
+    state: Mutex<AdmissionState>,
     observer: Arc<dyn Observer>,
 }
 
 #[derive(Default)]
-struct State {
+struct AdmissionState {
     all: QueueUsage,
     models: HashMap<ModelId, QueueUsage>,
     clients: HashMap<ClientId, QueueUsage>,
 }
 
-/// A permit for one image, held until its answer is written. The last clone that is dropped gives it back.
+/// A permit for one image, held until its answer is written. Dropping the last clone releases it.
 #[derive(Clone)]
-pub struct QueuePermit(Arc<Held>);
+pub struct QueuePermit(Arc<PermitInner>);
 
-struct Held {
+struct PermitInner {
     controller: Arc<AdmissionController>,
     model: ModelId,
     client: ClientId,
@@ -79,18 +78,18 @@ impl QueueUsage {
         }
     }
 
-    fn is_within(self, bounds: QueueLimits) -> bool {
-        self.entries <= bounds.entries && self.bytes <= bounds.bytes
+    fn is_within(self, limits: QueueLimits) -> bool {
+        self.entries <= limits.entries && self.bytes <= limits.bytes
     }
 }
 
 impl AdmissionLimits {
-    /// The same bounds for each model, each client and all together.
-    pub fn same(bounds: QueueLimits) -> AdmissionLimits {
+    /// The same limits for each model, each client and all together.
+    pub fn same(limits: QueueLimits) -> AdmissionLimits {
         AdmissionLimits {
-            model: bounds,
-            client: bounds,
-            all: bounds,
+            model: limits,
+            client: limits,
+            all: limits,
         }
     }
 
@@ -102,7 +101,7 @@ impl AdmissionLimits {
         }
     }
 
-    /// Bytes that no single image may exceed.
+    /// Maximum bytes of a single image.
     fn most_bytes(&self) -> u64 {
         self.model.bytes.min(self.client.bytes).min(self.all.bytes)
     }
@@ -117,16 +116,16 @@ impl AdmissionController {
         })
     }
 
-    /// What a model's images take.
+    /// Usage of a model.
     pub fn usage(&self, model: &ModelId) -> QueueUsage {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.models.get(model).copied().unwrap_or_default()
     }
 
-    /// Takes a permit for an image of so many bytes.
+    /// Takes a permit for an image of `bytes` bytes.
     ///
     /// # Errors
-    /// No entry or not enough bytes are left; `retry` says in how many seconds to come again.
+    /// A limit is reached; `retry` gives the suggested delay in seconds.
     pub fn take(
         self: &Arc<Self>,
         model: &ModelId,
@@ -136,7 +135,7 @@ impl AdmissionController {
     ) -> Result<QueuePermit, EngineError> {
         self.fits_at_all(bytes)?;
         self.add(model, client, QueueUsage { entries: 1, bytes }, retry)?;
-        Ok(QueuePermit(Arc::new(Held {
+        Ok(QueuePermit(Arc::new(PermitInner {
             controller: self.clone(),
             model: model.clone(),
             client: client.clone(),
@@ -171,7 +170,7 @@ impl AdmissionController {
             .into_iter()
             .find(|(scope, usage)| !usage.plus(more).is_within(self.admission.limits(*scope)));
         if let Some((scope, usage)) = met {
-            // To say when to come again takes the scheduler's lock: nobody waits for both.
+            // `retry` takes the scheduler's lock: release this one first.
             drop(state);
             let limit = self.admission.limits(scope);
             return Err(EngineError::QueueFull {
@@ -195,7 +194,7 @@ impl AdmissionController {
         state.all = state.all.minus(less);
         if let Some(usage) = state.clients.get_mut(client) {
             *usage = usage.minus(less);
-            // Clients come and go: only those with images here are remembered.
+            // Forget clients without images, so that the map does not grow.
             if *usage == QueueUsage::default() {
                 state.clients.remove(client);
             }
@@ -204,8 +203,8 @@ impl AdmissionController {
         self.set(&mut state, model, of_model.minus(less));
     }
 
-    /// Tells the observer under the lock, so that the last that it is told is the last that was.
-    fn set(&self, state: &mut State, model: &ModelId, usage: QueueUsage) {
+    /// Notifies the observer under the lock, so that its last value is the current one.
+    fn set(&self, state: &mut AdmissionState, model: &ModelId, usage: QueueUsage) {
         state.models.insert(model.clone(), usage);
         self.observer.queue(model, usage.entries, usage.bytes);
     }
@@ -215,7 +214,7 @@ impl QueuePermit {
     /// Takes more bytes for the same image.
     ///
     /// # Errors
-    /// They are not left; the place keeps what it had.
+    /// A limit is reached; the permit is unchanged.
     pub fn grow(&self, more: u64) -> Result<(), EngineError> {
         let held = &self.0;
         let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +229,7 @@ impl QueuePermit {
         Ok(())
     }
 
-    /// The image has its answer: it neither waits nor runs any more, and only so many bytes are kept of it.
+    /// Records that the image has its answer: it no longer counts as an entry, and holds at most `bytes` bytes.
     pub fn answered(&self, bytes: u64) {
         let held = &self.0;
         let mut usage = held.usage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,7 +243,7 @@ impl QueuePermit {
     }
 }
 
-impl Drop for Held {
+impl Drop for PermitInner {
     fn drop(&mut self) {
         let less = *self.usage.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.controller.give_back(&self.model, &self.client, less);

@@ -1,23 +1,23 @@
-//! How urgent an image is.
+//! Priority classes.
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Deserialize;
 
-/// How urgent an image is. A lower class waits for a higher one. A waiting [`Priority::Batch`] image does not starve: see
+/// Priority class of an image. A lower class waits for a higher one. A waiting [`Priority::Batch`] image does not starve: see
 /// [`crate::engine::EngineConfig::aging`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// Somebody waits for the answer at a bedside.
+    /// Interactive use at the point of care.
     Urgent,
-    /// The day's work.
+    /// Regular clinical work.
     #[default]
     Routine,
-    /// Whenever there is time: studies, archives.
+    /// Background work: studies, archives.
     Batch,
-    /// Copies of other requests' images for a shadow version. They run only where nothing else waits; no caller can ask for it.
+    /// Copies of other requests' images for a shadow version. They run only when nothing else waits. Clients cannot request this class.
     #[value(skip)]
     #[serde(skip)]
     Shadow,
@@ -32,12 +32,12 @@ impl Priority {
         Priority::Shadow,
     ];
 
-    /// The class that an image counts as after it has waited. [`Priority::Batch`] becomes [`Priority::Routine`] after `aging` (0:
-    /// never). Nothing becomes urgent: an urgent image was promised that only urgent ones go before it.
-    pub(crate) fn aged(self, waited: Duration, aging: Duration) -> Priority {
+    /// The class after aging: [`Priority::Batch`] is promoted to [`Priority::Routine`] after `aging` (0: never). Nothing is promoted to
+    /// urgent: only urgent images may go before an urgent one.
+    pub(crate) fn promoted(self, waited: Duration, aging: Duration) -> Priority {
         match self {
             Priority::Batch if !aging.is_zero() && waited >= aging => Priority::Routine,
-            as_it_came => as_it_came,
+            unchanged => unchanged,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who sends a request, how urgent it is and how long the sender waits.
+//! Client, priority and deadline of a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use super::priority::Priority;
 
-/// Who asks, how urgently, and for how long.
+/// Client, priority and deadline of a request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestContext {
-    /// Whose bounds the image counts against.
+    /// Client whose limits the image counts against.
     pub client: ClientId,
-    /// How urgent it is.
+    /// Priority.
     pub priority: Priority,
     /// When the caller stops waiting; `None`: never.
     pub deadline: Option<Instant>,
 }
 
-/// Whose image it is: a name that was proven, or an address. Clients share the bounds of the same name.
+/// Identifies a client for limits: an authenticated name, or an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ClientId(Arc<str>);
 

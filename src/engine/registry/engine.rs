@@ -1,4 +1,4 @@
-//! The engine: loads, replaces and unloads models while others answer.
+//! The engine: loads, replaces and unloads models without downtime.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
@@ -24,8 +24,8 @@ use crate::engine::scheduling::model_queue::QueueConfig;
 use crate::engine::scheduling::scheduler::Scheduler;
 use crate::engine::scheduling::slots::Slots;
 
-/// Threads of a model, where nothing else is said, on a device of many slots.
-const MOST_INSTANCES: usize = 8;
+/// Default limit on the instances of a model.
+const MAX_DEFAULT_INSTANCES: usize = 8;
 
 /// All models of one device.
 pub struct Engine {
@@ -40,37 +40,37 @@ pub struct Engine {
     loads: Loads,
 }
 
-/// How the engine runs.
+/// Configuration of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Where the networks run, and how wide their numbers are.
+    /// Device and precision of the networks.
     pub placement: Placement,
-    /// What that has for batches.
+    /// Batches that the device runs at once.
     pub slots: Slots,
-    /// Bytes that the activations of all running batches may take.
+    /// Memory budget in bytes for the activations of all running batches.
     pub memory: u64,
-    /// Limits of what waits and runs.
+    /// Limits of waiting and running images.
     pub admission: AdmissionLimits,
-    /// A waiting [`crate::engine::Priority::Batch`] image counts as [`crate::engine::Priority::Routine`] after this; 0: never.
+    /// After this time a waiting [`crate::engine::Priority::Batch`] image is promoted to [`crate::engine::Priority::Routine`]; 0: never.
     pub aging: Duration,
-    /// By how much the nice value of threads that compute on a CPU is raised, see
+    /// Increment of the nice value of threads that compute on a CPU, see
     /// [`lower_priority`](sagate_core::nn::threads::lower_priority).
     pub nice: i32,
-    /// Sides of the square images that models are warmed up with before they are ready.
+    /// Sides of the square warm-up images.
     pub warm_up_sides: Vec<usize>,
     /// How each model is served.
     pub serving: ServingPolicies,
-    /// Longest that a model is waited for until it answers.
+    /// Time limit for loading a model and its first warm-up.
     pub load_timeout: Duration,
-    /// Whether the server is ready only while every version answers, see [`Engine::missing`].
+    /// Whether readiness requires every version to be ready, see [`Engine::missing`].
     pub strict_readiness: bool,
 }
 
 impl Engine {
-    /// Starts models. They load and warm up by themselves, see [`ModelHandle::ready`].
+    /// Starts models. They load and warm up in the background, see [`ModelHandle::ready`].
     ///
     /// # Errors
-    /// A default that is not among them, or no thread to be had.
+    /// The default model is not among them, or a thread cannot be started.
     pub fn start(
         models: Vec<(Model, Arc<ModelSpec>)>,
         default: ModelReference,
@@ -88,28 +88,28 @@ impl Engine {
             loads: Loads::default(),
         };
         for (model, contract) in models {
-            let hosted = engine.host(model, contract, Arc::default())?;
-            engine.publish(hosted);
+            let model = engine.start_model(model, contract, Arc::default())?;
+            engine.publish(model);
         }
         engine.find("", None)?;
         Ok(engine)
     }
 
-    /// How the engine runs.
+    /// The configuration.
     pub fn config(&self) -> &EngineConfig {
         &self.config
     }
 
-    /// The model that is meant when a request names none, as the settings name it.
+    /// The default model as configured.
     pub fn default_reference(&self) -> &ModelReference {
         &self.default
     }
 
-    /// Threads that run a model which is served that way.
+    /// Number of instances (threads) of a model with this policy.
     pub fn instances(&self, serving: &ServingPolicy) -> usize {
         match serving.instances {
-            0 => self.config.slots.count.min(MOST_INSTANCES),
-            some => some,
+            0 => self.config.slots.count.min(MAX_DEFAULT_INSTANCES),
+            count => count,
         }
     }
 
@@ -118,14 +118,14 @@ impl Engine {
         self.read().values().cloned().collect()
     }
 
-    /// Changes whenever a model came or went.
+    /// Changes whenever a model is loaded or unloaded.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Loads a model, or loads it anew where one of its name and version answers. It takes requests once it is loaded, tested and the
-    /// first of its threads is warm; until then, and where that fails or takes longer than [`EngineConfig::load_timeout`], whatever answered goes
-    /// on. What the one before was asked, it still answers.
+    /// Loads a model, or reloads it if one of its name and version is loaded. It takes requests once it has passed its self-test and one
+    /// instance is warm. Until then, and if loading fails or exceeds [`EngineConfig::load_timeout`], the previous model continues to
+    /// serve. The previous model finishes the requests that it has accepted.
     ///
     /// # Errors
     /// It cannot be loaded, fails its self-test, or takes too long.
@@ -139,10 +139,10 @@ impl Engine {
         self.load_when_opened(&id, opened).await
     }
 
-    /// Opens a model that was found, see [`ModelSpec::open`], and loads it.
+    /// Opens a located model, see [`ModelSpec::open`], and loads it.
     ///
     /// # Errors
-    /// Its folder is not what it should be, or as [`Engine::load`].
+    /// The folder is invalid, or as [`Engine::load`].
     pub async fn open_and_load(&self, located: &Located) -> Result<Arc<ModelHandle>, EngineError> {
         let open = |attempt: &Attempt<'_>| {
             let (located, alive) = (located.clone(), attempt.alive.clone());
@@ -170,20 +170,20 @@ impl Engine {
         };
         let _one_at_a_time = self.loads.one_at_a_time(&id.name).await;
         let Some(attempt) = self.loads.begin(id) else {
-            return Err(not_loaded("the attempt before hangs still".into()));
+            return Err(not_loaded("the previous attempt has not returned yet".into()));
         };
         self.notify_change();
-        let in_time = tokio::time::timeout(self.config.load_timeout, async {
+        let loaded = tokio::time::timeout(self.config.load_timeout, async {
             let (model, contract) = open(&attempt).await?;
-            let hosted = self.host(model, contract, attempt.alive.clone())?;
-            hosted.ready().await?;
-            Ok::<_, EngineError>(hosted)
+            let model = self.start_model(model, contract, attempt.alive.clone())?;
+            model.ready().await?;
+            Ok::<_, EngineError>(model)
         });
-        match in_time.await {
-            Ok(Ok(hosted)) => {
+        match loaded.await {
+            Ok(Ok(model)) => {
                 attempt.succeeded();
-                self.publish(hosted.clone());
-                Ok(hosted)
+                self.publish(model.clone());
+                Ok(model)
             }
             Ok(Err(error)) => {
                 attempt.failed(&error.to_string());
@@ -191,7 +191,7 @@ impl Engine {
                 Err(error)
             }
             Err(_) => {
-                let error = not_loaded(self.too_late());
+                let error = not_loaded(self.timeout_reason());
                 attempt.timed_out(&error.to_string());
                 self.notify_change();
                 Err(error)
@@ -199,83 +199,82 @@ impl Engine {
         }
     }
 
-    fn too_late(&self) -> String {
+    fn timeout_reason(&self) -> String {
         let seconds = self.config.load_timeout.as_secs_f64();
         format!("it was not ready after {seconds} s (setting models.load_seconds)")
     }
 
-    /// Waits for the models that the engine was started with. One that takes longer than [`EngineConfig::load_timeout`] has failed, unless it
-    /// comes all the same.
+    /// Waits for the initial models. A model that exceeds [`EngineConfig::load_timeout`] counts as failed until it becomes ready.
     pub async fn started(&self) {
         let models = self.models();
         let all = async {
-            for hosted in &models {
-                // Why it failed is in its state, and in the log.
-                let _ = hosted.ready().await;
+            for model in &models {
+                // Its state and the log hold the reason of a failure.
+                let _ = model.ready().await;
             }
         };
         if tokio::time::timeout(self.config.load_timeout, all).await.is_ok() {
             return;
         }
-        for hosted in models.iter().filter(|hosted| hosted.is_starting()) {
-            let reason = self.too_late();
-            tracing::error!(model = %hosted.contract().id(), reason, "the model cannot be loaded");
-            hosted.runtime().failed(&reason);
+        for model in models.iter().filter(|model| model.is_starting()) {
+            let reason = self.timeout_reason();
+            tracing::error!(model = %model.contract().id(), reason, "the model cannot be loaded");
+            model.runtime().failed(&reason);
         }
     }
 
-    /// Versions that are being loaded or could not be, beside those that answer.
+    /// Versions whose load is in progress or failed.
     pub fn loads(&self) -> BTreeMap<ModelId, Load> {
         self.loads.all()
     }
 
-    /// Forgets that a version could not be loaded: it is not wanted any more.
+    /// Discards the failure of a version that is no longer wanted.
     pub fn forget_failure(&self, id: &ModelId) {
         self.loads.forget(id);
         self.notify_change();
     }
 
-    /// Takes a model away: nobody finds it any more, and it ends when what it was asked is answered.
+    /// Unloads a model: it takes no new requests, and its threads end when its accepted requests are done.
     ///
     /// # Errors
-    /// There is none of that name and version.
+    /// No such model is loaded.
     pub async fn unload(&self, model: &ModelId) -> Result<(), EngineError> {
         let _one_at_a_time = self.loads.one_at_a_time(&model.name).await;
-        let gone = {
+        let removed = {
             let mut models = self.write();
             models
                 .remove(model)
                 .ok_or_else(|| unknown_model(model.to_string(), &models))?
         };
         self.observer.ready(model, false);
-        gone.runtime().set_observed(false);
+        removed.runtime().set_observed(false);
         self.observer.unloaded(model);
         self.notify_change();
         Ok(())
     }
 
-    /// Takes nothing more, and waits until what was taken is done.
+    /// Takes no new requests, and waits for the accepted ones.
     pub async fn stop(&self) {
         let models = self.models();
-        for hosted in &models {
-            hosted.runtime().close();
+        for model in &models {
+            model.runtime().close();
         }
-        for hosted in &models {
-            hosted.runtime().ended().await;
+        for model in &models {
+            model.runtime().ended().await;
         }
     }
 
-    /// Starts the threads of a model that nobody finds yet.
-    fn host(
+    /// Starts the threads of a model without publishing it.
+    fn start_model(
         &self,
         model: Model,
         contract: Arc<ModelSpec>,
         attempt: Arc<()>,
     ) -> Result<Arc<ModelHandle>, EngineError> {
-        let serving = self.config.serving.of(&contract.id().name);
+        let serving = self.config.serving.policy_for(&contract.id().name);
         let instances = self.instances(serving);
         let queue = self.scheduler.add(self.queue_config(&contract, serving));
-        let host = Arc::new(ModelRuntime {
+        let runtime = Arc::new(ModelRuntime {
             queue,
             scheduler: self.scheduler.clone(),
             admission: self.admission.clone(),
@@ -290,7 +289,7 @@ impl Engine {
             contract,
         });
         let worker = Worker {
-            host: host.clone(),
+            runtime: runtime.clone(),
             model,
             placement: self.config.placement,
             nice: self.config.nice,
@@ -306,7 +305,7 @@ impl Engine {
             self.scheduler.remove(queue);
             return Err(EngineError::Thread(error));
         }
-        Ok(Arc::new(ModelHandle::new(host)))
+        Ok(Arc::new(ModelHandle::new(runtime)))
     }
 
     fn queue_config(&self, contract: &ModelSpec, serving: &ServingPolicy) -> QueueConfig {
@@ -322,15 +321,15 @@ impl Engine {
         }
     }
 
-    /// Lets a model be found, in the place of the one of its name and version.
-    fn publish(&self, hosted: Arc<ModelHandle>) {
-        let id = hosted.contract().id().clone();
-        self.observer.loaded(hosted.contract());
-        let before = self.write().insert(id, hosted.clone());
-        if let Some(before) = &before {
-            before.runtime().set_observed(false);
+    /// Publishes a model, replacing the one of the same name and version.
+    fn publish(&self, model: Arc<ModelHandle>) {
+        let id = model.contract().id().clone();
+        self.observer.loaded(model.contract());
+        let previous = self.write().insert(id, model.clone());
+        if let Some(previous) = &previous {
+            previous.runtime().set_observed(false);
         }
-        hosted.runtime().set_observed(true);
+        model.runtime().set_observed(true);
         self.notify_change();
     }
 
@@ -347,12 +346,12 @@ impl Engine {
     }
 }
 
-/// What was asked for is not there; the message lists what is.
+/// Error for a model that is not loaded. The message lists the loaded models.
 pub(super) fn unknown_model(wanted: String, models: &BTreeMap<ModelId, Arc<ModelHandle>>) -> EngineError {
-    let there: Vec<String> = models.keys().map(ToString::to_string).collect();
+    let available: Vec<String> = models.keys().map(ToString::to_string).collect();
     EngineError::UnknownModel {
         wanted,
-        available: there.join(", "),
+        available: available.join(", "),
     }
 }
 

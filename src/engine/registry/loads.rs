@@ -1,4 +1,4 @@
-//! Loads that are under way and those that failed, each model's one after the other: one that hangs holds no other model up.
+//! Loads in progress and failed loads. Loads of one model run one after the other; a hanging load does not block other models.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,30 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use sagate_core::executor::ModelId;
 use tokio::sync::OwnedMutexGuard;
 
-/// How the last attempt to load a version stands, where it has not come to its end.
+/// State of the last attempt to load a version, unless it succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Load {
-    /// It is being loaded, tested and warmed up.
+    /// Loading, self-test or warm-up is in progress.
     UnderWay,
-    /// It could not be loaded: why. What answered before goes on.
+    /// Loading failed, with the reason. The previous version continues to serve.
     Failed(Arc<str>),
 }
 
-/// All of them.
+/// All load attempts.
 #[derive(Default)]
 pub struct Loads {
-    /// Held while a version of the name is loaded or taken away.
+    /// Locks by model name, held while a version is loaded or unloaded.
     names: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    last: Mutex<BTreeMap<ModelId, Last>>,
+    last: Mutex<BTreeMap<ModelId, LastAttempt>>,
 }
 
-struct Last {
+struct LastAttempt {
     load: Load,
-    /// Of an attempt whose time was up: lives as long as a thread works on it all the same.
+    /// Of an attempt that timed out: alive while its thread still runs.
     late: Weak<()>,
 }
 
-/// An attempt. Dropped before it has ended, as where its caller went away, it was none.
+/// A load attempt. Dropping it before its end discards it.
 pub struct Attempt<'a> {
     loads: &'a Loads,
     id: ModelId,
@@ -38,22 +38,22 @@ pub struct Attempt<'a> {
 }
 
 impl Loads {
-    /// Waits for a model's turn.
+    /// Waits for the lock of a model.
     pub async fn one_at_a_time(&self, name: &str) -> OwnedMutexGuard<()> {
-        let of_name = {
+        let name_lock = {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
             names.entry(name.to_owned()).or_default().clone()
         };
-        of_name.lock_owned().await
+        name_lock.lock_owned().await
     }
 
-    /// Begins an attempt; `None` where the one before hangs still.
+    /// Begins an attempt; `None` while the previous one still hangs.
     pub fn begin(&self, id: &ModelId) -> Option<Attempt<'_>> {
         let mut last = self.last();
         if last.get(id).is_some_and(|last| last.late.strong_count() > 0) {
             return None;
         }
-        let under_way = Last {
+        let under_way = LastAttempt {
             load: Load::UnderWay,
             late: Weak::new(),
         };
@@ -66,7 +66,7 @@ impl Loads {
         })
     }
 
-    /// How those stand that have not come to their end.
+    /// All attempts that have not succeeded.
     pub fn all(&self) -> BTreeMap<ModelId, Load> {
         let last = self.last();
         last.iter()
@@ -74,7 +74,7 @@ impl Loads {
             .collect()
     }
 
-    /// Forgets that a version could not be loaded.
+    /// Discards the failure of a version.
     pub fn forget(&self, id: &ModelId) {
         let mut last = self.last();
         if (last.get(id)).is_some_and(|last| last.load != Load::UnderWay && last.late.strong_count() == 0) {
@@ -82,7 +82,7 @@ impl Loads {
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, BTreeMap<ModelId, Last>> {
+    fn last(&self) -> MutexGuard<'_, BTreeMap<ModelId, LastAttempt>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,7 +97,7 @@ impl Attempt<'_> {
         self.end(Load::Failed(reason.into()), Weak::new());
     }
 
-    /// Its time was up. As long as its thread does not come back, there is no other attempt: threads that hang must not add up.
+    /// Records a timeout. No new attempt begins while its thread still runs, so that hanging threads do not accumulate.
     pub fn timed_out(mut self, reason: &str) {
         let late = Arc::downgrade(&self.alive);
         self.end(Load::Failed(reason.into()), late);
@@ -105,7 +105,9 @@ impl Attempt<'_> {
 
     fn end(&mut self, load: Load, late: Weak<()>) {
         self.ended = true;
-        self.loads.last().insert(self.id.clone(), Last { load, late });
+        self.loads
+            .last()
+            .insert(self.id.clone(), LastAttempt { load, late });
     }
 }
 

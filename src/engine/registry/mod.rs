@@ -1,4 +1,4 @@
-//! Which models and versions answer: loading, routing, shadows, readiness, and the watched model folder.
+//! Loaded models and versions: loading, routing, shadows, readiness, and the watched model repository.
 
 mod backoff;
 pub mod engine;
@@ -7,4 +7,5 @@ pub mod policy;
 mod readiness;
 pub mod repository_watcher;
 pub mod routing;
+mod scan;
 pub mod shadow;

@@ -1,4 +1,4 @@
-//! Which model answers a request: a named version, the default version, or a canary.
+//! Routing of requests: a named version, the default version, or a canary.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,34 +9,30 @@ use super::engine::{Engine, model_id, unknown_model};
 use crate::engine::error::EngineError;
 use crate::engine::runtime::handle::ModelHandle;
 
-/// Who answers a request.
+/// The models for a request.
 pub struct Route {
-    /// The model whose answer is given.
-    pub hosted: Arc<ModelHandle>,
-    /// One that sees the same image, where there is one that is ready; its answer is compared and never given.
+    /// The model that answers.
+    pub model: Arc<ModelHandle>,
+    /// A ready shadow version, whose answer is compared and never returned.
     pub shadow: Option<Arc<ModelHandle>>,
 }
 
 impl Engine {
-    /// The model that is meant when a request names none; `None` where it was taken away.
+    /// The default model; `None` if it is not loaded.
     pub fn default_model(&self) -> Option<ModelId> {
         self.find("", None)
             .ok()
-            .map(|hosted| hosted.contract().id().clone())
+            .map(|model| model.contract().id().clone())
     }
 
-    /// The model of a name: the version that is named, or the one that takes requests which name none; the default where the name is
-    /// empty.
+    /// The model of a name (empty: the default model) in the given version, or its default version.
     ///
     /// # Errors
-    /// There is none; the message lists what there is.
+    /// No such model; the message lists the loaded ones.
     pub fn find(&self, name: &str, version: Option<u32>) -> Result<Arc<ModelHandle>, EngineError> {
+        let default = self.default_reference();
         let (name, version) = match (name, version) {
-            ("", None) => (
-                self.default_reference().name.as_str(),
-                self.default_reference().version,
-            ),
-            ("", version) => (self.default_reference().name.as_str(), version),
+            ("", version) => (default.name.as_str(), version.or(default.version)),
             named => named,
         };
         let models = self.read();
@@ -50,18 +46,17 @@ impl Engine {
         })
     }
 
-    /// Who answers a request: as [`Engine::find`], but that a canary takes its share of those that name no version, and a shadow looks
-    /// on.
+    /// Routes a request: as [`Engine::find`], but a canary takes its share of the requests that name no version, and a shadow gets a copy.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Engine::find`].
     pub fn route(&self, name: &str, version: Option<u32>, request_id: &str) -> Result<Route, EngineError> {
-        let hosted = self.find(name, version)?;
+        let model = self.find(name, version)?;
         if version.is_some() || name.is_empty() && self.default_reference().version.is_some() {
-            return Ok(Route { hosted, shadow: None });
+            return Ok(Route { model, shadow: None });
         }
-        let name = &hosted.contract().id().name;
-        let traffic = &self.config().serving.of(name).traffic;
+        let name = &model.contract().id().name;
+        let traffic = &self.config().serving.policy_for(name).traffic;
         let models = self.read();
         let ready = |version| {
             models
@@ -71,28 +66,28 @@ impl Engine {
         };
         if let Some(canary) = traffic.to_canary(request_id).and_then(ready) {
             return Ok(Route {
-                hosted: canary,
+                model: canary,
                 shadow: None,
             });
         }
         let shadow = traffic.shadow.and_then(ready);
-        Ok(Route { hosted, shadow })
+        Ok(Route { model, shadow })
     }
 
-    /// The version of a model that takes the requests which name none.
+    /// The version of a model for requests that name none.
     fn default_version<'a>(
         &self,
         models: &'a BTreeMap<ModelId, Arc<ModelHandle>>,
         name: &str,
     ) -> Option<&'a Arc<ModelHandle>> {
-        let traffic = &self.config().serving.of(name).traffic;
+        let traffic = &self.config().serving.policy_for(name).traffic;
         if let Some(version) = traffic.pinned {
             return models.get(&model_id(name, version));
         }
         let versions = models.range(model_id(name, 0)..=model_id(name, u32::MAX));
         let regular = versions.filter(|(id, _)| !traffic.is_experimental(id.version));
         let (_, highest) = regular.clone().next_back()?;
-        let ready = regular.rev().find(|(_, hosted)| hosted.is_ready());
-        Some(ready.map_or(highest, |(_, hosted)| hosted))
+        let ready = regular.rev().find(|(_, model)| model.is_ready());
+        Some(ready.map_or(highest, |(_, model)| model))
     }
 }

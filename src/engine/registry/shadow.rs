@@ -1,4 +1,4 @@
-//! A shadow version: it gets a copy of another version's images, its answers are compared with the other's and never given.
+//! Shadow versions: they run on copies of another version's images. Their answers are compared and never returned.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,21 +16,21 @@ use crate::engine::observer::Comparison;
 use crate::engine::runtime::handle::ModelHandle;
 use crate::engine::scheduling::task::TimedSegmentation;
 
-/// A shadow that has no answer by then is given up.
-const LONGEST: Duration = Duration::from_secs(60);
-/// Whose bounds the shadows' images count against.
-const CLIENT: &str = "shadow";
+/// Deadline of a shadow run.
+const SHADOW_TIMEOUT: Duration = Duration::from_secs(60);
+/// Client whose limits the shadows' images count against.
+const SHADOW_CLIENT: &str = "shadow";
 
-/// An image that a shadow version will run on, once the answer that it is compared with has been given.
+/// A shadow run on one image. It starts after the reference answer has been sent.
 pub struct ShadowRun {
     shadow: Arc<ModelHandle>,
-    /// The image with its permit in the shadow's queue; `None`: there was none.
+    /// The image with its permit in the shadow's queue; `None`: no permit was left.
     admitted: Option<(Image, QueuePermit)>,
 }
 
 impl ShadowRun {
-    /// Keeps a copy of an image for a shadow, if the shadow's bounds allow it. Nothing is computed yet: whatever happens to the shadow,
-    /// the other's answer goes its way. `answer_bytes` is what the shadow's answer takes.
+    /// Keeps a copy of an image for a shadow, if the shadow's limits allow it. Nothing is computed yet, so the shadow cannot delay the answer.
+    /// `answer_bytes` is the size of the shadow's answer.
     pub fn admit(shadow: Arc<ModelHandle>, image: &Image, answer_bytes: u64) -> ShadowRun {
         let permit = shadow.admit(bytes(image) + answer_bytes, &context());
         ShadowRun {
@@ -39,7 +39,7 @@ impl ShadowRun {
         }
     }
 
-    /// Lets the shadow run, compares with what the other said, and tells the observer. To be spawned: nobody waits for it.
+    /// Runs the shadow, compares its answer with the reference, and notifies the observer. Spawn it as a task of its own.
     pub async fn compare(
         self,
         permits: DecodePermits,
@@ -53,7 +53,7 @@ impl ShadowRun {
             Some((image, permit)) => Some(run(&shadow, image, permit, &permits).await),
         };
         let comparison = match ran {
-            Some(Ok(seen)) => compare(&shadow, &seen.segmentation, &other, accepted, &policy),
+            Some(Ok(answer)) => compare(&shadow, &answer.segmentation, &other, accepted, &policy),
             None
             | Some(Err(
                 EngineError::DeadlineExceeded
@@ -79,9 +79,9 @@ fn bytes(image: &Image) -> u64 {
 
 fn context() -> RequestContext {
     RequestContext {
-        client: ClientId::new(CLIENT),
+        client: ClientId::new(SHADOW_CLIENT),
         priority: Priority::Shadow,
-        deadline: Some(Instant::now() + LONGEST),
+        deadline: Some(Instant::now() + SHADOW_TIMEOUT),
     }
 }
 

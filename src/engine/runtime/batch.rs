@@ -1,4 +1,4 @@
-//! One batch through the model: network, scores, and what an interpretation shows.
+//! Runs one batch: forward pass, scores, and the parts of an interpretation.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,29 +14,29 @@ use crate::engine::scheduling::task::{
     Entry, InterpretationEvent, InterpretationPlan, Task, TimedSegmentation, Timing,
 };
 
-/// What became of a batch.
+/// Outcome of a batch.
 pub enum Outcome {
-    /// To be sent, one an image; and what the network gave, which nobody waits for to be freed.
+    /// One answer per image, and the network outputs, which are freed after the answers are sent.
     Scored(Vec<TimedSegmentation>, Vec<Output>),
-    /// Nothing is left to send.
+    /// All answers have been sent.
     Sent,
-    /// Nobody waits for any of its images any more: the time of each was up after the network.
+    /// Every image was abandoned or past its deadline after the forward pass.
     Late,
 }
 
-/// Runs a batch on so many threads.
+/// Runs a batch on this number of threads.
 ///
 /// # Errors
 /// The model failed.
 pub fn run(
-    host: &ModelRuntime,
-    pass: &ModelExecutor,
+    runtime: &ModelRuntime,
+    executor: &ModelExecutor,
     threads: usize,
     batch: &[Entry],
 ) -> Result<Outcome, EngineError> {
     let begun = Instant::now();
-    let observer = &host.observer;
-    let id = host.contract.id();
+    let observer = &runtime.observer;
+    let id = runtime.contract.id();
     observer.batch_begins(id, batch.len());
     let images: Vec<_> = batch.iter().map(|entry| &entry.image).collect();
     let plan = match &batch[0].task {
@@ -44,7 +44,7 @@ pub fn run(
         Task::Segment(_) => None,
     };
     let mut forwards =
-        pass.forward_bucket(&images, &plan.map(InterpretationPlan::taps).unwrap_or_default())?;
+        executor.forward_bucket(&images, &plan.map(InterpretationPlan::taps).unwrap_or_default())?;
     let forwarded = Instant::now();
     if batch
         .iter()
@@ -63,10 +63,10 @@ pub fn run(
     let measured = || {
         let work: Work = batch.iter().map(Entry::work).sum();
         let seconds = begun.elapsed().as_secs_f64() * threads as f64;
-        host.scheduler.measured(host.queue, work, seconds);
+        runtime.scheduler.measured(runtime.queue, work, seconds);
     };
     if let (Task::Interpret(plan, events), [entry]) = (&batch[0].task, batch) {
-        let seen = pass.interpret_forward(forwards.remove(0))?;
+        let seen = executor.interpret_forward(forwards.remove(0))?;
         let scored = Instant::now();
         observer.batch_ended(id, forwarded - begun, scored - forwarded);
         let first = TimedSegmentation {
@@ -74,15 +74,15 @@ pub fn run(
             timing: timing(entry, scored),
         };
         let _ = events.send(Ok(InterpretationEvent::Scored(Box::new(first))));
-        // One that was given up half-way says nothing of what a whole one costs.
-        if show(host, entry, plan, &seen, events, scored)? {
+        // An aborted interpretation is no measurement of the cost of a whole one.
+        if send_interpretation(runtime, entry, plan, &seen, events, scored)? {
             measured();
         }
         return Ok(Outcome::Sent);
     }
     let mut results = Vec::with_capacity(batch.len());
     for forward in &forwards {
-        results.extend(pass.score(forward)?);
+        results.extend(executor.score(forward)?);
     }
     let scored = Instant::now();
     observer.batch_ended(id, forwarded - begun, scored - forwarded);
@@ -98,9 +98,10 @@ pub fn run(
     Ok(Outcome::Scored(answers.collect(), outputs.collect()))
 }
 
-/// Sends what a plan asks for, one part as soon as it is there, while somebody listens and there is time. Says whether all was sent.
-fn show(
-    host: &ModelRuntime,
+/// Sends each part of an interpretation as soon as it is computed. Stops when the receiver is dropped or the deadline passes. Returns
+/// whether all parts were sent.
+fn send_interpretation(
+    runtime: &ModelRuntime,
     entry: &Entry,
     plan: &InterpretationPlan,
     seen: &Interpretation,
@@ -108,33 +109,33 @@ fn show(
     begun: Instant,
 ) -> Result<bool, EngineError> {
     let deadline = entry.deadline;
-    let still_wanted = || -> Result<bool, EngineError> {
+    let is_wanted = || -> Result<bool, EngineError> {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(EngineError::DeadlineExceeded);
         }
         Ok(!events.is_closed())
     };
-    let took = |from: Instant| host.observer.sams(host.contract.id(), from.elapsed());
-    if still_wanted()? {
+    let took = |from: Instant| runtime.observer.sams(runtime.contract.id(), from.elapsed());
+    if is_wanted()? {
         let from = Instant::now();
         let shown = seen.layers(&plan.layers, plan.resolution, &|view| {
             let _ = events.send(Ok(InterpretationEvent::Layer(Box::new(view))));
-            still_wanted().unwrap_or(false)
+            is_wanted().unwrap_or(false)
         });
         took(from);
         shown?;
     }
     for units in &plan.units {
-        if !still_wanted()? {
+        if !is_wanted()? {
             break;
         }
         let from = Instant::now();
-        let choose = |scores: &[f64]| units.choice.of(scores, units.count);
+        let choose = |scores: &[f64]| units.choice.choose(scores, units.count);
         let view = seen.units(units.layer, units.class, choose, units.average)?;
         took(from);
         let _ = events.send(Ok(InterpretationEvent::Units(*units, Box::new(view))));
     }
-    let all_sent = still_wanted()?;
+    let all_sent = is_wanted()?;
     if all_sent {
         let _ = events.send(Ok(InterpretationEvent::Done(begun.elapsed())));
     }

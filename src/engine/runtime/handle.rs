@@ -19,10 +19,10 @@ use crate::engine::scheduling::task::{
     Entry, InterpretationEvent, InterpretationPlan, Task, TimedSegmentation,
 };
 
-/// A model that answers, from any thread. When it is dropped, the model takes nothing more: what waits is done, then its threads end.
+/// Handle of a model, usable from any thread. Dropping it closes the model: queued images are completed, then its threads end.
 pub struct ModelHandle(Arc<ModelRuntime>);
 
-/// What a model's threads share with its handle.
+/// State that a model's threads share with its handle.
 pub struct ModelRuntime {
     pub contract: Arc<ModelSpec>,
     pub queue: QueueId,
@@ -30,46 +30,46 @@ pub struct ModelRuntime {
     pub admission: Arc<AdmissionController>,
     pub observer: Arc<dyn Observer>,
     pub state: watch::Sender<ModelState>,
-    /// Whether the observer is told of its state: not before it takes requests, and not after another has replaced it.
+    /// Whether the observer is notified of its state: only from publication until replacement.
     pub observed: AtomicBool,
-    /// The loaded network, which its threads share.
+    /// The loaded network, shared by its threads.
     pub net: Mutex<Option<InferenceNet>>,
-    /// Threads that shall run it.
+    /// Configured number of threads.
     pub wanted: usize,
-    /// Threads that live, and those that are warm.
+    /// Threads that are alive, and those that are warm.
     pub living: AtomicUsize,
     pub warm: AtomicUsize,
     /// Whether it was ever ready.
     pub has_served: AtomicBool,
 }
 
-/// How a model is.
+/// State of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelState {
     /// It is being loaded, tested and warmed up.
     Loading,
-    /// It answers.
+    /// It takes requests.
     Ready,
-    /// It cannot be loaded, or failed its self-test: why. It is tried again as long as it is wanted.
+    /// It could not be loaded or failed its self-test, with the reason. Loading is retried while the model is wanted.
     Failed(Arc<str>),
     /// Its threads have ended.
     Stopped,
 }
 
-/// A segmentation that is being worked on. Dropping it takes it out of the queue.
+/// A queued or running segmentation. Dropping it withdraws the image from the queue.
 pub struct PendingSegmentation {
     answer: oneshot::Receiver<Result<TimedSegmentation, EngineError>>,
-    waiting: Waiting,
+    queued: QueuedEntry,
 }
 
-/// An interpretation that is being worked on. Dropping it takes it out of the queue, or stops it.
+/// A queued or running interpretation. Dropping it withdraws the image from the queue, or stops the run.
 pub struct InterpretationEvents {
     events: mpsc::UnboundedReceiver<Result<InterpretationEvent, EngineError>>,
-    waiting: Waiting,
+    queued: QueuedEntry,
 }
 
-/// An entry in the queue that its caller may give up.
-struct Waiting {
+/// A queue entry. Dropping it withdraws the entry.
+struct QueuedEntry {
     scheduler: Arc<Scheduler>,
     queue: QueueId,
     id: u64,
@@ -77,32 +77,32 @@ struct Waiting {
 }
 
 impl ModelHandle {
-    /// The way into a model whose threads were started.
+    /// The handle of a model whose threads were started.
     pub(in crate::engine) fn new(runtime: Arc<ModelRuntime>) -> ModelHandle {
         ModelHandle(runtime)
     }
 
-    /// What its threads share.
+    /// The state that its threads share.
     pub(in crate::engine) fn runtime(&self) -> &ModelRuntime {
         &self.0
     }
 
-    /// What is known of the model without its network.
+    /// The specification of the model.
     pub fn contract(&self) -> &Arc<ModelSpec> {
         &self.0.contract
     }
 
-    /// How it is.
+    /// Current state.
     pub fn state(&self) -> ModelState {
         self.0.state.borrow().clone()
     }
 
-    /// [`ModelHandle::state`], to be waited for.
+    /// Receiver of state changes.
     pub fn watch(&self) -> watch::Receiver<ModelState> {
         self.0.state.subscribe()
     }
 
-    /// Whether it answers.
+    /// Whether it takes requests.
     pub fn is_ready(&self) -> bool {
         *self.0.state.borrow() == ModelState::Ready
     }
@@ -112,15 +112,15 @@ impl ModelHandle {
         *self.0.state.borrow() == ModelState::Loading && !self.0.has_served.load(Ordering::SeqCst)
     }
 
-    /// How many of its threads take batches.
+    /// Number of threads that take batches, and the configured number.
     pub fn instances(&self) -> Instances {
         self.0.instances()
     }
 
-    /// Waits until it answers: until the first of its threads does.
+    /// Waits until its first thread is ready.
     ///
     /// # Errors
-    /// It cannot be loaded, fails its self-test, or was stopped.
+    /// It could not be loaded, failed its self-test, or was stopped.
     pub async fn ready(&self) -> Result<(), EngineError> {
         let mut state = self.watch();
         let settled = state.wait_for(|state| *state != ModelState::Loading).await;
@@ -134,34 +134,36 @@ impl ModelHandle {
         }
     }
 
-    /// What its images take of the bounds.
+    /// Queue usage of its images.
     pub fn usage(&self) -> QueueUsage {
         self.0.admission.usage(self.contract().id())
     }
 
-    /// Takes a permit for an image of so many bytes, before anything is done with it.
+    /// Takes a queue permit for an image of `bytes` bytes, before any work is spent on it.
     ///
     /// # Errors
-    /// The model is not ready, a limit is reached, the image is too large, or what waits already takes longer than the caller waits.
+    /// The model is not ready, a limit is reached, the image is too large, or the queue delay exceeds the deadline.
     pub fn admit(&self, bytes: u64, context: &RequestContext) -> Result<QueuePermit, EngineError> {
-        let host = &self.0;
-        if host.scheduler.is_closed(host.queue) {
+        let runtime = &self.0;
+        if runtime.scheduler.is_closed(runtime.queue) {
             return Err(EngineError::Stopping);
         }
         if !self.is_ready() {
-            return Err(host.not_ready());
+            return Err(runtime.not_ready());
         }
-        host.scheduler
-            .check_deadline(host.queue, context.priority, context.deadline)?;
-        let retry_seconds = || retry(host.scheduler.wait_seconds(host.queue, context.priority));
-        host.admission
+        runtime
+            .scheduler
+            .check_deadline(runtime.queue, context.priority, context.deadline)?;
+        let retry_seconds = || retry(runtime.scheduler.wait_seconds(runtime.queue, context.priority));
+        runtime
+            .admission
             .take(self.contract().id(), &context.client, bytes, retry_seconds)
     }
 
     /// Queues an image for segmentation.
     ///
     /// # Errors
-    /// The engine is stopping, the image does not fit into memory, or cannot be done in time.
+    /// The engine is stopping, the image does not fit into memory, or its deadline cannot be met.
     pub fn segment(
         &self,
         image: PreparedImage,
@@ -169,8 +171,8 @@ impl ModelHandle {
         context: &RequestContext,
     ) -> Result<PendingSegmentation, EngineError> {
         let (sender, answer) = oneshot::channel();
-        let waiting = self.push(image, Task::Segment(sender), permit, context)?;
-        Ok(PendingSegmentation { answer, waiting })
+        let queued = self.push(image, Task::Segment(sender), permit, context)?;
+        Ok(PendingSegmentation { answer, queued })
     }
 
     /// Queues an image for interpretation.
@@ -185,8 +187,8 @@ impl ModelHandle {
         context: &RequestContext,
     ) -> Result<InterpretationEvents, EngineError> {
         let (sender, events) = mpsc::unbounded_channel();
-        let waiting = self.push(image, Task::Interpret(plan, sender), permit, context)?;
-        Ok(InterpretationEvents { events, waiting })
+        let queued = self.push(image, Task::Interpret(plan, sender), permit, context)?;
+        Ok(InterpretationEvents { events, queued })
     }
 
     fn push(
@@ -195,9 +197,9 @@ impl ModelHandle {
         task: Task,
         permit: QueuePermit,
         context: &RequestContext,
-    ) -> Result<Waiting, EngineError> {
-        let host = &self.0;
-        let id = host.scheduler.push(host.queue, |id| Entry {
+    ) -> Result<QueuedEntry, EngineError> {
+        let runtime = &self.0;
+        let id = runtime.scheduler.push(runtime.queue, |id| Entry {
             id,
             image,
             task,
@@ -207,9 +209,9 @@ impl ModelHandle {
             unbatched: false,
             _permit: permit,
         })?;
-        Ok(Waiting {
-            scheduler: host.scheduler.clone(),
-            queue: host.queue,
+        Ok(QueuedEntry {
+            scheduler: runtime.scheduler.clone(),
+            queue: runtime.queue,
             id,
             deadline: context.deadline,
         })
@@ -229,7 +231,7 @@ impl ModelRuntime {
         }
     }
 
-    /// Takes nothing more; what waits is still done.
+    /// Closes the queue; queued images are still completed.
     pub fn close(&self) {
         self.scheduler.close(self.queue);
     }
@@ -239,10 +241,10 @@ impl ModelRuntime {
         self.notify_observer();
     }
 
-    /// One more thread is warm: from the first on the model answers.
+    /// Records a warm thread. The model is ready from the first one on.
     pub fn warmed_up(&self) {
         self.state.send_modify(|state| {
-            // Under the state's lock, as in `cooled_down`: what is said last is what is.
+            // Under the state's lock, as in `cooled_down`, so that the last state sent is the current one.
             self.warm.fetch_add(1, Ordering::SeqCst);
             self.has_served.store(true, Ordering::SeqCst);
             *state = ModelState::Ready;
@@ -250,7 +252,7 @@ impl ModelRuntime {
         self.notify_observer();
     }
 
-    /// One warm thread less, which is to be replaced.
+    /// Records the loss of a warm thread, which will be replaced.
     pub fn cooled_down(&self) {
         self.state.send_modify(|state| {
             if self.warm.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -260,7 +262,7 @@ impl ModelRuntime {
         self.notify_observer();
     }
 
-    /// A thread could not be made ready. Whether that is the model's failure: where other threads run it, it answers all the same.
+    /// Records that a thread could not be made ready. Returns whether the model has failed: it has not while other threads serve it.
     pub fn failed(&self, reason: &str) -> bool {
         let failed = self.state.send_if_modified(|state| {
             let failed = self.warm.load(Ordering::SeqCst) == 0;
@@ -280,7 +282,7 @@ impl ModelRuntime {
         }
     }
 
-    /// Begins or ends to tell the observer of its state.
+    /// Starts or stops notifying the observer of its state.
     pub fn set_observed(&self, observed: bool) {
         self.observed.store(observed, Ordering::SeqCst);
         self.notify_observer();
@@ -308,7 +310,7 @@ impl PendingSegmentation {
     /// # Errors
     /// The deadline passed, the model failed, or the engine stopped.
     pub async fn wait(mut self) -> Result<TimedSegmentation, EngineError> {
-        let answer = self.waiting.in_time(&mut self.answer).await?;
+        let answer = self.queued.in_time(&mut self.answer).await?;
         answer.unwrap_or(Err(EngineError::Panicked))
     }
 }
@@ -319,12 +321,12 @@ impl InterpretationEvents {
     /// # Errors
     /// The deadline passed, the model failed, or the engine stopped. Nothing comes after an error.
     pub async fn next(&mut self) -> Result<Option<InterpretationEvent>, EngineError> {
-        let next = self.waiting.in_time(self.events.recv()).await?;
+        let next = self.queued.in_time(self.events.recv()).await?;
         next.transpose()
     }
 }
 
-impl Waiting {
+impl QueuedEntry {
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, EngineError> {
         match self.deadline {
             None => Ok(work.await),
@@ -335,7 +337,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for QueuedEntry {
     fn drop(&mut self) {
         self.scheduler.withdraw(self.queue, self.id);
     }

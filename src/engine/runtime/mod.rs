@@ -1,4 +1,4 @@
-//! The threads of a model: each owns an instance, takes batches, runs them and answers.
+//! The threads of a model. Each owns an instance, takes batches, runs them and sends the answers.
 
 mod batch;
 pub mod handle;

@@ -1,5 +1,5 @@
-//! The threads that own a model's instances: each takes batches from the scheduler, runs them and answers. The first loads the model,
-//! tests it and starts the others.
+//! Worker threads. Each owns an instance of a model, takes batches from the scheduler, runs them and sends the answers. The first loads
+//! the model, runs its self-test and starts the others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -20,30 +20,30 @@ use crate::engine::error::EngineError;
 use crate::engine::scheduling::lease::BatchLease;
 use crate::engine::scheduling::task::{Entry, Task};
 
-/// How long to wait before a model that could not be loaded is tried once more: twice as long each time, up to the longest.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Delay before a failed load is retried: doubled each time, up to the maximum.
+const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 
-/// What is needed to make a model's threads, and to make one anew.
+/// Everything needed to start a thread of a model, or to replace one.
 #[derive(Clone)]
 pub struct Worker {
-    pub host: Arc<ModelRuntime>,
+    pub runtime: Arc<ModelRuntime>,
     pub model: Model,
     pub placement: Placement,
-    /// By how much the nice value of the threads is raised on a CPU.
+    /// Increment of the threads' nice value on a CPU.
     pub nice: i32,
     /// Threads in all.
     pub instances: usize,
     pub warm_up: WarmUp,
-    /// Held by whatever works on this attempt to load the model, so that one which hangs is known.
+    /// Held while a thread works on this load attempt, which makes a hanging load detectable.
     pub _attempt: Arc<()>,
 }
 
-/// How a thread ended.
-enum End {
+/// Why a thread ended.
+enum ThreadEnd {
     /// The queue is closed and empty.
     Stopped,
-    /// A batch panicked; what libtorch keeps for the thread may be in any state.
+    /// A batch panicked. libtorch's thread-local state may be inconsistent.
     Panicked,
 }
 
@@ -53,12 +53,12 @@ impl Worker {
     /// # Errors
     /// The system has no thread left.
     pub fn start(self) -> std::io::Result<()> {
-        self.host.living.store(1, Ordering::SeqCst);
+        self.runtime.living.store(1, Ordering::SeqCst);
         self.spawn(0)
     }
 
     fn spawn(&self, instance: usize) -> std::io::Result<()> {
-        let name = format!("model {} {instance}", self.host.contract.id());
+        let name = format!("model {} {instance}", self.runtime.contract.id());
         let worker = self.clone();
         thread::Builder::new()
             .name(name)
@@ -67,114 +67,116 @@ impl Worker {
     }
 
     fn run(self, instance: usize) {
-        // Before libtorch starts threads of this one, which take after it. A thread that feeds a GPU computes nothing.
+        // Before libtorch starts threads from this one, which inherit the nice value. A thread that feeds a GPU computes nothing.
         if self.placement.device == tch::Device::Cpu {
             lower_priority(self.nice);
         }
         match self.serve(instance) {
-            End::Stopped => self.ended(),
-            End::Panicked => {
+            ThreadEnd::Stopped => self.ended(),
+            ThreadEnd::Panicked => {
                 if let Err(error) = self.spawn(instance) {
-                    tracing::error!(model = %self.host.contract.id(), %error, "a thread of the model could not be replaced");
+                    tracing::error!(model = %self.runtime.contract.id(), %error, "a thread of the model could not be replaced");
                     self.ended();
                 }
             }
         }
     }
 
-    /// One thread less; the last one closes the door.
+    /// Records the end of a thread. The last one closes the queue.
     fn ended(&self) {
-        let host = &self.host;
-        if host.living.fetch_sub(1, Ordering::SeqCst) == 1 {
-            host.close();
-            host.scheduler.remove(host.queue);
-            host.set_state(ModelState::Stopped);
+        let runtime = &self.runtime;
+        if runtime.living.fetch_sub(1, Ordering::SeqCst) == 1 {
+            runtime.close();
+            runtime.scheduler.remove(runtime.queue);
+            runtime.set_state(ModelState::Stopped);
         }
     }
 
-    fn serve(&self, instance: usize) -> End {
-        let Some(pass) = self.ready_pass(instance) else {
-            return End::Stopped;
+    fn serve(&self, instance: usize) -> ThreadEnd {
+        let Some(executor) = self.ready_executor(instance) else {
+            return ThreadEnd::Stopped;
         };
-        // Threads of the warm-up.
+        // OpenMP threads of the warm-up.
         release_omp_threads();
-        let host = &self.host;
-        host.warmed_up();
+        let runtime = &self.runtime;
+        runtime.warmed_up();
         let (mailbox, mut done) = (Arc::default(), None);
-        while let Some(mut lease) = host.scheduler.next(host.queue, &mailbox, done.take()) {
+        while let Some(mut lease) = runtime.scheduler.next(runtime.queue, &mailbox, done.take()) {
             use_threads_here(lease.threads());
-            let batch = still_wanted(lease.take_batch());
-            if !batch.is_empty() && !self.run_batch(&pass, &lease, batch) {
-                return End::Panicked;
+            let batch = drop_expired(lease.take_batch());
+            if !batch.is_empty() && !self.run_batch(&executor, &lease, batch) {
+                return ThreadEnd::Panicked;
             }
             done = Some(lease);
         }
-        host.warm.fetch_sub(1, Ordering::SeqCst);
-        End::Stopped
+        runtime.warm.fetch_sub(1, Ordering::SeqCst);
+        ThreadEnd::Stopped
     }
 
-    /// A pass that is loaded, tested and warm, as often as that takes. `None`: the queue was closed meanwhile.
-    fn ready_pass(&self, instance: usize) -> Option<ModelExecutor> {
-        let host = &self.host;
-        let mut pause = PAUSE;
+    /// Loads, tests and warms up an executor, and retries until that succeeds. `None`: the queue was closed meanwhile.
+    fn ready_executor(&self, instance: usize) -> Option<ModelExecutor> {
+        let runtime = &self.runtime;
+        let mut pause = FIRST_RETRY_DELAY;
         loop {
             let error = match catch_unwind(AssertUnwindSafe(|| self.prepare(instance))) {
-                Ok(Ok(pass)) => return Some(pass),
+                Ok(Ok(executor)) => return Some(executor),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "a panic".into(),
             };
-            tracing::error!(model = %host.contract.id(), error, "the model cannot be loaded");
-            if host.failed(&error) {
-                host.scheduler.refuse_all(host.queue, || host.not_ready());
+            tracing::error!(model = %runtime.contract.id(), error, "the model cannot be loaded");
+            if runtime.failed(&error) {
+                runtime
+                    .scheduler
+                    .refuse_all(runtime.queue, || runtime.not_ready());
             }
             let until = Instant::now() + pause;
             while Instant::now() < until {
-                if host.scheduler.is_closed(host.queue) {
+                if runtime.scheduler.is_closed(runtime.queue) {
                     return None;
                 }
                 thread::sleep(Duration::from_millis(50));
             }
-            pause = (2 * pause).min(LONGEST_PAUSE);
+            pause = (2 * pause).min(MAX_RETRY_DELAY);
         }
     }
 
     fn prepare(&self, instance: usize) -> Result<ModelExecutor, ExecutorError> {
-        let host = &self.host;
+        let runtime = &self.runtime;
         use_own_stream(self.placement.device)?;
-        let mut net = host.net.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut net = runtime.net.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = net.as_ref() {
-            let pass = ModelExecutor::sharing(loaded, host.contract.clone());
-            // Others may share it while this one warms up.
+            let executor = ModelExecutor::sharing(loaded, runtime.contract.clone());
+            // Other threads may share the network while this one warms up.
             drop(net);
-            self.warm_up.again(&pass)?;
-            return Ok(pass);
+            self.warm_up.again(&executor)?;
+            return Ok(executor);
         }
-        let pass = ModelExecutor::with_spec(&self.model, host.contract.clone(), self.placement)?;
+        let executor = ModelExecutor::with_spec(&self.model, runtime.contract.clone(), self.placement)?;
         if let Some(golden) = self.model.golden()? {
-            self_test(&pass, &golden)?;
+            self_test(&executor, &golden)?;
         }
-        self.warm_up.first(&pass, |work, seconds| {
-            host.scheduler.measured(host.queue, work, seconds);
+        self.warm_up.first(&executor, |work, seconds| {
+            runtime.scheduler.measured(runtime.queue, work, seconds);
         })?;
         finish_stream(self.placement.device)?;
-        *net = Some(pass.share_net());
+        *net = Some(executor.share_net());
         drop(net);
         for other in (0..self.instances).filter(|&other| other != instance) {
-            host.living.fetch_add(1, Ordering::SeqCst);
+            runtime.living.fetch_add(1, Ordering::SeqCst);
             if let Err(error) = self.spawn(other) {
-                host.living.fetch_sub(1, Ordering::SeqCst);
-                tracing::warn!(model = %host.contract.id(), %error, "fewer threads than wanted run the model");
+                runtime.living.fetch_sub(1, Ordering::SeqCst);
+                tracing::warn!(model = %runtime.contract.id(), %error, "fewer threads than wanted run the model");
             }
         }
-        Ok(pass)
+        Ok(executor)
     }
 
-    /// Runs a batch and answers it. `false`: it panicked. An image whose batch failed is run once more in a batch of its
-    /// own, so that no image fails because of another.
-    fn run_batch(&self, pass: &ModelExecutor, lease: &BatchLease, batch: Vec<Entry>) -> bool {
-        let host = &self.host;
+    /// Runs a batch and sends its answers. `false`: it panicked. The images of a failed batch are run once more, each in a batch of its own,
+    /// so that no image fails because of another.
+    fn run_batch(&self, executor: &ModelExecutor, lease: &BatchLease, batch: Vec<Entry>) -> bool {
+        let runtime = &self.runtime;
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            batch::run(host, pass, lease.threads(), &batch)
+            batch::run(runtime, executor, lease.threads(), &batch)
         }));
         let failure = match ran {
             Ok(Ok(Outcome::Sent)) => return true,
@@ -198,13 +200,13 @@ impl Worker {
         };
         let alive = failure.is_some();
         if !alive {
-            tracing::error!(model = %host.contract.id(), "a thread of the model panicked and is replaced");
-            host.observer.panicked(host.contract.id());
-            // Before any caller is told of the panic: it must not find a model ready that has no thread.
-            host.cooled_down();
+            tracing::error!(model = %runtime.contract.id(), "a thread of the model panicked and is replaced");
+            runtime.observer.panicked(runtime.contract.id());
+            // Before the callers get the error: a model without a thread must not appear ready to them.
+            runtime.cooled_down();
         }
         if batch.len() > 1 {
-            host.scheduler.put_back(host.queue, batch);
+            runtime.scheduler.put_back(runtime.queue, batch);
         } else {
             let mut failure = failure;
             for entry in batch {
@@ -215,8 +217,8 @@ impl Worker {
     }
 }
 
-/// Drops what nobody waits for, and refuses what has expired.
-fn still_wanted(batch: Vec<Entry>) -> Vec<Entry> {
+/// Drops abandoned entries and refuses expired ones.
+fn drop_expired(batch: Vec<Entry>) -> Vec<Entry> {
     let now = Instant::now();
     let (wanted, over): (Vec<_>, Vec<_>) = batch
         .into_iter()

@@ -1,4 +1,4 @@
-//! How large the next batch is.
+//! Size of the next batch.
 
 use std::time::Instant;
 
@@ -7,17 +7,17 @@ use super::lease::QueueId;
 use super::queue::Next;
 use crate::engine::admission::deadline::CostEstimate;
 
-/// How large the next batch is.
+/// Size of the next batch.
 pub struct BatchSize {
     pub images: usize,
-    /// Bytes of activations of an image alone, and of each of several.
+    /// Activation bytes of a single image, and of each image in a larger batch.
     pub alone: u64,
     pub each: u64,
 }
 
 impl BatchSize {
-    /// How large the next batch is. `None`: its first image does not fit into the memory that is free. It is not skipped: smaller
-    /// batches would starve it.
+    /// Chooses the size of the next batch. `None`: its first image does not fit into free memory. It is not skipped: smaller batches would
+    /// starve it.
     pub fn choose(
         state: &mut DeviceState,
         id: QueueId,
@@ -29,7 +29,7 @@ impl BatchSize {
         let queue = state.picked(id);
         let (kind, size) = queue.queue.kind_and_size(next);
         let batching = &queue.config.batching;
-        // Images of one batch take as much memory as the largest that its bucket allows.
+        // Each image of a batch takes as much memory as the largest one of its bucket.
         let alone = (queue.config.activations)(kind, size).max(1);
         let each = (queue.config.activations)(kind, batching.bucket(size)).max(1);
         if alone > memory_free {

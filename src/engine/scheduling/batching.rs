@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// How batches are made.
+/// Batching policy of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchingPolicy {
-    /// Most images in a batch, at least 1.
+    /// Maximum batch size, at least 1.
     pub max_batch: usize,
     /// Maximum batching delay: how long an image waits for others that could share its batch.
     pub max_wait: Duration,
-    /// Batch sizes that begin as soon as so many images wait, ascending; empty: whatever waits begins.
+    /// Preferred batch sizes, ascending: a batch starts as soon as one of them is reached. Empty: any size.
     pub preferred: Vec<usize>,
     /// Images share a batch where their sides, rounded up to a multiple of this, are equal; 0: only images of one size. It changes no
     /// result.
@@ -28,7 +28,7 @@ impl Default for BatchingPolicy {
 }
 
 impl BatchingPolicy {
-    /// Height and width that an image counts as: images of one bucket may share a batch.
+    /// Bucket (height and width) of an image. Images of one bucket may share a batch.
     pub fn bucket(&self, size: [usize; 2]) -> [usize; 2] {
         match self.bucket {
             0 => size,
@@ -36,14 +36,14 @@ impl BatchingPolicy {
         }
     }
 
-    /// The batch size for so many images that could share a batch: all that fit, or the largest preferred size below.
+    /// Batch size for this number of batchable images: all that fit, or the largest preferred size not above.
     pub fn size(&self, batchable: usize) -> usize {
         let most = batchable.min(self.max_batch).max(1);
         let preferred = self.preferred.iter().rev().find(|&&size| size <= most);
         preferred.copied().unwrap_or(most)
     }
 
-    /// Whether so many images need not wait for more.
+    /// Whether a batch of this size starts without waiting for more images.
     pub fn is_enough(&self, batchable: usize) -> bool {
         batchable >= self.max_batch || self.preferred.iter().any(|&size| size > 1 && size <= batchable)
     }

@@ -10,14 +10,14 @@ use super::omp_threads::OmpThreads;
 use super::queue::{BatchReadiness, Next};
 use crate::engine::admission::priority::Priority;
 
-/// The queues of a device, and what is free of it.
+/// The queues of a device, and its free resources.
 pub struct DeviceState {
     pub queues: BTreeMap<QueueId, ModelQueue>,
     pub slots_free: usize,
     pub memory_free: u64,
-    /// The batch that is next and waits for memory: no other batch begins before it.
+    /// The next batch, if it waits for memory: no other batch begins before it.
     pub waits_for_memory: Option<WaitsForMemory>,
-    pub omp_threads: OmpThreads<WorkerMailbox>,
+    pub omp_threads: OmpThreads,
     next_queue: QueueId,
     next_entry: u64,
 }
@@ -52,40 +52,40 @@ impl DeviceState {
         id
     }
 
-    /// A number for an entry, greater than all before.
+    /// Next entry id, in ascending order.
     pub fn next_entry_id(&mut self) -> u64 {
         let id = self.next_entry;
         self.next_entry += 1;
         id
     }
 
-    /// The least virtual time of the queues that have work; 0 where none has.
+    /// Lowest virtual time of the queues with work; 0 if none has work.
     pub fn least_virtual_time(&self) -> f64 {
-        let busy = self.queues.values().filter(|queue| !queue.is_at_rest());
+        let busy = self.queues.values().filter(|queue| !queue.is_idle());
         busy.map(|queue| queue.virtual_time)
             .min_by(f64::total_cmp)
             .unwrap_or(0.0)
     }
 
-    /// Whether a queue is closed and empty, or gone.
+    /// Whether a queue is closed and empty, or removed.
     pub fn is_over(&self, queue: QueueId) -> bool {
         self.queues.get(&queue).is_none_or(ModelQueue::is_over)
     }
 
-    /// Takes a worker from those that wait for a batch.
+    /// Removes a worker from the idle ones.
     pub fn leave_idle(&mut self, queue: QueueId, worker: &Arc<WorkerMailbox>) {
         if let Some(queue) = self.queues.get_mut(&queue) {
             queue.idle.retain(|it| !Arc::ptr_eq(it, worker));
         }
     }
 
-    /// How many batches could begin now, were there slots enough.
+    /// Number of batches that could begin now with enough slots.
     pub fn demand(&self) -> usize {
         let queues = self.queues.values();
         queues.map(|queue| queue.queue.len().min(queue.idle.len())).sum()
     }
 
-    /// How many batches run side by side when one more image has come for a queue: of each queue at most one for each worker.
+    /// Number of concurrent batches after one more image for a queue: at most one per worker of each queue.
     pub fn side_by_side(&self, one_more_for: QueueId) -> usize {
         let of_queue = |(&id, queue): (&QueueId, &ModelQueue)| {
             let images = queue.queue.len() + queue.in_flight.len() + usize::from(id == one_more_for);
@@ -94,8 +94,8 @@ impl DeviceState {
         self.queues.iter().map(of_queue).sum()
     }
 
-    /// The queue whose batch is next, among those with an idle worker. Where a batch may still wait for more images, its worker is told
-    /// when to ask again.
+    /// Picks the queue of the next batch among those with an idle worker. Where a batch still waits for more images, sets the wake-up time of
+    /// its worker.
     pub fn pick_next(&self, now: Instant) -> Option<(QueueId, Next)> {
         let mut ready = Vec::new();
         for (&id, queue) in &self.queues {
@@ -115,7 +115,7 @@ impl DeviceState {
         })
     }
 
-    /// Frees what a lease held.
+    /// Frees the resources of a lease.
     pub fn release(&mut self, terms: &LeaseTerms) {
         self.slots_free += terms.threads;
         self.memory_free += terms.memory;
@@ -124,10 +124,10 @@ impl DeviceState {
         }
     }
 
-    /// The queue of that number, which was picked a moment ago.
+    /// The queue returned by [`DeviceState::pick_next`] under the same lock.
     ///
     /// # Panics
-    /// There is none.
+    /// The queue does not exist.
     pub fn picked(&mut self, id: QueueId) -> &mut ModelQueue {
         self.queues
             .get_mut(&id)

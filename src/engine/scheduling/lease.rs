@@ -12,7 +12,7 @@ pub type QueueId = u64;
 /// The mailbox of a worker.
 pub type WorkerMailbox = Mailbox<BatchLease>;
 
-/// What a lease holds of the device.
+/// Resources that a lease holds.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTerms {
     /// The queue that the batch came from.
@@ -27,13 +27,13 @@ pub struct LeaseTerms {
     pub begun: Instant,
 }
 
-/// Takes leases back.
+/// Owner of the resources of leases.
 pub trait LeaseOwner: Send + Sync {
-    /// Frees what a lease held.
+    /// Frees the resources of a lease.
     fn release(self: Arc<Self>, terms: LeaseTerms);
 }
 
-/// A batch with leave to run it. Dropping it frees its slots and memory.
+/// A batch, with the slots and memory to run it. Dropping the lease frees them.
 pub struct BatchLease {
     owner: Arc<dyn LeaseOwner>,
     terms: LeaseTerms,
@@ -42,7 +42,7 @@ pub struct BatchLease {
 }
 
 impl BatchLease {
-    /// Leases the slots and memory of `terms`, which `owner` has set aside.
+    /// Leases the slots and memory of `terms`, which `owner` has reserved.
     pub fn new(owner: Arc<dyn LeaseOwner>, terms: LeaseTerms, batch: Vec<Entry>) -> BatchLease {
         BatchLease {
             owner,
@@ -62,7 +62,7 @@ impl BatchLease {
         std::mem::take(&mut self.batch)
     }
 
-    /// Ends the lease without telling its owner, who gets the terms from the caller.
+    /// Ends the lease without a call to its owner: the caller passes the terms on.
     pub fn into_terms(mut self) -> LeaseTerms {
         self.released = true;
         self.terms

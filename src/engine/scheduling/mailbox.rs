@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sagate_core::nn::threads::release_omp_threads;
 
-/// Where a worker waits for its next batch, of type `T`. Others write; only the worker's own thread waits.
+/// Mailbox of a worker for batches of type `T`. Other threads write; only the worker's own thread waits.
 pub struct Mailbox<T> {
     state: Mutex<MailboxState<T>>,
     changed: Condvar,
@@ -13,7 +13,7 @@ pub struct Mailbox<T> {
 
 struct MailboxState<T> {
     batch: Option<T>,
-    /// When the worker asks the scheduler again: a batch has then waited for the longest batching delay.
+    /// When the worker asks the scheduler again: the maximum batching delay has then passed.
     wake_at: Option<Instant>,
     /// Whether no further batch will come.
     closed: bool,
@@ -40,12 +40,12 @@ impl<T> Mailbox<T> {
         self.update(|state| state.batch = Some(batch));
     }
 
-    /// Lets the worker ask the scheduler again at that time.
+    /// Sets the time at which the worker asks the scheduler again.
     pub fn wake_at(&self, then: Instant) {
         self.update(|state| state.wake_at = Some(then));
     }
 
-    /// Says that no further batch will come.
+    /// Closes the mailbox: no further batch will come.
     pub fn close(&self) {
         self.update(|state| state.closed = true);
     }
@@ -55,7 +55,7 @@ impl<T> Mailbox<T> {
         self.update(|state| state.release_omp_threads = true);
     }
 
-    /// Takes a batch that the worker was given and has not begun.
+    /// Takes a delivered batch that the worker has not begun.
     pub fn take(&self) -> Option<T> {
         self.lock().batch.take()
     }

@@ -9,12 +9,12 @@ use super::lease::{LeaseTerms, WorkerMailbox};
 use super::queue::Queue;
 use crate::engine::admission::cost::{Cost, Kind};
 
-/// Bytes of activations that an image of so much height and width takes while it runs.
+/// Activation bytes of an image of this height and width while it runs.
 pub type Activations = Box<dyn Fn(Kind, [usize; 2]) -> u64 + Send>;
 
-/// How a model's queue is served.
+/// Configuration of a model's queue.
 pub struct QueueConfig {
-    /// Share of the device beside other models, above 0.
+    /// Weight in the sharing of the device, above 0.
     pub weight: f64,
     pub batching: BatchingPolicy,
     pub activations: Activations,
@@ -25,24 +25,24 @@ pub struct ModelQueue {
     pub config: QueueConfig,
     pub queue: Queue,
     pub cost: Cost,
-    /// Whether it takes nothing more; what waits is still served.
+    /// Whether it is closed to new images; waiting images are still served.
     pub closed: bool,
     /// Weighted service time received, in seconds of a slot.
     pub virtual_time: f64,
-    /// Workers that wait for a batch, the one that ran last at the end.
+    /// Idle workers, the most recently active one last.
     pub idle: Vec<Arc<WorkerMailbox>>,
     pub in_flight: Vec<InFlightBatch>,
 }
 
-/// A batch that runs.
+/// A running batch.
 pub struct InFlightBatch {
     terms: LeaseTerms,
-    /// Seconds of one slot that it is expected to take.
+    /// Expected slot-seconds.
     expected: f64,
 }
 
 impl ModelQueue {
-    /// An empty queue. It begins at `virtual_time`, so that it has no credit from before it existed.
+    /// An empty queue. It begins at `virtual_time`, so that it has no credit.
     pub fn new(config: QueueConfig, aging: Duration, virtual_time: f64) -> ModelQueue {
         ModelQueue {
             config,
@@ -60,17 +60,17 @@ impl ModelQueue {
         self.closed && self.queue.is_empty()
     }
 
-    /// Whether nothing waits or runs.
-    pub fn is_at_rest(&self) -> bool {
+    /// Whether no image waits or runs.
+    pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether a worker waits for a batch of this queue.
+    /// Whether this worker is idle in this queue.
     pub fn has_idle(&self, worker: &Arc<WorkerMailbox>) -> bool {
         self.idle.iter().any(|it| Arc::ptr_eq(it, worker))
     }
 
-    /// What its batches in flight keep busy.
+    /// Resources of its batches in flight.
     pub fn busy(&self, now: Instant) -> impl Iterator<Item = Busy> {
         self.in_flight.iter().map(move |it| Busy {
             free_in: it.remaining(now),
@@ -79,12 +79,12 @@ impl ModelQueue {
         })
     }
 
-    /// Records that a batch begins.
+    /// Records the begin of a batch.
     pub fn began(&mut self, terms: LeaseTerms, expected: f64) {
         self.in_flight.push(InFlightBatch { terms, expected });
     }
 
-    /// Records that a batch has ended, and charges its time to the queue.
+    /// Records the end of a batch, and charges its time to the queue.
     pub fn ended(&mut self, terms: &LeaseTerms) {
         self.in_flight.retain(|it| it.terms.id != terms.id);
         let slot_seconds = terms.begun.elapsed().as_secs_f64() * terms.threads as f64;
@@ -93,7 +93,7 @@ impl ModelQueue {
 }
 
 impl InFlightBatch {
-    /// Seconds until it is expected to end.
+    /// Expected seconds until it ends.
     fn remaining(&self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.terms.begun).as_secs_f64();
         (self.expected / self.terms.threads as f64 - passed).max(0.0)

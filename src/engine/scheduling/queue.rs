@@ -1,4 +1,4 @@
-//! Images that wait for one model: by priority, first in, first out, those of one size together.
+//! Images that wait for one model: a FIFO per priority class.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use crate::engine::admission::cost::{Cost, Kind, Work};
 use crate::engine::admission::deadline::CostEstimate;
 use crate::engine::admission::priority::Priority;
 
-/// What waits for one model. How much may wait is bounded by [`crate::engine::admission::permits::AdmissionController`].
+/// Images that wait for one model. [`crate::engine::admission::permits::AdmissionController`] limits their number.
 pub struct Queue {
-    /// A line for each class.
+    /// A FIFO for each class.
     lines: [VecDeque<Entry>; Priority::ALL.len()],
-    /// What the images of each line ask for.
+    /// Total work of the images in each FIFO.
     work: [Work; Priority::ALL.len()],
     aging: Duration,
 }
@@ -21,20 +21,20 @@ pub struct Queue {
 /// The image that is next, before its batch is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Next {
-    /// The class that it counts as.
+    /// Its class after aging.
     pub class: Priority,
-    /// The number under which it waits.
+    /// Id of its entry.
     id: u64,
-    /// The line that it is the first of.
+    /// The FIFO that it heads.
     line: usize,
 }
 
-/// When the next batch may run.
+/// Whether the next batch may run now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchReadiness {
     /// Now.
     Now,
-    /// Then, unless enough images come before.
+    /// At this time, or as soon as enough images wait.
     At(Instant),
 }
 
@@ -47,13 +47,13 @@ impl Queue {
         }
     }
 
-    /// Puts an image at the end of its line.
+    /// Appends an image to the FIFO of its class.
     pub fn push(&mut self, entry: Entry) {
         self.count(&entry);
         self.lines[entry.priority as usize].push_back(entry);
     }
 
-    /// Puts images of a failed batch back, each to run alone, before all that wait.
+    /// Puts the images of a failed batch back at the front, each to run in a batch of its own.
     pub fn put_back(&mut self, entries: Vec<Entry>) {
         for mut entry in entries.into_iter().rev() {
             entry.unbatched = true;
@@ -62,15 +62,15 @@ impl Queue {
         }
     }
 
-    /// Takes an image out whose caller went away, if it still waits.
+    /// Removes an image whose caller is gone, if it still waits.
     pub fn remove(&mut self, id: u64) -> Option<Entry> {
         (0..self.lines.len()).find_map(|line| {
-            let place = self.lines[line].iter().position(|entry| entry.id == id)?;
-            self.take_at(line, place)
+            let index = self.lines[line].iter().position(|entry| entry.id == id)?;
+            self.take_at(line, index)
         })
     }
 
-    /// Takes out what could not be done in its time any more.
+    /// Removes the images that can no longer meet their deadline.
     pub fn take_late(&mut self, estimate: &CostEstimate, now: Instant) -> Vec<Entry> {
         let waiting = self.lines.iter().flatten();
         let late: Vec<u64> = waiting
@@ -80,39 +80,38 @@ impl Queue {
         late.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Takes out everything.
+    /// Removes all images.
     pub fn take_all(&mut self) -> Vec<Entry> {
         self.work = Default::default();
         self.lines.iter_mut().flat_map(std::mem::take).collect()
     }
 
-    /// How many wait.
+    /// Number of waiting images.
     pub fn len(&self) -> usize {
         self.lines.iter().map(VecDeque::len).sum()
     }
 
-    /// Whether none waits.
+    /// Whether no image waits.
     pub fn is_empty(&self) -> bool {
         self.lines.iter().all(VecDeque::is_empty)
     }
 
-    /// Seconds of one slot that are asked for by what goes before an image of a class that comes now: all that waits in that class or a
-    /// higher one, by the class that each image counts as by now.
+    /// Slot-seconds of work ahead of a new image of this class: all waiting images of that class or a higher one, after aging.
     pub fn seconds_ahead(&self, class: Priority, cost: &Cost, now: Instant) -> f64 {
         let (ahead, behind) = self.lines.split_at(class as usize + 1);
         let in_class: Work = self.work[..ahead.len()].iter().copied().sum();
-        // A line is in the order in which its images came, so that those that have aged stand first.
+        // A FIFO is in order of arrival, so promoted images come first.
         let has_aged = |entry: &&Entry| entry.class(now, self.aging) <= class;
-        let aged = behind.iter().flat_map(|line| line.iter().take_while(has_aged));
-        cost.seconds(in_class + aged.map(Entry::work).sum())
+        let promoted = behind.iter().flat_map(|line| line.iter().take_while(has_aged));
+        cost.seconds(in_class + promoted.map(Entry::work).sum())
     }
 
-    /// Seconds of one slot that everything that waits asks for.
+    /// Slot-seconds of all waiting images.
     pub fn seconds(&self, cost: &Cost) -> f64 {
         cost.seconds(self.work.iter().copied().sum())
     }
 
-    /// The image that is next: the first of the line whose first counts most, the longest waiting among equals.
+    /// The next image: the head of the highest class after aging, the oldest among equals.
     pub fn next(&self, now: Instant) -> Option<Next> {
         let heads = self.lines.iter().enumerate();
         heads
@@ -125,7 +124,7 @@ impl Queue {
             .min_by_key(|next| (next.class, next.id))
     }
 
-    /// When the batch of that image may run.
+    /// Whether the batch of that image may run now.
     pub fn readiness(&self, next: &Next, batching: &BatchingPolicy, now: Instant) -> BatchReadiness {
         let first = self.first(next);
         if batching.max_wait.is_zero() || !first.is_batchable() {
@@ -140,7 +139,7 @@ impl Queue {
         }
         let mut until = first.queued + batching.max_wait;
         if let Some(deadline) = first.deadline {
-            // Waiting may take no more than half of the time that it has.
+            // Batching may use at most half of the time to the deadline.
             let left = deadline.saturating_duration_since(first.queued);
             until = until.min(first.queued + left / 2);
         }
@@ -151,13 +150,13 @@ impl Queue {
         }
     }
 
-    /// What is asked of that image, and its height and width on the prepared grid.
+    /// Kind of request, and height and width of the image on the prepared grid.
     pub fn kind_and_size(&self, next: &Next) -> (Kind, [usize; 2]) {
         let first = self.first(next);
         (first.kind(), first.image.size())
     }
 
-    /// How many could run in the batch of that image, itself included, with each still in time.
+    /// Number of images, that one included, that can share its batch with each meeting its deadline.
     pub fn batchable_count(
         &self,
         next: &Next,
@@ -178,7 +177,7 @@ impl Queue {
         }
     }
 
-    /// Takes that image and others that share its batch, `most` in all.
+    /// Removes that image and others that share its batch, at most `most` in total.
     pub fn take(&mut self, next: &Next, batching: &BatchingPolicy, most: usize, now: Instant) -> Vec<Entry> {
         if !self.first(next).is_batchable() {
             return self.take_at(next.line, 0).into_iter().collect();
@@ -191,7 +190,7 @@ impl Queue {
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// That image and all that may share a batch with it, in their order. None of them is less urgent than that image.
+    /// That image and all that may share a batch with it, in order. None of them is less urgent.
     fn batch_candidates<'a>(
         &'a self,
         next: &Next,
@@ -218,8 +217,8 @@ impl Queue {
         self.work[entry.priority as usize] += entry.work();
     }
 
-    fn take_at(&mut self, line: usize, place: usize) -> Option<Entry> {
-        let entry = self.lines[line].remove(place)?;
+    fn take_at(&mut self, line: usize, index: usize) -> Option<Entry> {
+        let entry = self.lines[line].remove(index)?;
         self.work[line] -= entry.work();
         Some(entry)
     }

@@ -1,8 +1,8 @@
-//! The scheduler of one device: it takes images in, and hands batches of them to idle workers.
+//! The scheduler of one device: it queues images and hands batches to idle workers.
 //!
-//! A device has slots: the cores of a CPU, or the batches that a GPU works on at once. A batch takes one slot or, where fewer images wait
-//! than slots are free, several as threads of its operations. A single image gets the whole machine, and many do not oversubscribe it:
-//! threads times batches never exceed the slots. A batch begins only where its activations fit into the memory that is free.
+//! A device has slots: the cores of a CPU, or the concurrent batches of a GPU. A batch takes one slot or, if fewer images wait than slots
+//! are free, several slots as threads of its operations. A single image gets the whole machine, and many images do not oversubscribe it:
+//! threads times batches never exceed the slots. A batch begins only if its activations fit into free memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,16 +20,16 @@ use crate::engine::admission::deadline::{CostEstimate, in_time, retry};
 use crate::engine::admission::priority::Priority;
 use crate::engine::error::EngineError;
 
-/// The queues of all models on one device, and who may run.
+/// Scheduler of all models on one device.
 pub struct Scheduler {
     state: Mutex<DeviceState>,
     slots: Slots,
-    /// Bytes that the activations of all running batches may take.
+    /// Memory budget in bytes for the activations of all running batches.
     memory: u64,
     aging: Duration,
 }
 
-/// An image that was refused because it could not be done in its time.
+/// An image that can no longer meet its deadline.
 struct Expired {
     entry: Entry,
     estimate: CostEstimate,
@@ -56,7 +56,7 @@ impl Scheduler {
         self.state().add(config, self.aging)
     }
 
-    /// Removes the queue of a model whose workers have ended. What still waits is refused.
+    /// Removes the queue of a model whose workers have ended, and refuses its waiting images.
     pub fn remove(&self, queue: QueueId) {
         let queue = self.state().queues.remove(&queue);
         if let Some(mut queue) = queue {
@@ -64,10 +64,10 @@ impl Scheduler {
         }
     }
 
-    /// Queues an image, and returns the number by which it can be withdrawn.
+    /// Queues an image, and returns the id by which it can be withdrawn.
     ///
     /// # Errors
-    /// The queue is closed, the image never fits into memory, or it cannot be done in its time.
+    /// The queue is closed, the image exceeds the memory budget, or its deadline cannot be met.
     pub fn push(
         self: &Arc<Self>,
         queue: QueueId,
@@ -78,13 +78,13 @@ impl Scheduler {
         let entry = entry(id);
         if let Err(error) = self.check(&mut state, queue, &entry) {
             drop(state);
-            // Gives the image's queue permit back, outside of the lock.
+            // Releases the image's queue permit outside of the lock.
             drop(entry);
             return Err(error);
         }
         let least = state.least_virtual_time();
         let queue = state.queues.get_mut(&queue).expect("checked");
-        if queue.is_at_rest() {
+        if queue.is_idle() {
             // An idle queue must not bank credit.
             queue.virtual_time = queue.virtual_time.max(least);
         }
@@ -116,9 +116,9 @@ impl Scheduler {
         };
         let wait = seconds_until_start(state, self.slots, id, entry.priority, bytes, now);
         let in_time = in_time(deadline, wait + estimate.seconds(entry.work()), now);
-        // A model at rest measures nothing that could correct its estimate.
+        // An idle model makes no measurement that could correct its estimate.
         if in_time.is_err()
-            && queue.is_at_rest()
+            && queue.is_idle()
             && let Some(queue) = state.queues.get_mut(&id)
         {
             queue.cost.decay_confidence();
@@ -126,10 +126,10 @@ impl Scheduler {
         in_time
     }
 
-    /// Refuses an image of which nothing is known yet, where what waits already takes longer than its caller waits.
+    /// Checks the queue delay against the deadline of an image whose cost is not known yet.
     ///
     /// # Errors
-    /// The queue is closed, or the deadline is too near.
+    /// The queue is closed, or the queue delay exceeds the deadline.
     pub fn check_deadline(
         &self,
         queue: QueueId,
@@ -148,12 +148,12 @@ impl Scheduler {
         in_time(deadline, wait, now)
     }
 
-    /// Seconds until an image that comes now would begin.
+    /// Estimated seconds until a new image would begin.
     pub fn wait_seconds(&self, queue: QueueId, priority: Priority) -> f64 {
         seconds_until_start(&self.state(), self.slots, queue, priority, 0, Instant::now())
     }
 
-    /// Takes an image out whose caller went away, if it still waits.
+    /// Removes an image whose caller is gone, if it still waits.
     pub fn withdraw(self: &Arc<Self>, queue: QueueId, id: u64) {
         let mut state = self.state();
         let withdrawn = state
@@ -177,7 +177,7 @@ impl Scheduler {
         }
     }
 
-    /// Closes a queue to new images; what waits is still served.
+    /// Closes a queue to new images; waiting images are still served.
     pub fn close(self: &Arc<Self>, queue: QueueId) {
         let mut state = self.state();
         if let Some(queue) = state.queues.get_mut(&queue) {
@@ -191,7 +191,7 @@ impl Scheduler {
         self.state().queues.get(&queue).is_none_or(|queue| queue.closed)
     }
 
-    /// Refuses everything that waits in a queue.
+    /// Refuses all waiting images of a queue.
     pub fn refuse_all(self: &Arc<Self>, queue: QueueId, error: impl Fn() -> EngineError) {
         let mut state = self.state();
         let waiting = state.queues.get_mut(&queue).map(|queue| queue.queue.take_all());
@@ -199,14 +199,14 @@ impl Scheduler {
         refuse(waiting.unwrap_or_default(), error);
     }
 
-    /// Records what images of a model took, in seconds of a slot.
+    /// Records the slot-seconds that this work took.
     pub fn measured(&self, queue: QueueId, work: Work, seconds: f64) {
         if let Some(queue) = self.state().queues.get_mut(&queue) {
             queue.cost.measured(work, seconds);
         }
     }
 
-    /// Waits in a worker's mailbox for its next batch, with the lease that it is done with. `None`: the queue is closed and empty.
+    /// Ends the worker's last lease and waits for its next batch. `None`: the queue is closed and empty.
     pub fn next(
         self: &Arc<Self>,
         queue: QueueId,
@@ -214,7 +214,7 @@ impl Scheduler {
         done: Option<BatchLease>,
     ) -> Option<BatchLease> {
         let mut state = self.state();
-        // Under one lock: were the slots free before the worker is idle, another model would always get them.
+        // Under one lock: if the slots were freed before the worker is idle, another model would always get them.
         if let Some(done) = done {
             state.release(&done.into_terms());
         }
@@ -234,14 +234,14 @@ impl Scheduler {
             let mut state = self.state();
             if state.is_over(queue) {
                 state.leave_idle(queue, worker);
-                // It may have been given a batch just before.
+                // A batch may have arrived just before.
                 return worker.take();
             }
         }
     }
 
-    /// Hands out batches while there are slots and images. Images that cannot be done in their time any more are refused before
-    /// anything is spent on them.
+    /// Hands out batches while there are slots and images. Images that can no longer meet their deadline are refused before any work is
+    /// spent on them.
     fn dispatch(self: &Arc<Self>, mut guard: MutexGuard<'_, DeviceState>) {
         let state = &mut *guard;
         let now = Instant::now();
@@ -265,7 +265,7 @@ impl Scheduler {
         for queue in state.queues.values().filter(|queue| queue.is_over()) {
             queue.idle.iter().for_each(|worker| worker.close());
         }
-        // Gives queue permits back, outside of the lock.
+        // Releases queue permits outside of the lock.
         drop(guard);
         for it in expired {
             let error = it
@@ -275,7 +275,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes out the images of a queue that are late. Says whether there were any.
+    /// Removes the late images of a queue. Returns whether there were any.
     fn expire(
         &self,
         state: &mut DeviceState,
@@ -333,13 +333,7 @@ impl Scheduler {
                 queues, omp_threads, ..
             } = state;
             let is_idle = |worker: &Arc<WorkerMailbox>| queues.values().any(|queue| queue.has_idle(worker));
-            omp_threads.begin(
-                &worker,
-                terms.threads,
-                self.slots.count,
-                is_idle,
-                WorkerMailbox::release_omp_threads,
-            );
+            omp_threads.begin(&worker, terms.threads, self.slots.count, is_idle);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! The slots of a device.
 
-/// What a device has for batches.
+/// Slots of a device for batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slots {
     /// Batches that may run at once, at least 1.
     pub count: usize,
-    /// Whether a batch may take several as threads of its operations: the cores of a CPU.
+    /// Whether a batch may take several slots as threads of its operations (the cores of a CPU).
     pub divisible: bool,
 }
 
 impl Slots {
-    /// Slots that each of so many batches gets of those that are free.
+    /// Slots per batch when `free` slots are shared by this number of batches.
     pub fn share(self, free: usize, batches: usize) -> usize {
         if self.divisible {
             (free / batches.max(1)).max(1)

@@ -1,4 +1,4 @@
-//! What a caller asks of a model's thread, and what comes back.
+//! Queue entries, and the answers that a model's threads send.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ pub struct Entry {
     pub priority: Priority,
     pub deadline: Option<Instant>,
     pub queued: Instant,
-    /// Whether it runs in a batch of its own: a batch that it was in failed.
+    /// Whether it must run in a batch of its own, since its previous batch failed.
     pub unbatched: bool,
-    /// Given back when the image has left the thread as well as the caller's hands.
+    /// Released when both the thread and the caller are done with the image.
     pub _permit: QueuePermit,
 }
 
-/// What is to be done with it, and who waits.
+/// The requested operation, and the channel for the answer.
 pub enum Task {
     Segment(oneshot::Sender<Result<TimedSegmentation, EngineError>>),
     Interpret(
@@ -37,64 +37,64 @@ pub enum Task {
 /// A segmentation and how long it took.
 #[derive(Debug)]
 pub struct TimedSegmentation {
-    /// What the model says; shared with the interpretation that goes on.
+    /// The segmentation; shared with a running interpretation.
     pub segmentation: Arc<Segmentation>,
-    /// When it said so.
+    /// Timestamps of each step.
     pub timing: Timing,
 }
 
-/// When an image passed each step on its way through the model.
+/// Timestamps of the steps of an image through the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// It came into the queue.
+    /// Entered the queue.
     pub queued: Instant,
-    /// It left the queue.
+    /// Left the queue.
     pub begun: Instant,
-    /// The network was done with its batch.
+    /// End of the forward pass.
     pub forwarded: Instant,
-    /// The scores of its batch were done.
+    /// End of scoring.
     pub scored: Instant,
-    /// Images in the batch, this one counted.
+    /// Images in the batch, this one included.
     pub images: usize,
 }
 
-/// What an interpretation shows.
+/// Content of an interpretation.
 #[derive(Debug, Clone, Default)]
 pub struct InterpretationPlan {
     /// Layer numbers, 1 to 18.
     pub layers: Vec<usize>,
-    /// The grid of their SAMs.
+    /// Grid of their SAMs.
     pub resolution: Resolution,
     /// Layers whose units are shown.
     pub units: Vec<UnitSelection>,
 }
 
-/// What an interpretation shows of the units of one layer.
+/// Units of one layer that an interpretation shows.
 #[derive(Debug, Clone, Copy)]
 pub struct UnitSelection {
     /// Layer number, 1 to 18.
     pub layer: usize,
     /// Object class, 1 to K.
     pub class: usize,
-    /// How many units' SAMs.
+    /// Number of units' SAMs.
     pub count: usize,
-    /// Which units.
+    /// Selection of units.
     pub choice: UnitOrder,
-    /// Whether the average of all units' SAMs is wanted.
+    /// Whether to add the average of all units' SAMs.
     pub average: bool,
 }
 
-/// Which units are shown.
+/// Selection of units by SA score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnitOrder {
-    /// Those of the highest SA scores, best first.
+    /// The highest SA scores, best first.
     #[default]
     Best,
     /// Evenly spread over the ranks, from the best to the worst.
     Spread,
 }
 
-/// One part of an interpretation, in the order in which they come.
+/// One part of an interpretation, in the order of sending.
 #[derive(Debug)]
 pub enum InterpretationEvent {
     /// First: the segmentation, before any SAM is computed.
@@ -103,13 +103,13 @@ pub enum InterpretationEvent {
     Layer(Box<LayerView>),
     /// The units of one layer.
     Units(UnitSelection, Box<UnitView>),
-    /// Last: how long SAMs and units took the model.
+    /// Last: compute time of SAMs and units.
     Done(Duration),
 }
 
 impl UnitOrder {
-    /// Units by their rank, at most `count`.
-    pub fn of(self, scores: &[f64], count: usize) -> Vec<usize> {
+    /// Chooses at most `count` units by their rank.
+    pub fn choose(self, scores: &[f64], count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let count = count.min(order.len());
@@ -124,14 +124,13 @@ impl UnitOrder {
 }
 
 impl InterpretationPlan {
-    /// Every layer whose feature map it needs.
+    /// Layers whose feature maps it needs.
     pub fn taps(&self) -> Vec<usize> {
         let units = self.units.iter().map(|units| units.layer);
         self.layers.iter().copied().chain(units).collect()
     }
 
-    /// SAMs that are computed for it: one a layer; of a layer whose units are shown one for their ranking, one for each unit and one
-    /// for the average.
+    /// Number of SAMs to compute: one per layer; for the units of a layer, one for their ranking, one per unit and one for the average.
     pub fn sams(&self) -> u64 {
         let of_units = |units: &UnitSelection| 1 + units.count as u64 + u64::from(units.average);
         self.layers.len() as u64 + self.units.iter().map(of_units).sum::<u64>()
@@ -139,7 +138,7 @@ impl InterpretationPlan {
 }
 
 impl Entry {
-    /// What is asked of the model.
+    /// Kind of request.
     pub fn kind(&self) -> Kind {
         match self.task {
             Task::Segment(_) => Kind::Segmentation,
@@ -147,7 +146,7 @@ impl Entry {
         }
     }
 
-    /// What it asks of the model.
+    /// Amount of work.
     pub fn work(&self) -> Work {
         let pixels = self.image.size().iter().map(|&side| side as u64).product();
         let sams = match &self.task {
@@ -160,13 +159,13 @@ impl Entry {
         }
     }
 
-    /// The class that it counts as by now.
+    /// Its class after aging.
     pub fn class(&self, now: Instant, aging: Duration) -> Priority {
         self.priority
-            .aged(now.saturating_duration_since(self.queued), aging)
+            .promoted(now.saturating_duration_since(self.queued), aging)
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether its caller is gone.
     pub fn is_abandoned(&self) -> bool {
         match &self.task {
             Task::Segment(answer) => answer.is_closed(),
@@ -174,7 +173,7 @@ impl Entry {
         }
     }
 
-    /// Whether its time has run out.
+    /// Whether its deadline has passed.
     pub fn has_expired(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
@@ -184,9 +183,9 @@ impl Entry {
         matches!(self.task, Task::Segment(_)) && !self.unbatched
     }
 
-    /// Ends it without an answer.
+    /// Ends it with an error.
     pub fn refuse(self, error: EngineError) {
-        // Nobody may be there to hear it any more.
+        // The receiver may be gone.
         match self.task {
             Task::Segment(answer) => drop(answer.send(Err(error))),
             Task::Interpret(_, events) => drop(events.send(Err(error))),

@@ -1,4 +1,4 @@
-//! How long an image waits until its batch begins.
+//! Estimated queue delay of an image.
 
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use super::model_queue::ModelQueue;
 use super::slots::Slots;
 use crate::engine::admission::priority::Priority;
 
-/// Seconds until an image of a class that comes now, and needs so many bytes, would begin: once there is memory, a slot that images before
-/// it leave free, and a worker of its own model. 0 where there is no such queue.
+/// Estimated seconds until a new image of this class and memory need would begin: it needs free memory, a slot after the images ahead of it,
+/// and a worker of its model. 0 for an unknown queue.
 pub fn seconds_until_start(
     state: &DeviceState,
     slots: Slots,
@@ -34,7 +34,7 @@ pub fn seconds_until_start(
         all += ahead(queue);
         weights += queue.config.weight;
     }
-    // While other models have work, its own has no more than its share.
+    // While other models have work, its own gets only its weighted share.
     let shared = ahead(own) * (weights / own.config.weight).max(1.0);
     let taken = busy
         .iter()
@@ -42,7 +42,7 @@ pub fn seconds_until_start(
     let free = std::iter::repeat_n(0.0, state.slots_free);
     let slot = next_free_in(taken.chain(free).map(from).collect(), shared.min(all));
 
-    // A batch has one worker, which may not have the whole device.
+    // A batch has one worker, which may not get the whole device.
     let threads = slots.share(slots.count, state.side_by_side(id));
     let at_work = own.busy(now).map(|it| it.free_in);
     let idle = own.idle.iter().map(|_| 0.0);

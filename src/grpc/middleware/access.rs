@@ -1,4 +1,4 @@
-//! The outermost layer of gRPC and HTTP: who asks through which proxy, and the line of the access log that a call leaves.
+//! The outermost layer of gRPC and HTTP: resolves the client behind proxies, and writes the access log.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,51 +10,51 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::security::{AccessRecord, Peer, Security, need};
+use crate::security::{AccessRecord, Peer, Security, required_access};
 use crate::telemetry::code_name;
 
 /// Puts an [`AccessService`] around a service.
 #[derive(Clone)]
 pub(crate) struct AccessLayer {
-    pub trust: Security,
-    pub front: Front,
+    pub security: Security,
+    pub front: Frontend,
 }
 
-/// What a service speaks.
+/// The protocol of a port.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Front {
+pub(crate) enum Frontend {
     Grpc,
     Http,
 }
 
-/// Resolves proxies, and logs what is inside.
+/// Resolves proxies and logs the calls of the inner service.
 #[derive(Clone)]
 pub(crate) struct AccessService<S> {
     inner: S,
-    trust: Security,
-    front: Front,
+    security: Security,
+    front: Frontend,
 }
 
-/// A body that is counted on its way.
-pub(crate) struct Counted<B> {
+/// A body whose bytes are counted.
+pub(crate) struct CountedBody<B> {
     body: B,
     record: Arc<AccessRecord>,
     out: bool,
 }
 
-/// A body that can hold another of its kind, counted.
+/// A body type that can wrap a counted body.
 pub(crate) trait Countable: Body<Data = Bytes> + Send + Unpin + Sized + 'static {
-    fn counted(counted: Counted<Self>) -> Self;
+    fn counted(counted: CountedBody<Self>) -> Self;
 }
 
 impl Countable for tonic::body::Body {
-    fn counted(counted: Counted<Self>) -> Self {
+    fn counted(counted: CountedBody<Self>) -> Self {
         tonic::body::Body::new(counted)
     }
 }
 
 impl Countable for axum::body::Body {
-    fn counted(counted: Counted<Self>) -> Self {
+    fn counted(counted: CountedBody<Self>) -> Self {
         axum::body::Body::new(counted)
     }
 }
@@ -65,27 +65,27 @@ impl<S> Layer<S> for AccessLayer {
     fn layer(&self, inner: S) -> AccessService<S> {
         AccessService {
             inner,
-            trust: self.trust.clone(),
+            security: self.security.clone(),
             front: self.front,
         }
     }
 }
 
-impl Front {
+impl Frontend {
     fn protocol(self, headers: &HeaderMap) -> &'static str {
         let content = headers
             .get(header::CONTENT_TYPE)
             .map_or(&b""[..], |it| it.as_bytes());
         match self {
-            Front::Grpc if content.starts_with(b"application/grpc-web") => "grpc-web",
-            Front::Grpc => "grpc",
-            Front::Http => "http",
+            Frontend::Grpc if content.starts_with(b"application/grpc-web") => "grpc-web",
+            Frontend::Grpc => "grpc",
+            Frontend::Http => "http",
         }
     }
 
-    /// The method that a path names, where it names one; what a path of HTTP stands for, its route says.
+    /// The gRPC method of a path, if it names one; for HTTP the route sets the method.
     fn method(self, path: &str) -> Option<&str> {
-        let is_method = self == Front::Grpc && need(path).is_some();
+        let is_method = self == Frontend::Grpc && required_access(path).is_some();
         is_method.then_some(path)
     }
 }
@@ -107,17 +107,17 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(peer) = request.extensions().get::<Peer>() {
-            let client = self.trust.proxies.client(peer, request.headers());
+            let client = self.security.proxies.client(peer, request.headers());
             request.extensions_mut().insert(client);
         }
-        let Some(log) = &self.trust.access_log else {
+        let Some(log) = &self.security.access_log else {
             return Box::pin(self.inner.call(request));
         };
         let method = self.front.method(request.uri().path());
         let protocol = self.front.protocol(request.headers());
         let record = log.begin(protocol, method, request.extensions().get());
         request.extensions_mut().insert(record.clone());
-        let counted = |body, record, out| B::counted(Counted { body, record, out });
+        let counted = |body, record, out| B::counted(CountedBody { body, record, out });
         let answer = self
             .inner
             .call(request.map(|body| counted(body, record.clone(), false)));
@@ -126,7 +126,7 @@ where
             record.http_status(answer.status().as_u16());
             let code = answer.extensions().get::<Code>().copied();
             if let Some(code) = code.or_else(|| code_of(answer.headers())) {
-                record.told(code_name(code));
+                record.set_code(code_name(code));
             }
             Ok(answer.map(|body| counted(body, record, true)))
         })
@@ -137,7 +137,7 @@ fn code_of(headers: &HeaderMap) -> Option<Code> {
     Status::from_header_map(headers).map(|status| status.code())
 }
 
-impl<B> Drop for Counted<B> {
+impl<B> Drop for CountedBody<B> {
     fn drop(&mut self) {
         if self.out {
             self.record.closed();
@@ -145,7 +145,7 @@ impl<B> Drop for Counted<B> {
     }
 }
 
-impl<B: Countable> Body for Counted<B> {
+impl<B: Countable> Body for CountedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -160,7 +160,7 @@ impl<B: Countable> Body for Counted<B> {
                 (Some(data), _) => self.record.received(data.len() as u64),
                 (None, Some(trailers)) if self.out => {
                     if let Some(code) = code_of(trailers) {
-                        self.record.told(code_name(code));
+                        self.record.set_code(code_name(code));
                     }
                 }
                 (None, _) => {}

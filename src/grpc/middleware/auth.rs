@@ -1,4 +1,4 @@
-//! In front of every call: who asks, whether that one may, whether too often, and the line that the audit log gets.
+//! Authentication, authorization, rate limit and audit record of every gRPC call.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,32 +10,32 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::grpc::error::ServiceError;
-use crate::security::{AccessRecord, Need, Peer, Security, need};
+use crate::security::{AccessRecord, Peer, RequiredAccess, Security, required_access};
 use crate::telemetry::code_name;
 
-/// Puts a [`Guard`] around a service.
+/// Puts an [`AuthService`] around a service.
 #[derive(Clone)]
-pub(crate) struct Guarded(pub Security);
+pub(crate) struct AuthLayer(pub Security);
 
-impl<S> Layer<S> for Guarded {
-    type Service = Guard<S>;
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
 
-    fn layer(&self, inner: S) -> Guard<S> {
-        Guard {
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService {
             inner,
-            trust: self.0.clone(),
+            security: self.0.clone(),
         }
     }
 }
 
-/// Guards what is inside.
+/// Authenticates and authorizes calls of the inner service.
 #[derive(Clone)]
-pub(crate) struct Guard<S> {
+pub(crate) struct AuthService<S> {
     inner: S,
-    trust: Security,
+    security: Security,
 }
 
-impl<S> Service<Request<Body>> for Guard<S>
+impl<S> Service<Request<Body>> for AuthService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
@@ -50,54 +50,54 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let trust = &self.trust;
+        let security = &self.security;
         let path = request.uri().path();
-        let needed = need(path);
-        if needed == Some(Need::Open) {
+        let access = required_access(path);
+        if access == Some(RequiredAccess::Open) {
             return Box::pin(self.inner.call(request));
         }
         let peer = request.extensions().get::<Peer>();
-        let asked = trust
+        let audit_record = security
             .audit
             .as_ref()
-            .map(|audit| audit.asked(needed.map(|_| path), peer));
-        let admitted = match needed {
-            // No service has it, or the table was forgotten; the caller sees no difference.
+            .map(|audit| audit.begin(access.map(|_| path), peer));
+        let admitted = match access {
+            // An unknown method, or one missing from the table of rights: both are refused alike.
             None => Err(ServiceError::NoMethod),
-            Some(needed) => trust
-                .admit(needed, request.headers(), peer)
+            Some(access) => security
+                .authorize(access, request.headers(), peer)
                 .map_err(ServiceError::from),
         };
-        let (client, pace) = match admitted {
+        let (client, rate_limit) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
-                if let Some(asked) = asked {
-                    asked.ended(code_name(error.code()));
+                if let Some(audit_record) = audit_record {
+                    audit_record.ended(code_name(error.code()));
                 }
                 return Box::pin(std::future::ready(Ok(error.status().into_http())));
             }
         };
         let extensions = request.extensions_mut();
-        if let Some(asked) = &asked {
-            asked.by(&client);
-            extensions.insert(asked.clone());
+        if let Some(audit_record) = &audit_record {
+            audit_record.set_client(&client);
+            extensions.insert(audit_record.clone());
         }
         if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
-            record.by(&client);
+            record.set_client(&client);
         }
-        if let Some(pace) = pace {
-            extensions.insert(pace);
+        if let Some(rate_limit) = rate_limit {
+            extensions.insert(rate_limit);
         }
         extensions.insert(client);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
-            // Only what ended without a message says its code here; a handler tells the others'.
-            if let (Some(asked), Ok(answer)) = (asked, &answer)
+            // Only responses without a message have the status in their headers; handlers record the others.
+            if let (Some(audit_record), Ok(answer)) = (audit_record, &answer)
                 && let Some(status) = Status::from_header_map(answer.headers())
                 && status.code() != Code::Ok
             {
-                asked.ended(code_name(status.code()));
+                audit_record.ended(code_name(status.code()));
             }
             answer
         })

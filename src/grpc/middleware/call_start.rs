@@ -1,5 +1,5 @@
-//! Calls begin with their headers, not when their message is here: from then on they are timed, in flight and traced, however they end.
-//! A call whose message is still missing when the server shuts down is refused, as it would be once it is here.
+//! Starts calls at their headers, not at their message: from then on they are timed, counted in flight and traced, however they end.
+//! A call whose message is still missing at shutdown is refused.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,57 +17,57 @@ use crate::grpc::error::ServiceError;
 use crate::proto::Rpc;
 use crate::telemetry::{Call, Telemetry};
 
-/// How long a message that is on its way when the server shuts down is waited for.
+/// Time for messages that are being received at shutdown.
 const LAST_MESSAGES: Duration = Duration::from_millis(200);
 
-/// A call that has begun, in its request's extensions until its handler takes it.
+/// A started call, in its request's extensions until its handler takes it.
 #[derive(Clone)]
-pub(crate) struct Begun(Arc<Mutex<Option<Call>>>);
+pub(crate) struct StartedCall(Arc<Mutex<Option<Call>>>);
 
-impl Begun {
-    /// A call that has begun.
-    pub fn new(call: Call) -> Begun {
-        Begun(Arc::new(Mutex::new(Some(call))))
+impl StartedCall {
+    /// A started call.
+    pub fn new(call: Call) -> StartedCall {
+        StartedCall(Arc::new(Mutex::new(Some(call))))
     }
 
-    /// The call of a request, for whoever ends it.
+    /// Takes the call of a request; whoever takes it must finish it.
     pub fn take(extensions: &Extensions) -> Option<Call> {
-        extensions.get::<Begun>()?.end_here()
+        extensions.get::<StartedCall>()?.take_unfinished()
     }
 
-    /// The call, where nobody has taken it.
-    pub fn end_here(&self) -> Option<Call> {
+    /// The call, unless a handler has taken it.
+    pub fn take_unfinished(&self) -> Option<Call> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// Begins the calls of a service.
+/// Starts the calls of a service.
 #[derive(Clone)]
-pub(crate) struct Begins {
+pub(crate) struct CallStartLayer {
     pub telemetry: Telemetry,
     /// Becomes true when the server shuts down.
     pub draining: watch::Receiver<bool>,
 }
 
-impl<S> Layer<S> for Begins {
-    type Service = Beginning<S>;
+impl<S> Layer<S> for CallStartLayer {
+    type Service = CallStartService<S>;
 
-    fn layer(&self, inner: S) -> Beginning<S> {
-        Beginning {
+    fn layer(&self, inner: S) -> CallStartService<S> {
+        CallStartService {
             inner,
             begins: self.clone(),
         }
     }
 }
 
-/// The service whose calls are begun.
+/// The service that starts calls.
 #[derive(Clone)]
-pub(crate) struct Beginning<S> {
+pub(crate) struct CallStartService<S> {
     inner: S,
-    begins: Begins,
+    begins: CallStartLayer,
 }
 
-impl<S> Service<Request<Body>> for Beginning<S>
+impl<S> Service<Request<Body>> for CallStartService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
@@ -86,7 +86,7 @@ where
             return Box::pin(self.inner.call(request));
         };
         let call = self.begins.telemetry.call_with(rpc, request.headers());
-        let begun = Begun::new(call.audited(request.extensions()));
+        let begun = StartedCall::new(call.audited(request.extensions()));
         request.extensions_mut().insert(begun.clone());
         let work = self.inner.call(request);
         let mut draining = self.begins.draining.clone();
@@ -101,7 +101,7 @@ where
                 biased;
                 answer = &mut work => answer,
                 () = drained => {
-                    if let Some(call) = begun.end_here() {
+                    if let Some(call) = begun.take_unfinished() {
                         let stopping = ServiceError::from(EngineError::Stopping);
                         call.finish(stopping.code());
                         return Ok(stopping.status().into_http());
@@ -109,8 +109,8 @@ where
                     work.await
                 }
             };
-            // No handler saw it: it was refused before its message was here. Where the client went away it is dropped, which says so.
-            if let Some(call) = begun.end_here() {
+            // No handler took it: it was refused before its message arrived. If the client disconnected, dropping the call records that.
+            if let Some(call) = begun.take_unfinished() {
                 let status = answer.as_ref().ok();
                 let status = status.and_then(|answer| Status::from_header_map(answer.headers()));
                 call.finish(status.map_or(Code::Unknown, |status| status.code()));

@@ -1,4 +1,4 @@
-//! gRPC-web: `sagate.v1` for the pages of origins that the settings name, and for no other page.
+//! CORS and gRPC-web: `sagate.v1` for pages of the configured origins only.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
 
-/// What a page may say beside its message.
-const TOLD: [HeaderName; 7] = [
+/// Request headers that a page may send.
+const REQUEST_HEADERS: [HeaderName; 7] = [
     CONTENT_TYPE,
     AUTHORIZATION,
     HeaderName::from_static("grpc-timeout"),
@@ -22,61 +22,61 @@ const TOLD: [HeaderName; 7] = [
     HeaderName::from_static("x-grpc-web"),
     HeaderName::from_static("x-user-agent"),
 ];
-/// What a page may see of an answer that has no message.
-const SEEN: [HeaderName; 3] = [
+/// Response headers that a page may read.
+const EXPOSED_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static("grpc-status-details-bin"),
 ];
-/// How long a browser need not ask again whether it may.
+/// How long browsers cache a preflight response.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 
-/// From the outside in: browsers are told what they may, gRPC-web becomes gRPC.
+/// From the outside in: CORS, then gRPC-web to gRPC.
 pub(crate) fn layers(origins: &[String]) -> (CorsLayer, GrpcWebLayer) {
     let cors = CorsLayer::new()
         .allow_origin(headers(origins))
         .allow_methods([Method::POST])
-        .allow_headers(TOLD)
-        .expose_headers(SEEN)
+        .allow_headers(REQUEST_HEADERS)
+        .expose_headers(EXPOSED_HEADERS)
         .max_age(MAX_AGE);
     (cors, GrpcWebLayer::new())
 }
 
 fn headers(origins: &[String]) -> Vec<HeaderValue> {
-    // What is no header was refused with the settings.
+    // Settings validation refused origins that are not valid headers.
     origins.iter().filter_map(|it| it.parse().ok()).collect()
 }
 
-/// Refuses calls of pages of other origins, whatever they call: that a browser would hide the answer from them is too late, the work is
-/// done then. Where no origin is named nothing of this server speaks to browsers, and a proxy that does is trusted.
+/// Refuses calls from pages of other origins before any work is done; a browser would only hide the response. Without configured
+/// origins nothing is refused: the server then has no gRPC-web, and a proxy that offers it must check origins.
 #[derive(Clone)]
-pub(crate) struct Allowed(Arc<[HeaderValue]>);
+pub(crate) struct OriginLayer(Arc<[HeaderValue]>);
 
-impl Allowed {
-    pub fn new(origins: &[String]) -> Allowed {
-        Allowed(headers(origins).into())
+impl OriginLayer {
+    pub fn new(origins: &[String]) -> OriginLayer {
+        OriginLayer(headers(origins).into())
     }
 }
 
-/// The service that is guarded.
+/// The service that checks origins.
 #[derive(Clone)]
-pub(crate) struct OfAllowed<S> {
+pub(crate) struct OriginService<S> {
     inner: S,
     origins: Arc<[HeaderValue]>,
 }
 
-impl<S> Layer<S> for Allowed {
-    type Service = OfAllowed<S>;
+impl<S> Layer<S> for OriginLayer {
+    type Service = OriginService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OfAllowed {
+        OriginService {
             inner,
             origins: self.0.clone(),
         }
     }
 }
 
-impl<S> Service<Request<Body>> for OfAllowed<S>
+impl<S> Service<Request<Body>> for OriginService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,

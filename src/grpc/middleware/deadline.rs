@@ -1,5 +1,5 @@
-//! The time that a call has: what the caller gives by the header `grpc-timeout`, or else the server's default, and never more than the
-//! server's maximum. It runs from the call's headers, so a message that does not come is waited for no longer than that.
+//! Deadlines of calls: `grpc-timeout`, or else the server's default, at most the server's maximum. They count from the call's headers,
+//! so they also bound the wait for the message.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,17 +12,17 @@ use tower::Service;
 use crate::config::{ConnectionSettings, Role};
 use crate::engine::EngineError;
 use crate::grpc::error::ServiceError;
-use crate::security::{Need, need};
+use crate::security::{RequiredAccess, required_access};
 
-/// Timers count milliseconds, and round up.
+/// Timers have a resolution of a millisecond and round up.
 const TICK: Duration = Duration::from_millis(2);
 
-/// How much time the server gives.
+/// The server's default and maximum deadline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
-    /// For one request of a client that says nothing.
+    /// Default for one request without a deadline.
     default: Option<Duration>,
-    /// For any call.
+    /// Maximum for any call.
     max: Option<Duration>,
 }
 
@@ -35,7 +35,7 @@ impl Deadlines {
         }
     }
 
-    /// The time of one request, given what its client asks for.
+    /// Timeout of one request, from the client's own.
     pub fn of_request(self, asked: Option<Duration>) -> Option<Duration> {
         self.at_most(asked.or(self.default))
     }
@@ -44,25 +44,24 @@ impl Deadlines {
         [time, self.max].into_iter().flatten().min()
     }
 
-    /// The time of a call of gRPC. A stream lasts as long as the client has images, and a model takes its time to load; who watches
-    /// health, or asks what there is, is not hurried.
+    /// Timeout of a gRPC call. Streams, model loading, health and reflection have no default, only the maximum.
     fn of_call(self, path: &str, asked: Option<Duration>) -> Option<Duration> {
-        match need(path) {
-            None | Some(Need::Open) => asked,
-            Some(Need::RoleForImages(_) | Need::Role(Role::Admin)) => self.at_most(asked),
-            Some(Need::Role(_)) => self.of_request(asked),
+        match required_access(path) {
+            None | Some(RequiredAccess::Open) => asked,
+            Some(RequiredAccess::RoleForImages(_) | RequiredAccess::Role(Role::Admin)) => self.at_most(asked),
+            Some(RequiredAccess::Role(_)) => self.of_request(asked),
         }
     }
 }
 
-/// When a call ends, as its headers said when it began.
+/// The deadline of a call.
 #[derive(Clone, Copy)]
 struct Until(Instant);
 
-/// The moment at which the caller stops waiting; `None`: it waits for ever.
+/// The deadline of the caller; `None`: no deadline.
 ///
 /// # Errors
-/// A header that is not one to eight digits and a unit (gRPC over HTTP/2, "Requests").
+/// A `grpc-timeout` that is not one to eight digits and a unit (gRPC over HTTP/2, "Requests").
 pub(crate) fn deadline<T>(request: &tonic::Request<T>) -> Result<Option<Instant>, ServiceError> {
     match request.extensions().get() {
         Some(Until(moment)) => Ok(Some(*moment)),
@@ -70,7 +69,7 @@ pub(crate) fn deadline<T>(request: &tonic::Request<T>) -> Result<Option<Instant>
     }
 }
 
-/// The time that a caller gives.
+/// The caller's `grpc-timeout`.
 fn asked(headers: &HeaderMap) -> Result<Option<Duration>, ServiceError> {
     let Some(value) = headers.get("grpc-timeout") else {
         return Ok(None);
@@ -80,18 +79,18 @@ fn asked(headers: &HeaderMap) -> Result<Option<Duration>, ServiceError> {
         let right = "one to eight digits and a unit of H, M, S, m, u or n, like 500m";
         ServiceError::field("grpc-timeout", format!("`{text}`"), right)
     })?;
-    // tonic's own timer would end the call as CANCELLED, which says something else: ours is earlier by a tick of the clock.
+    // tonic's own timer would end the call as CANCELLED, so this one ends a tick earlier.
     Ok(Some(timeout.saturating_sub(TICK.min(timeout / 2))))
 }
 
-/// Ends calls in time that no handler has seen yet, because their message is still on its way.
+/// Ends calls at their deadline whose message has not arrived, so no handler has them.
 #[derive(Clone)]
-pub(crate) struct InTime<S> {
+pub(crate) struct DeadlineLayer<S> {
     pub inner: S,
     pub deadlines: Deadlines,
 }
 
-impl<S> Service<http::Request<Body>> for InTime<S>
+impl<S> Service<http::Request<Body>> for DeadlineLayer<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>>,
     S::Future: Send + 'static,
@@ -105,7 +104,7 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        // What is no time at all is for the handler to refuse.
+        // The handler refuses an invalid timeout.
         let asked = asked(request.headers());
         let is_time = asked.is_ok();
         let time = self
@@ -119,7 +118,7 @@ where
         }
         let work = self.inner.call(request);
         Box::pin(async move {
-            // A handler that ends by itself at this very moment is heard first.
+            // `timeout_at` polls the work first, so a handler that ends at this moment wins.
             let ended = tokio::time::timeout_at(moment.into(), work).await;
             let late = || {
                 ServiceError::from(EngineError::DeadlineExceeded)
@@ -131,11 +130,11 @@ where
     }
 }
 
-/// Ends work at the moment at which its caller stops waiting.
+/// Ends work at its deadline.
 ///
 /// # Errors
 /// [`EngineError::DeadlineExceeded`] then.
-pub(crate) async fn in_time<T>(
+pub(crate) async fn with_deadline<T>(
     deadline: Option<Instant>,
     work: impl Future<Output = Result<T, ServiceError>>,
 ) -> Result<T, ServiceError> {

@@ -1,4 +1,4 @@
-//! What stands in front of every call.
+//! Middleware of every call.
 
 pub(crate) mod access;
 pub(crate) mod auth;

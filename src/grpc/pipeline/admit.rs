@@ -1,4 +1,4 @@
-//! An image's way in: a place in the queue, then from bytes to the form that the model takes, off the threads that serve others.
+//! Admission of an image: a queue permit, decoding and preprocessing off the async threads, then the model's queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -9,142 +9,149 @@ use sagate_core::imaging::Image;
 
 use super::caller::Caller;
 use super::grid::Grid;
-use super::image_input::Sent;
+use super::image_input::ImagePayload;
 use super::validate;
-use super::validate::Order;
+use super::validate::RequestSpec;
 use crate::engine::{DecodeSize, EngineError, ModelHandle, QueuePermit, ShadowRun};
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
 use crate::proto::v1;
 use crate::telemetry::{ImageCall, Phase, Phases};
 
-/// Takes a request in: its id, which model it is for and what is wanted of it.
+/// Validates a request: its id, its model and its options.
 ///
 /// # Errors
-/// The server takes nothing more, or the first field that is wrong.
-pub(crate) fn enter(
+/// The server is draining, or the first invalid field.
+pub(crate) fn validate_request(
     context: &Context,
     request_id: String,
     options: Option<v1::SegmentationOptions>,
     caller: &Caller,
     call: &mut ImageCall,
-) -> Result<Order, ServiceError> {
-    context.open()?;
+) -> Result<RequestSpec, ServiceError> {
+    context.check_accepting()?;
     let request_id = validate::request_id(request_id)?;
     call.request_id(&request_id);
-    validate::order(context, caller, request_id, &options.unwrap_or_default())
+    validate::parse_request(context, caller, request_id, &options.unwrap_or_default())
 }
 
-/// An image that waits for its model.
-pub(crate) struct Arrived<T> {
-    /// What it is waited for with.
+/// An image in its model's queue.
+pub(crate) struct AdmittedImage<T> {
+    /// Handle to wait for the result with.
     pub pending: T,
-    pub place: QueuePermit,
-    /// A shadow version that will run on it as well.
+    pub queue_permit: QueuePermit,
+    /// The run of the shadow version on the same image, if there is one.
     pub shadow_run: Option<ShadowRun>,
     /// SHA-256 of the bytes as they were sent.
     pub hash: String,
-    /// Where its pixels lie.
+    /// Its pixel grid.
     pub grid: Grid,
 }
 
-/// Takes a place, decodes the image and queues it. `answer_bytes` says what its answer will take, given the prepared image and the
-/// number of classes; `queue` puts it into the model's queue, from the thread that decoded it.
+/// Admits the image, decodes it and enqueues it. `answer_bytes` gives the size of its response from the prepared image and the number
+/// of classes; `queue` enqueues it from the thread that decoded it.
 ///
 /// # Errors
-/// The queue is full, the image cannot be done in its time, or it is wrong.
-pub(crate) async fn arrive<T: Send + 'static>(
+/// The queue is full, the deadline cannot be met, or the image is invalid.
+pub(crate) async fn admit_and_decode<T: Send + 'static>(
     context: &Context,
-    order: &Order,
-    sent: Sent,
+    spec: &RequestSpec,
+    payload: ImagePayload,
     phases: &mut Phases,
     call: &mut ImageCall,
     answer_bytes: impl Fn(&PreparedImage, u64) -> u64 + Send + 'static,
     queue: impl FnOnce(&ModelHandle, PreparedImage, QueuePermit) -> Result<T, EngineError> + Send + 'static,
-) -> Result<Arrived<T>, ServiceError> {
-    let hosted = &order.hosted;
-    let request_context = &order.request_context;
-    let place = hosted.admit(sent.bytes(), request_context)?;
-    let payload = DecodeSize {
-        bytes: sent.bytes(),
-        is_file: sent.values().is_none(),
+) -> Result<AdmittedImage<T>, ServiceError> {
+    let model = &spec.model;
+    let request_context = &spec.request_context;
+    let queue_permit = model.admit(payload.bytes(), request_context)?;
+    let size = DecodeSize {
+        bytes: payload.bytes(),
+        is_file: payload.values().is_none(),
     };
     let permits = &context.decode_permits;
     let permit = permits
-        .acquire(payload, request_context.priority, request_context.deadline)
+        .acquire(size, request_context.priority, request_context.deadline)
         .await?;
-    let (hosted, held) = (hosted.clone(), place.clone());
+    let (model, held) = (model.clone(), queue_permit.clone());
     let (limits, imaging) = (context.limits, context.imaging);
-    let shadow = order.shadow.clone();
-    let begun = Instant::now();
-    let at_once = sent.values().is_some_and(|values| values <= DECODED_AT_ONCE);
+    let shadow = spec.shadow.clone();
+    let started = Instant::now();
+    let inline = payload
+        .values()
+        .is_some_and(|values| values <= MAX_INLINE_DECODE_VALUES);
     let decode = move || {
-        let bytes = sent.clone();
-        let contract = hosted.contract();
-        let decoded = sent.decode(contract.manifest(), &limits, imaging).map(|image| {
-            let decoded_at = Instant::now();
-            let grid = Grid::of(&image);
-            // Only kept here: whatever the shadow does, it does after the answer was given.
-            let shadow_run = shadow.map(|shadow| {
-                let answer_bytes = shadow_answer_bytes(&image, shadow.contract());
-                ShadowRun::admit(shadow, &image, answer_bytes)
+        let bytes = payload.clone();
+        let model_spec = model.contract();
+        let decoded = payload
+            .decode(model_spec.manifest(), &limits, imaging)
+            .map(|image| {
+                let decoded_at = Instant::now();
+                let grid = Grid::of(&image);
+                // Only admitted here: the shadow runs after the response was sent.
+                let shadow_run = shadow.map(|shadow| {
+                    let answer_bytes = shadow_answer_bytes(&image, shadow.contract());
+                    ShadowRun::admit(shadow, &image, answer_bytes)
+                });
+                let ready = model_spec.prepare(image);
+                let prepared_at = Instant::now();
+                let pending = ready.map_err(EngineError::from).and_then(|ready| {
+                    let classes = model_spec.manifest().classes.len() as u64;
+                    held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
+                    queue(&model, ready, held)
+                });
+                (pending, grid, decoded_at, prepared_at, shadow_run)
             });
-            let ready = contract.prepare(image);
-            let prepared_at = Instant::now();
-            let pending = ready.map_err(EngineError::from).and_then(|ready| {
-                let classes = contract.manifest().classes.len() as u64;
-                held.grow(ready.bytes() + answer_bytes(&ready, classes))?;
-                queue(&hosted, ready, held)
-            });
-            (pending, grid, decoded_at, prepared_at, shadow_run)
-        });
-        // Held until the work is done, even where nobody waits for it any more.
+        // Held until the work is done, even if the caller is gone.
         permit.decoded();
-        // The model is at work already.
+        // Hashed last: the model already works on the image.
         (bytes.hash(), decoded)
     };
-    let (hash, decoded) = done(at_once, decode).await?;
+    let (hash, decoded) = run_inline_or_blocking(inline, decode).await?;
     call.image_hash(&hash);
     let (pending, grid, decoded_at, prepared_at, shadow_run) = decoded?;
-    phases.add(Phase::Decode, begun, decoded_at);
+    phases.add(Phase::Decode, started, decoded_at);
     phases.add(Phase::Preprocess, decoded_at, prepared_at);
-    Ok(Arrived {
+    Ok(AdmittedImage {
         pending: pending?,
-        place,
+        queue_permit,
         shadow_run,
         hash,
         grid,
     })
 }
 
-/// Bytes that a shadow's answer takes until it is compared: a probability for each class and a label, of each pixel.
+/// Bytes of a shadow's result until it is compared: per pixel a probability for each class and a label.
 fn shadow_answer_bytes(image: &Image, shadow: &ModelSpec) -> u64 {
     let [height, width] = [1, 2].map(|axis| image.pixels.len_of(Axis(axis)) as u64);
     height * width * (4 * shadow.manifest().classes.len() as u64 + 1)
 }
 
-/// Values of a tensor that are prepared, and values that are turned into bytes, before whoever waits for the same thread would notice:
-/// a few tenths of a millisecond, and less than another thread takes to wake up and to answer.
-const DECODED_AT_ONCE: usize = 1 << 17;
-const ENCODED_AT_ONCE: usize = 1 << 19;
+/// Largest tensors, in values, that are decoded or encoded on the async thread: a few tenths of a millisecond, less than the hand-over
+/// to a blocking thread takes.
+const MAX_INLINE_DECODE_VALUES: usize = 1 << 17;
+const MAX_INLINE_ENCODE_VALUES: usize = 1 << 19;
 
-/// Turns so many values into bytes: a few at once, more on a thread that nobody waits for.
+/// Encodes so many values: few inline, more on a blocking thread.
 ///
 /// # Errors
-/// It panicked.
-pub(crate) async fn encoded<T: Send + 'static>(
+/// The work panicked.
+pub(crate) async fn encode<T: Send + 'static>(
     values: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ServiceError> {
-    done(values <= ENCODED_AT_ONCE, work).await
+    run_inline_or_blocking(values <= MAX_INLINE_ENCODE_VALUES, work).await
 }
 
-/// Does work here, or on a thread that nobody waits for.
-async fn done<T: Send + 'static>(
-    at_once: bool,
+/// Runs work inline, or on tokio's blocking thread pool.
+///
+/// # Errors
+/// The work panicked.
+async fn run_inline_or_blocking<T: Send + 'static>(
+    inline: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ServiceError> {
-    if at_once {
+    if inline {
         return catch_unwind(AssertUnwindSafe(work)).map_err(|_| ServiceError::Internal);
     }
     tokio::task::spawn_blocking(work)

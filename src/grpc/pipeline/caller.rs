@@ -1,4 +1,4 @@
-//! Who sends a request: what it may do, whose part of the queues its images count against, and until when it waits.
+//! The caller of a request: its identity and roles, its share of the queues, its rate limit and its deadline.
 
 use std::time::Instant;
 
@@ -8,22 +8,22 @@ use crate::engine;
 use crate::engine::RequestContext;
 use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::deadline::deadline;
-use crate::security::{Client, ClientKey, ClientLimit, Refusal, Security};
+use crate::security::{ClientIdentity, ClientKey, ClientLimit, Refusal, Security};
 
-/// Who sends a request.
+/// The caller of a request.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    /// Who was let in, with its roles.
-    pub client: Client,
-    /// What the engine is told of it; how urgent an image is, the image's own options say.
+    /// The authenticated client with its roles.
+    pub client: ClientIdentity,
+    /// Context for the engine; the priority comes from the request's options.
     pub request_context: RequestContext,
-    /// The rate limit that its images count against, where there is one.
-    pace: Option<ClientLimit>,
+    /// The client's rate limit, if there is one.
+    rate_limit: Option<ClientLimit>,
 }
 
 impl Caller {
-    /// A client that was let in.
-    pub fn new(client: Client, pace: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
+    /// A caller that is an authenticated client.
+    pub fn new(client: ClientIdentity, rate_limit: Option<ClientLimit>, deadline: Option<Instant>) -> Caller {
         let name = match client.key() {
             ClientKey::Named(name) => format!("name {name}"),
             ClientKey::At(Some(address)) => address.to_string(),
@@ -36,45 +36,55 @@ impl Caller {
                 ..RequestContext::default()
             },
             client,
-            pace,
+            rate_limit,
         }
     }
 
-    /// What a gRPC call says of it.
+    /// The caller of a gRPC call, from its extensions and its `grpc-timeout`.
     ///
     /// # Errors
-    /// A `grpc-timeout` that is none, or nothing that let the call in.
-    pub fn of<T>(request: &Request<T>) -> Result<Caller, ServiceError> {
+    /// An invalid `grpc-timeout`, or a call that did not pass authentication.
+    pub fn from_request<T>(request: &Request<T>) -> Result<Caller, ServiceError> {
         let client = request.extensions().get().cloned();
-        let pace = request.extensions().get().cloned();
+        let rate_limit = request.extensions().get().cloned();
         Ok(Caller::new(
             client.ok_or(ServiceError::Internal)?,
-            pace,
+            rate_limit,
             deadline(request)?,
         ))
     }
 
-    /// Counts a message of a stream as one request. A refusal is counted.
+    /// Takes one request of the rate limit, for a message of a stream. A refusal is counted.
     ///
     /// # Errors
-    /// The caller sends too often.
-    pub fn count_message(&self, trust: &Security) -> Result<(), Refusal> {
-        self.refused(trust, self.pace.as_ref().map_or(Ok(()), ClientLimit::take))
+    /// The rate limit is exceeded.
+    pub fn count_message(&self, security: &Security) -> Result<(), Refusal> {
+        self.count_refusal(
+            security,
+            self.rate_limit.as_ref().map_or(Ok(()), ClientLimit::take),
+        )
     }
 
-    /// Counts the images of a request that was counted as one already. A refusal is counted.
+    /// Takes the images of a request that already took one from the rate limit. A refusal is counted.
     ///
     /// # Errors
-    /// They are more than the caller may send now.
-    pub fn count_images(&self, trust: &Security, images: usize) -> Result<(), Refusal> {
-        let pace = self.pace.as_ref();
-        self.refused(trust, pace.map_or(Ok(()), |pace| pace.take_images(images)))
+    /// The rate limit is exceeded.
+    pub fn count_images(&self, security: &Security, images: usize) -> Result<(), Refusal> {
+        let rate_limit = self.rate_limit.as_ref();
+        self.count_refusal(
+            security,
+            rate_limit.map_or(Ok(()), |rate_limit| rate_limit.take_images(images)),
+        )
     }
 
-    fn refused(&self, trust: &Security, taken: Result<(), std::time::Duration>) -> Result<(), Refusal> {
+    fn count_refusal(
+        &self,
+        security: &Security,
+        taken: Result<(), std::time::Duration>,
+    ) -> Result<(), Refusal> {
         taken.map_err(|wait| {
             let refusal = Refusal::TooOften { wait };
-            trust.counts.refuse(refusal.reason());
+            security.counts.refuse(refusal.reason());
             refusal
         })
     }

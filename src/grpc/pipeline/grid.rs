@@ -1,15 +1,15 @@
-//! What of an image is needed for its mask once its pixels are gone.
+//! The pixel grid of an image, which its mask needs after the pixels are dropped.
 
 use std::sync::Arc;
 
 use sagate_core::imaging::{Image, SliceGeometry};
 
-/// Where the pixels of an image lie.
+/// The pixel grid of an image.
 #[derive(Debug, Clone)]
 pub(crate) struct Grid {
     /// Millimetres per row step and per column step.
     pub spacing: [f64; 2],
-    /// Where they lie in the patient, if the image came as NIfTI.
+    /// Position in the patient, if the image came as NIfTI.
     pub geometry: Option<Arc<SliceGeometry>>,
 }
 

@@ -5,23 +5,23 @@ use sagate_core::imaging::{self, Dtype, Format, Image, ImagingError, Limits, Pic
 use sagate_core::model::Manifest;
 use sha2::{Digest, Sha256};
 
-use super::validate::known;
+use super::validate::parse_enum;
 use crate::config::ImagingSettings;
 use crate::grpc::error::ServiceError;
 use crate::proto::v1;
 
-/// What messages call the image: its file's name is not known here, and is none of the server's business.
+/// The name of the image in error messages: the server does not know its file name, which may identify a patient.
 const NAME: &str = "image";
 
-/// The bytes of an image as they were sent, with how they are to be read.
+/// The bytes of an image as they were sent, with their encoding.
 #[derive(Clone)]
-pub(crate) struct Sent {
+pub(crate) struct ImagePayload {
     data: Bytes,
-    reading: Reading,
+    kind: PayloadKind,
 }
 
 #[derive(Clone)]
-enum Reading {
+enum PayloadKind {
     Tensor {
         dtype: Dtype,
         shape: Vec<usize>,
@@ -33,15 +33,15 @@ enum Reading {
     },
 }
 
-impl Sent {
-    /// Checks everything but the content.
+impl ImagePayload {
+    /// Validates everything but the content.
     ///
     /// # Errors
     /// The first field that is missing or wrong.
-    pub fn new(image: Option<v1::Image>) -> Result<Sent, ServiceError> {
+    pub fn new(image: Option<v1::Image>) -> Result<ImagePayload, ServiceError> {
         match image.and_then(|image| image.source) {
             None => Err(ServiceError::field("image", "missing", "a tensor or a file")),
-            Some(v1::image::Source::Tensor(tensor)) => Sent::tensor(tensor),
+            Some(v1::image::Source::Tensor(tensor)) => ImagePayload::tensor(tensor),
             Some(v1::image::Source::File(file)) => {
                 if file.data.is_empty() {
                     return Err(ServiceError::field(
@@ -50,7 +50,7 @@ impl Sent {
                         "the bytes of a file",
                     ));
                 }
-                let format = match known("image.file.format", file.format)? {
+                let format = match parse_enum("image.file.format", file.format)? {
                     v1::FileFormat::Unspecified => None,
                     v1::FileFormat::Nifti => Some(Format::Nifti),
                     v1::FileFormat::Png => Some(Format::Png),
@@ -58,23 +58,23 @@ impl Sent {
                     v1::FileFormat::Npy => Some(Format::Npy),
                     v1::FileFormat::Safetensors => Some(Format::Safetensors),
                 };
-                let reading = Reading::File {
+                let kind = PayloadKind::File {
                     format,
                     slice: file.slice.map(|slice| slice as usize),
                 };
-                Ok(Sent {
+                Ok(ImagePayload {
                     data: file.data,
-                    reading,
+                    kind,
                 })
             }
         }
     }
 
-    fn tensor(tensor: v1::Tensor) -> Result<Sent, ServiceError> {
-        let dtype = match known("image.tensor.data_type", tensor.data_type)? {
+    fn tensor(tensor: v1::Tensor) -> Result<ImagePayload, ServiceError> {
+        let dtype = match parse_enum("image.tensor.data_type", tensor.data_type)? {
             v1::DataType::Unspecified => {
                 let right = "UINT8, INT16, UINT16, FLOAT16 or FLOAT32";
-                return Err(ServiceError::field("image.tensor.data_type", "not said", right));
+                return Err(ServiceError::field("image.tensor.data_type", "missing", right));
             }
             v1::DataType::Uint8 => Dtype::U8,
             v1::DataType::Int16 => Dtype::I16,
@@ -93,14 +93,14 @@ impl Sent {
                 return Err(ServiceError::field("image.tensor.spacing", is, right));
             }
         };
-        let reading = Reading::Tensor {
+        let kind = PayloadKind::Tensor {
             dtype,
             shape: tensor.shape.iter().map(|&side| side as usize).collect(),
             spacing,
         };
-        Ok(Sent {
+        Ok(ImagePayload {
             data: tensor.data,
-            reading,
+            kind,
         })
     }
 
@@ -109,11 +109,11 @@ impl Sent {
         self.data.len() as u64
     }
 
-    /// How many values it holds, where that is known before it is decoded.
+    /// Number of values, if known before decoding.
     pub fn values(&self) -> Option<usize> {
-        match &self.reading {
-            Reading::Tensor { dtype, .. } => Some(self.data.len() / dtype.size()),
-            Reading::File { .. } => None,
+        match &self.kind {
+            PayloadKind::Tensor { dtype, .. } => Some(self.data.len() / dtype.size()),
+            PayloadKind::File { .. } => None,
         }
     }
 
@@ -125,18 +125,18 @@ impl Sent {
             .collect()
     }
 
-    /// Reads the pixels. Takes as long as it takes: not for a thread that others wait for.
+    /// Decodes the pixels. Slow for large images: not for an async thread.
     ///
     /// # Errors
-    /// Bytes that do not hold what they should, or a volume of which no slice is named.
+    /// Invalid content, or a volume without `slice`.
     pub fn decode(
         self,
         manifest: &Manifest,
         limits: &Limits,
         settings: ImagingSettings,
     ) -> Result<Image, ServiceError> {
-        match self.reading {
-            Reading::Tensor {
+        match self.kind {
+            PayloadKind::Tensor {
                 dtype,
                 shape,
                 spacing,
@@ -149,7 +149,7 @@ impl Sent {
                 image.spacing = spacing.unwrap_or(image.spacing);
                 Ok(image)
             }
-            Reading::File { format, slice } => {
+            PayloadKind::File { format, slice } => {
                 let field = "image.file";
                 let format = format.map_or_else(|| imaging::recognise(&self.data, NAME), Ok);
                 let format = format.map_err(|source| ServiceError::Image { field, source })?;

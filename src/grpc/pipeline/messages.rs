@@ -1,4 +1,4 @@
-//! From what the engine and the gate say to the protocol's messages.
+//! Conversion of results of the engine and the gate to protobuf messages.
 
 use bytes::Bytes;
 use ndarray::{Array, Array2, Array3, ArrayView2, CowArray, Dimension};
@@ -9,19 +9,19 @@ use sagate_core::imaging::mask;
 use sagate_core::nn::layers::Group;
 
 use super::grid::Grid;
-use super::validate::{Form, LayerForm};
+use super::validate::{LayerFormat, ResponseFormat};
 use crate::engine::UnitSelection;
 use crate::grpc::error::ServiceError;
 use crate::proto::v1;
 
-/// A segmentation with its decision, in the form that was asked for. Timing, model and hash are the caller's to fill in.
+/// A segmentation with its decision, in the requested format. The caller fills in timing, model and hash.
 ///
 /// # Errors
-/// A mask that does not fit into its form.
+/// A mask that cannot be encoded in its format.
 pub(crate) fn segmentation(
     result: &Segmentation,
     decision: &Decision,
-    form: Form,
+    format: ResponseFormat,
     grid: &Grid,
 ) -> Result<v1::Segmentation, ServiceError> {
     let (classes, height, width) = result.probability.dim();
@@ -37,8 +37,8 @@ pub(crate) fn segmentation(
         coverage: decision.coverage,
         reasons: decision.reasons.iter().map(|&it| reason(it).into()).collect(),
         object_fraction: result.object_fraction(),
-        mask: mask(&result.labels, classes as u8, form.mask, grid)?,
-        probabilities: form.probabilities.then(|| floats(&result.probability)),
+        mask: mask(&result.labels, classes as u8, format.mask, grid)?,
+        probabilities: format.probabilities.then(|| floats(&result.probability)),
         layer_scores: result
             .layers
             .iter()
@@ -55,12 +55,12 @@ pub(crate) fn segmentation(
         width: width as u32,
         soft_dice_confidence: result.confidence.soft_dice,
         object_confidence: result.confidence.object,
-        judged_score: match decision.by {
-            By::Mu => v1::JudgedScore::Mu,
-            By::Score => v1::JudgedScore::Rehearsed,
+        gate_score: match decision.by {
+            By::Mu => v1::GateScore::Mu,
+            By::Score => v1::GateScore::Quality,
         }
         .into(),
-        score: result.score.map(|score| score.value),
+        quality_score: result.score.map(|score| score.value),
         estimated_dice: result.score.and_then(|score| {
             let EstimatedDice { value, low, high } = score.estimated_dice?;
             Some(v1::EstimatedDice { value, low, high })
@@ -68,7 +68,7 @@ pub(crate) fn segmentation(
     })
 }
 
-/// The protocol's word for a reason.
+/// The protobuf value of a reason.
 pub fn reason(reason: Reason) -> v1::Reason {
     match reason {
         Reason::BelowThreshold => v1::Reason::BelowThreshold,
@@ -83,44 +83,44 @@ pub fn reason(reason: Reason) -> v1::Reason {
 fn mask(
     labels: &Array2<u8>,
     classes: u8,
-    form: v1::MaskForm,
+    format: v1::MaskFormat,
     grid: &Grid,
 ) -> Result<Option<v1::Mask>, ServiceError> {
-    let field = "options.mask_form";
+    let field = "options.mask_format";
     let image_error = |source| ServiceError::Image { field, source };
-    let data: Vec<Bytes> = match form {
-        v1::MaskForm::Unspecified | v1::MaskForm::None => return Ok(None),
-        v1::MaskForm::Bits => (1..=classes)
+    let data: Vec<Bytes> = match format {
+        v1::MaskFormat::Unspecified | v1::MaskFormat::None => return Ok(None),
+        v1::MaskFormat::Bits => (1..=classes)
             .map(|class| mask::pack(labels.view(), class).into())
             .collect(),
-        v1::MaskForm::Rle => {
+        v1::MaskFormat::Rle => {
             let runs =
                 (1..=classes).map(|class| serde_json::to_vec(&mask::Rle::of_class(labels.view(), class)));
             let runs: Result<Vec<_>, _> = runs.collect();
             let runs = runs.map_err(|_| ServiceError::Internal)?;
             runs.into_iter().map(Bytes::from).collect()
         }
-        v1::MaskForm::Png => vec![mask::encode_png(labels).map_err(image_error)?.into()],
-        v1::MaskForm::Nifti => vec![
+        v1::MaskFormat::Png => vec![mask::encode_png(labels).map_err(image_error)?.into()],
+        v1::MaskFormat::Nifti => vec![
             mask::encode_nifti_image(labels, grid.spacing, grid.geometry.as_deref(), true)
                 .map_err(image_error)?
                 .into(),
         ],
     };
     Ok(Some(v1::Mask {
-        form: form.into(),
+        format: format.into(),
         height: labels.nrows() as u32,
         width: labels.ncols() as u32,
         data,
     }))
 }
 
-/// What one layer sees, in the form that was asked for.
-pub(crate) fn layer(view: &LayerView, form: LayerForm) -> v1::LayerSam {
-    let probability = match form.probability {
-        v1::ProbabilityForm::Unspecified | v1::ProbabilityForm::None => None,
-        v1::ProbabilityForm::Uint8 => Some(bytes_of(&view.probability)),
-        v1::ProbabilityForm::Float32 => Some(floats(&view.probability)),
+/// The SAM of one layer, in the requested format.
+pub(crate) fn layer(view: &LayerView, format: LayerFormat) -> v1::LayerSam {
+    let probability = match format.probability {
+        v1::ProbabilityFormat::Unspecified | v1::ProbabilityFormat::None => None,
+        v1::ProbabilityFormat::Uint8 => Some(bytes_of(&view.probability)),
+        v1::ProbabilityFormat::Float32 => Some(floats(&view.probability)),
     };
     let group = match view.layer.group {
         Group::Early => v1::LayerGroup::Early,
@@ -134,11 +134,11 @@ pub(crate) fn layer(view: &LayerView, form: LayerForm) -> v1::LayerSam {
         downsampling: view.layer.downsampling as u32,
         sa_score: view.score,
         probability,
-        labels: form.labels.then(|| labels(view.sam.view())),
+        labels: format.labels.then(|| labels(view.sam.view())),
     }
 }
 
-/// What the units of one layer see, in the form that was asked for.
+/// The SAMs of the units of one layer, in the requested format.
 pub(crate) fn units(plan: UnitSelection, view: &UnitView) -> v1::LayerUnits {
     let split = split_units(&view.scores);
     let sam = |(unit, sam): &(usize, Array2<u8>)| v1::UnitSam {
@@ -189,14 +189,14 @@ fn bytes_of(values: &Array3<f32>) -> v1::Tensor {
 fn little_endian<D: Dimension>(values: &Array<f32, D>) -> Vec<u8> {
     let dense = values.as_standard_layout();
     let mut data = vec![0; values.len() * size_of::<f32>()];
-    let (places, _) = data.as_chunks_mut();
-    for (place, value) in places.iter_mut().zip(dense_values(&dense)) {
-        *place = value.to_le_bytes();
+    let (chunks, _) = data.as_chunks_mut();
+    for (chunk, value) in chunks.iter_mut().zip(dense_values(&dense)) {
+        *chunk = value.to_le_bytes();
     }
     data
 }
 
-/// A slice, over which loops vectorise.
+/// The values as one slice, so that loops over them vectorise.
 fn dense_values<'a, T, D: Dimension>(dense: &'a CowArray<'_, T, D>) -> &'a [T] {
     dense.as_slice().expect("standard layout is one slice")
 }

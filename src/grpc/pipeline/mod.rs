@@ -1,4 +1,4 @@
-//! The way of one image through a call: [`validate`], [`image_input`], [`admit`], [`respond`].
+//! The steps of one image's call: [`validate`], [`image_input`], [`admit`], [`respond`].
 
 pub(crate) mod admit;
 pub(crate) mod caller;

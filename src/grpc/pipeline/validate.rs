@@ -1,4 +1,4 @@
-//! A request, checked: which model, what of the gate, which form of answer. Nothing is decoded yet.
+//! Validation of a request: model, gate options, response format. Nothing is decoded yet.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::grpc::error::ServiceError;
 use crate::proto::v1;
 use crate::telemetry::{LONGEST_ID, is_request_id};
 
-/// What an answer shall hold beside the decision.
+/// What a response holds beside the decision.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Form {
-    pub mask: v1::MaskForm,
+pub(crate) struct ResponseFormat {
+    pub mask: v1::MaskFormat,
     pub probabilities: bool,
 }
 
-impl Form {
-    /// How many values it takes to put a result into this form; no number is too high for a mask that is packed.
+impl ResponseFormat {
+    /// Number of values to encode for a result in this format; `usize::MAX` for a compressed mask, which always takes long.
     pub fn values(self, result: &Segmentation) -> usize {
         let probabilities = if self.probabilities {
             result.probability.len()
@@ -33,111 +33,111 @@ impl Form {
             0
         };
         match self.mask {
-            v1::MaskForm::Unspecified | v1::MaskForm::None | v1::MaskForm::Bits => {
+            v1::MaskFormat::Unspecified | v1::MaskFormat::None | v1::MaskFormat::Bits => {
                 result.labels.len() + probabilities
             }
-            v1::MaskForm::Rle | v1::MaskForm::Png | v1::MaskForm::Nifti => usize::MAX,
+            v1::MaskFormat::Rle | v1::MaskFormat::Png | v1::MaskFormat::Nifti => usize::MAX,
         }
     }
 }
 
-/// Who shall look at an image, and how.
+/// A validated request: which model runs, and with which options.
 #[derive(Clone)]
-pub(crate) struct Order {
+pub(crate) struct RequestSpec {
     pub request_id: String,
-    pub hosted: Arc<ModelHandle>,
-    /// A version that looks on.
+    pub model: Arc<ModelHandle>,
+    /// The shadow version, if one sees this request.
     pub shadow: Option<Arc<ModelHandle>>,
     pub request_context: RequestContext,
     pub policy: Policy,
-    pub form: Form,
+    pub format: ResponseFormat,
 }
 
-/// What is shown of an interpretation's layers.
+/// What a response holds of an interpretation's layers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LayerForm {
-    pub probability: v1::ProbabilityForm,
+pub(crate) struct LayerFormat {
+    pub probability: v1::ProbabilityFormat,
     pub labels: bool,
 }
 
-/// Checks the options of a request, and chooses the version that answers it.
+/// Validates the options of a request and routes it to a model version.
 ///
 /// # Errors
-/// The first field that is wrong, a model that is not there, or an urgency that the caller may not ask for.
-pub(crate) fn order(
+/// The first invalid field, an unknown model, or a priority that the caller's roles do not allow.
+pub(crate) fn parse_request(
     context: &Context,
     caller: &Caller,
     request_id: String,
     options: &v1::SegmentationOptions,
-) -> Result<Order, ServiceError> {
-    let (name, version) = named(options.model.as_ref());
-    let Route { hosted, shadow } = context.engine.route(name, version, &request_id)?;
-    let (policy, form, priority) = wishes(options, &context.policy)?;
+) -> Result<RequestSpec, ServiceError> {
+    let (name, version) = model_name(options.model.as_ref());
+    let Route { model, shadow } = context.engine.route(name, version, &request_id)?;
+    let (policy, format, priority) = parse_options(options, &context.policy)?;
     if priority == Priority::Urgent {
-        context.trust.demand(&caller.client, Role::Urgent)?;
+        context.security.require_role(&caller.client, Role::Urgent)?;
     }
-    Ok(Order {
+    Ok(RequestSpec {
         request_id,
-        hosted,
+        model,
         shadow,
         request_context: RequestContext {
             priority,
             ..caller.request_context.clone()
         },
         policy,
-        form,
+        format,
     })
 }
 
-/// What of the gate, which form of answer, and how urgent it is.
+/// Parses the gate policy, the response format and the priority.
 ///
 /// # Errors
-/// The first field that is wrong.
-pub(crate) fn wishes(
+/// The first invalid field.
+pub(crate) fn parse_options(
     options: &v1::SegmentationOptions,
     settings: &Policy,
-) -> Result<(Policy, Form, Priority), ServiceError> {
+) -> Result<(Policy, ResponseFormat, Priority), ServiceError> {
     let (coverage, threshold) = match options.gate {
         None => (None, None),
         Some(v1::segmentation_options::Gate::Coverage(coverage)) => (Some(coverage), None),
         Some(v1::segmentation_options::Gate::Threshold(threshold)) => (None, Some(threshold)),
     };
     let policy = settings.with_request(coverage, threshold)?;
-    let form = Form {
-        mask: known("options.mask_form", options.mask_form)?,
+    let format = ResponseFormat {
+        mask: parse_enum("options.mask_format", options.mask_format)?,
         probabilities: options.probabilities,
     };
-    Ok((policy, form, priority(options)?))
+    Ok((policy, format, priority(options)?))
 }
 
-/// The model that is asked for.
+/// The referenced model.
 ///
 /// # Errors
-/// There is none of that name and version.
+/// No model has that name and version.
 pub(crate) fn model(
     reference: Option<&v1::ModelReference>,
     engine: &Engine,
 ) -> Result<Arc<ModelHandle>, ServiceError> {
-    let (name, version) = named(reference);
+    let (name, version) = model_name(reference);
     Ok(engine.find(name, version)?)
 }
 
-/// Name and version that a reference names.
-pub(crate) fn named(reference: Option<&v1::ModelReference>) -> (&str, Option<u32>) {
+/// Name and version of a reference; version 0 is `None`.
+pub(crate) fn model_name(reference: Option<&v1::ModelReference>) -> (&str, Option<u32>) {
     let (name, version) = reference.map_or(("", 0), |it| (it.name.as_str(), it.version));
     (name, (version > 0).then_some(version))
 }
 
-/// Checks a request id; an empty one is replaced by a new one.
+/// Validates a request id; an empty one is replaced by a random one.
 ///
 /// # Errors
-/// It is too long, or has characters that logs and labels are better without.
+/// It is too long, or has characters that are not safe in logs and labels.
 pub(crate) fn request_id(id: String) -> Result<String, ServiceError> {
     if id.is_empty() {
         return Ok(format!("{:032x}", rand::random::<u128>()));
     }
     if !is_request_id(&id) {
-        // The id itself is not repeated: what does not keep to the rule may hold anything.
+        // The id is not repeated in the message: it may hold anything.
         let is = format!("{} bytes long, or holds other characters", id.len());
         let right = format!("at most {LONGEST_ID} of A-Z, a-z, 0-9, '-', '_', '.', ':' and '/'");
         return Err(ServiceError::field("request_id", is, right));
@@ -145,15 +145,15 @@ pub(crate) fn request_id(id: String) -> Result<String, ServiceError> {
     Ok(id)
 }
 
-/// Checks what an interpretation shall show.
+/// Validates the layers and units of an interpretation.
 ///
 /// # Errors
-/// The first field that is wrong.
+/// The first invalid field.
 pub(crate) fn plan(
     layers: Option<v1::LayerOptions>,
     units: Vec<v1::UnitOptions>,
     manifest: &Manifest,
-) -> Result<(InterpretationPlan, LayerForm), ServiceError> {
+) -> Result<(InterpretationPlan, LayerFormat), ServiceError> {
     let options = layers.unwrap_or_default();
     let mut numbers = Vec::new();
     for (index, &layer) in options.layers.iter().enumerate() {
@@ -180,11 +180,11 @@ pub(crate) fn plan(
         numbers = LAYERS.iter().map(|layer| layer.number).collect();
     }
     numbers.sort_unstable();
-    let form = LayerForm {
-        probability: known("layers.probability", options.probability)?,
+    let format = LayerFormat {
+        probability: parse_enum("layers.probability", options.probability)?,
         labels: options.labels,
     };
-    let resolution = match known("layers.resolution", options.resolution)? {
+    let resolution = match parse_enum("layers.resolution", options.resolution)? {
         v1::Resolution::Layer => Resolution::Layer,
         v1::Resolution::Unspecified | v1::Resolution::Image => Resolution::Image,
     };
@@ -213,7 +213,7 @@ pub(crate) fn plan(
         resolution,
         units: plans,
     };
-    Ok((plan, form))
+    Ok((plan, format))
 }
 
 fn unit_plan(
@@ -232,7 +232,7 @@ fn unit_plan(
         ));
     }
     let layer = layer_number(&format!("units[{index}].layer"), options.layer)?;
-    // No more than there are, or the place in the queue would be taken for SAMs that never come.
+    // At most the units that exist, or the queue would account for SAMs that are never computed.
     let units = Layer::by_number(layer).map_or(0, |layer| {
         layer.channels(manifest.architecture.base_width) as usize
     });
@@ -240,9 +240,9 @@ fn unit_plan(
         layer,
         class,
         count: units.min(options.count as usize),
-        choice: match known(&format!("units[{index}].choice"), options.choice)? {
-            v1::UnitChoice::Spread => UnitOrder::Spread,
-            v1::UnitChoice::Unspecified | v1::UnitChoice::Best => UnitOrder::Best,
+        choice: match parse_enum(&format!("units[{index}].order"), options.order)? {
+            v1::UnitOrder::Spread => UnitOrder::Spread,
+            v1::UnitOrder::Unspecified | v1::UnitOrder::Best => UnitOrder::Best,
         },
         average: options.average,
     })
@@ -261,21 +261,21 @@ fn layer_number(field: &str, layer: u32) -> Result<usize, ServiceError> {
     }
 }
 
-/// An enumeration's value, if this version of the protocol knows it.
+/// Parses a value of a protobuf enumeration.
 ///
 /// # Errors
-/// It does not.
-pub(crate) fn known<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, ServiceError> {
+/// A value that this version of the protocol does not define.
+pub(crate) fn parse_enum<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, ServiceError> {
     E::try_from(value)
         .map_err(|_| ServiceError::field(field, value, "a value that sagate.v1 names for this field"))
 }
 
-/// How urgent an image is, as its options say.
+/// The priority of an image.
 ///
 /// # Errors
-/// A value that this version of the protocol does not know.
+/// A value that this version of the protocol does not define.
 fn priority(options: &v1::SegmentationOptions) -> Result<Priority, ServiceError> {
-    Ok(match known("options.priority", options.priority)? {
+    Ok(match parse_enum("options.priority", options.priority)? {
         v1::Priority::Urgent => Priority::Urgent,
         v1::Priority::Unspecified | v1::Priority::Routine => Priority::Routine,
         v1::Priority::Batch => Priority::Batch,

@@ -1,7 +1,7 @@
-//! Messages to and from bytes with one buffer each, of the right size at once.
+//! Protobuf codec that allocates each buffer once, at its final size.
 //!
-//! Left to themselves, tonic and prost grow a buffer until a message fits, and tonic makes room for a message that is there already: for
-//! an image, each is a copy of all of it into memory that is new.
+//! tonic and prost by default grow a buffer until a message fits, and tonic copies a message that is already complete: for an image,
+//! each is a copy of all its bytes into new memory.
 
 use std::marker::PhantomData;
 
@@ -13,8 +13,7 @@ use tonic_prost::ProstDecoder;
 
 use super::field_limit;
 
-/// Bytes that a buffer begins with, and after which one of a stream's is sent: the first is what most answers take, and what an allocator
-/// still hands out as a small piece.
+/// Initial buffer size, which fits most responses and jemalloc's small size classes, and the size at which a stream's buffer is sent.
 const BEGIN: usize = 14 << 10;
 const SEND: usize = 32 << 10;
 
@@ -50,7 +49,7 @@ where
     }
 }
 
-/// Decodes messages that have not too many fields.
+/// Decodes messages after checking their number of fields.
 pub(crate) struct Counted<U>(ProstDecoder<U>);
 
 impl<U: Message + Default + 'static> Decoder for Counted<U> {
@@ -58,7 +57,7 @@ impl<U: Message + Default + 'static> Decoder for Counted<U> {
     type Error = Status;
 
     fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        // tonic has all of a message in one piece.
+        // tonic passes a whole message in one contiguous piece.
         field_limit::check::<U>(message.chunk()).map_err(|error| error.status())?;
         self.0.decode(message)
     }
@@ -68,7 +67,7 @@ impl<U: Message + Default + 'static> Decoder for Counted<U> {
     }
 }
 
-/// Makes room for all of a message before it writes it.
+/// Reserves the whole message before encoding it.
 pub(crate) struct OneBuffer<T>(PhantomData<T>);
 
 impl<T: Message> Encoder for OneBuffer<T> {

@@ -1,6 +1,6 @@
-//! Connections that end, each at an age of its own: those that came together, as all do when a server starts, do not all come again
-//! together. A connection that is old is told to go, which tonic does; one that stays beyond its grace is cut, which tonic does only in
-//! place of telling it. One that says nothing at its beginning is cut, and one that takes none of its answers.
+//! Maximum connection age with jitter, so that clients that connected together, as after a start, do not reconnect together. At its age a
+//! connection gets a GOAWAY (tonic); after the grace period it is closed, which tonic cannot do in addition. A connection is also closed
+//! if it sends no HTTP/2 preface in time, or reads none of its responses.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,40 +21,43 @@ use super::outgoing::Stalls;
 use crate::config::ConnectionSettings;
 use crate::jitter;
 
-/// The part of `server.max_connection_age_seconds` by which a connection's own age lies below or above at most, as in gRPC's proposal A9.
+/// Largest relative jitter of `server.max_connection_age_seconds`, as in gRPC's proposal A9.
 pub const AGE_SPREAD: f64 = 0.1;
 
-/// How long a connection may take to say that it speaks HTTP, and the bytes of which HTTP/2's preface says so.
-const FIRST: Duration = Duration::from_secs(10);
-const PREFACE: usize = 24;
-/// Times in which a stall is looked for while it becomes one.
-const LOOKS: u32 = 8;
+/// Time for the HTTP/2 connection preface, and its length in bytes.
+const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+const PREFACE_BYTES: usize = 24;
+/// Checks for a stall per stall timeout.
+const STALL_CHECKS: u32 = 8;
 
-/// When one connection ends.
+/// When one connection ends, counted from its start.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionAge {
-    /// It is told to go then; `None`: never.
-    pub told: Option<Duration>,
-    /// It is cut then; `None`: never.
-    pub cut: Option<Duration>,
+    /// When it gets a GOAWAY; `None`: never.
+    pub goaway_after: Option<Duration>,
+    /// When it is closed; `None`: never.
+    pub close_after: Option<Duration>,
 }
 
 impl ConnectionAge {
-    /// Draws one.
+    /// Draws an age with jitter.
     pub fn draw(settings: &ConnectionSettings) -> ConnectionAge {
         let seconds = Duration::from_secs;
         let age = settings.max_connection_age_seconds;
         let grace = settings.max_connection_age_grace_seconds;
-        let told = (age > 0).then(|| jitter::around(seconds(age), AGE_SPREAD, &mut rand::thread_rng()));
+        let goaway_after =
+            (age > 0).then(|| jitter::around(seconds(age), AGE_SPREAD, &mut rand::thread_rng()));
         ConnectionAge {
-            told,
-            cut: told.filter(|_| grace > 0).map(|told| told + seconds(grace)),
+            goaway_after,
+            close_after: goaway_after
+                .filter(|_| grace > 0)
+                .map(|goaway_after| goaway_after + seconds(grace)),
         }
     }
 }
 
-/// Serves each connection by itself, as tonic gives all connections of a server the same age. Takes none after `closed`, and ends when
-/// all have ended.
+/// Serves each connection by its own server, since tonic gives all connections of a server the same age. Accepts none after `closed`, and
+/// returns when all have ended.
 pub(crate) async fn serve_each<C, F>(
     mut incoming: mpsc::Receiver<io::Result<C>>,
     serve: impl Fn(C) -> F,
@@ -81,46 +84,53 @@ pub(crate) async fn serve_each<C, F>(
     while serving.join_next().await.is_some() {}
 }
 
-/// One connection as a stream of them, which ends when the connection does.
-pub(crate) fn alone<S>(
+/// A stream of one connection that ends when the connection does.
+pub(crate) fn single_connection<S>(
     stream: S,
     age: ConnectionAge,
     send_timeout: Duration,
-) -> impl Stream<Item = io::Result<Aged<S>>> {
+) -> impl Stream<Item = io::Result<LimitedConnection<S>>> {
     let (ends, ended) = mpsc::channel::<Infallible>(1);
-    let aged = Aged::new(stream, age, send_timeout, ends);
-    tokio_stream::once(Ok(aged)).chain(ReceiverStream::new(ended).map(|never| match never {}))
+    let connection = LimitedConnection::new(stream, age, send_timeout, ends);
+    tokio_stream::once(Ok(connection)).chain(ReceiverStream::new(ended).map(|never| match never {}))
 }
 
-/// A connection that cannot be read any more once it has to end.
-pub(crate) struct Aged<S> {
+/// A connection whose reads fail once it has to end.
+pub(crate) struct LimitedConnection<S> {
     stream: S,
     end: Option<Pin<Box<Sleep>>>,
-    /// Bytes that are missing at its beginning, and when they have to be here.
-    first: Option<(usize, Pin<Box<Sleep>>)>,
+    /// Missing bytes of the preface, and its timeout.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
     stalls: Arc<Stalls>,
-    looks: Interval,
-    /// How long it may take none of its answers. A call alone was reset long before.
-    stalled: Duration,
-    /// Dropped with the connection: who listens to it learns that it has ended.
+    stall_checks: Interval,
+    /// How long none of its responses may be read. A single call is reset earlier.
+    stall_timeout: Duration,
+    /// Dropped with the connection, which closes the channel.
     _ends: mpsc::Sender<Infallible>,
 }
 
-impl<S> Aged<S> {
-    fn new(stream: S, age: ConnectionAge, send_timeout: Duration, ends: mpsc::Sender<Infallible>) -> Aged<S> {
-        let stalled = 2 * send_timeout;
-        Aged {
+impl<S> LimitedConnection<S> {
+    fn new(
+        stream: S,
+        age: ConnectionAge,
+        send_timeout: Duration,
+        ends: mpsc::Sender<Infallible>,
+    ) -> LimitedConnection<S> {
+        let stall_timeout = 2 * send_timeout;
+        LimitedConnection {
             stream,
-            end: age.cut.map(|cut| Box::pin(tokio::time::sleep(cut))),
-            first: Some((PREFACE, Box::pin(tokio::time::sleep(FIRST)))),
+            end: age
+                .close_after
+                .map(|close_after| Box::pin(tokio::time::sleep(close_after))),
+            preface: Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(PREFACE_TIMEOUT)))),
             stalls: Arc::default(),
-            looks: tokio::time::interval(stalled / LOOKS),
-            stalled,
+            stall_checks: tokio::time::interval(stall_timeout / STALL_CHECKS),
+            stall_timeout,
             _ends: ends,
         }
     }
 
-    /// Why it has to end now.
+    /// Ready with the reason when it has to end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<&'static str> {
         if let Some(end) = &mut self.end
             && end.as_mut().poll(context).is_ready()
@@ -129,15 +139,15 @@ impl<S> Aged<S> {
                 "the connection is older than server.max_connection_age_seconds and its grace",
             );
         }
-        if let Some((_, first)) = &mut self.first
-            && first.as_mut().poll(context).is_ready()
+        if let Some((_, preface)) = &mut self.preface
+            && preface.as_mut().poll(context).is_ready()
         {
-            return Poll::Ready("the client did not say in time that it speaks HTTP");
+            return Poll::Ready("the client sent no HTTP/2 preface in time");
         }
-        while self.looks.poll_tick(context).is_ready() {
-            if self.stalls.is_stalled(self.stalled) {
+        while self.stall_checks.poll_tick(context).is_ready() {
+            if self.stalls.is_stalled(self.stall_timeout) {
                 return Poll::Ready(
-                    "the client takes none of its answers (setting server.send_timeout_seconds)",
+                    "the client reads none of its responses (setting server.send_timeout_seconds)",
                 );
             }
         }
@@ -145,7 +155,7 @@ impl<S> Aged<S> {
     }
 }
 
-impl<S: Connected> Connected for Aged<S> {
+impl<S: Connected> Connected for LimitedConnection<S> {
     type ConnectInfo = (S::ConnectInfo, Arc<Stalls>);
 
     fn connect_info(&self) -> Self::ConnectInfo {
@@ -153,7 +163,7 @@ impl<S: Connected> Connected for Aged<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Aged<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LimitedConnection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -164,17 +174,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Aged<S> {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Some((missing, _)) = &mut self.first {
+        if let Some((missing, _)) = &mut self.preface {
             *missing = missing.saturating_sub(buffer.filled().len() - before);
             if *missing == 0 {
-                self.first = None;
+                self.preface = None;
             }
         }
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Aged<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for LimitedConnection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

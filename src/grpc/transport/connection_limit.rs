@@ -1,4 +1,4 @@
-//! How many connections are open at once: in all, and from each client address.
+//! Limits on open connections: in total, and per client address.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::ConnectionSettings;
 use crate::security::ClientKey;
 
-/// The open connections of every port that answers calls.
+/// The open connections of all ports that serve calls.
 pub(crate) struct ConnectionLimit {
     total: usize,
-    /// 0: no limit of its own.
+    /// 0: no limit per address.
     client: usize,
     open: Mutex<Open>,
 }
@@ -21,21 +21,21 @@ struct Open {
     clients: HashMap<ClientKey, usize>,
 }
 
-/// One connection that is open until this is dropped.
+/// A counted connection; dropping this releases it.
 pub(crate) struct ConnectionPermit {
     limit: Arc<ConnectionLimit>,
     client: ClientKey,
 }
 
-/// A connection too many.
+/// A connection limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooManyConnections {
-    /// In all.
+    /// The total limit.
     #[error(
         "the server has {0} connections, as many as it takes (setting server.max_connections); try again later"
     )]
     InAll(usize),
-    /// From one client address.
+    /// The limit of one client address.
     #[error(
         "the server has {0} connections from this address, as many as it takes (setting server.max_client_connections); use one for many \
          calls"
@@ -55,9 +55,9 @@ impl ConnectionLimit {
     /// Counts a connection.
     ///
     /// # Errors
-    /// It is one too many.
+    /// A limit is reached.
     pub fn open(self: &Arc<Self>, address: SocketAddr) -> Result<ConnectionPermit, TooManyConnections> {
-        let client = ClientKey::of(Some(address));
+        let client = ClientKey::from_address(Some(address));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.total {
             return Err(TooManyConnections::InAll(self.total));
@@ -81,7 +81,7 @@ impl Drop for ConnectionPermit {
         open.all -= 1;
         if let Some(count) = open.clients.get_mut(&self.client) {
             *count -= 1;
-            // Clients come and go: only those that are connected are remembered.
+            // Remove addresses without connections, so the map does not grow.
             if *count == 0 {
                 open.clients.remove(&self.client);
             }

@@ -1,16 +1,16 @@
-//! What tonic says when a message cannot be taken off the wire, in words that help.
+//! Clear errors in place of tonic's when a message cannot be read or decoded.
 
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::grpc::error::ServiceError;
 
-/// The status in place of tonic's own, where that is about the message: too large, not what the protocol says, cut short.
+/// The error in place of tonic's status if that is about the message: too large, malformed or truncated.
 pub(crate) fn explain(status: &Status, max_message_bytes: usize) -> Option<ServiceError> {
-    if let Some(error) = receiving(status) {
+    if let Some(error) = receive_error(status) {
         return Some(error);
     }
-    let told = status.message();
+    let message = status.message();
     let too_large = |message| ServiceError::Wire {
         code: Code::ResourceExhausted,
         reason: "MESSAGE_TOO_LARGE",
@@ -23,8 +23,8 @@ pub(crate) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
     };
     let limit = format!("{max_message_bytes} bytes (setting server.max_message_bytes)");
     match status.code() {
-        Code::OutOfRange if told.starts_with("Error, decoded message length too large") => {
-            let found = told
+        Code::OutOfRange if message.starts_with("Error, decoded message length too large") => {
+            let found = message
                 .split(|it: char| !it.is_ascii_digit())
                 .find(|it| !it.is_empty());
             let found = found.unwrap_or("more");
@@ -32,29 +32,29 @@ pub(crate) fn explain(status: &Status, max_message_bytes: usize) -> Option<Servi
                 "the message has {found} bytes; it may have at most {limit}"
             )))
         }
-        Code::ResourceExhausted if told.starts_with("Error decompressing") => {
+        Code::ResourceExhausted if message.starts_with("Error decompressing") => {
             Some(too_large(format!("the message unpacks to more than {limit}")))
         }
-        Code::Internal if told.starts_with("Error decompressing") => Some(malformed(
+        Code::Internal if message.starts_with("Error decompressing") => Some(malformed(
             "the message cannot be unpacked: it is not in the encoding that grpc-encoding names",
         )),
-        Code::Internal if told.contains("decode Protobuf message") => Some(malformed(
+        Code::Internal if message.contains("decode Protobuf message") => Some(malformed(
             "the message does not follow the protocol: it is no message of the type that this call takes",
         )),
-        Code::Internal if told.starts_with("Unexpected EOF") => Some(malformed(
+        Code::Internal if message.starts_with("Unexpected EOF") => Some(malformed(
             "the message ends before the length that it names: the request was cut short",
         )),
         Code::Internal
-            if told.starts_with("protocol error") || told.starts_with("Missing request message") =>
+            if message.starts_with("protocol error") || message.starts_with("Missing request message") =>
         {
-            Some(malformed(told))
+            Some(malformed(message))
         }
         _ => None,
     }
 }
 
-/// What went wrong with receiving, where a status is of that: somewhere among its sources, as what hands a body on wraps its errors.
-fn receiving(status: &Status) -> Option<ServiceError> {
+/// The receive error of a status, if one is among its sources: layers that pass a body on wrap its errors.
+fn receive_error(status: &Status) -> Option<ServiceError> {
     let mut source = std::error::Error::source(status);
     while let Some(error) = source {
         match error.downcast_ref() {
@@ -71,7 +71,7 @@ fn receiving(status: &Status) -> Option<ServiceError> {
     None
 }
 
-/// Puts the explained status into an answer that tonic gave before a handler saw the request.
+/// Replaces the status of a response that tonic gave before a handler saw the request.
 pub(crate) fn explain_answer(answer: http::Response<Body>, max_message_bytes: usize) -> http::Response<Body> {
     let explained = Status::from_header_map(answer.headers())
         .filter(|status| status.code() != Code::Ok)
@@ -82,9 +82,9 @@ pub(crate) fn explain_answer(answer: http::Response<Body>, max_message_bytes: us
     }
 }
 
-/// Packs answers only for callers that packed their request: many clients say that they could unpack without wishing for it, and
-/// packing costs more than a local network saves.
-pub(crate) fn pack_as_asked<B>(mut request: http::Request<B>) -> http::Request<B> {
+/// Compresses responses only for callers that compressed their request: many clients accept compression by default, and on a local
+/// network it costs more than it saves.
+pub(crate) fn compress_if_compressed<B>(mut request: http::Request<B>) -> http::Request<B> {
     let headers = request.headers_mut();
     let packed = headers
         .get("grpc-encoding")

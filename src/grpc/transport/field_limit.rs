@@ -1,5 +1,5 @@
-//! How many fields a message may have. A field of two bytes on the wire can be a few hundred in memory, so messages are counted through
-//! before they are decoded.
+//! Limit on the number of fields of a message. A field of two bytes on the wire can take a few hundred in memory, so fields are counted
+//! before decoding.
 
 use std::any::TypeId;
 
@@ -8,10 +8,10 @@ use tonic::Code;
 use crate::grpc::error::ServiceError;
 use crate::proto::inference::ModelInferRequest;
 
-/// Most fields of a message, those of its messages counted: far more than any request has, and a few MiB of memory at most.
+/// Most fields of a message, nested ones included: far more than any request has, at most a few MiB of memory.
 const MOST: usize = 16384;
 
-/// Fields that are messages which may have many fields themselves, by their numbers.
+/// Fields that are messages with possibly many fields, by number.
 struct Nested(&'static [(u32, Nested)]);
 
 const NONE: Nested = Nested(&[]);
@@ -22,10 +22,10 @@ const INFERENCE: Nested = Nested(&[
     (6, Nested(&[(2, NONE)])),
 ]);
 
-/// Counts a message of this type through.
+/// Counts the fields of a message of this type.
 ///
 /// # Errors
-/// It has too many fields. What is no message is for the decoder to refuse.
+/// Too many fields. Malformed messages are left to the decoder.
 pub(crate) fn check<T: 'static>(message: &[u8]) -> Result<(), ServiceError> {
     let is_inference = TypeId::of::<T>() == TypeId::of::<ModelInferRequest>();
     let nested = if is_inference { &INFERENCE } else { &NONE };

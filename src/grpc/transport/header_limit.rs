@@ -1,5 +1,5 @@
-//! A call's headers are bounded for that call alone: HTTP/2 answers too many with a status that gRPC does not know, and soon ends the
-//! connection with all of its calls.
+//! Limit on the size of a call's headers, answered with a gRPC status: HTTP/2's own limit answers with a status that gRPC does not know,
+//! and soon closes the connection with all of its calls.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,11 +10,11 @@ use tower::{Layer, Service};
 
 use crate::grpc::error::ServiceError;
 
-/// What HTTP/2 counts for each header beside its name and its value (RFC 9113, 6.5.2).
+/// Overhead that HTTP/2 counts per header (RFC 9113, 6.5.2).
 const OVERHEAD: usize = 32;
 
-/// Most bytes of headers that the transport reads: above, it answers 431, and above four times as many it ends the connection. A call
-/// that is refused here is refused with a status.
+/// Most bytes of headers that the transport reads: beyond, it answers 431, and beyond four times as many it closes the connection. This
+/// layer refuses earlier, with a gRPC status.
 pub(crate) fn of_transport(max_header_bytes: u32) -> u32 {
     max_header_bytes.saturating_mul(4).max(1 << 20)
 }
@@ -36,7 +36,7 @@ impl<S> Layer<S> for HeaderLimit {
     }
 }
 
-/// The service whose calls have bounded headers.
+/// The service that limits headers.
 #[derive(Clone)]
 pub(crate) struct HeaderLimited<S> {
     inner: S,

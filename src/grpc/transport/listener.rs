@@ -1,5 +1,4 @@
-//! Connections as they come: accepted, encrypted where the settings say so, and handed to the gRPC server. A handshake that hangs
-//! waits for no one but itself.
+//! Accepts connections, does the TLS handshake if configured, and passes them to the gRPC server. A hanging handshake blocks no other.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,24 +17,24 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::connection_limit::{ConnectionLimit, ConnectionPermit, TooManyConnections};
-use crate::security::{Counts, Handshake, Peer, Security, name_of};
+use crate::security::{Handshake, Peer, Security, SecurityCounts, name_of};
 
-/// How long a client is given to come to terms.
+/// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Most handshakes at once. One more ends the oldest: who means it is done within a few times the way to the server and back.
+/// Most concurrent handshakes. One more ends the oldest: a regular client needs only a few round trips.
 const HANDSHAKES: usize = 256;
-/// Connections that wait to be taken over.
+/// Accepted connections that wait to be served.
 const WAITING: usize = 64;
-/// What is waited where none can be accepted, as all file descriptors are taken.
+/// Back-off when accept fails, as without free file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
-/// How long a client that is refused is given to read why.
+/// Time for a refused client to read the reason.
 const REFUSAL: Duration = Duration::from_secs(1);
 
 /// A connection, encrypted or not.
 pub(crate) struct Connection {
     stream: Stream,
     peer: Peer,
-    /// Its part of the limits on connections.
+    /// Its count in the connection limits.
     _permit: Option<ConnectionPermit>,
 }
 
@@ -47,11 +46,11 @@ enum Stream {
 /// Connections that are ready for gRPC, until the receiver is dropped.
 pub(crate) fn connections(
     listener: TcpListener,
-    trust: &Security,
+    security: &Security,
     limit: Arc<ConnectionLimit>,
 ) -> mpsc::Receiver<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let (tls, counts) = (trust.tls.clone(), trust.counts.clone());
+    let (tls, counts) = (security.tls.clone(), security.counts.clone());
     tokio::spawn(async move {
         let mut handshakes = Handshakes::default();
         loop {
@@ -67,7 +66,7 @@ pub(crate) fn connections(
                 },
                 Some(_) = handshakes.running.join_next() => continue,
             };
-            // Small messages go at once. Where that cannot be set the client is gone already.
+            // No delay for small messages. Fails only if the client is gone.
             let _ = stream.set_nodelay(true);
             let permit = limit.open(address);
             let acceptor = tls.as_ref().map(|tls| tls.grpc());
@@ -98,7 +97,7 @@ pub(crate) fn connections(
     receiver
 }
 
-/// Handshakes that are under way, the oldest first.
+/// Running handshakes, the oldest first.
 #[derive(Default)]
 struct Handshakes {
     running: JoinSet<()>,
@@ -106,12 +105,12 @@ struct Handshakes {
 }
 
 impl Handshakes {
-    fn add(&mut self, counts: &Counts, handshake: impl Future<Output = ()> + Send + 'static) {
+    fn add(&mut self, counts: &SecurityCounts, handshake: impl Future<Output = ()> + Send + 'static) {
         while self.by_age.front().is_some_and(AbortHandle::is_finished) {
             self.by_age.pop_front();
         }
         self.by_age.push_back(self.running.spawn(handshake));
-        // Those that are done lie between those that are not, but no more than came since the oldest.
+        // Finished handshakes stay in the queue only behind the oldest running one.
         if self.by_age.len() > HANDSHAKES {
             self.by_age.retain(|handshake| !handshake.is_finished());
         }
@@ -124,35 +123,35 @@ impl Handshakes {
     }
 }
 
-/// Tells a client of HTTP/2 why it is not served: an empty SETTINGS and a GOAWAY of no stream (RFC 9113, 6.8), after which its calls fail
-/// as UNAVAILABLE, to be tried again.
+/// Refuses an HTTP/2 client with an empty SETTINGS and a GOAWAY (RFC 9113, 6.8), after which its calls fail with the retryable
+/// UNAVAILABLE.
 async fn refuse(mut connection: Connection, why: TooManyConnections) {
     const ENHANCE_YOUR_CALM: u32 = 0xb;
     tracing::debug!(peer = %connection.peer.address, "{why}");
     let why = why.to_string();
-    let mut said = vec![0, 0, 0, 4, 0, 0, 0, 0, 0];
-    said.extend_from_slice(&(8 + why.len() as u32).to_be_bytes()[1..]);
-    said.extend_from_slice(&[7, 0, 0, 0, 0, 0]);
-    said.extend_from_slice(&0u32.to_be_bytes());
-    said.extend_from_slice(&ENHANCE_YOUR_CALM.to_be_bytes());
-    said.extend_from_slice(why.as_bytes());
-    let told = async {
-        connection.write_all(&said).await?;
+    let mut frames = vec![0, 0, 0, 4, 0, 0, 0, 0, 0];
+    frames.extend_from_slice(&(8 + why.len() as u32).to_be_bytes()[1..]);
+    frames.extend_from_slice(&[7, 0, 0, 0, 0, 0]);
+    frames.extend_from_slice(&0u32.to_be_bytes());
+    frames.extend_from_slice(&ENHANCE_YOUR_CALM.to_be_bytes());
+    frames.extend_from_slice(why.as_bytes());
+    let notify = async {
+        connection.write_all(&frames).await?;
         connection.shutdown().await?;
-        // Closed while something is unread, the connection would be reset, and what was said be lost.
+        // Closing with unread data would reset the connection and lose the frames.
         let mut unread = [0; 1024];
         while connection.read(&mut unread).await? > 0 {}
         io::Result::Ok(())
     };
-    let _ = tokio::time::timeout(REFUSAL, told).await;
+    let _ = tokio::time::timeout(REFUSAL, notify).await;
 }
 
-/// Comes to terms with a client; `None` where that fails or takes too long.
+/// Does the TLS handshake; `None` if it fails or times out.
 pub(crate) async fn handshake(
     tls: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-    counts: &Counts,
+    counts: &SecurityCounts,
 ) -> Option<Connection> {
     let (how, connection) = match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => (Handshake::Done, Some(Connection::encrypted(stream, address))),
@@ -167,7 +166,7 @@ pub(crate) async fn handshake(
 }
 
 impl Connection {
-    /// One that is not encrypted.
+    /// An unencrypted connection.
     pub fn plain(stream: TcpStream, address: SocketAddr) -> Connection {
         Connection {
             stream: Stream::Plain(stream),
@@ -180,7 +179,7 @@ impl Connection {
         }
     }
 
-    /// One that is counted until it is closed.
+    /// Attaches the connection's count in the limits.
     pub fn counted(self, permit: ConnectionPermit) -> Connection {
         Connection {
             _permit: Some(permit),

@@ -1,4 +1,4 @@
-//! Connections, and what crosses them: TLS, limits, age, the codec, requests as they arrive and answers until they are written.
+//! Connections and messages: TLS, limits, age, the codec, memory of requests being received and of responses being written.
 
 pub(crate) mod codec;
 pub(crate) mod connection_age;

@@ -1,9 +1,8 @@
-//! Answers until they are written: what was admitted stays admitted until the last byte of its answer has left, and a reader that takes
-//! nothing is waited for only so long.
+//! Responses until they are written: a queue permit is held until the last byte of its response has left, and a stalled reader is
+//! bounded in time.
 //!
-//! The bytes that go to HTTP/2 own the permits of what they say, so that they are given back when the bytes are written or dropped.
-//! Large answers go out in pieces, one after the other. Where no piece is taken in time, the call is reset; where even that does not help,
-//! as the whole connection takes nothing, [`Stalls`] tells the connection to end.
+//! The bytes handed to HTTP/2 own the permits, which are released when the bytes are written or dropped. Large responses go out in pieces.
+//! If no piece is read in time, the call is reset; if the whole connection reads nothing, [`Stalls`] ends the connection.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,30 +22,30 @@ use crate::grpc::error::ServiceError;
 
 /// Most bytes that are handed to HTTP/2 before those handed over earlier are written.
 const PIECE: usize = 1 << 20;
-/// An answer of no more than this is not waited for: its end goes out together with it.
+/// Responses up to this size are not waited for: their trailers go out together with them.
 const SMALL: usize = 64 << 10;
 
-/// What a message of an answer holds until it is written.
+/// What a response message holds until it is written.
 #[derive(Default)]
 pub(crate) struct Permit {
-    /// The images that it is of.
-    pub places: Vec<QueuePermit>,
-    /// Its part of a stream's window.
+    /// Queue permits of its images.
+    pub queue_permits: Vec<QueuePermit>,
+    /// Its slot of a stream's window.
     pub window: Option<OwnedSemaphorePermit>,
 }
 
-/// A message of a stream of answers, with what it holds.
+/// A message of a response stream, with its permit.
 pub(crate) struct Outbound<T> {
     pub message: T,
     pub permit: Permit,
 }
 
-/// Permits of messages that are about to become bytes, in the extensions of a call's response.
+/// Permits of messages that are about to be encoded, in the extensions of a call's response.
 #[derive(Clone, Default)]
 pub(crate) struct Outgoing(Arc<Mutex<Vec<Permit>>>);
 
 impl Outgoing {
-    /// The next bytes of the response hold this.
+    /// Attaches a permit to the next bytes of the response.
     pub fn hold(&self, permit: Permit) {
         self.lock().push(permit);
     }
@@ -60,14 +59,14 @@ impl Outgoing {
     }
 }
 
-/// Bytes of one response that are handed over and not written.
+/// Bytes of one response that were handed to HTTP/2 and are not written.
 #[derive(Default)]
 struct Unwritten(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     bytes: usize,
-    /// When the reader took something last, while it has something to take.
+    /// Time of the last progress while bytes are pending.
     since: Option<Instant>,
     waiting: Option<Waker>,
 }
@@ -96,7 +95,7 @@ impl Unwritten {
     }
 }
 
-/// Bytes of an answer, with what they hold.
+/// Bytes of a response, with their permit.
 struct Piece {
     data: Bytes,
     unwritten: Arc<Unwritten>,
@@ -104,7 +103,7 @@ struct Piece {
 }
 
 impl Piece {
-    /// Hands bytes over.
+    /// Hands bytes to HTTP/2.
     fn hand_over(data: Bytes, unwritten: &Arc<Unwritten>, permits: Option<Arc<Vec<Permit>>>) -> Bytes {
         unwritten.hand_over(data.len());
         Bytes::from_owner(Piece {
@@ -127,7 +126,7 @@ impl Drop for Piece {
     }
 }
 
-/// The responses on one connection that are not written.
+/// The unwritten responses of one connection.
 #[derive(Default)]
 pub(crate) struct Stalls(Mutex<Vec<Weak<Unwritten>>>);
 
@@ -140,7 +139,7 @@ impl Stalls {
         responses.push(Arc::downgrade(response));
     }
 
-    /// Whether the reader of one of them has taken nothing for so long.
+    /// Whether one of them has made no progress for so long.
     pub fn is_stalled(&self, limit: Duration) -> bool {
         let responses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let stalled = |it: Arc<Unwritten>| it.lock().since.is_some_and(|since| since.elapsed() >= limit);
@@ -148,7 +147,7 @@ impl Stalls {
     }
 }
 
-/// Has responses hold their permits until they are written. `limit` is how long a reader may take nothing.
+/// Makes responses hold their permits until they are written. `limit` is the longest time without progress.
 #[derive(Clone)]
 pub(crate) struct Held {
     pub limit: Duration,
@@ -218,9 +217,9 @@ struct HeldBody {
     inner: Body,
     outgoing: Outgoing,
     unwritten: Arc<Unwritten>,
-    /// What is left of a large frame.
+    /// The rest of a large frame.
     rest: Option<(Bytes, Option<Arc<Vec<Permit>>>)>,
-    /// The end, where it waits.
+    /// The trailers, while they wait.
     last: Option<Frame<Bytes>>,
     is_large: bool,
     limit: Duration,
@@ -228,7 +227,7 @@ struct HeldBody {
 }
 
 impl HeldBody {
-    /// Waits until no more than so many bytes are unwritten.
+    /// Waits until at most so many bytes are unwritten.
     fn poll_written(&mut self, context: &mut Context<'_>, most: usize) -> Poll<Result<(), Status>> {
         loop {
             let since = {
@@ -252,7 +251,7 @@ impl HeldBody {
             if until <= Instant::now() {
                 return Poll::Ready(Err(stalled(self.limit)));
             }
-            // Something was taken meanwhile.
+            // There was progress meanwhile.
             timer.as_mut().reset(until.into());
         }
     }
@@ -267,7 +266,7 @@ impl HeldBody {
     }
 }
 
-/// What a call whose reader takes nothing ends with. It is sent as a reset of the stream, as nothing else is taken.
+/// The error of a call whose reader stalled. It is sent as a reset of the stream, since nothing else would be read.
 fn stalled(limit: Duration) -> Status {
     let error = ServiceError::Wire {
         code: Code::DeadlineExceeded,
@@ -307,14 +306,14 @@ impl http_body::Body for HeldBody {
             }
         }
         if this.is_large {
-            // Held open so that it can still be reset.
+            // Kept open so that it can still be reset.
             ready!(this.poll_written(context, 0))?;
         }
         Poll::Ready(this.last.take().map(Ok))
     }
 }
 
-/// Bytes of a whole answer that hold what it is of, for a transport that takes all of it at once.
+/// Bytes of a whole response with its permit, for a transport that takes them at once.
 pub(crate) fn whole(data: Bytes, permit: Permit) -> Bytes {
     Piece::hand_over(data, &Arc::default(), Some(Arc::new(vec![permit])))
 }

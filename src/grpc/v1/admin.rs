@@ -1,4 +1,4 @@
-//! `sagate.v1.ModelAdminControl`: models that come and go while others answer.
+//! `sagate.v1.ModelAdminControl`: loading and unloading models at run time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::config::ModelControl;
 use crate::engine::{EngineError, Load, ModelHandle, ModelState};
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
-use crate::grpc::pipeline::respond::concluded;
-use crate::grpc::pipeline::validate::named;
+use crate::grpc::pipeline::respond::finish_call;
+use crate::grpc::pipeline::validate::model_name;
 use crate::proto::v1::model_admin_control_server::ModelAdminControl;
 use crate::proto::{Rpc, v1};
 
@@ -32,7 +32,7 @@ impl ModelAdminControl for ModelAdmin {
         let answer = answer.map(|loaded| v1::LoadModelResponse {
             model: Some(models::version(loaded.contract())),
         });
-        concluded(call, answer)
+        finish_call(call, answer)
     }
 
     async fn unload_model(
@@ -41,7 +41,7 @@ impl ModelAdminControl for ModelAdmin {
     ) -> Result<Response<v1::UnloadModelResponse>, Status> {
         let call = self.0.call(Rpc::UnloadModel, &request);
         let answer = self.unload(request.into_inner().model.as_ref()).await;
-        concluded(call, answer)
+        finish_call(call, answer)
     }
 
     async fn reload_model(
@@ -50,7 +50,7 @@ impl ModelAdminControl for ModelAdmin {
     ) -> Result<Response<v1::ReloadModelResponse>, Status> {
         let call = self.0.call(Rpc::ReloadModel, &request);
         let answer = self.reload(request.into_inner().model.as_ref()).await;
-        concluded(call, answer)
+        finish_call(call, answer)
     }
 
     async fn get_model_status(
@@ -58,8 +58,8 @@ impl ModelAdminControl for ModelAdmin {
         request: Request<v1::GetModelStatusRequest>,
     ) -> Result<Response<v1::GetModelStatusResponse>, Status> {
         let call = self.0.call(Rpc::GetModelStatus, &request);
-        let answer = self.conditions(request.into_inner().name).await;
-        concluded(call, answer)
+        let answer = self.statuses(request.into_inner().name).await;
+        finish_call(call, answer)
     }
 }
 
@@ -68,9 +68,9 @@ impl ModelAdmin {
         &self,
         model: Option<&v1::ModelReference>,
     ) -> Result<Arc<ModelHandle>, ServiceError> {
-        self.0.open()?;
-        self.by_calls("loaded")?;
-        let (name, version) = with_name(model)?;
+        self.0.check_accepting()?;
+        self.require_explicit_control("loaded")?;
+        let (name, version) = require_name(model)?;
         let reference = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
         self.load_from_folder(reference).await
     }
@@ -78,7 +78,7 @@ impl ModelAdmin {
     async fn load_from_folder(&self, reference: String) -> Result<Arc<ModelHandle>, ServiceError> {
         let repository = self.0.repository.clone();
         let find = move || repository.resolve(&reference);
-        let located = blocking(find).await?.map_err(not_there)?;
+        let located = blocking(find).await?.map_err(resolve_error)?;
         let loaded = self.0.engine.open_and_load(&located).await?;
         tracing::info!(model = %loaded.contract().id(), "the model was loaded");
         Ok(loaded)
@@ -88,35 +88,35 @@ impl ModelAdmin {
         &self,
         model: Option<&v1::ModelReference>,
     ) -> Result<v1::UnloadModelResponse, ServiceError> {
-        self.by_calls("taken away")?;
-        let (name, version) = with_name(model)?;
+        self.require_explicit_control("unloaded")?;
+        let (name, version) = require_name(model)?;
         let version = version.ok_or_else(|| ServiceError::field("model.version", 0, "a version, from 1"))?;
-        let hosted = self.0.engine.find(name, Some(version))?;
-        self.0.engine.unload(hosted.contract().id()).await?;
-        tracing::info!(model = %hosted.contract().id(), "the model was taken away");
+        let model = self.0.engine.find(name, Some(version))?;
+        self.0.engine.unload(model.contract().id()).await?;
+        tracing::info!(model = %model.contract().id(), "the model was unloaded");
         Ok(v1::UnloadModelResponse {
-            model: Some(models::version(hosted.contract())),
+            model: Some(models::version(model.contract())),
         })
     }
 
-    /// Whether models come and go by calls.
+    /// Checks that `models.control` is `explicit`.
     ///
     /// # Errors
-    /// They do not: the folder says what is served, and a call that said otherwise would not last.
-    fn by_calls(&self, what: &str) -> Result<(), ServiceError> {
+    /// It is not: the next scan of the folder would undo the call.
+    fn require_explicit_control(&self, what: &str) -> Result<(), ServiceError> {
         let control = self.0.control;
         if control == ModelControl::Explicit {
             return Ok(());
         }
         let right = match control {
             ModelControl::None => {
-                "set models.control = \"explicit\", or restart the server with what shall be served"
+                "set models.control = \"explicit\", or restart the server with other models"
             }
             _ => "change the folder that models.dir names, or set models.control = \"explicit\"",
         };
         Err(ServiceError::Wire {
             code: Code::FailedPrecondition,
-            reason: "MODELS_NOT_BY_CALLS",
+            reason: "MODEL_CONTROL_NOT_EXPLICIT",
             message: format!(
                 "a model cannot be {what} by a call while models.control is \"{}\": {right}",
                 control.name()
@@ -128,9 +128,9 @@ impl ModelAdmin {
         &self,
         model: Option<&v1::ModelReference>,
     ) -> Result<v1::ReloadModelResponse, ServiceError> {
-        self.0.open()?;
-        self.by_calls("loaded anew")?;
-        let (name, version) = with_name(model)?;
+        self.0.check_accepting()?;
+        self.require_explicit_control("reloaded")?;
+        let (name, version) = require_name(model)?;
         let before = self.0.engine.find(name, version)?;
         let loaded = self.load_from_folder(before.contract().id().to_string()).await?;
         Ok(v1::ReloadModelResponse {
@@ -139,55 +139,55 @@ impl ModelAdmin {
         })
     }
 
-    async fn conditions(&self, name: String) -> Result<v1::GetModelStatusResponse, ServiceError> {
+    async fn statuses(&self, name: String) -> Result<v1::GetModelStatusResponse, ServiceError> {
         let repository = self.0.repository.clone();
-        let there = blocking(move || versions(&repository))
+        let located = blocking(move || versions(&repository))
             .await?
             .map_err(EngineError::from)?;
         let loads = self.0.engine.loads();
-        let mut conditions: BTreeMap<ModelId, v1::ModelCondition> = BTreeMap::new();
-        for it in there {
+        let mut statuses: BTreeMap<ModelId, v1::ModelVersionStatus> = BTreeMap::new();
+        for it in located {
             let id = ModelId::from(&it);
-            let condition = self.condition(&id, None, loads.get(&id));
-            conditions.insert(id, condition);
+            let version_status = self.version_status(&id, None, loads.get(&id));
+            statuses.insert(id, version_status);
         }
-        for hosted in self.0.engine.models() {
-            let id = hosted.contract().id();
-            let in_folder = conditions.contains_key(id);
-            let condition = v1::ModelCondition {
-                in_folder,
-                ..self.condition(id, Some(&hosted), loads.get(id))
+        for model in self.0.engine.models() {
+            let id = model.contract().id();
+            let in_repository = statuses.contains_key(id);
+            let version_status = v1::ModelVersionStatus {
+                in_repository,
+                ..self.version_status(id, Some(&model), loads.get(id))
             };
-            conditions.insert(id.clone(), condition);
+            statuses.insert(id.clone(), version_status);
         }
-        conditions.retain(|id, _| name.is_empty() || id.name == name);
+        statuses.retain(|id, _| name.is_empty() || id.name == name);
         Ok(v1::GetModelStatusResponse {
-            models: conditions.into_values().collect(),
+            models: statuses.into_values().collect(),
         })
     }
 
-    fn condition(
+    fn version_status(
         &self,
         id: &ModelId,
-        hosted: Option<&ModelHandle>,
+        model: Option<&ModelHandle>,
         load: Option<&Load>,
-    ) -> v1::ModelCondition {
+    ) -> v1::ModelVersionStatus {
         let engine = &self.0.engine;
-        let traffic = &engine.config().serving.of(&id.name).traffic;
+        let traffic = &engine.config().serving.policy_for(&id.name).traffic;
         let canary = traffic.canary.filter(|canary| canary.version == id.version);
-        let in_charge = engine.find(&id.name, None);
+        let default_version = engine.find(&id.name, None);
         let role = if traffic.shadow == Some(id.version) {
             v1::ModelRole::Shadow
         } else if canary.is_some() {
             v1::ModelRole::Canary
-        } else if in_charge.is_ok_and(|it| it.contract().id() == id) {
+        } else if default_version.is_ok_and(|it| it.contract().id() == id) {
             v1::ModelRole::Primary
         } else {
             v1::ModelRole::Unspecified
         };
         let failed = |reason: &str| (v1::ModelState::Failed, reason.to_owned());
-        let (state, reason) = match (hosted.map(ModelHandle::state), load) {
-            // It answers, while what its folder holds now is loaded or could not be.
+        let (state, reason) = match (model.map(ModelHandle::state), load) {
+            // The loaded version serves, while its new content is being loaded or failed to load.
             (Some(ModelState::Ready), Some(Load::Failed(reason))) => {
                 (v1::ModelState::Ready, reason.to_string())
             }
@@ -199,18 +199,18 @@ impl ModelAdmin {
             (None | Some(ModelState::Stopped), Some(Load::Failed(reason))) => failed(reason),
             (None | Some(ModelState::Stopped), None) => (v1::ModelState::NotLoaded, String::new()),
         };
-        let instances = hosted.map(ModelHandle::instances);
-        v1::ModelCondition {
+        let instances = model.map(ModelHandle::instances);
+        v1::ModelVersionStatus {
             model: Some(v1::ModelVersion {
                 name: id.name.clone(),
                 version: id.version,
-                content_hash: hosted.map_or_else(String::new, |it| it.contract().hash().into()),
+                content_hash: model.map_or_else(String::new, |it| it.contract().hash().into()),
             }),
             state: state.into(),
             reason,
             role: role.into(),
             canary_share: canary.map_or(0.0, |canary| canary.share),
-            in_folder: true,
+            in_repository: true,
             instances: instances.map_or(0, |it| it.wanted as u32),
             instances_ready: instances.map_or(0, |it| it.ready as u32),
         }
@@ -221,16 +221,16 @@ fn versions(repository: &Repository) -> Result<Vec<Located>, ModelError> {
     Ok(repository.list()?.0)
 }
 
-fn with_name(model: Option<&v1::ModelReference>) -> Result<(&str, Option<u32>), ServiceError> {
-    let (name, version) = named(model);
+fn require_name(model: Option<&v1::ModelReference>) -> Result<(&str, Option<u32>), ServiceError> {
+    let (name, version) = model_name(model);
     if name.is_empty() {
         return Err(ServiceError::field("model.name", "empty", "the name of a model"));
     }
     Ok((name, version))
 }
 
-/// A model that the folder does not hold was asked for by name: that is the caller's to know, not a failure to load.
-fn not_there(error: ModelError) -> ServiceError {
+/// Maps an unknown model to NOT_FOUND: it is the caller's error, not a failed load.
+fn resolve_error(error: ModelError) -> ServiceError {
     match error {
         ModelError::Unknown {
             reference, available, ..

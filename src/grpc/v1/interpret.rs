@@ -1,4 +1,4 @@
-//! One image, looked into: the decision first, then each part as it is ready.
+//! `Interpret`: the decision first, then each part when it is ready.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,32 +9,33 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
 
-use super::segment::{Outcome, answered, segment_bytes};
+use super::segment::{Outcome, build_response, segment_bytes};
 use crate::engine::{InterpretationEvent, InterpretationPlan, ModelHandle};
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::deadline::in_time;
-use crate::grpc::pipeline::admit::{Arrived, arrive, encoded, enter};
+use crate::grpc::middleware::deadline::with_deadline;
+use crate::grpc::pipeline::admit::{AdmittedImage, admit_and_decode, encode, validate_request};
 use crate::grpc::pipeline::caller::Caller;
-use crate::grpc::pipeline::image_input::Sent;
+use crate::grpc::pipeline::image_input::ImagePayload;
 use crate::grpc::pipeline::messages;
 use crate::grpc::pipeline::validate;
-use crate::grpc::pipeline::validate::Order;
+use crate::grpc::pipeline::validate::RequestSpec;
 use crate::grpc::transport::outgoing::{Outbound, Permit};
 use crate::proto::v1;
 use crate::telemetry::{Call, ImageCall, Phases};
 
-/// Messages that wait to be sent.
+/// Capacity of the channel of messages to send.
 pub(crate) const WAITING: usize = 4;
 
 pub(crate) type Part = Outbound<v1::InterpretResponse>;
 
 type Sender = mpsc::Sender<Result<Part, Status>>;
 
-/// The answers of `Interpret`, from the first on. A caller that stops listening stops the work.
+/// The responses of `Interpret`. The work stops if the caller disconnects.
 ///
 /// # Errors
-/// What comes in place of a first answer: as no stream, so that a proxy reads the code in the headers and may ask another replica.
+/// A failure before the first response: returned without a stream, so that a proxy sees the status in the headers and can retry on
+/// another replica.
 pub(crate) async fn answers(
     context: Arc<Context>,
     request: v1::InterpretRequest,
@@ -42,12 +43,12 @@ pub(crate) async fn answers(
     call: Call,
     begun: Instant,
 ) -> Result<impl Stream<Item = Result<Part, Status>> + Send + 'static, Status> {
-    // A few messages wait to be sent, so that nobody waits for each of them to be taken; they were counted when the image was admitted.
+    // A few messages are buffered so that the model does not wait for each send; admission has accounted for their bytes.
     let (sender, mut receiver) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let work = interpret(&context, request, &caller, call.image(), &sender, begun);
         tokio::select! {
-            // Dropping the work takes the image out of the queue, or stops the model's thread after the part it is at.
+            // Dropping the work removes the image from the queue, or stops the model's thread after its current part.
             () = sender.closed() => {}
             result = work => match result {
                 Ok(()) => call.finish(Code::Ok),
@@ -62,10 +63,10 @@ pub(crate) async fn answers(
     Ok(tokio_stream::iter(first.map(Ok)).chain(ReceiverStream::new(receiver)))
 }
 
-/// `Interpret`: hands each part to `sender`.
+/// `Interpret`: sends each part to `sender`.
 ///
 /// # Errors
-/// Whatever is wrong with the request, or went wrong on its way.
+/// An invalid request, or a failure of a later step.
 pub(crate) async fn interpret(
     context: &Context,
     request: v1::InterpretRequest,
@@ -74,13 +75,13 @@ pub(crate) async fn interpret(
     sender: &Sender,
     begun: Instant,
 ) -> Result<(), ServiceError> {
-    let asked = Asked {
+    let input = InterpretInput {
         image: request.image,
         layers: request.layers,
         units: request.units,
     };
-    match enter(context, request.request_id, request.options, caller, &mut call) {
-        Ok(order) => interpret_as(context, order, asked, call, sender, begun).await,
+    match validate_request(context, request.request_id, request.options, caller, &mut call) {
+        Ok(spec) => interpret_as(context, spec, input, call, sender, begun).await,
         Err(error) => {
             call.failed(error.code(), error.reason(), Phases::begin());
             Err(error)
@@ -88,31 +89,31 @@ pub(crate) async fn interpret(
     }
 }
 
-/// An image, and what of it is shown.
-pub(crate) struct Asked {
+/// An image, and the layers and units to return.
+pub(crate) struct InterpretInput {
     pub image: Option<v1::Image>,
     pub layers: Option<v1::LayerOptions>,
     pub units: Vec<v1::UnitOptions>,
 }
 
-/// One image of a request that was checked.
+/// Interprets one image of a validated request.
 ///
 /// # Errors
-/// Whatever is wrong with the image or what is to be shown, or went wrong on its way.
+/// An invalid image or selection, or a failure of a later step.
 pub(crate) async fn interpret_as(
     context: &Context,
-    order: Order,
-    asked: Asked,
+    spec: RequestSpec,
+    input: InterpretInput,
     mut call: ImageCall,
     sender: &Sender,
     begun: Instant,
 ) -> Result<(), ServiceError> {
     let mut phases = Phases::begin();
-    call.request_id(&order.request_id);
-    call.model(order.hosted.contract().id());
-    let deadline = order.request_context.deadline;
-    let work = run(context, order, asked, &mut call, &mut phases, sender, begun);
-    match in_time(deadline, work).await {
+    call.request_id(&spec.request_id);
+    call.model(spec.model.contract().id());
+    let deadline = spec.request_context.deadline;
+    let work = run(context, spec, input, &mut call, &mut phases, sender, begun);
+    match with_deadline(deadline, work).await {
         Ok(outcome) => {
             call.decided(outcome.record(phases));
             Ok(())
@@ -126,53 +127,55 @@ pub(crate) async fn interpret_as(
 
 async fn run(
     context: &Context,
-    mut order: Order,
-    asked: Asked,
+    mut spec: RequestSpec,
+    input: InterpretInput,
     call: &mut ImageCall,
     phases: &mut Phases,
     sender: &Sender,
     begun: Instant,
 ) -> Result<Outcome, ServiceError> {
-    // A shadow compares decisions, which a segmentation has as well.
-    order.shadow = None;
-    let manifest = order.hosted.contract().manifest();
-    let (plan, layer_form) = validate::plan(asked.layers, asked.units, manifest)?;
-    let sent = Sent::new(asked.image)?;
-    let (form, planned) = (order.form, plan.clone());
-    let kept = move |ready: &PreparedImage, classes| {
-        segment_bytes(ready, classes, form) + plan_bytes(ready, classes, &planned)
+    // Shadows compare decisions; they run on `Segment` only.
+    spec.shadow = None;
+    let manifest = spec.model.contract().manifest();
+    let (plan, layer_format) = validate::plan(input.layers, input.units, manifest)?;
+    let payload = ImagePayload::new(input.image)?;
+    let (format, planned) = (spec.format, plan.clone());
+    let response_bytes = move |ready: &PreparedImage, classes| {
+        segment_bytes(ready, classes, format) + plan_bytes(ready, classes, &planned)
     };
-    let request_context = order.request_context.clone();
-    let queue =
-        move |hosted: &ModelHandle, ready, place| hosted.interpret(ready, plan, place, &request_context);
-    let arrived = arrive(context, &order, sent, phases, call, kept, queue).await?;
-    // Every part holds its place until it is written.
-    let Arrived {
+    let request_context = spec.request_context.clone();
+    let queue = move |model: &ModelHandle, ready, queue_permit| {
+        model.interpret(ready, plan, queue_permit, &request_context)
+    };
+    let admitted = admit_and_decode(context, &spec, payload, phases, call, response_bytes, queue).await?;
+    // Every part holds the queue permit until it is written.
+    let AdmittedImage {
         pending: mut events,
-        place,
+        queue_permit,
         shadow_run: _,
         hash,
         grid,
-    } = arrived;
+    } = admitted;
     let mut outcome = None;
     let mut layers = 0;
     while let Some(event) = events.next().await? {
         let part = match event {
             InterpretationEvent::Scored(scored) => {
-                let (segmentation, seen) = answered(*scored, &order, hash.clone(), &grid, phases).await?;
-                outcome = Some(seen);
+                let (segmentation, image_outcome) =
+                    build_response(*scored, &spec, hash.clone(), &grid, phases).await?;
+                outcome = Some(image_outcome);
                 v1::interpret_response::Part::Segmentation(segmentation)
             }
             InterpretationEvent::Layer(view) => {
                 layers += 1;
                 let values = view.probability.len() + view.sam.len();
-                let layer = encoded(values, move || messages::layer(&view, layer_form)).await?;
+                let layer = encode(values, move || messages::layer(&view, layer_format)).await?;
                 v1::interpret_response::Part::Layer(layer)
             }
             InterpretationEvent::Units(plan, view) => {
                 let sams = view.sams.iter().map(|(_, sam)| sam.len()).sum::<usize>();
                 let values = sams + view.average.as_ref().map_or(0, |average| average.len());
-                let units = encoded(values, move || messages::units(plan, &view)).await?;
+                let units = encode(values, move || messages::units(plan, &view)).await?;
                 v1::interpret_response::Part::Units(units)
             }
             InterpretationEvent::Done(took) => {
@@ -185,7 +188,7 @@ async fn run(
         };
         let message = v1::InterpretResponse { part: Some(part) };
         let permit = Permit {
-            places: vec![place.clone()],
+            queue_permits: vec![queue_permit.clone()],
             window: None,
         };
         if sender.send(Ok(Outbound { message, permit })).await.is_err() {
@@ -195,7 +198,7 @@ async fn run(
     outcome.ok_or(ServiceError::Internal)
 }
 
-/// Bytes that SAMs and units take until they are sent: each probability and label on the model's grid.
+/// Bytes of SAMs and units until they are sent: each probability and label on the model's grid.
 fn plan_bytes(ready: &PreparedImage, classes: u64, plan: &InterpretationPlan) -> u64 {
     let pixels: u64 = ready.size().iter().map(|&side| side as u64).product();
     let layers = plan.layers.len() as u64 * (4 * classes + 1);

@@ -1,4 +1,4 @@
-//! What is told of the models that answer.
+//! Descriptions of the loaded models.
 
 use sagate_core::executor::ModelSpec;
 use sagate_core::gate::evaluation::{Scored, dice_at_coverage};
@@ -9,40 +9,40 @@ use sagate_core::nn::layers::LAYERS;
 use crate::engine::{Engine, ModelHandle};
 use crate::proto::v1;
 
-/// Steps of the calibration curve.
+/// Steps of coverage on the calibration curve.
 const CURVE_STEPS: usize = 20;
 
-/// One line about a model.
-pub(crate) fn summary(hosted: &ModelHandle, engine: &Engine) -> v1::ModelSummary {
-    let contract = hosted.contract();
-    let instances = hosted.instances();
+/// Summary of a model.
+pub(crate) fn summary(model: &ModelHandle, engine: &Engine) -> v1::ModelSummary {
+    let spec = model.contract();
+    let instances = model.instances();
     v1::ModelSummary {
-        model: Some(version(contract)),
-        description: contract.manifest().description.clone(),
-        ready: hosted.is_ready(),
-        default: engine.default_model().as_ref() == Some(contract.id()),
-        calibrated: contract.calibration().is_some(),
+        model: Some(version(spec)),
+        description: spec.manifest().description.clone(),
+        ready: model.is_ready(),
+        default: engine.default_model().as_ref() == Some(spec.id()),
+        calibrated: spec.calibration().is_some(),
         instances: instances.wanted as u32,
         instances_ready: instances.ready as u32,
     }
 }
 
-/// Which model, exactly.
-pub(crate) fn version(contract: &ModelSpec) -> v1::ModelVersion {
+/// Name, version and content hash of a model.
+pub(crate) fn version(spec: &ModelSpec) -> v1::ModelVersion {
     v1::ModelVersion {
-        name: contract.id().name.clone(),
-        version: contract.id().version,
-        content_hash: contract.hash().into(),
+        name: spec.id().name.clone(),
+        version: spec.id().version,
+        content_hash: spec.hash().into(),
     }
 }
 
-/// Everything about a model. `policy` is what the settings ask of the gate.
-pub(crate) fn whole(hosted: &ModelHandle, engine: &Engine, policy: &Policy) -> v1::GetModelResponse {
-    let contract = hosted.contract();
-    let manifest = contract.manifest();
+/// All details of a model. `policy` is the gate policy of the settings.
+pub(crate) fn details(model: &ModelHandle, engine: &Engine, policy: &Policy) -> v1::GetModelResponse {
+    let spec = model.contract();
+    let manifest = spec.manifest();
     v1::GetModelResponse {
-        summary: Some(summary(hosted, engine)),
-        contract: Some(terms(contract)),
+        summary: Some(summary(model, engine)),
+        spec: Some(model_spec(spec)),
         layers: LAYERS
             .iter()
             .map(|layer| v1::NetworkLayer {
@@ -53,14 +53,14 @@ pub(crate) fn whole(hosted: &ModelHandle, engine: &Engine, policy: &Policy) -> v
                 downsampling: layer.downsampling as u32,
             })
             .collect(),
-        calibration: contract.calibration().map(|it| calibration(it, policy)),
+        calibration: spec.calibration().map(|it| calibration(it, policy)),
         licence: manifest.licence.clone(),
         provenance: manifest.provenance.data.clone(),
     }
 }
 
-fn terms(contract: &ModelSpec) -> v1::ModelContract {
-    let manifest = contract.manifest();
+fn model_spec(spec: &ModelSpec) -> v1::ModelSpec {
+    let manifest = spec.manifest();
     let input = &manifest.input;
     let size = |size: Option<[usize; 2]>| -> Vec<u32> {
         let sides = size.into_iter().flatten();
@@ -68,7 +68,7 @@ fn terms(contract: &ModelSpec) -> v1::ModelContract {
             .map(|side| u32::try_from(side).unwrap_or(u32::MAX))
             .collect()
     };
-    v1::ModelContract {
+    v1::ModelSpec {
         channels: input.channels.clone(),
         plane: input.plane.map_or("", Plane::name).into(),
         intensity_range: input.range.into_iter().flatten().collect(),
@@ -94,7 +94,7 @@ fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibrati
         .map(|entry| Some((entry.mu, entry.dice?)))
         .collect();
     let scored = pairs.map(|(mu, dice)| Scored::new(&mu, &dice));
-    // Nothing passes where the score that is judged is not there.
+    // Without the gate's score nothing passes.
     let threshold = |coverage| {
         calibration
             .threshold_by(policy.by, coverage)
@@ -115,7 +115,7 @@ fn calibration(calibration: &Calibration, policy: &Policy) -> v1::ModelCalibrati
         coverage: calibration.coverage,
         threshold: threshold(policy.coverage.unwrap_or(calibration.coverage)),
         curve: (0..=CURVE_STEPS).rev().map(point).collect(),
-        has_score: calibration.score.is_some(),
+        has_quality_score: calibration.score.is_some(),
         has_estimated_dice: calibration
             .score
             .as_ref()

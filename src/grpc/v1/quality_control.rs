@@ -1,4 +1,4 @@
-//! `sagate.v1.QualityControl`: each call from its request to its answer.
+//! `sagate.v1.QualityControl`: the methods of the service.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{interpret, models, segment, status, stream};
 use crate::grpc::context::Context;
 use crate::grpc::pipeline::caller::Caller;
-use crate::grpc::pipeline::respond::{Answers, concluded, holding, streaming};
+use crate::grpc::pipeline::respond::{ResponseStream, finish_call, stream_with_permits, with_permit};
 use crate::grpc::pipeline::validate;
 use crate::grpc::transport::outgoing::Permit;
 use crate::proto::v1::quality_control_server::QualityControl;
@@ -25,41 +25,44 @@ impl QualityControl for Service {
         request: Request<v1::SegmentRequest>,
     ) -> Result<Response<v1::SegmentResponse>, Status> {
         let call = self.0.call(Rpc::Segment, &request);
-        let answer = match Caller::of(&request) {
+        let answer = match Caller::from_request(&request) {
             Ok(caller) => segment::segment(&self.0, request.into_inner(), &caller, call.image()).await,
             Err(error) => Err(error),
         };
         match answer {
-            Ok((answer, place)) => {
+            Ok((answer, queue_permit)) => {
                 let permit = Permit {
-                    places: vec![place],
+                    queue_permits: vec![queue_permit],
                     window: None,
                 };
-                let answer = concluded(call, Ok(answer))?;
-                Ok(holding(answer, permit))
+                let answer = finish_call(call, Ok(answer))?;
+                Ok(with_permit(answer, permit))
             }
-            Err(error) => concluded(call, Err(error)),
+            Err(error) => finish_call(call, Err(error)),
         }
     }
 
-    type SegmentStreamStream = Answers<v1::SegmentStreamResponse>;
+    type SegmentStreamStream = ResponseStream<v1::SegmentStreamResponse>;
 
     async fn segment_stream(
         &self,
         request: Request<Streaming<v1::SegmentStreamRequest>>,
     ) -> Result<Response<Self::SegmentStreamStream>, Status> {
         let call = self.0.call(Rpc::SegmentStream, &request);
-        let opened = self.0.open().and_then(|()| Caller::of(&request));
+        let opened = self
+            .0
+            .check_accepting()
+            .and_then(|()| Caller::from_request(&request));
         match opened {
             Ok(caller) => {
                 let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call);
-                Ok(streaming(answers))
+                Ok(stream_with_permits(answers))
             }
-            Err(error) => concluded(call, Err(error)),
+            Err(error) => finish_call(call, Err(error)),
         }
     }
 
-    type InterpretStream = Answers<v1::InterpretResponse>;
+    type InterpretStream = ResponseStream<v1::InterpretResponse>;
 
     async fn interpret(
         &self,
@@ -67,12 +70,12 @@ impl QualityControl for Service {
     ) -> Result<Response<Self::InterpretStream>, Status> {
         let begun = Instant::now();
         let call = self.0.call(Rpc::Interpret, &request);
-        match Caller::of(&request) {
+        match Caller::from_request(&request) {
             Ok(caller) => {
                 let answers = interpret::answers(self.0.clone(), request.into_inner(), caller, call, begun);
-                Ok(streaming(answers.await?))
+                Ok(stream_with_permits(answers.await?))
             }
-            Err(error) => concluded(call, Err(error)),
+            Err(error) => finish_call(call, Err(error)),
         }
     }
 
@@ -82,12 +85,12 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
         let call = self.0.call(Rpc::ListModels, &request);
         let engine = &self.0.engine;
-        let hosted = engine.models();
-        let models = hosted
+        let served = engine.models();
+        let models = served
             .iter()
-            .map(|hosted| models::summary(hosted, engine))
+            .map(|model| models::summary(model, engine))
             .collect();
-        concluded(call, Ok(v1::ListModelsResponse { models }))
+        finish_call(call, Ok(v1::ListModelsResponse { models }))
     }
 
     async fn get_model(
@@ -96,10 +99,10 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::GetModelResponse>, Status> {
         let call = self.0.call(Rpc::GetModel, &request);
         let engine = &self.0.engine;
-        let hosted = validate::model(request.get_ref().model.as_ref(), engine);
-        concluded(
+        let model = validate::model(request.get_ref().model.as_ref(), engine);
+        finish_call(
             call,
-            hosted.map(|hosted| models::whole(&hosted, engine, &self.0.policy)),
+            model.map(|model| models::details(&model, engine, &self.0.policy)),
         )
     }
 
@@ -109,6 +112,6 @@ impl QualityControl for Service {
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let call = self.0.call(Rpc::GetStatus, &request);
         let status = status::status(&self.0);
-        concluded(call, Ok(status))
+        finish_call(call, Ok(status))
     }
 }

@@ -1,4 +1,4 @@
-//! One image, one answer.
+//! `Segment`: one image, one response.
 
 use std::time::Instant;
 
@@ -10,31 +10,31 @@ use super::models;
 use crate::engine::{ModelHandle, QueuePermit, TimedSegmentation, Timing};
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::deadline::in_time;
-use crate::grpc::pipeline::admit::{Arrived, arrive, encoded, enter};
+use crate::grpc::middleware::deadline::with_deadline;
+use crate::grpc::pipeline::admit::{AdmittedImage, admit_and_decode, encode, validate_request};
 use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::pipeline::grid::Grid;
-use crate::grpc::pipeline::image_input::Sent;
+use crate::grpc::pipeline::image_input::ImagePayload;
 use crate::grpc::pipeline::messages;
-use crate::grpc::pipeline::validate::{Form, Order};
+use crate::grpc::pipeline::validate::{RequestSpec, ResponseFormat};
 use crate::proto::v1;
 use crate::telemetry::{Decided, ImageCall, Phase, Phases};
 
-/// Bytes that an answer takes beside those of its message.
+/// Bytes of a response beside its message.
 const OVERHEAD: u64 = 4 << 10;
 
-/// `Segment`: the answer, and the place that it holds until it is written.
+/// `Segment`: the response, and the queue permit that it holds until it is written.
 ///
 /// # Errors
-/// Whatever is wrong with the request, or went wrong on its way.
+/// An invalid request, or a failure of a later step.
 pub(crate) async fn segment(
     context: &Context,
     request: v1::SegmentRequest,
     caller: &Caller,
     mut call: ImageCall,
 ) -> Result<(v1::SegmentResponse, QueuePermit), ServiceError> {
-    match enter(context, request.request_id, request.options, caller, &mut call) {
-        Ok(order) => segment_as(context, &order, request.image, call).await,
+    match validate_request(context, request.request_id, request.options, caller, &mut call) {
+        Ok(spec) => segment_as(context, &spec, request.image, call).await,
         Err(error) => {
             call.failed(error.code(), error.reason(), Phases::begin());
             Err(error)
@@ -42,24 +42,24 @@ pub(crate) async fn segment(
     }
 }
 
-/// One image of a request that was checked.
+/// Segments one image of a validated request.
 ///
 /// # Errors
-/// Whatever is wrong with the image, or went wrong on its way.
+/// An invalid image, or a failure of a later step.
 pub(crate) async fn segment_as(
     context: &Context,
-    order: &Order,
+    spec: &RequestSpec,
     image: Option<v1::Image>,
     mut call: ImageCall,
 ) -> Result<(v1::SegmentResponse, QueuePermit), ServiceError> {
     let mut phases = Phases::begin();
-    call.request_id(&order.request_id);
-    call.model(order.hosted.contract().id());
-    let work = run(context, order, image, &mut call, &mut phases);
-    match in_time(order.request_context.deadline, work).await {
-        Ok((answer, outcome, place)) => {
+    call.request_id(&spec.request_id);
+    call.model(spec.model.contract().id());
+    let work = run(context, spec, image, &mut call, &mut phases);
+    match with_deadline(spec.request_context.deadline, work).await {
+        Ok((answer, outcome, queue_permit)) => {
             call.decided(outcome.record(phases));
-            Ok((answer, place))
+            Ok((answer, queue_permit))
         }
         Err(error) => {
             call.failed(error.code(), error.reason(), phases);
@@ -70,55 +70,56 @@ pub(crate) async fn segment_as(
 
 async fn run(
     context: &Context,
-    order: &Order,
+    spec: &RequestSpec,
     image: Option<v1::Image>,
     call: &mut ImageCall,
     phases: &mut Phases,
 ) -> Result<(v1::SegmentResponse, Outcome, QueuePermit), ServiceError> {
-    let sent = Sent::new(image)?;
-    let form = order.form;
-    let kept = move |ready: &PreparedImage, classes| segment_bytes(ready, classes, form);
-    let request_context = order.request_context.clone();
-    let queue = move |hosted: &ModelHandle, ready, place| hosted.segment(ready, place, &request_context);
-    let Arrived {
+    let payload = ImagePayload::new(image)?;
+    let format = spec.format;
+    let response_bytes = move |ready: &PreparedImage, classes| segment_bytes(ready, classes, format);
+    let request_context = spec.request_context.clone();
+    let queue =
+        move |model: &ModelHandle, ready, queue_permit| model.segment(ready, queue_permit, &request_context);
+    let AdmittedImage {
         pending,
-        place,
+        queue_permit,
         shadow_run,
         hash,
         grid,
-    } = arrive(context, order, sent, phases, call, kept, queue).await?;
+    } = admit_and_decode(context, spec, payload, phases, call, response_bytes, queue).await?;
     let scored = pending.wait().await?;
-    let seen = scored.segmentation.clone();
-    let (segmentation, outcome) = answered(scored, order, hash, &grid, phases).await?;
+    let primary = scored.segmentation.clone();
+    let (segmentation, outcome) = build_response(scored, spec, hash, &grid, phases).await?;
     if let Some(shadow_run) = shadow_run {
         let permits = context.decode_permits.clone();
-        tokio::spawn(shadow_run.compare(permits, seen, outcome.decision.accept, order.policy));
+        tokio::spawn(shadow_run.compare(permits, primary, outcome.decision.accept, spec.policy));
     }
     let answer = v1::SegmentResponse {
-        request_id: order.request_id.clone(),
+        request_id: spec.request_id.clone(),
         segmentation: Some(segmentation),
     };
-    place.answered(answer.encoded_len() as u64 + OVERHEAD);
-    Ok((answer, outcome, place))
+    queue_permit.answered(answer.encoded_len() as u64 + OVERHEAD);
+    Ok((answer, outcome, queue_permit))
 }
 
-/// Decides on what the model says, and puts it into the form that was asked for, with the time that every phase took.
+/// Applies the gate to the model's result and encodes it in the requested format, with the time of every phase.
 ///
 /// # Errors
-/// A mask that does not fit into its form.
-pub(crate) async fn answered(
+/// A mask that cannot be encoded in its format.
+pub(crate) async fn build_response(
     scored: TimedSegmentation,
-    order: &Order,
+    spec: &RequestSpec,
     hash: String,
     grid: &Grid,
     phases: &mut Phases,
 ) -> Result<(v1::Segmentation, Outcome), ServiceError> {
     let begun = Instant::now();
-    let (contract, policy, form) = (order.hosted.contract().clone(), order.policy, order.form);
-    let values = form.values(&scored.segmentation);
+    let (model_spec, policy, format) = (spec.model.contract().clone(), spec.policy, spec.format);
+    let values = format.values(&scored.segmentation);
     let grid = grid.clone();
-    let encode = move || encode(&scored, &contract, &policy, form, &grid);
-    let (segmentation, outcome) = encoded(values, encode).await?;
+    let encode_segmentation = move || encode_segmentation(&scored, &model_spec, &policy, format, &grid);
+    let (segmentation, outcome) = encode(values, encode_segmentation).await?;
     outcome.add_phases(phases, begun);
     let segmentation = v1::Segmentation {
         image_hash: hash,
@@ -128,17 +129,17 @@ pub(crate) async fn answered(
     Ok((segmentation, outcome))
 }
 
-fn encode(
+fn encode_segmentation(
     scored: &TimedSegmentation,
-    contract: &ModelSpec,
+    model_spec: &ModelSpec,
     policy: &Policy,
-    form: Form,
+    format: ResponseFormat,
     grid: &Grid,
 ) -> (Result<v1::Segmentation, ServiceError>, Outcome) {
     let result = &scored.segmentation;
-    let decision = contract.decide(result, policy);
-    let answer = messages::segmentation(result, &decision, form, grid).map(|answer| v1::Segmentation {
-        model: Some(models::version(contract)),
+    let decision = model_spec.decide(result, policy);
+    let answer = messages::segmentation(result, &decision, format, grid).map(|answer| v1::Segmentation {
+        model: Some(models::version(model_spec)),
         ..answer
     });
     let outcome = Outcome {
@@ -151,7 +152,7 @@ fn encode(
     (answer, outcome)
 }
 
-/// What telemetry is told of an answer.
+/// What telemetry records of a response.
 pub(crate) struct Outcome {
     decision: Decision,
     confidence: Confidence,
@@ -161,7 +162,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Adds the phases from the queue on; encoding began at `encoding` and ends now.
+    /// Adds the phases from the queue on; encoding started at `encoding` and ends now.
     fn add_phases(&self, phases: &mut Phases, encoding: Instant) {
         let timing = &self.timing;
         phases.add(Phase::Queue, timing.queued, timing.begun);
@@ -170,7 +171,7 @@ impl Outcome {
         phases.add(Phase::Encode, encoding, Instant::now());
     }
 
-    /// The record of it.
+    /// The telemetry record.
     pub fn record(self, phases: Phases) -> Decided {
         Decided {
             accept: self.decision.accept,
@@ -186,7 +187,7 @@ impl Outcome {
     }
 }
 
-/// Where the time went, as the protocol has it.
+/// The time of each phase, as a protobuf message.
 fn timing(phases: &Phases, images: usize) -> v1::Timing {
     let seconds = |phase| phases.duration(phase).as_secs_f64();
     v1::Timing {
@@ -200,9 +201,9 @@ fn timing(phases: &Phases, images: usize) -> v1::Timing {
     }
 }
 
-/// Bytes that the answer takes until it is sent: probabilities and labels of the result, and what of it is asked for.
-pub(crate) fn segment_bytes(ready: &PreparedImage, classes: u64, form: Form) -> u64 {
+/// Bytes of the response until it is sent: probabilities and labels of the result, and their requested encodings.
+pub(crate) fn segment_bytes(ready: &PreparedImage, classes: u64, format: ResponseFormat) -> u64 {
     let pixels: u64 = ready.original_size().iter().map(|&side| side as u64).product();
-    let probabilities = 4 * classes * if form.probabilities { 2 } else { 1 };
+    let probabilities = 4 * classes * if format.probabilities { 2 } else { 1 };
     pixels * (probabilities + 2)
 }

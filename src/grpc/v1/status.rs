@@ -1,4 +1,4 @@
-//! How the server is doing, as `GetStatus` tells it.
+//! The response of `GetStatus`.
 
 use super::models;
 use crate::engine::ModelHandle;
@@ -9,31 +9,31 @@ use crate::telemetry::{Telemetry, WindowView};
 /// A snapshot.
 pub(crate) fn status(context: &Context) -> v1::GetStatusResponse {
     let telemetry = &context.telemetry;
-    let hosted = context.engine.models();
-    let models: Vec<_> = hosted
+    let served = context.engine.models();
+    let models: Vec<_> = served
         .iter()
-        .map(|hosted| (hosted, telemetry.window(hosted.contract().id())))
+        .map(|model| (model, telemetry.window(model.contract().id())))
         .collect();
     v1::GetStatusResponse {
         server_version: sagate_core::build::VERSION.into(),
         uptime_seconds: telemetry.uptime().as_secs_f64(),
         window_seconds: models.first().map_or(0.0, |(_, window)| window.seconds),
         draining: *context.draining.borrow(),
-        // This very call is left out.
+        // Without this call.
         requests_in_flight: telemetry.in_flight().saturating_sub(1),
         models: models
             .into_iter()
-            .map(|(hosted, window)| of_model(hosted, window, telemetry))
+            .map(|(model, window)| model_status(model, window, telemetry))
             .collect(),
     }
 }
 
-fn of_model(hosted: &ModelHandle, window: WindowView, telemetry: &Telemetry) -> v1::ModelStatus {
-    let usage = hosted.usage();
-    let counts = telemetry.counts(hosted.contract().id());
+fn model_status(model: &ModelHandle, window: WindowView, telemetry: &Telemetry) -> v1::ModelStatus {
+    let usage = model.usage();
+    let counts = telemetry.counts(model.contract().id());
     v1::ModelStatus {
-        model: Some(models::version(hosted.contract())),
-        ready: hosted.is_ready(),
+        model: Some(models::version(model.contract())),
+        ready: model.is_ready(),
         accepted: counts.accepted,
         rejected: counts.rejected,
         failed: counts.failed,

@@ -1,4 +1,4 @@
-//! Images as they come, answers as each is done.
+//! `SegmentStream`: responses in order of completion.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::segment::segment;
 use crate::engine::{EngineError, QueuePermit};
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::deadline::in_time;
+use crate::grpc::middleware::deadline::with_deadline;
 use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::transport::decode_errors;
 use crate::grpc::transport::outgoing::{Outbound, Permit};
@@ -20,13 +20,13 @@ use crate::proto::v1;
 use crate::security::Refusal;
 use crate::telemetry::Call;
 
-/// How long images that are out of time are given to say so.
-const HEALTH_DRAIN_NOTICE: Duration = Duration::from_millis(100);
+/// Time for images past the deadline to send their failure.
+const DEADLINE_NOTICE: Duration = Duration::from_millis(100);
 
 type Sender = mpsc::Sender<Result<Outbound<v1::SegmentStreamResponse>, Status>>;
 
-/// The answers of `SegmentStream`. A caller that does not read them is not read from either: an image is taken off the wire only when
-/// one of the window's places is free, and a place is free again only when its answer has been written.
+/// The responses of `SegmentStream`. Flow control: an image is read only when the window has a free slot, and a slot is free again
+/// only when its response has been written.
 pub(crate) fn answers(
     context: Arc<Context>,
     images: Streaming<v1::SegmentStreamRequest>,
@@ -38,14 +38,14 @@ pub(crate) fn answers(
         let call = Arc::new(call);
         let mut work = JoinSet::new();
         let ended = tokio::select! {
-            // Dropping the work gives up every image of the stream.
+            // Dropping the work cancels every image of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(caller.request_context.deadline, read(&context, images, &caller, &call, &sender, &mut work)) => ended,
+            ended = with_deadline(caller.request_context.deadline, read(&context, images, &caller, &call, &sender, &mut work)) => ended,
         };
         if let Err(ServiceError::Engine(EngineError::DeadlineExceeded)) = ended {
-            // Its images are out of time as well, and say so each where the caller still listens.
-            let answered = async { while work.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(HEALTH_DRAIN_NOTICE, answered).await;
+            // Its images are past the deadline too: each sends its failure if the caller still reads.
+            let drained = async { while work.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(DEADLINE_NOTICE, drained).await;
         }
         work.shutdown().await;
         conclude(call, ended, &sender).await;
@@ -53,7 +53,7 @@ pub(crate) fn answers(
     ReceiverStream::new(receiver)
 }
 
-/// Ends the call of a stream whose work has ended, and tells its caller why where it ended early.
+/// Finishes the call of a stream, and sends its error if it failed.
 pub(crate) async fn conclude<T>(
     call: Arc<Call>,
     ended: Result<(), ServiceError>,
@@ -71,10 +71,10 @@ pub(crate) async fn conclude<T>(
     }
 }
 
-/// Reads images until the caller has no more, and waits until each has its answer.
+/// Reads images until the caller closes the stream, and waits until each is answered.
 ///
 /// # Errors
-/// What cannot be read off the wire, or the server shutting down; what was taken before is answered first.
+/// A message that cannot be read, or shutdown; images read before are answered first.
 async fn read(
     context: &Arc<Context>,
     mut images: Streaming<v1::SegmentStreamRequest>,
@@ -99,18 +99,19 @@ async fn read(
         let message = match next {
             Ok(Some(message)) => message,
             Ok(None) => break Ok(()),
-            Err(status) => break Err(broken(&status, context.settings.max_message_bytes)),
+            Err(status) => break Err(stream_error(&status, context.settings.max_message_bytes)),
         };
         let (context, call, sender) = (context.clone(), call.clone(), sender.clone());
         let caller = caller.clone();
-        let in_pace = caller.count_message(&context.trust);
+        let within_rate_limit = caller.count_message(&context.security);
         work.spawn(async move {
-            let (message, place) = one(&context, message, &caller, &call, in_pace).await;
+            let (message, queue_permit) =
+                segment_one(&context, message, &caller, &call, within_rate_limit).await;
             let permit = Permit {
-                places: place.into_iter().collect(),
+                queue_permits: queue_permit.into_iter().collect(),
                 window: Some(part),
             };
-            // Nobody may listen any more; then the whole stream is being given up.
+            // Fails only if the caller is gone; then the whole stream is cancelled.
             let _ = sender.send(Ok(Outbound { message, permit })).await;
             drop(call);
         });
@@ -119,23 +120,23 @@ async fn read(
     ended
 }
 
-/// One image of the stream; what is wrong with it ends only this image.
-async fn one(
+/// Segments one image of the stream; an error ends only this image.
+async fn segment_one(
     context: &Context,
     message: v1::SegmentStreamRequest,
     caller: &Caller,
     call: &Call,
-    in_pace: Result<(), Refusal>,
+    within_rate_limit: Result<(), Refusal>,
 ) -> (v1::SegmentStreamResponse, Option<QueuePermit>) {
     let request = message.request.unwrap_or_default();
-    // Repeated as it came, so that the caller knows which request is refused.
+    // Returned unchanged so that the caller can match a refusal to its request.
     let request_id = request.request_id.clone();
     let refused = |error: ServiceError| {
         let phases = crate::telemetry::Phases::begin();
         call.image().failed(error.code(), error.reason(), phases);
         Err(error)
     };
-    let answer = if let Err(refusal) = in_pace {
+    let answer = if let Err(refusal) = within_rate_limit {
         refused(refusal.into())
     } else if request_id.is_empty() {
         let right = "an id, as answers come in any order";
@@ -143,12 +144,12 @@ async fn one(
     } else {
         segment(context, request, caller, call.image()).await
     };
-    let (outcome, place) = match answer {
-        Ok((answer, place)) => {
+    let (outcome, queue_permit) = match answer {
+        Ok((answer, queue_permit)) => {
             let segmentation = answer.segmentation;
             (
                 segmentation.map(v1::segment_stream_response::Outcome::Segmentation),
-                Some(place),
+                Some(queue_permit),
             )
         }
         Err(error) => {
@@ -156,11 +157,11 @@ async fn one(
             (Some(failure), None)
         }
     };
-    (v1::SegmentStreamResponse { request_id, outcome }, place)
+    (v1::SegmentStreamResponse { request_id, outcome }, queue_permit)
 }
 
-/// Why the stream cannot be read on.
-pub(crate) fn broken(status: &Status, max_message_bytes: usize) -> ServiceError {
+/// The error of a stream that cannot be read on.
+pub(crate) fn stream_error(status: &Status, max_message_bytes: usize) -> ServiceError {
     decode_errors::explain(status, max_message_bytes).unwrap_or_else(|| match status.code() {
         Code::Cancelled => ServiceError::Cancelled,
         code => ServiceError::Wire {

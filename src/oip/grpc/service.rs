@@ -1,4 +1,4 @@
-//! `inference.GRPCInferenceService`: each call from its request to its answer, also for HTTP/JSON.
+//! `inference.GRPCInferenceService`: the methods of the service, shared with HTTP/JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
 use crate::grpc::middleware::deadline::Deadlines;
 use crate::grpc::pipeline::caller::Caller;
-use crate::grpc::pipeline::respond::{Answers, concluded, holding, streaming};
+use crate::grpc::pipeline::respond::{ResponseStream, finish_call, stream_with_permits, with_permit};
 use crate::grpc::transport::outgoing::Permit;
 use crate::grpc::transport::receive::Charge;
 use crate::oip::infer::infer;
@@ -39,33 +39,33 @@ impl Inference {
         Inference(context)
     }
 
-    /// Begins a call that comes over HTTP/JSON.
+    /// Starts a call over HTTP/JSON.
     pub fn call(&self, rpc: Rpc, headers: &http::HeaderMap) -> Call {
         self.0.telemetry.call_with(rpc, headers)
     }
 
-    /// How long an answer may wait for its reader to take any of it.
+    /// Longest time without progress of a response's reader.
     pub fn send_timeout(&self) -> Duration {
         Duration::from_secs(self.0.settings.connections.send_timeout_seconds)
     }
 
-    /// How long a request over HTTP may take, which says nothing of it in its headers.
+    /// Timeout of an HTTP request, which has no timeout header.
     pub fn time(&self) -> Option<Duration> {
         Deadlines::new(&self.0.settings.connections).of_request(None)
     }
 
-    /// Whom the service trusts.
-    pub fn trust(&self) -> &Security {
-        &self.0.trust
+    /// TLS, authentication, authorization, rate limits, audit.
+    pub fn security(&self) -> &Security {
+        &self.0.security
     }
 
     pub fn is_server_ready(&self) -> bool {
-        self.0.engine.is_ready() && self.0.open().is_ok()
+        self.0.engine.is_ready() && self.0.check_accepting().is_ok()
     }
 
     pub fn is_model_ready(&self, name: &str, version: &str) -> Result<bool, ServiceError> {
-        let hosted = model::find(name, version, &self.0)?;
-        Ok(model::is_ready(&hosted, &self.0))
+        let model = model::find(name, version, &self.0)?;
+        Ok(model::is_ready(&model, &self.0))
     }
 
     pub fn server() -> ServerMetadataResponse {
@@ -76,12 +76,12 @@ impl Inference {
         self.0.settings.max_message_bytes
     }
 
-    /// What a client's request takes while it is received, nothing yet.
+    /// An empty charge to the receive budget for a client.
     pub fn receiving(&self, caller: &Caller) -> Charge {
         self.0.receiving.charge(caller.client.key())
     }
 
-    /// One inference, and what its answer holds until it is written.
+    /// One inference: the response, and the permit that it holds until it is written.
     pub async fn infer(
         &self,
         request: ModelInferRequest,
@@ -92,14 +92,14 @@ impl Inference {
     }
 
     pub fn metadata(&self, name: &str, version: &str) -> Result<ModelMetadataResponse, ServiceError> {
-        let hosted = model::find(name, version, &self.0)?;
-        Ok(model::metadata(&hosted, &self.0))
+        let model = model::find(name, version, &self.0)?;
+        Ok(model::metadata(&model, &self.0))
     }
 
     pub fn config(&self, name: &str, version: &str) -> Result<ModelConfigResponse, ServiceError> {
-        let hosted = model::find(name, version, &self.0)?;
+        let model = model::find(name, version, &self.0)?;
         Ok(ModelConfigResponse {
-            config: Some(model::config(&hosted, &self.0)),
+            config: Some(model::config(&model, &self.0)),
         })
     }
 
@@ -107,7 +107,7 @@ impl Inference {
         statistics::statistics(name, version, &self.0)
     }
 
-    /// Loads a model, or takes it away.
+    /// Loads or unloads a model.
     pub async fn change(&self, change: Change, repository: &str, name: &str) -> Result<(), ServiceError> {
         repository::change(&self.0, change, repository, name).await
     }
@@ -124,7 +124,7 @@ impl GrpcInferenceService for Inference {
         request: Request<ServerLiveRequest>,
     ) -> Result<Response<ServerLiveResponse>, Status> {
         let call = self.0.call(Rpc::ServerLive, &request);
-        concluded(call, Ok(ServerLiveResponse { live: true }))
+        finish_call(call, Ok(ServerLiveResponse { live: true }))
     }
 
     async fn server_ready(
@@ -133,7 +133,7 @@ impl GrpcInferenceService for Inference {
     ) -> Result<Response<ServerReadyResponse>, Status> {
         let call = self.0.call(Rpc::ServerReady, &request);
         let ready = self.is_server_ready();
-        concluded(call, Ok(ServerReadyResponse { ready }))
+        finish_call(call, Ok(ServerReadyResponse { ready }))
     }
 
     async fn model_ready(
@@ -141,9 +141,9 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelReadyRequest>,
     ) -> Result<Response<ModelReadyResponse>, Status> {
         let call = self.0.call(Rpc::ModelReady, &request);
-        let asked = request.get_ref();
-        let ready = self.is_model_ready(&asked.name, &asked.version);
-        concluded(call, ready.map(|ready| ModelReadyResponse { ready }))
+        let reference = request.get_ref();
+        let ready = self.is_model_ready(&reference.name, &reference.version);
+        finish_call(call, ready.map(|ready| ModelReadyResponse { ready }))
     }
 
     async fn server_metadata(
@@ -151,7 +151,7 @@ impl GrpcInferenceService for Inference {
         request: Request<ServerMetadataRequest>,
     ) -> Result<Response<ServerMetadataResponse>, Status> {
         let call = self.0.call(Rpc::ServerMetadata, &request);
-        concluded(call, Ok(Inference::server()))
+        finish_call(call, Ok(Inference::server()))
     }
 
     async fn model_metadata(
@@ -159,8 +159,8 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let call = self.0.call(Rpc::ModelMetadata, &request);
-        let asked = request.get_ref();
-        concluded(call, self.metadata(&asked.name, &asked.version))
+        let reference = request.get_ref();
+        finish_call(call, self.metadata(&reference.name, &reference.version))
     }
 
     async fn model_infer(
@@ -168,30 +168,33 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let call = self.0.call(Rpc::ModelInfer, &request);
-        let answer = match Caller::of(&request) {
+        let answer = match Caller::from_request(&request) {
             Ok(caller) => self.infer(request.into_inner(), &caller, &call).await,
             Err(error) => Err(error),
         };
         match answer {
-            Ok((answer, permit)) => Ok(holding(concluded(call, Ok(answer))?, permit)),
-            Err(error) => concluded(call, Err(error)),
+            Ok((answer, permit)) => Ok(with_permit(finish_call(call, Ok(answer))?, permit)),
+            Err(error) => finish_call(call, Err(error)),
         }
     }
 
-    type ModelStreamInferStream = Answers<ModelStreamInferResponse>;
+    type ModelStreamInferStream = ResponseStream<ModelStreamInferResponse>;
 
     async fn model_stream_infer(
         &self,
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
         let call = self.0.call(Rpc::ModelStreamInfer, &request);
-        let opened = self.0.open().and_then(|()| Caller::of(&request));
+        let opened = self
+            .0
+            .check_accepting()
+            .and_then(|()| Caller::from_request(&request));
         match opened {
             Ok(caller) => {
                 let answers = stream::answers(self.0.clone(), request.into_inner(), caller, call);
-                Ok(streaming(answers))
+                Ok(stream_with_permits(answers))
             }
-            Err(error) => concluded(call, Err(error)),
+            Err(error) => finish_call(call, Err(error)),
         }
     }
 
@@ -200,8 +203,8 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelConfigRequest>,
     ) -> Result<Response<ModelConfigResponse>, Status> {
         let call = self.0.call(Rpc::ModelConfig, &request);
-        let asked = request.get_ref();
-        concluded(call, self.config(&asked.name, &asked.version))
+        let reference = request.get_ref();
+        finish_call(call, self.config(&reference.name, &reference.version))
     }
 
     async fn model_statistics(
@@ -209,8 +212,8 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelStatisticsRequest>,
     ) -> Result<Response<ModelStatisticsResponse>, Status> {
         let call = self.0.call(Rpc::ModelStatistics, &request);
-        let asked = request.get_ref();
-        concluded(call, self.statistics(&asked.name, &asked.version))
+        let reference = request.get_ref();
+        finish_call(call, self.statistics(&reference.name, &reference.version))
     }
 
     async fn repository_index(
@@ -218,7 +221,7 @@ impl GrpcInferenceService for Inference {
         request: Request<RepositoryIndexRequest>,
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
         let call = self.0.call(Rpc::RepositoryIndex, &request);
-        concluded(call, self.index(request.get_ref()))
+        finish_call(call, self.index(request.get_ref()))
     }
 
     async fn repository_model_load(
@@ -226,11 +229,11 @@ impl GrpcInferenceService for Inference {
         request: Request<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
         let call = self.0.call(Rpc::RepositoryModelLoad, &request);
-        let asked = request.get_ref();
+        let reference = request.get_ref();
         let loaded = self
-            .change(Change::Load, &asked.repository_name, &asked.model_name)
+            .change(Change::Load, &reference.repository_name, &reference.model_name)
             .await;
-        concluded(call, loaded.map(|()| RepositoryModelLoadResponse {}))
+        finish_call(call, loaded.map(|()| RepositoryModelLoadResponse {}))
     }
 
     async fn repository_model_unload(
@@ -238,10 +241,10 @@ impl GrpcInferenceService for Inference {
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
         let call = self.0.call(Rpc::RepositoryModelUnload, &request);
-        let asked = request.get_ref();
+        let reference = request.get_ref();
         let unloaded = self
-            .change(Change::Unload, &asked.repository_name, &asked.model_name)
+            .change(Change::Unload, &reference.repository_name, &reference.model_name)
             .await;
-        concluded(call, unloaded.map(|()| RepositoryModelUnloadResponse {}))
+        finish_call(call, unloaded.map(|()| RepositoryModelUnloadResponse {}))
     }
 }

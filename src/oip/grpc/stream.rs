@@ -1,4 +1,4 @@
-//! Inferences as they come, each answered in its turn.
+//! `ModelStreamInfer`: responses in the order of requests.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tonic::{Status, Streaming};
 use crate::engine::EngineError;
 use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::deadline::in_time;
+use crate::grpc::middleware::deadline::with_deadline;
 use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::transport::outgoing::{Outbound, Permit};
-use crate::grpc::v1::stream::{broken, conclude};
+use crate::grpc::v1::stream::{conclude, stream_error};
 use crate::oip::infer::infer;
 use crate::proto::inference::infer_parameter::ParameterChoice;
 use crate::proto::inference::{
@@ -22,14 +22,13 @@ use crate::proto::inference::{
 use crate::security::Refusal;
 use crate::telemetry::{Call, Phases, code_name};
 
-/// An answer that will come, and its part of the window.
+/// A pending response, and its slot of the window.
 type Promised = (oneshot::Receiver<Answer>, OwnedSemaphorePermit);
 
-/// An answer with what it holds until it is written.
+/// A response with its permit.
 type Answer = Outbound<ModelStreamInferResponse>;
 
-/// The answers of `ModelStreamInfer`, in the order of their requests, since requests need no id. As in `SegmentStream`, a caller that
-/// does not read them is not read from either.
+/// The responses of `ModelStreamInfer`, in the order of requests, since requests need no id. Flow control is as in `SegmentStream`.
 pub(crate) fn answers(
     context: Arc<Context>,
     requests: Streaming<ModelInferRequest>,
@@ -47,7 +46,7 @@ pub(crate) fn answers(
                 let mut answer =
                     answer.unwrap_or_else(|_| refused(&ServiceError::Internal, Default::default()));
                 answer.permit.window = Some(part);
-                // Nobody may listen any more; then the whole stream is being given up.
+                // Fails only if the caller is gone; then the whole stream is cancelled.
                 let _ = sender.send(Ok(answer)).await;
             }
         };
@@ -56,9 +55,9 @@ pub(crate) fn answers(
             tokio::join!(read, write).0
         };
         let ended = tokio::select! {
-            // Dropping the work gives up every request of the stream.
+            // Dropping the work cancels every request of the stream.
             () = sender.closed() => Err(ServiceError::Cancelled),
-            ended = in_time(caller.request_context.deadline, both) => ended,
+            ended = with_deadline(caller.request_context.deadline, both) => ended,
         };
         work.shutdown().await;
         conclude(call, ended, &sender).await;
@@ -66,10 +65,10 @@ pub(crate) fn answers(
     ReceiverStream::new(receiver)
 }
 
-/// Reads requests until the caller has no more, and puts the promise of each answer into the line.
+/// Reads requests until the caller closes the stream, and queues a pending response for each.
 ///
 /// # Errors
-/// What cannot be read off the wire, or the server shutting down; what was taken before is answered first.
+/// A message that cannot be read, or shutdown; requests read before are answered first.
 async fn read(
     context: &Arc<Context>,
     mut requests: Streaming<ModelInferRequest>,
@@ -94,13 +93,13 @@ async fn read(
         let request = match next {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
-            Err(status) => return Err(broken(&status, context.settings.max_message_bytes)),
+            Err(status) => return Err(stream_error(&status, context.settings.max_message_bytes)),
         };
         let (promise, answer) = oneshot::channel();
         let (context, call, caller) = (context.clone(), call.clone(), caller.clone());
-        let in_pace = caller.count_message(&context.trust);
+        let in_pace = caller.count_message(&context.security);
         work.spawn(async move {
-            // Nobody may wait for it any more.
+            // Fails only if the caller is gone.
             let _ = promise.send(one(&context, request, &caller, &call, in_pace).await);
         });
         if line.send((answer, part)).is_err() {
@@ -109,7 +108,7 @@ async fn read(
     }
 }
 
-/// One request of the stream; what is wrong with it ends only this request.
+/// Runs one request of the stream; an error ends only this request.
 async fn one(
     context: &Arc<Context>,
     request: ModelInferRequest,
@@ -140,7 +139,7 @@ async fn one(
     }
 }
 
-/// An answer that says why there is none, and holds nothing.
+/// An error response, without a permit.
 fn refused(error: &ServiceError, asked: ModelInferResponse) -> Answer {
     Outbound {
         message: failed(error, asked),
@@ -166,7 +165,7 @@ fn failed(error: &ServiceError, asked: ModelInferResponse) -> ModelStreamInferRe
     }
 }
 
-/// Says what Triton's clients ask of an answer in a stream: that no other follows to the same request.
+/// Marks a response as the final one of its request, as Triton's clients expect.
 fn last(mut answer: ModelInferResponse) -> ModelInferResponse {
     let value = Some(ParameterChoice::BoolParam(true));
     let parameter = InferParameter {

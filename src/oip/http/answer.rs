@@ -1,4 +1,4 @@
-//! From an answer to a body.
+//! Encoding of a response as an HTTP body.
 
 use axum::body::Body;
 use axum::http::{Response, header};
@@ -39,11 +39,11 @@ struct Size {
     binary_data_size: usize,
 }
 
-/// The answer as JSON, followed by the outputs that are wanted as bytes. At most `most` bytes of outputs become JSON, which is a few
-/// times as long. It holds `permit` until it is written.
+/// The response as JSON, followed by the binary outputs. At most `most` bytes of outputs become JSON, which is a few times as long. It
+/// holds `permit` until it is written.
 ///
 /// # Errors
-/// More than that, or a defect.
+/// More than `most` bytes, or an internal error.
 pub(crate) fn answer(
     answer: &ModelInferResponse,
     permit: Permit,
@@ -102,7 +102,7 @@ pub(crate) fn answer(
         .map_err(|_| ServiceError::Internal)
 }
 
-/// An answer that is JSON.
+/// A response of JSON only.
 pub(crate) fn json(value: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(value.to_string()));
     let json = header::HeaderValue::from_static("application/json");

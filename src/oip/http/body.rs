@@ -1,4 +1,4 @@
-//! A request's body off the wire: whole, bounded in bytes and in time.
+//! Reads a request's body, bounded in bytes and in time.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
 use crate::grpc::error::ServiceError;
-use crate::grpc::transport::receive::{Charge, Parts};
+use crate::grpc::transport::receive::{Charge, MessageParts};
 
-/// How long the rest of a body that is refused is read, and not kept: many clients look for an answer only once they have sent all.
+/// How long the rest of a refused body is read and dropped: many clients read the response only after sending everything.
 const REST: Duration = Duration::from_secs(1);
 
-/// How many bytes of the body are JSON, where the headers say so.
+/// Number of JSON bytes of the body, if the headers set it.
 ///
 /// # Errors
-/// It is no number, or the body is packed.
+/// Not a number, or a compressed body.
 pub(crate) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ServiceError> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && encoding != "identity"
@@ -25,7 +25,7 @@ pub(crate) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ServiceE
         return Err(ServiceError::Wire {
             code: Code::InvalidArgument,
             reason: "CONTENT_ENCODING",
-            message: "content-encoding: the body is packed; over HTTP it should come as it is (over gRPC it may be gzip, deflate or zstd)".into(),
+            message: "content-encoding: the body is compressed; over HTTP it must not be (over gRPC it may be gzip, deflate or zstd)".into(),
         });
     }
     let Some(value) = headers.get(super::JSON_LENGTH) else {
@@ -36,10 +36,10 @@ pub(crate) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, ServiceE
     Ok(Some(length.ok_or_else(wrong)?))
 }
 
-/// The whole body, at most so many bytes of it, in time. Its bytes are taken from the budget as they arrive.
+/// The whole body, at most `most` bytes. They are charged to the receive budget as they arrive.
 ///
 /// # Errors
-/// It is longer, it comes too slowly, it breaks off, or too much is being received already.
+/// It is longer, too slow or truncated, or the receive budget is exhausted.
 pub(crate) async fn whole(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, ServiceError> {
     let (timeout, late) = (charge.timeout(), charge.too_slow());
     let read = tokio::time::timeout(timeout, read(body, most, charge));
@@ -53,7 +53,7 @@ async fn read(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, Ser
         message,
     };
     let mut body = Limited::new(body, most);
-    let mut parts = Parts::default();
+    let mut parts = MessageParts::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -62,7 +62,7 @@ async fn read(body: Body, most: usize, charge: &mut Charge) -> Result<Bytes, Ser
                 );
                 wrong(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", message)
             } else {
-                let message = "the body breaks off before its end".into();
+                let message = "the body is truncated".into();
                 wrong(Code::InvalidArgument, "MALFORMED_MESSAGE", message)
             }
         })?;

@@ -1,4 +1,4 @@
-//! Who may be connected, and for how long.
+//! Connections of the HTTP port: limits, TLS, timeouts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,21 +21,21 @@ use crate::grpc::transport::listener::{Connection, handshake};
 use crate::oip::Inference;
 use crate::security::Security;
 
-/// Connections too many that are told so at once; more are just closed.
+/// Most refused connections that get a response concurrently; more are just closed.
 const REFUSALS: usize = 64;
-/// How long a client that is refused is given to read why.
+/// Time for a refused client to read the response.
 const REFUSAL: Duration = Duration::from_secs(1);
-/// How long a connection may be silent before a request, and a request's headers may take.
+/// Longest idle time before a request, and longest time of its headers.
 const HEADERS: Duration = Duration::from_secs(30);
 
-/// Answers until the server is shutting down and every connection has ended.
+/// Serves until shutdown, and returns when every connection has ended.
 pub(crate) async fn serve(
     listener: TcpListener,
     inference: Inference,
     limit: Arc<ConnectionLimit>,
     draining: watch::Receiver<bool>,
 ) {
-    let trust = inference.trust().clone();
+    let security = inference.security().clone();
     let send_timeout = inference.send_timeout();
     let router = routes::router(inference);
     let refusals = Arc::new(Semaphore::new(REFUSALS));
@@ -45,12 +45,12 @@ pub(crate) async fn serve(
         tokio::select! {
             _ = stop.wait_for(|&draining| draining) => break,
             (stream, address) = accept(&listener) => {
-                // Without them it works as well, if slower and longer.
+                // Only an optimisation: an error is ignored.
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(send_timeout));
                 match limit.open(address) {
                     Ok(permit) => {
-                        let connection = connect(stream, address, trust.clone());
+                        let connection = connect(stream, address, security.clone());
                         let (router, draining) = (router.clone(), draining.clone());
                         connections.spawn(async move {
                             if let Some(connection) = connection.await {
@@ -58,11 +58,11 @@ pub(crate) async fn serve(
                             }
                         });
                     }
-                    Err(why) => if let Ok(place) = refusals.clone().try_acquire_owned() {
-                        let refused = tokio::time::timeout(REFUSAL, refuse(stream, address, trust.clone(), why));
+                    Err(why) => if let Ok(queue_permit) = refusals.clone().try_acquire_owned() {
+                        let refused = tokio::time::timeout(REFUSAL, refuse(stream, address, security.clone(), why));
                         connections.spawn(async move {
                             let _ = refused.await;
-                            drop(place);
+                            drop(queue_permit);
                         });
                     },
                 }
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// The next connection. Out of file descriptors, or a client that is gone again: after a moment the next may be fine.
+/// Accepts the next connection; after an error, such as no free file descriptor, retries with a back-off.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -87,17 +87,17 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// A connection, encrypted where the settings say so; `None` where that fails.
-async fn connect(stream: TcpStream, address: SocketAddr, trust: Security) -> Option<Connection> {
-    match &trust.tls {
+/// A connection, with TLS if configured; `None` if the handshake fails.
+async fn connect(stream: TcpStream, address: SocketAddr, security: Security) -> Option<Connection> {
+    match &security.tls {
         None => Some(Connection::plain(stream, address)),
-        Some(tls) => handshake(tls.http(), stream, address, &trust.counts).await,
+        Some(tls) => handshake(tls.http(), stream, address, &security.counts).await,
     }
 }
 
-/// Tells a client why it is not served.
-async fn refuse(stream: TcpStream, address: SocketAddr, trust: Security, why: TooManyConnections) {
-    let Some(mut connection) = connect(stream, address, trust).await else {
+/// Refuses a client with 503.
+async fn refuse(stream: TcpStream, address: SocketAddr, security: Security, why: TooManyConnections) {
+    let Some(mut connection) = connect(stream, address, security).await else {
         return;
     };
     let body = serde_json::json!({ "error": why.to_string(), "reason": "TOO_MANY_CONNECTIONS" }).to_string();
@@ -106,15 +106,15 @@ async fn refuse(stream: TcpStream, address: SocketAddr, trust: Security, why: To
          close\r\n\r\n{body}",
         body.len()
     );
-    let told = async {
+    let notify = async {
         connection.write_all(answer.as_bytes()).await?;
         connection.shutdown().await?;
-        // Closed while something is unread, the connection would be reset, and what was said be lost.
+        // Closing with unread data would reset the connection and lose the response.
         let mut unread = [0; 1024];
         while connection.read(&mut unread).await? > 0 {}
         std::io::Result::Ok(())
     };
-    let _ = told.await;
+    let _ = notify.await;
 }
 
 async fn answer(connection: Connection, router: Router, mut draining: watch::Receiver<bool>) {
@@ -124,7 +124,7 @@ async fn answer(connection: Connection, router: Router, mut draining: watch::Rec
         .header_read_timeout(HEADERS)
         .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
-    // However it ends, the client has seen it.
+    // Errors here concern only this connection, and the client sees them.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = draining.wait_for(|&draining| draining) => {}

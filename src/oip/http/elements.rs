@@ -1,4 +1,4 @@
-//! A tensor's elements as JSON and as bytes.
+//! Conversion of tensor elements between JSON and bytes.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 
 use crate::oip::datatype::Datatype;
 
-/// Fewest bytes of an element in JSON: a digit, and a comma or a bracket.
+/// Minimum bytes of an element in JSON: a digit, and a comma or a bracket.
 const SHORTEST: usize = 2;
 
-/// Reads elements, flat or nested as the shape says, as bytes of a datatype, little-endian: at most so many. Text is base64 of the bytes
-/// that are meant, as JSON has no bytes. Nothing is kept beside the bytes.
+/// Parses elements, flat or nested like the shape, to little-endian bytes of a datatype, up to a limit. Text is base64, since JSON has no
+/// bytes. Streams: nothing but the bytes is kept.
 ///
 /// # Errors
-/// What it is in place of a list, or the place and value of an element that is not of the datatype.
+/// Not a list, or the index and value of an element that does not fit the datatype.
 pub(crate) fn read(data: &RawValue, datatype: Datatype, most: usize) -> Result<Bytes, String> {
     let text = data.get();
     if !text.starts_with('[') {
@@ -48,18 +48,18 @@ pub(crate) fn read(data: &RawValue, datatype: Datatype, most: usize) -> Result<B
     }
 }
 
-/// Elements that were read.
+/// Parsed elements.
 struct Elements {
     data: Vec<u8>,
     datatype: Datatype,
     count: usize,
     most: usize,
-    /// Why they are not what they should be.
+    /// The first error.
     wrong: Option<String>,
 }
 
 impl Elements {
-    /// One more; `None` where it is wrong.
+    /// Adds an element; `None` if it is invalid.
     fn number(&mut self, number: f64) -> Option<()> {
         self.one_more()?;
         let data = &mut self.data;
@@ -96,7 +96,7 @@ impl Elements {
         added
     }
 
-    /// One more; `None` where it is wrong.
+    /// Adds an element; `None` if it is invalid.
     fn text(&mut self, text: &str) -> Option<()> {
         self.one_more()?;
         if self.datatype != Datatype::Bytes {
@@ -104,7 +104,7 @@ impl Elements {
             self.wrong = Some(format!("it holds text; it should hold numbers of {datatype}"));
             return None;
         }
-        // An element is after its length in 4 bytes. A body is never as long as they can say.
+        // Each element has its length in 4 bytes before it; a body is always shorter than 4 GiB.
         let begin = self.data.len();
         self.data.extend([0; 4]);
         if let Err(error) = STANDARD.decode_vec(text, &mut self.data) {
@@ -134,7 +134,7 @@ fn whole(number: f64, least: f64, most: f64) -> Option<f64> {
     (number.fract() == 0.0 && (least..=most).contains(&number)).then_some(number)
 }
 
-/// Adds whatever comes, however deep, to the elements.
+/// Adds the values of nested lists of any depth.
 struct Gather<'a>(&'a mut Elements);
 
 impl<'de> DeserializeSeed<'de> for Gather<'_> {
@@ -174,7 +174,7 @@ impl<'de> Visitor<'de> for Gather<'_> {
     }
 }
 
-/// The bytes of an output, written as JSON: flat.
+/// The bytes of an output, serialized as a flat JSON list.
 pub(crate) struct Written<'a> {
     pub datatype: Datatype,
     pub data: &'a [u8],
@@ -204,7 +204,7 @@ impl Written<'_> {
         serializer.collect_seq(values.iter().map(|&value| read(value)))
     }
 
-    /// What sagate says as BYTES is plain text.
+    /// sagate's BYTES outputs are plain text.
     fn texts<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut sequence = serializer.serialize_seq(None)?;
         let mut rest = self.data;
@@ -218,7 +218,7 @@ impl Written<'_> {
     }
 }
 
-/// A number, or what JSON has no number for as the words that protobuf's JSON has: "NaN", "Infinity", "-Infinity".
+/// A number; non-finite values as in protobuf's JSON: "NaN", "Infinity", "-Infinity".
 struct Number<T>(T);
 
 impl<T: Copy + Into<f64> + Serialize> Serialize for Number<T> {

@@ -1,4 +1,4 @@
-//! From an error to HTTP's status and a body that says what was wrong.
+//! Mapping of errors to HTTP status codes and bodies.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -8,7 +8,7 @@ use tonic::Code;
 use super::answer;
 use crate::grpc::error::ServiceError;
 
-/// The answer in place of one: `error` in words, `reason` as a constant like `QUEUE_FULL`.
+/// The response of an error: `error` is a message, `reason` a constant like `QUEUE_FULL`.
 pub(crate) fn response(error: &ServiceError) -> Response<Body> {
     let failure = error.failure();
     let mut response = answer::json(&json!({ "error": failure.message, "reason": failure.reason }));

@@ -1,5 +1,4 @@
-//! In front of every path: who asks, whether that one may, whether too often, and the line that the audit log gets. A path asks of its
-//! caller what the gRPC call does that it stands for.
+//! Authentication, authorization, rate limit and audit record of every HTTP path. A path needs the same rights as its gRPC method.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,114 +12,104 @@ use tonic::Code;
 use super::failure;
 use crate::config::Role;
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::call_start::Begun;
+use crate::grpc::middleware::call_start::StartedCall;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
 use crate::proto::Rpc;
-use crate::security::{AccessRecord, Need, Peer, need_of};
+use crate::security::{AccessRecord, Peer, RequiredAccess, access_to_call};
 use crate::telemetry::code_name;
 
-/// What a path asks of its caller.
+/// The rights that a path needs.
 #[derive(Clone)]
-pub(crate) struct Guarded {
+pub(crate) struct AuthLayer {
     inference: Inference,
-    /// The call that it stands for; `None`: there is no such path.
+    /// Its gRPC method; `None`: unknown path.
     rpc: Option<Rpc>,
-    /// The same as a path of gRPC.
-    method: &'static str,
-    /// `None`: nobody may ask it.
-    need: Option<Need>,
+    required: RequiredAccess,
 }
 
-impl Guarded {
-    /// A path that stands for a call.
-    pub fn call(inference: &Inference, rpc: Rpc) -> Guarded {
-        Guarded {
+impl AuthLayer {
+    /// The path of a gRPC method.
+    pub fn call(inference: &Inference, rpc: Rpc) -> AuthLayer {
+        AuthLayer {
             inference: inference.clone(),
             rpc: Some(rpc),
-            need: Some(need_of(rpc)),
-            method: rpc.path(),
+            required: access_to_call(rpc),
         }
     }
 
-    /// Every other path: that it is not there is told to whoever may ask for what is.
-    pub fn unknown(inference: &Inference) -> Guarded {
-        Guarded {
+    /// An unknown path: only callers that may list models get 404.
+    pub fn unknown(inference: &Inference) -> AuthLayer {
+        AuthLayer {
             inference: inference.clone(),
             rpc: None,
-            need: Some(Need::Role(Role::Infer)),
-            method: "",
+            required: RequiredAccess::Role(Role::Infer),
         }
     }
 
-    /// Begins the call, with what the request's extensions say of the audit log.
-    fn begin(&self, request: &mut Request) -> Option<Begun> {
+    /// Starts the call, with the audit record of the request's extensions.
+    fn begin(&self, request: &mut Request) -> Option<StartedCall> {
         let call = self.inference.call(self.rpc?, request.headers());
-        let begun = Begun::new(call.audited(request.extensions()));
+        let begun = StartedCall::new(call.audited(request.extensions()));
         request.extensions_mut().insert(begun.clone());
         Some(begun)
     }
 }
 
-/// Lets a request pass, or answers it.
+/// Passes a request on, or refuses it.
 pub(crate) async fn guard(
-    State(guarded): State<Guarded>,
+    State(guarded): State<AuthLayer>,
     mut request: Request,
     next: Next,
 ) -> Response<Body> {
-    let trust = guarded.inference.trust();
+    let security = guarded.inference.security();
+    let method = guarded.rpc.map(Rpc::path);
     if let Some(record) = request.extensions().get::<Arc<AccessRecord>>()
-        && guarded.rpc.is_some()
+        && let Some(method) = method
     {
-        record.of_method(guarded.method);
+        record.set_method(method);
     }
-    if guarded.need == Some(Need::Open) {
+    if guarded.required == RequiredAccess::Open {
         return answer(&guarded, request, next).await;
     }
     let peer = request.extensions().get::<Peer>().cloned();
-    let method = guarded.rpc.map(|_| guarded.method);
-    let asked = trust
+    let audit_record = security
         .audit
         .as_ref()
-        .map(|audit| audit.asked(method, peer.as_ref()));
-    let admitted = match guarded.need {
-        None => Err(ServiceError::NoMethod),
-        Some(needed) => trust
-            .admit(needed, request.headers(), peer.as_ref())
-            .map_err(ServiceError::from),
-    };
-    let (client, pace) = match admitted {
-        Ok(admitted) => admitted,
+        .map(|audit| audit.begin(method, peer.as_ref()));
+    let authorized = security.authorize(guarded.required, request.headers(), peer.as_ref());
+    let (client, rate_limit) = match authorized.map_err(ServiceError::from) {
+        Ok(authorized) => authorized,
         Err(error) => {
-            if let Some(asked) = asked {
-                asked.ended(code_name(error.code()));
+            if let Some(audit_record) = audit_record {
+                audit_record.ended(code_name(error.code()));
             }
             return failure::response(&error);
         }
     };
     let extensions = request.extensions_mut();
-    if let Some(asked) = &asked {
-        asked.by(&client);
-        extensions.insert(asked.clone());
+    if let Some(audit_record) = &audit_record {
+        audit_record.set_client(&client);
+        extensions.insert(audit_record.clone());
     }
     if let Some(record) = extensions.get::<Arc<AccessRecord>>() {
-        record.by(&client);
+        record.set_client(&client);
     }
     let time = guarded.inference.time();
     let deadline = time.and_then(|time| Instant::now().checked_add(time));
-    extensions.insert(Caller::new(client, pace, deadline));
+    extensions.insert(Caller::new(client, rate_limit, deadline));
     let answer = answer(&guarded, request, next).await;
-    if let Some(asked) = asked {
-        asked.ended(code_name(code(&answer)));
+    if let Some(audit_record) = audit_record {
+        audit_record.ended(code_name(code(&answer)));
     }
     answer
 }
 
-/// The answer, in the call that the request begins; the call ends with it unless a handler has ended it.
-async fn answer(guarded: &Guarded, mut request: Request, next: Next) -> Response<Body> {
+/// The response within the request's call; finishes the call unless a handler has.
+async fn answer(guarded: &AuthLayer, mut request: Request, next: Next) -> Response<Body> {
     let begun = guarded.begin(&mut request);
     let answer = next.run(request).await;
-    if let Some(call) = begun.and_then(|begun| begun.end_here()) {
+    if let Some(call) = begun.and_then(|begun| begun.take_unfinished()) {
         call.finish(code(&answer));
     }
     answer

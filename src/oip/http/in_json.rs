@@ -1,4 +1,4 @@
-//! What is told of server and models, as JSON.
+//! Metadata and statistics as JSON.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::proto::inference::{
     DataType, ModelConfig, ModelMetadataResponse, ModelStatistics, RepositoryIndexResponse, StatisticDuration,
 };
 
-/// What a model takes and gives.
+/// Metadata of a model.
 pub(crate) fn metadata(it: &ModelMetadataResponse) -> Value {
     let tensors = |tensors: &[TensorMetadata]| tensors.iter().map(tensor).collect::<Vec<Value>>();
     json!({
@@ -21,7 +21,7 @@ fn tensor(it: &TensorMetadata) -> Value {
     json!({ "name": it.name, "datatype": it.datatype, "shape": it.shape })
 }
 
-/// As protobuf writes it in JSON, under the file's own names.
+/// Protobuf's JSON encoding, with the field names of the proto file.
 pub(crate) fn config(it: &ModelConfig) -> Value {
     let name_of = |data_type| DataType::try_from(data_type).map_or("TYPE_INVALID", |it| it.as_str_name());
     let inputs = it.input.iter().map(|it| {
@@ -48,7 +48,7 @@ pub(crate) fn config(it: &ModelConfig) -> Value {
     value
 }
 
-/// What a model has done.
+/// Statistics of a model.
 pub(crate) fn statistics(it: &ModelStatistics) -> Value {
     let duration = |it: &Option<StatisticDuration>| {
         let it = it.unwrap_or_default();
@@ -67,7 +67,7 @@ pub(crate) fn statistics(it: &ModelStatistics) -> Value {
     })
 }
 
-/// The models that are there.
+/// The repository index.
 pub(crate) fn index(it: &RepositoryIndexResponse) -> Value {
     let models = it
         .models

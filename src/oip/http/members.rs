@@ -1,4 +1,4 @@
-//! Members of a JSON request: bounded, whatever the request holds, and `null` where one may be left out.
+//! Members of a JSON request: bounded in size; `null` counts as absent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A parameter's value. Lists and objects, which no parameter is, are not kept.
+/// A parameter's value. The content of lists and objects, which are never valid, is dropped.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Bool(bool),
@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Value {
 /// Most parameters of a request, of an input or of an output.
 const PARAMETERS: usize = 64;
 
-/// Parameters by name; without those that are `null`, as if they were left out.
+/// Parameters by name, without those that are `null`.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters(pub BTreeMap<String, Value>);
 
@@ -116,14 +116,14 @@ impl<'de> Deserialize<'de> for Parameters {
     }
 }
 
-/// An optional member; `null` is as if it were left out.
+/// An optional member; `null` counts as absent.
 pub(crate) fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A list of at most so many.
+/// A list with a maximum length.
 #[derive(Debug)]
 pub(crate) struct AtMost<T, const MOST: usize>(pub Vec<T>);
 

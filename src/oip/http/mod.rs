@@ -1,7 +1,7 @@
-//! The Open Inference Protocol over HTTP/JSON, with the extension for binary tensors: a codec around the same calls that gRPC answers.
+//! The Open Inference Protocol over HTTP/JSON, with the extension for binary tensors: a codec around the gRPC methods.
 //!
-//! `routes` maps paths to calls, `body` reads what comes, `request` and `answer` turn it into messages and back (`elements`: the numbers
-//! in them; `members`: what is beside them; `in_json`: what is told of models), `failure` maps errors to statuses, `connections` bounds who may be connected, for how long.
+//! `routes` maps paths to methods, `body` reads request bodies, `request` and `answer` convert between JSON and messages (`elements`: tensor
+//! elements; `members`: other members; `in_json`: metadata), `failure` maps errors to status codes, `connections` limits connections.
 
 mod answer;
 mod body;
@@ -16,5 +16,5 @@ mod routes;
 
 pub(crate) use connections::serve;
 
-/// The header that says how many bytes of a body are JSON; binary tensors follow.
+/// The header with the number of JSON bytes of a body; binary tensors follow.
 const JSON_LENGTH: &str = "inference-header-content-length";

@@ -1,4 +1,4 @@
-//! From a body to a request.
+//! Parsing of a body to a request.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::proto::inference::infer_parameter::ParameterChoice;
 use crate::proto::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
 use crate::proto::inference::{InferParameter, ModelInferRequest};
 
-/// Which outputs are answered as bytes after the JSON.
+/// Which outputs are returned as binary data after the JSON.
 #[derive(Debug, Clone, Default)]
 pub(in crate::oip) struct AsBinary {
-    /// Those of which nothing is said.
+    /// Default of outputs without a setting of their own.
     all: bool,
-    /// By output.
+    /// Per output.
     named: BTreeMap<String, bool>,
 }
 
@@ -29,7 +29,7 @@ impl AsBinary {
     }
 }
 
-/// Most tensors that a request gives or asks for, and most sides of one: more than any model has.
+/// Most inputs and outputs of a request, and most dimensions of one: more than any model has.
 const TENSORS: usize = 256;
 const SIDES: usize = 16;
 
@@ -52,7 +52,7 @@ struct Input<'a> {
     datatype: String,
     #[serde(default, deserialize_with = "optional")]
     parameters: Parameters,
-    /// As it came: how it is to be read is said beside it, perhaps behind it.
+    /// Unparsed: its datatype and shape may follow in the JSON.
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
@@ -64,10 +64,10 @@ struct Output {
     parameters: Parameters,
 }
 
-/// Reads a request for a model. `json_length` says how much of the body is JSON; without it all is.
+/// Parses a request for a model. `json_length` is the length of the JSON in the body; without it all is JSON.
 ///
 /// # Errors
-/// What is no JSON of the protocol, or binary tensors that are not as long as it says.
+/// Invalid JSON, or binary tensors of another length than announced.
 pub(in crate::oip) fn read(
     model: String,
     version: String,
@@ -114,7 +114,7 @@ pub(in crate::oip) fn read(
     Ok((request, as_binary))
 }
 
-/// Takes out what is said of the answer's form.
+/// Removes the parameters about the format of the response.
 fn as_binary(body: &mut Body<'_>) -> Result<AsBinary, ServiceError> {
     let mut form = AsBinary::default();
     let truth = |field: &str, value: &Value| {
@@ -137,7 +137,7 @@ fn as_binary(body: &mut Body<'_>) -> Result<AsBinary, ServiceError> {
 }
 
 impl Input<'_> {
-    /// Its elements as bytes, from the JSON or from what follows it, and what is said of it.
+    /// Its elements as bytes, from the JSON or from the binary data, and its parameters.
     fn read(mut self, field: &str, binary: &mut Bytes) -> Result<(Bytes, InferInputTensor), ServiceError> {
         let data = match (self.parameters.0.remove("binary_data_size"), self.data) {
             (Some(size), None) => {
@@ -152,8 +152,8 @@ impl Input<'_> {
                 binary.split_to(fits)
             }
             (None, Some(elements)) => {
-                let known = Datatype::named(&self.datatype).filter(|it| *it != Datatype::Fp64);
-                let datatype = known.ok_or_else(|| {
+                let parse_enum = Datatype::named(&self.datatype).filter(|it| *it != Datatype::Fp64);
+                let datatype = parse_enum.ok_or_else(|| {
                     let is = format!("`{}`", self.datatype);
                     let right = "UINT8, INT16, UINT16, FP16, FP32 or BYTES";
                     ServiceError::field(format!("{field}.datatype"), is, right)
@@ -171,10 +171,10 @@ impl Input<'_> {
             }
             (Some(_), Some(_)) => {
                 let right = "left out, as binary_data_size says that the data follows";
-                return Err(ServiceError::field(format!("{field}.data"), "there", right));
+                return Err(ServiceError::field(format!("{field}.data"), "set", right));
             }
             (None, None) => {
-                let right = "there, or binary_data_size must say how many bytes follow the JSON";
+                let right = "set, or binary_data_size must give the number of bytes after the JSON";
                 return Err(ServiceError::field(format!("{field}.data"), "missing", right));
             }
         };

@@ -1,4 +1,4 @@
-//! Which path is which call.
+//! The paths and their gRPC methods.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -11,27 +11,27 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use super::guard::{Guarded, guard};
+use super::guard::{AuthLayer, guard};
 use super::{answer, body, failure, in_json, request};
 use crate::grpc::error::ServiceError;
-use crate::grpc::middleware::access::{AccessLayer, Front};
-use crate::grpc::middleware::call_start::Begun;
-use crate::grpc::pipeline::admit::encoded;
+use crate::grpc::middleware::access::{AccessLayer, Frontend};
+use crate::grpc::middleware::call_start::StartedCall;
+use crate::grpc::pipeline::admit::encode;
 use crate::grpc::pipeline::caller::Caller;
 use crate::oip::Inference;
 use crate::oip::repository::Change;
 use crate::proto::Rpc;
 use crate::proto::inference::RepositoryIndexRequest;
 
-/// Most bytes of a body that is no inference.
+/// Most bytes of a body, except of an inference.
 const SHORT_BODY: usize = 64 * 1024;
 
-/// JSON takes longer to read than values do to copy.
+/// Values that are parsed or encoded on a blocking thread: JSON is slower than copying.
 const VALUES_A_BYTE: usize = 8;
 
 type Answer = Result<Response<Body>, ServiceError>;
 
-/// The part of a path that names a model.
+/// The model of a path.
 #[derive(Deserialize)]
 struct Which {
     name: String,
@@ -39,7 +39,7 @@ struct Which {
     version: String,
 }
 
-/// Every path of the protocol. There is no way to add one but with the call that it stands for, whose rights it asks for.
+/// All paths of the protocol. Each is added with its gRPC method, whose rights it needs.
 pub(crate) fn router(inference: Inference) -> Router {
     let mut paths = Paths::new(&inference);
     paths.add("/v2", Rpc::ServerMetadata, get(server));
@@ -92,7 +92,7 @@ fn respond(answer: Answer) -> Response<Body> {
     answer.unwrap_or_else(|error| failure::response(&error))
 }
 
-/// JSON under 200, or under 400 where it says no: what watches a server looks at the status alone.
+/// JSON with status 200 for yes or 400 for no, since probes look at the status only.
 fn yes_or_no(yes: bool, value: &Value) -> Response<Body> {
     let mut response = answer::json(value);
     if !yes {
@@ -161,7 +161,7 @@ async fn index(
     respond(answer)
 }
 
-/// What may be asked of an index.
+/// The body of an index request.
 #[derive(Default, Deserialize)]
 struct Index {
     #[serde(default)]
@@ -202,12 +202,12 @@ async fn infer(
     State(inference): State<Inference>,
     Path(which): Path<Which>,
     Extension(caller): Extension<Caller>,
-    Extension(begun): Extension<Begun>,
+    Extension(begun): Extension<StartedCall>,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    // A client that goes away drops it.
-    let Some(call) = begun.end_here() else {
+    // Dropped if the client disconnects.
+    let Some(call) = begun.take_unfinished() else {
         return failure::response(&ServiceError::Internal);
     };
     let most = inference.max_message_bytes();
@@ -218,19 +218,19 @@ async fn infer(
         let length = body.len();
         let read = move || request::read(which.name, which.version, body, json_length);
         let (request, as_binary) =
-            encoded(json_length.unwrap_or(length).saturating_mul(VALUES_A_BYTE), read).await??;
-        // From here on its images count.
+            encode(json_length.unwrap_or(length).saturating_mul(VALUES_A_BYTE), read).await??;
+        // From here on its images are charged instead.
         drop(charge);
         let (answer, permit) = inference.infer(request, &caller, &call).await?;
         let bytes = answer.raw_output_contents.iter().map(Bytes::len).sum();
-        encoded(bytes, move || answer::answer(&answer, permit, &as_binary, most)).await?
+        encode(bytes, move || answer::answer(&answer, permit, &as_binary, most)).await?
     };
     let answer = answer.await;
     call.finish(answer.as_ref().err().map_or(Code::Ok, ServiceError::code));
     respond(answer)
 }
 
-/// Paths, each behind the guard of the call that it stands for.
+/// Paths, each with the rights of its gRPC method.
 struct Paths<'a> {
     inference: &'a Inference,
     router: Router<Inference>,
@@ -245,23 +245,23 @@ impl Paths<'_> {
     }
 
     fn add(&mut self, path: &str, rpc: Rpc, handler: MethodRouter<Inference>) {
-        let guarded = Guarded::call(self.inference, rpc);
-        // Another method than the path takes is told so to whoever may ask for the path.
+        let guarded = AuthLayer::call(self.inference, rpc);
+        // A wrong HTTP method gets 405 only after authorization.
         let handler = handler.fallback(async || failure::response(&wrong_method()));
         let handler = handler.layer(from_fn_with_state(guarded, guard));
         self.router = std::mem::take(&mut self.router).route(path, handler);
     }
 
-    /// All of them; every other path is guarded as well.
+    /// All paths; unknown paths need authorization too.
     fn router(self) -> Router {
-        let guarded = Guarded::unknown(self.inference);
+        let guarded = AuthLayer::unknown(self.inference);
         let unknown = any(async || failure::response(&unknown_path()));
         let unknown = unknown.layer(from_fn_with_state(guarded, guard));
         self.router
             .fallback_service(unknown.with_state(self.inference.clone()))
             .layer(AccessLayer {
-                trust: self.inference.trust().clone(),
-                front: Front::Http,
+                security: self.inference.security().clone(),
+                front: Frontend::Http,
             })
             .with_state(self.inference.clone())
     }

@@ -1,29 +1,29 @@
-//! The audit log: one JSON line a request, who asked what of which model and how it ended. Nothing of the image but its hash, nothing
-//! of the answer but the decision.
+//! The audit log: one JSON line per request with caller, method, model and result. Of the image it holds only the hash, of the answer only
+//! the decision.
 
-mod asked;
+mod record;
 
 use std::sync::Arc;
 
-pub use asked::{AuditRecord, Image};
+pub use record::{AuditRecord, Image};
 
-use super::counts::Counts;
+use super::counts::SecurityCounts;
 use super::error::SecurityError;
 use super::line_log::{Destination, LineLog};
 use crate::config;
 
-/// The log of this process. Clones are the same.
+/// The audit log of this process. Clones share it.
 #[derive(Clone)]
 pub struct Audit(LineLog);
 
 impl Audit {
-    /// Opens the file to be written to behind what it holds; `None` where the settings name none.
+    /// Opens the file for appending; `None` without one in the settings.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn open(
         settings: &config::AuditSettings,
-        counts: &Arc<Counts>,
+        counts: &Arc<SecurityCounts>,
     ) -> Result<Option<Audit>, SecurityError> {
         if settings.file.as_os_str().is_empty() {
             return Ok(None);
@@ -40,12 +40,12 @@ impl Audit {
         Ok(Some(Audit(lines)))
     }
 
-    /// Begins the file anew, where something has moved it away.
+    /// Reopens the file after an external rotation.
     pub fn reopen(&self) {
         self.0.reopen();
     }
 
-    /// Waits until everything so far was written, for a few seconds at most. Not for a thread that others wait for.
+    /// Waits until all queued lines are written, for a few seconds at most. Blocks the thread.
     pub fn flush(&self) {
         self.0.flush();
     }

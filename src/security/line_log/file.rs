@@ -1,4 +1,4 @@
-//! The file that lines go to: begun anew when it is large or was moved away, and lived without while the disk is full.
+//! The log file: rotated by size, reopened on request, and retried while it cannot be written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use super::Destination;
 
-/// How often it is told that lines are lost.
-const TELL: Duration = Duration::from_secs(60);
+/// Minimum time between reports of lost lines.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) struct Log {
     destination: Destination,
-    /// `None`: it could not be opened; each line tries again.
+    /// `None`: not open; each line tries to open it.
     file: Option<File>,
     bytes: u64,
-    /// Whether it can be set aside; a pipe or terminal, like /dev/stdout, has no other name to go by.
+    /// Whether it is a regular file, which can be rotated, and not a pipe or terminal like /dev/stdout.
     regular: bool,
-    /// The last line broke off in its middle.
+    /// Whether the last line was written partially.
     torn: bool,
     lost: u64,
-    told: Option<Instant>,
+    last_report: Option<Instant>,
 }
 
 impl Log {
@@ -34,25 +34,28 @@ impl Log {
             regular,
             torn: false,
             lost: 0,
-            told: None,
+            last_report: None,
         })
     }
 
-    /// Begins the file anew, under the name that it has.
+    /// Closes the file; the next line opens it again under its name.
     pub fn reopen(&mut self) {
         self.file = None;
     }
 
-    /// Writes one line; `false` where it is lost.
+    /// Writes one line; `false` if it is lost.
     pub fn write(&mut self, line: &str) -> bool {
         match self.try_write(line) {
             Ok(()) => true,
             Err(error) => {
                 self.lost += 1;
-                if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+                if self
+                    .last_report
+                    .is_none_or(|then| then.elapsed() >= REPORT_INTERVAL)
+                {
                     let Destination { name, path, .. } = &self.destination;
                     tracing::error!(lost = self.lost, %error, "the {name} cannot be written: {}", path.display());
-                    self.told = Some(Instant::now());
+                    self.last_report = Some(Instant::now());
                 }
                 false
             }
@@ -60,14 +63,14 @@ impl Log {
     }
 
     fn try_write(&mut self, line: &str) -> io::Result<()> {
-        // What broke off is ended first, so that no line is glued to it.
+        // Terminate a partial line first.
         let text = format!("{}{line}\n", if self.torn { "\n" } else { "" });
         let max_bytes = self.destination.max_bytes;
         let full =
             self.regular && max_bytes > 0 && self.bytes > 0 && self.bytes + text.len() as u64 > max_bytes;
         if full {
             self.file = None;
-            self.set_aside()?;
+            self.rotate()?;
         }
         let file = match &mut self.file {
             Some(file) => file,
@@ -93,8 +96,8 @@ impl Log {
         Ok(())
     }
 
-    /// Renames the file to `.1`, what was that to `.2`, and so on; the oldest is written over.
-    fn set_aside(&self) -> io::Result<()> {
+    /// Renames the file to `.1`, `.1` to `.2`, and so on; the oldest is overwritten.
+    fn rotate(&self) -> io::Result<()> {
         let numbered = |number: u64| {
             let mut name = self.destination.path.clone().into_os_string();
             name.push(format!(".{number}"));
@@ -110,8 +113,7 @@ impl Log {
     }
 }
 
-/// Opens a file to be written to behind what it holds, and says how much that is, and whether it is a file of a disk. A new one is not for
-/// everyone to read.
+/// Opens a file for appending. Returns it with its size and whether it is a regular file. A new file is not world-readable.
 fn append(path: &Path) -> io::Result<(File, u64, bool)> {
     let file = OpenOptions::new()
         .append(true)

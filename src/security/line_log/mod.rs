@@ -1,4 +1,4 @@
-//! A file that gets lines as requests end: written by a thread of its own, so that a slow or full disk holds up no request.
+//! Log files written by a thread of their own, so that a slow or full disk does not delay requests.
 
 mod file;
 
@@ -11,29 +11,29 @@ use file::Log;
 
 use super::error::SecurityError;
 
-/// Lines that wait to be written. A disk that is slower than that loses lines.
-const WAITING: usize = 4096;
-/// How long the last lines are waited for.
-const LAST: Duration = Duration::from_secs(2);
+/// Maximum number of queued lines. Further lines are lost.
+const QUEUE_LINES: usize = 4096;
+/// Time limit of a flush.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where lines go.
+/// Destination of lines.
 pub(super) struct Destination {
     /// The setting that names the file.
     pub setting: &'static str,
-    /// What messages call it.
+    /// Name of the log in messages.
     pub name: &'static str,
     /// The file.
     pub path: PathBuf,
-    /// Bytes after which it is set aside and a new one begun; 0: never.
+    /// Size in bytes at which the file is rotated; 0: never.
     pub max_bytes: u64,
-    /// How many that were set aside are kept.
+    /// Number of rotated files to keep.
     pub keep: u64,
 }
 
-/// Told of each line whether it was written.
+/// Called for each line with whether it was written.
 type Counted = Arc<dyn Fn(bool) + Send + Sync>;
 
-/// The writer of one file. Clones are the same.
+/// Writer of one log file. Clones share it.
 #[derive(Clone)]
 pub(super) struct LineLog {
     sender: SyncSender<Message>,
@@ -42,14 +42,14 @@ pub(super) struct LineLog {
 
 enum Message {
     Line(String),
-    /// The file was moved away: begin a new one.
+    /// Reopen the file under its name.
     Reopen,
-    /// Say that everything before this was written.
+    /// Confirm that everything before this was written.
     Flush(SyncSender<()>),
 }
 
 impl LineLog {
-    /// Opens the file to be written to behind what it holds.
+    /// Opens the file for appending.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -60,7 +60,7 @@ impl LineLog {
             path,
             source,
         })?;
-        let (sender, receiver) = mpsc::sync_channel(WAITING);
+        let (sender, receiver) = mpsc::sync_channel(QUEUE_LINES);
         let counts = counted.clone();
         let write = move || {
             for message in receiver {
@@ -80,21 +80,21 @@ impl LineLog {
         Ok(LineLog { sender, counted })
     }
 
-    /// Begins the file anew, where something has moved it away.
+    /// Reopens the file after an external rotation.
     pub fn reopen(&self) {
-        // Where the queue is full, the disk is what is wrong; the next try comes with the next signal.
+        // A full queue means that the disk is too slow; the next signal tries again.
         let _ = self.sender.try_send(Message::Reopen);
     }
 
-    /// Waits until everything so far was written, for a few seconds at most. Not for a thread that others wait for.
+    /// Waits until all queued lines are written, for a few seconds at most. Blocks the thread.
     pub fn flush(&self) {
         let (done, is_done) = mpsc::sync_channel(1);
         if self.sender.try_send(Message::Flush(done)).is_ok() {
-            let _ = is_done.recv_timeout(LAST);
+            let _ = is_done.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 
-    /// Writes a line soon.
+    /// Queues a line.
     pub fn line(&self, line: String) {
         match self.sender.try_send(Message::Line(line)) {
             Ok(()) => {}

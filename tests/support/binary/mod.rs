@@ -1,4 +1,4 @@
-//! The program as it is called: in a folder of its own, with the tiny model, and a limit on its time.
+//! Runs the program in a temporary folder with the tiny model and a timeout.
 
 #![allow(dead_code, reason = "every test file uses a part")]
 
@@ -20,8 +20,8 @@ use tempfile::TempDir;
 
 use super::tiny_model;
 
-/// A run that takes longer hangs. Far above what any takes, since machines are busy.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Timeout of a run: far above any normal duration, even on a busy machine.
+const RUN_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A folder with `models/tiny/1` in it, in which the program runs.
 pub struct Place {
@@ -126,7 +126,7 @@ impl Place {
         (value, ended.code)
     }
 
-    /// What the library says of an image file, with the same model and as many threads as the program.
+    /// The library's result for an image file, with the same model and number of threads as the program.
     pub fn expected(&self, name: &str) -> Segmentation {
         let Picture::Image(image) = imaging::read(&self.path(name), &Limits::default()).unwrap() else {
             panic!("{name} is a volume");
@@ -173,9 +173,9 @@ pub fn wait(child: &mut Child) -> i32 {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code().unwrap_or(-1);
         }
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > RUN_TIMEOUT {
             child.kill().unwrap();
-            panic!("it hangs: nothing after {PATIENCE:?}");
+            panic!("it hangs: nothing after {RUN_TIMEOUT:?}");
         }
         thread::sleep(Duration::from_millis(10));
     }
@@ -192,7 +192,7 @@ fn collect<R: Read + Send + 'static>(stream: Option<R>) -> thread::JoinHandle<St
 }
 
 impl Ended {
-    /// The errors that were told, one a line, without their `error: `.
+    /// The reported errors, one per line, without `error: `.
     pub fn errors(&self) -> Vec<&str> {
         self.stderr
             .lines()

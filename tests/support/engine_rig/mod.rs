@@ -16,7 +16,7 @@ use sagate_core::model::Model;
 use crate::binary::{Place, waves_image};
 use crate::tiny_model;
 
-/// Notes what it hears; a test that holds it keeps every batch from running.
+/// Records events; a test that holds it keeps every batch from running.
 #[derive(Default)]
 pub struct Watcher {
     held: Mutex<bool>,
@@ -129,9 +129,9 @@ impl Rig {
     }
 
     pub async fn ready(&self, name: &str) -> Arc<ModelHandle> {
-        let hosted = self.engine.find(name, None).unwrap();
-        hosted.ready().await.unwrap();
-        hosted
+        let model = self.engine.find(name, None).unwrap();
+        model.ready().await.unwrap();
+        model
     }
 }
 
@@ -142,28 +142,25 @@ pub fn open(place: &Place, name: &str, version: u32) -> (Model, Arc<ModelSpec>) 
     (model, contract)
 }
 
-pub fn image(hosted: &ModelHandle, seed: usize, side: usize) -> PreparedImage {
-    hosted.contract().prepare(waves_image(seed, side, side)).unwrap()
+pub fn image(model: &ModelHandle, seed: usize, side: usize) -> PreparedImage {
+    model.contract().prepare(waves_image(seed, side, side)).unwrap()
 }
 
 /// Queues an image that must be taken.
 pub fn queue(
-    hosted: &ModelHandle,
+    model: &ModelHandle,
     image: &PreparedImage,
     request_context: &RequestContext,
 ) -> PendingSegmentation {
-    let place = hosted.admit(image.bytes(), request_context).unwrap();
-    hosted.segment(image.clone(), place, request_context).unwrap()
+    let place = model.admit(image.bytes(), request_context).unwrap();
+    model.segment(image.clone(), place, request_context).unwrap()
 }
 
 pub async fn ask(
-    hosted: &ModelHandle,
+    model: &ModelHandle,
     image: &PreparedImage,
     request_context: &RequestContext,
 ) -> Result<TimedSegmentation, EngineError> {
-    let place = hosted.admit(image.bytes(), request_context)?;
-    hosted
-        .segment(image.clone(), place, request_context)?
-        .wait()
-        .await
+    let place = model.admit(image.bytes(), request_context)?;
+    model.segment(image.clone(), place, request_context)?.wait().await
 }

@@ -1,4 +1,4 @@
-//! A server of the protocol that does as it is told: slow, refusing, stalling, fickle. What it says of an image is made up.
+//! A scripted server of the protocol: slow, refusing, stalling or inconsistent. Its results are made up.
 
 #![allow(dead_code, reason = "every test file uses a part")]
 
@@ -15,14 +15,14 @@ use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
-/// What it does with each segmentation.
+/// Its behaviour per segmentation.
 #[derive(Clone, Copy, Default)]
 pub struct Behaviour {
-    /// Before it answers.
+    /// Delay before an answer.
     pub takes: Duration,
-    /// From when to when it answers nothing, from its first segmentation on; what came meanwhile is answered after it.
+    /// Start and end of a stall, from the first segmentation on; requests during it are answered after it.
     pub stalls: Option<[Duration; 2]>,
-    /// Every so many-th is refused for want of room.
+    /// Every n-th is refused with RESOURCE_EXHAUSTED.
     pub refuses_every: Option<u64>,
     /// Each answer has another mu.
     pub fickle: bool,
@@ -48,13 +48,13 @@ impl Fake {
             behaviour,
             seen: seen.clone(),
         };
-        let (told, url) = std::sync::mpsc::channel();
+        let (address, url) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let url = format!("http://{}", listener.local_addr().unwrap());
-                told.send(url).unwrap();
+                address.send(url).unwrap();
                 Server::builder()
                     .add_service(QualityControlServer::new(service))
                     .serve_with_incoming(TcpListenerStream::new(listener))
@@ -68,12 +68,12 @@ impl Fake {
         }
     }
 
-    /// Segmentations that came.
+    /// Received segmentations.
     pub fn segmentations(&self) -> u64 {
         self.seen.segmentations.load(Relaxed)
     }
 
-    /// Those that came with a time limit.
+    /// Received segmentations with a deadline.
     pub fn timeouts(&self) -> u64 {
         self.seen.timeouts.load(Relaxed)
     }
@@ -138,7 +138,7 @@ impl QualityControl for Service {
                 mu,
                 object_fraction: 0.5,
                 mask: Some(v1::Mask {
-                    form: v1::MaskForm::Bits.into(),
+                    format: v1::MaskFormat::Bits.into(),
                     height,
                     width,
                     data: vec![vec![0x55u8; bits].into()],
@@ -183,7 +183,7 @@ impl QualityControl for Service {
                 model: Some(model()),
                 ..Default::default()
             }),
-            contract: Some(v1::ModelContract {
+            spec: Some(v1::ModelSpec {
                 channels: vec!["any".into()],
                 ..Default::default()
             }),

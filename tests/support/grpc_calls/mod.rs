@@ -1,4 +1,4 @@
-//! What tests of a server under fire share: images whose answer is known, and the words of an error.
+//! Shared helpers for gRPC tests: images with their expected results, calls with a timeout, and error details.
 
 #![allow(dead_code, reason = "every test file uses a part")]
 
@@ -16,33 +16,33 @@ use tonic_types::StatusExt;
 use super::binary::{Place, waves_image};
 use super::server::{request, tensor};
 
-/// What takes longer hangs. Far above what anything takes, since machines are busy.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Timeout of a call: far above any normal duration, even on a busy machine.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A client of the service.
 pub type Client = QualityControlClient<Channel>;
 
-/// An image, and what the library says of it.
+/// An image, and the library's result for it.
 #[derive(Clone)]
-pub struct Known {
+pub struct ExpectedImage {
     pub image: v1::Image,
     pub mu: f64,
     pub bits: Vec<Vec<u8>>,
     pub decision: v1::Decision,
 }
 
-impl Known {
-    /// Waves, judged alone by the library with the place's model.
-    pub fn new(place: &Place, seed: usize, height: usize, width: usize) -> Known {
-        Known::by(&place.pass(), &waves_image(seed, height, width))
+impl ExpectedImage {
+    /// A wave image, segmented by the library with the place's model.
+    pub fn new(place: &Place, seed: usize, height: usize, width: usize) -> ExpectedImage {
+        ExpectedImage::by(&place.pass(), &waves_image(seed, height, width))
     }
 
-    /// An image, judged alone by the library.
-    pub fn by(pass: &sagate_core::executor::ModelExecutor, image: &Image) -> Known {
+    /// An image, segmented by the library.
+    pub fn by(pass: &sagate_core::executor::ModelExecutor, image: &Image) -> ExpectedImage {
         let expected: Segmentation = super::binary::segment(pass, image);
         let classes = expected.probability.dim().0 as u8;
         let accept = pass.decide(&expected, &Policy::default()).accept;
-        Known {
+        ExpectedImage {
             image: tensor(image),
             mu: expected.mean_sa.mu,
             bits: (1..=classes)
@@ -61,7 +61,7 @@ impl Known {
         request(id, self.image.clone())
     }
 
-    /// Whether an answer is the library's.
+    /// Asserts that an answer equals the library's result.
     #[track_caller]
     pub fn assert_is(&self, answer: &v1::Segmentation) {
         assert_eq!((answer.mu, answer.decision()), (self.mu, self.decision));
@@ -71,7 +71,7 @@ impl Known {
         );
     }
 
-    /// Asks for it, and expects the library's answer.
+    /// Segments it over gRPC, and asserts the library's result.
     pub async fn ask(&self, client: &mut Client) {
         let answer = within(client.segment(self.request("good"))).await;
         let answer = answer.expect("a good image is answered").into_inner();
@@ -79,16 +79,16 @@ impl Known {
     }
 }
 
-/// What is done in time.
+/// Runs work with a timeout.
 pub async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work)
+    tokio::time::timeout(CALL_TIMEOUT, work)
         .await
         .expect("it hangs: nothing within the time that anything takes")
 }
 
-/// What a program is told of an error: code, reason, and the field that was wrong.
+/// Code, reason and field of an error.
 #[track_caller]
-pub fn told(status: &Status) -> (Code, String, String) {
+pub fn error_info(status: &Status) -> (Code, String, String) {
     let details = status.get_error_details();
     let info = details
         .error_info()
@@ -101,10 +101,10 @@ pub fn told(status: &Status) -> (Code, String, String) {
     (status.code(), info.reason.clone(), field.unwrap_or_default())
 }
 
-/// A refusal of this code, reason and field, in a message that fits into a header.
+/// Asserts a refusal with this code, reason and field, and a message that fits into a header.
 #[track_caller]
 pub fn assert_refused(status: &Status, expected: (Code, &str, &str), case: &str) {
-    let (code, reason, field) = told(status);
+    let (code, reason, field) = error_info(status);
     assert_eq!((code, &*reason, &*field), expected, "{case}: {status:?}");
     assert!(
         status.message().len() < 3000,
@@ -113,20 +113,20 @@ pub fn assert_refused(status: &Status, expected: (Code, &str, &str), case: &str)
     );
 }
 
-/// How an interpretation is refused: at once, as a stream that has begun is not asked for elsewhere.
+/// The status of a refused interpretation: returned without a stream, so that proxies can retry.
 pub async fn refused_interpretation(client: &mut Client, asked: v1::InterpretRequest) -> Status {
     let parts = within(client.interpret(asked)).await;
     parts.expect_err("it is refused before its stream begins")
 }
 
-/// The time after which an error says to try again: the same in its details and in the headers that others look at.
+/// The retry delay of an error, asserted to be equal in details and headers.
 pub fn retry(status: &Status) -> Option<Duration> {
     let delay = status.get_error_details().retry_info()?.retry_delay?;
     let header = |name| {
         status
             .metadata()
             .get(name)
-            .map(|told| told.to_str().unwrap().to_owned())
+            .map(|value| value.to_str().unwrap().to_owned())
     };
     let seconds = delay.as_secs_f64();
     assert_eq!(
@@ -138,7 +138,7 @@ pub fn retry(status: &Status) -> Option<Duration> {
     Some(delay)
 }
 
-/// How the server is doing.
+/// The server's status.
 pub async fn status(client: &mut Client) -> v1::GetStatusResponse {
     within(client.get_status(v1::GetStatusRequest {}))
         .await
@@ -146,8 +146,8 @@ pub async fn status(client: &mut Client) -> v1::GetStatusResponse {
         .into_inner()
 }
 
-/// Waits until no place is taken and no call is in work.
-pub async fn quiet(client: &mut Client) {
+/// Waits until no queue permit is taken and no call is in flight.
+pub async fn wait_until_idle(client: &mut Client) {
     until("a place or a call is left behind", async || {
         let status = status(client).await;
         let taken: u64 = status
@@ -160,8 +160,8 @@ pub async fn quiet(client: &mut Client) {
     .await;
 }
 
-/// Waits until a server has judged images and judges none for a second, since nobody reads the answers; how many it has judged.
-pub async fn stands_still(client: &mut Client) -> u64 {
+/// Waits until a server makes no progress for a second, since nobody reads its answers; returns the number of decisions.
+pub async fn wait_until_stalled(client: &mut Client) -> u64 {
     let mut before = u64::MAX;
     until("the server goes on for a caller that does not read", async || {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -175,11 +175,11 @@ pub async fn stands_still(client: &mut Client) -> u64 {
     before
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub async fn until(otherwise: &str, mut so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !so().await {
-        assert!(begun.elapsed() < PATIENCE, "{otherwise}");
+        assert!(begun.elapsed() < CALL_TIMEOUT, "{otherwise}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -44,7 +44,7 @@ def check(what, image, result):
     )
 
 
-def told(what, client, as_json):
+def check_metadata(what, client, as_json):
     """Whatever a client may ask about server and models."""
     more = {} if as_json else {"as_json": True}
     assert client.is_server_live() and client.is_server_ready()
@@ -108,7 +108,7 @@ def grpc_blocking(address, images):
     strict = client.infer(MODEL, pixels(grpcclient, images[0]), parameters={"coverage": 0.0})
     assert strict.as_numpy("DECISION")[0, 0] == b"REJECT" and strict.as_numpy("THRESHOLD")[0, 0] == numpy.inf
     done("gRPC: the gate as asked")
-    told("gRPC", client, as_json=False)
+    check_metadata("gRPC", client, as_json=False)
     inputs = pixels(grpcclient, images[0])
     refused("gRPC, another model", "StatusCode.NOT_FOUND", ["other"], lambda: client.infer("other", inputs))
     refused(
@@ -128,8 +128,8 @@ def grpc_callbacks(address, images):
     client = grpcclient.InferenceServerClient(address)
     answers = queue.Queue()
     for image in images:
-        tell = lambda result, error, image=image: answers.put((image, result, error))
-        client.async_infer(MODEL, pixels(grpcclient, image), callback=tell)
+        on_answer = lambda result, error, image=image: answers.put((image, result, error))
+        client.async_infer(MODEL, pixels(grpcclient, image), callback=on_answer)
     for _ in images:
         image, result, error = answers.get(timeout=60)
         assert error is None, error
@@ -201,7 +201,7 @@ def http_blocking(address, images):
         result = client.infer(MODEL, pixels(httpclient, images[0]), outputs=outputs, parameters={"coverage": asked})
         assert result.as_numpy("THRESHOLD")[0, 0] == threshold
     done("HTTP: the gate as asked, what JSON has no number for")
-    told("HTTP", client, as_json=True)
+    check_metadata("HTTP", client, as_json=True)
     answers = [client.async_infer(MODEL, pixels(httpclient, it)) for it in images]
     for image, answer in zip(images, answers):
         check("HTTP, in flight together", image, answer.get_result())

@@ -177,24 +177,24 @@ def damaged_jpegs():
             flipped = bytearray(data)
             flipped[at] ^= 1 << int(rng.integers(0, 8))
             noise = bytes(int(value) for value in rng.integers(0, 255, behind - at))
-            for way, spoilt in (("cut", cut + end), ("open", cut), ("zeros", data[:at] + bytes(behind - at) + data[behind:]),
+            for way, corrupted in (("cut", cut + end), ("open", cut), ("zeros", data[:at] + bytes(behind - at) + data[behind:]),
                                 ("missing", data[:at] + data[behind:]), ("noise", data[:at] + noise + data[behind:]),
                                 ("twice", data[:behind] + data[at:]), ("flip", bytes(flipped))):
-                damaged_jpeg(f"{name}-{way}-{step}", spoilt, data)
+                damaged_jpeg(f"{name}-{way}-{step}", corrupted, data)
         # Whole scans that are missing: libjpeg takes it for a picture that is still on its way, and says nothing.
         starts = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
         for number, start in enumerate(starts[1:], 1):
             add(f"{name}-scan-{number}.jpg", data[:start] + end, pillow(data), kind="damaged", warned=True)
 
 
-def damaged_jpeg(name, spoilt, data):
-    done = program("djpeg", "-outfile", os.devnull, data=spoilt)
+def damaged_jpeg(name, corrupted, data):
+    done = program("djpeg", "-outfile", os.devnull, data=corrupted)
     warned = done.returncode != 0 or bool(done.stderr)
     try:
-        pillow(spoilt)
+        pillow(corrupted)
     except Exception:
         warned = True
-    add(f"{name}.jpg", spoilt, pillow(data), kind="damaged", warned=warned)
+    add(f"{name}.jpg", corrupted, pillow(data), kind="damaged", warned=warned)
 
 
 # PNG

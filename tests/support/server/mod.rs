@@ -20,14 +20,14 @@ const MOST: usize = 1 << 30;
 /// A server that answers. Killed when it is dropped.
 pub struct Server {
     child: Child,
-    /// What it said of itself when it began to listen.
+    /// Its start message.
     pub announced: Value,
     log: Option<JoinHandle<String>>,
     printed: Option<JoinHandle<String>>,
 }
 
 /// How a server ended.
-/// The setting by which anyone may do everything.
+/// The setting that gives anonymous callers all roles.
 pub const ADMINS: (&str, &str) = ("AUTH__ANONYMOUS", "infer,interpret,admin");
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Server {
         self.announced["admin"].as_str().unwrap().to_owned()
     }
 
-    /// Where HTTP/JSON is answered.
+    /// The HTTP/JSON address.
     pub fn http(&self) -> String {
         self.announced["http"].as_str().unwrap().to_owned()
     }
@@ -241,7 +241,7 @@ pub fn request(id: &str, image: v1::Image) -> v1::SegmentRequest {
         request_id: id.into(),
         image: Some(image),
         options: Some(v1::SegmentationOptions {
-            mask_form: v1::MaskForm::Bits.into(),
+            mask_format: v1::MaskFormat::Bits.into(),
             ..Default::default()
         }),
     }

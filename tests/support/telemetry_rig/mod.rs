@@ -99,14 +99,14 @@ pub fn everything(telemetry: &Telemetry) {
     image.model(&model);
     image.failed(Code::ResourceExhausted, "QUEUE_FULL", phases());
     call.finish(Code::Ok);
-    telemetry.bounds(&QueueLimits {
+    telemetry.set_limits(&QueueLimits {
         entries: 256,
         bytes: 1 << 30,
     });
     Observer::queue(telemetry, &model, 3, 4096);
     telemetry.ready(&model, true);
     telemetry.instances(&model, Instances { ready: 1, wanted: 2 });
-    telemetry.required([("tiny".to_owned(), true)].into());
+    telemetry.set_required([("tiny".to_owned(), true)].into());
     telemetry.batch_begins(&model, 2);
     telemetry.batch_ended(&model, Duration::from_millis(30), Duration::from_millis(10));
     telemetry.sams(&model, Duration::from_millis(500));
@@ -117,7 +117,7 @@ pub fn everything(telemetry: &Telemetry) {
         mask_dice: 0.9,
     };
     telemetry.shadowed(&model, &alike);
-    telemetry.trust().certificate_ends(1_800_000_000);
+    telemetry.security_counts().certificate_ends(1_800_000_000);
 }
 
 /// The admin port, served by this process.

@@ -1,4 +1,4 @@
-//! The bytes that requests take while they are received, in all and of one client.
+//! Memory budget of requests being received, in total and per client.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,18 +8,18 @@ use std::time::Duration;
 use crate::grpc::error::ServiceError;
 use crate::security::ClientKey;
 
-/// How much may be received at once, in all and from one client, and for how long.
+/// Limits on bytes being received, in total and per client, and on the time of a request.
 pub(crate) struct ReceiveBudget {
     limit: u64,
     client_limit: u64,
     pub(super) held: AtomicU64,
-    /// Those that are sending.
+    /// Bytes held per client.
     clients: Mutex<HashMap<ClientKey, Arc<AtomicU64>>>,
-    /// How long one request may take.
+    /// Time limit of one request.
     timeout: Duration,
 }
 
-/// Bytes that are taken from the budget until this is dropped.
+/// Bytes charged to the budget; dropping this returns them.
 pub(crate) struct Charge {
     budget: Arc<ReceiveBudget>,
     client: ClientKey,
@@ -28,7 +28,7 @@ pub(crate) struct Charge {
 }
 
 impl ReceiveBudget {
-    /// A budget of so many bytes; one client has at most half of it, but room for one message.
+    /// A budget of so many bytes; one client gets at most half of it, but at least one message.
     pub fn new(limit: u64, max_message_bytes: usize, timeout: Duration) -> Arc<ReceiveBudget> {
         Arc::new(ReceiveBudget {
             limit,
@@ -39,7 +39,7 @@ impl ReceiveBudget {
         })
     }
 
-    /// A charge of nothing yet, for a client.
+    /// An empty charge for a client.
     pub fn charge(self: &Arc<Self>, client: ClientKey) -> Charge {
         let of_client = self.lock().entry(client.clone()).or_default().clone();
         Charge {
@@ -55,7 +55,7 @@ impl ReceiveBudget {
     }
 }
 
-/// Adds to what is held, up to a limit; what is held where it would be more.
+/// Adds to the held bytes; returns the held bytes as an error if the limit would be exceeded.
 fn add(held: &AtomicU64, bytes: u64, limit: u64) -> Result<u64, u64> {
     held.fetch_update(Relaxed, Relaxed, |held| {
         held.checked_add(bytes).filter(|&sum| sum <= limit)
@@ -63,10 +63,10 @@ fn add(held: &AtomicU64, bytes: u64, limit: u64) -> Result<u64, u64> {
 }
 
 impl Charge {
-    /// Takes more bytes.
+    /// Charges more bytes.
     ///
     /// # Errors
-    /// They are not left.
+    /// The budget is exhausted.
     pub fn add(&mut self, bytes: usize) -> Result<(), ServiceError> {
         let (budget, bytes) = (&self.budget, bytes as u64);
         let spent = |whose, limit| move |held| ServiceError::ReceiveBudget { whose, held, limit };
@@ -80,19 +80,19 @@ impl Charge {
         Ok(())
     }
 
-    /// How long receiving may take.
+    /// Time limit of receiving.
     pub fn timeout(&self) -> Duration {
         self.budget.timeout
     }
 
-    /// What a request that came too slowly is told.
+    /// The error of a request that exceeded it.
     pub fn too_slow(&self) -> ServiceError {
         ServiceError::ReceiveTimeout {
             seconds: self.budget.timeout.as_secs(),
         }
     }
 
-    /// Gives them back.
+    /// Returns them.
     pub fn release(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Relaxed);
         self.of_client.fetch_sub(self.bytes, Relaxed);
@@ -104,7 +104,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         self.release();
         let mut clients = self.budget.lock();
-        // The map's and this one: the client sends nothing else.
+        // Only the map and this charge hold it: the client is receiving nothing else.
         if Arc::strong_count(&self.of_client) == 2 {
             clients.remove(&self.client);
         }

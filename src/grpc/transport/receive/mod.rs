@@ -1,7 +1,7 @@
-//! Requests while they are received: their bytes count against one budget as they arrive, and receiving takes a limited time.
+//! Receiving of requests: bytes are charged to one budget as they arrive, and receiving has a time limit.
 //!
-//! A message reaches tonic only as far as memory for it is justified: tonic reserves what a message's header announces, so the header of
-//! a large message is held back until all of the message is here.
+//! tonic reserves the length that a message's header announces, so the header of a large message is held back until the whole message
+//! has arrived.
 
 mod budget;
 mod parts;
@@ -17,7 +17,7 @@ use std::time::Instant;
 pub(crate) use budget::{Charge, ReceiveBudget};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
-pub(crate) use parts::Parts;
+pub(crate) use parts::MessageParts;
 use tokio::time::Sleep;
 use tonic::body::Body;
 use tonic::codec::HEADER_SIZE;
@@ -25,18 +25,18 @@ use tonic::{Code, Status};
 
 use crate::grpc::error::ServiceError;
 use crate::proto::Rpc;
-use crate::security::{Client, ClientKey, Peer};
+use crate::security::{ClientIdentity, ClientKey, Peer};
 
-/// Largest message of which tonic may reserve the announced length before it is here: what HTTP/2 lets any stream send at first.
+/// Largest message that tonic may reserve before it has arrived: HTTP/2's initial stream window.
 const RESERVED_AT_ONCE: usize = 64 << 10;
 
-/// Whether the method's client may wait as long as it likes between two messages.
+/// Whether the method's client may pause without limit between two messages.
 fn is_client_stream(path: &str) -> bool {
-    // Reflection's are streams too, in both versions.
+    // Both versions of reflection are streams too.
     path.ends_with("/ServerReflectionInfo") || Rpc::from_path(path).is_some_and(Rpc::is_client_streaming)
 }
 
-/// Puts a budget and a time limit on a request of gRPC.
+/// Applies the budget and the time limit to a gRPC request.
 pub(crate) fn limited(
     request: http::Request<Body>,
     budget: &Arc<ReceiveBudget>,
@@ -44,12 +44,12 @@ pub(crate) fn limited(
 ) -> http::Request<Body> {
     let extensions = request.extensions();
     let address = || extensions.get::<Peer>().map(|peer| peer.address);
-    let client = extensions.get::<Client>().map(Client::key);
-    let client = client.unwrap_or_else(|| ClientKey::of(address()));
+    let client = extensions.get::<ClientIdentity>().map(ClientIdentity::key);
+    let client = client.unwrap_or_else(|| ClientKey::from_address(address()));
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
     let is_text = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc-web-text"));
     let at = if is_text {
-        // In base64: where its messages end is seen only behind here.
+        // Base64: message boundaries are visible only after the gRPC-web layer.
         At::Message {
             missing: usize::MAX,
             header: None,
@@ -66,7 +66,7 @@ pub(crate) fn limited(
             is_stream,
             at,
             here: VecDeque::new(),
-            held: Parts::default(),
+            held: MessageParts::default(),
             next: Bytes::new(),
             last: None,
             timer: None,
@@ -74,13 +74,13 @@ pub(crate) fn limited(
     })
 }
 
-/// Where in a request's messages its bytes are.
+/// Position in the message framing of a request.
 enum At {
-    /// In a header, of which these bytes are here.
+    /// In a header, of which these bytes have arrived.
     Header(BytesMut),
-    /// In a message of which so many bytes are missing; of a large one, this is the header.
+    /// In a message with so many bytes missing; for a large one, with its header.
     Message { missing: usize, header: Option<Bytes> },
-    /// Nothing more is read.
+    /// Finished.
     End,
 }
 
@@ -88,22 +88,22 @@ struct Received {
     inner: Body,
     charge: Charge,
     max_message_bytes: usize,
-    /// Whether the client sends several messages, each when it likes.
+    /// Whether the client streams messages.
     is_stream: bool,
     at: At,
-    /// What can be handed over.
+    /// Data ready for tonic.
     here: VecDeque<Bytes>,
-    /// What is here of a large message.
-    held: Parts,
-    /// What came after the end of a message, together with it.
+    /// Received parts of a large message.
+    held: MessageParts,
+    /// Data received after the end of a message, in the same frame.
     next: Bytes,
-    /// Trailers that wait for what was held.
+    /// Trailers that wait for the held data.
     last: Option<Frame<Bytes>>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Received {
-    /// Takes what arrived, up to the end of a message.
+    /// Processes received data, up to the end of a message.
     fn take(&mut self, mut data: Bytes) -> Result<(), ServiceError> {
         while !data.is_empty() {
             match &mut self.at {
@@ -121,7 +121,7 @@ impl Received {
                         std::mem::take(part).freeze()
                     };
                     let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
-                    // tonic refuses one that is too long as soon as it sees the header.
+                    // tonic refuses one that is too long at its header.
                     let is_large = length > RESERVED_AT_ONCE && length <= self.max_message_bytes;
                     let header = if is_large {
                         Some(header)
@@ -151,7 +151,7 @@ impl Received {
                 }
                 self.at = At::Header(BytesMut::new());
                 self.timer = None;
-                // The next message counts once this one has been taken.
+                // The next message is charged once this one has been taken.
                 self.next = data;
                 return Ok(());
             }
@@ -159,14 +159,14 @@ impl Received {
         Ok(())
     }
 
-    /// The request breaks off: tonic says so when it sees what there is.
+    /// The request is truncated: passes the rest to tonic, which reports that.
     fn break_off(&mut self) {
         match std::mem::replace(&mut self.at, At::End) {
             At::Header(part) if !part.is_empty() => self.here.push_back(part.freeze()),
             At::Message {
                 header: Some(header), ..
             } => {
-                // What is missing is not reserved for: the parts alone are cut short as well.
+                // Without the header, so that tonic does not reserve the missing bytes.
                 self.held.drain().for_each(drop);
                 self.here.push_back(header.slice(..HEADER_SIZE - 1));
             }
@@ -174,7 +174,7 @@ impl Received {
         }
     }
 
-    /// Whether bytes are missing that the client has to send now.
+    /// Whether a message is incomplete, so that the time limit applies.
     fn is_waited_for(&self) -> bool {
         match &self.at {
             At::Header(part) => !part.is_empty() || !self.is_stream,
@@ -194,8 +194,8 @@ impl Received {
     }
 }
 
-/// A stream whose client went away: it cancelled the call, or its connection was lost, which tonic tells as UNKNOWN. It takes the code
-/// CANCELLED for the end of the stream, as if the client had sent all of it, and so is not given that one.
+/// The error of a stream whose client disconnected: it cancelled the call, or its connection was lost, which tonic reports as UNKNOWN.
+/// tonic takes CANCELLED for a regular end of the stream, so that code is not passed on.
 fn lost(status: Status) -> Status {
     if !matches!(status.code(), Code::Cancelled | Code::Unknown) {
         return status;
@@ -222,11 +222,11 @@ impl http_body::Body for Received {
                 return Poll::Ready(this.last.take().map(Ok));
             }
             if this.is_stream && matches!(&this.at, At::Header(part) if part.is_empty()) {
-                // The message before was taken: who works on it counts it from now on. That of a call of one request is taken only when
-                // the request has ended.
+                // The previous message was taken and is accounted for by its handler. A unary call's message is taken only at the end of
+                // the request.
                 this.charge.release();
             }
-            let arrived = if this.next.is_empty() {
+            let admitted = if this.next.is_empty() {
                 match Pin::new(&mut this.inner).poll_frame(context) {
                     Poll::Ready(frame) => frame,
                     Poll::Pending => {
@@ -248,7 +248,7 @@ impl http_body::Body for Received {
             } else {
                 Some(Ok(Frame::data(std::mem::take(&mut this.next))))
             };
-            match arrived {
+            match admitted {
                 None => this.break_off(),
                 Some(Err(status)) => {
                     this.at = At::End;

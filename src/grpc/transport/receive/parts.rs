@@ -1,23 +1,23 @@
-//! A message as it arrives, part by part.
+//! The received parts of a message.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// Shorter parts are copied together: each would keep the whole read buffer that it is a slice of.
+/// Shorter parts are copied together: each would keep alive the whole read buffer that it is a slice of.
 const SHORT: usize = 4 << 10;
-/// Largest part that is put together of short ones.
+/// Largest part that is merged from short ones.
 const GATHERED: usize = 64 << 10;
 
 /// Parts of a message in the order in which they arrived. They take little more memory than they have bytes.
 #[derive(Default)]
-pub(crate) struct Parts {
+pub(crate) struct MessageParts {
     whole: VecDeque<Bytes>,
     short: BytesMut,
     bytes: usize,
 }
 
-impl Parts {
+impl MessageParts {
     pub fn push(&mut self, part: Bytes) {
         self.bytes += part.len();
         if part.len() < SHORT {
@@ -38,14 +38,14 @@ impl Parts {
         }
     }
 
-    /// All of them, in order.
+    /// All parts, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = Bytes> {
         self.gather();
         self.bytes = 0;
         std::mem::take(&mut self.whole).into_iter()
     }
 
-    /// All of them as one. Each is let go of as soon as it is copied, so that they never take memory twice.
+    /// All parts as one. Each is dropped as soon as it is copied, so that they never take memory twice.
     pub fn join(mut self) -> Bytes {
         let bytes = self.bytes;
         let mut parts = self.drain();

@@ -8,6 +8,8 @@ pub(super) const INK: Rgb<u8> = Rgb([0x22, 0x22, 0x22]);
 pub(super) const PALE: Rgb<u8> = Rgb([0xd8, 0xd8, 0xd8]);
 /// Background.
 pub(super) const PAPER: Rgb<u8> = Rgb([0xff, 0xff, 0xff]);
+/// Warnings; the vermilion of Okabe and Ito, darker, so that small letters are legible on white.
+pub(super) const WARNING: Rgb<u8> = Rgb([0xb4, 0x2a, 0x00]);
 /// NaN.
 pub(super) const ABSENT: Rgb<u8> = Rgb([0x80, 0x80, 0x80]);
 

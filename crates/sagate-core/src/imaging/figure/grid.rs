@@ -1,12 +1,14 @@
 //! Pictures side by side, each under its title.
 
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 
 use super::canvas::{Canvas, Font, scaled};
-use super::colour::{INK, PALE};
+use super::colour::{INK, PALE, WARNING};
 
 const MARGIN: u32 = 16;
 const GAP: u32 = 12;
+/// Pixels of the frame around a picture with a warning.
+const WARNING_FRAME: u32 = 3;
 /// The figure aims at this width, within the bounds of a cell.
 const WIDTH: u32 = 1400;
 const CELL: std::ops::RangeInclusive<u32> = 144..=320;
@@ -16,8 +18,21 @@ const CELL: std::ops::RangeInclusive<u32> = 144..=320;
 pub struct Cell {
     /// What it shows, above it.
     pub title: String,
+    /// What is wrong about it: written above the picture in red, with a red frame around it.
+    pub warning: Option<String>,
     /// The picture, of any size: all are brought to one.
     pub picture: RgbImage,
+}
+
+impl Cell {
+    /// A picture without a warning.
+    pub fn new(title: impl Into<String>, picture: RgbImage) -> Cell {
+        Cell {
+            title: title.into(),
+            warning: None,
+            picture,
+        }
+    }
 }
 
 /// Cells in rows of `columns` (at least 1) under a heading. Small pictures are enlarged by whole factors, large ones
@@ -34,10 +49,7 @@ pub fn grid(cells: &[Cell], columns: usize, heading: &str) -> RgbImage {
         .unwrap_or(side)
         .max(*CELL.start());
     let height = pictures.iter().map(RgbImage::height).max().unwrap_or(side);
-    let titles: Vec<Vec<String>> = cells
-        .iter()
-        .map(|cell| Font::Small.wrap(&cell.title, width))
-        .collect();
+    let titles: Vec<Vec<(String, Rgb<u8>)>> = cells.iter().map(|cell| title(cell, width)).collect();
 
     let sheet = count * width + (count - 1) * GAP;
     let heading = Font::Large.wrap(heading, sheet);
@@ -62,14 +74,42 @@ pub fn grid(cells: &[Cell], columns: usize, heading: &str) -> RgbImage {
             let left = MARGIN + column as u32 * (width + GAP);
             // A short title stands right above its picture.
             let title_top = top + title_height - 2 - title.len() as u32 * Font::Small.line();
-            canvas.lines(left, title_top, title, Font::Small, INK);
+            for (line, (text, colour)) in (0..).zip(title) {
+                canvas.text(
+                    left,
+                    title_top + line * Font::Small.line(),
+                    text,
+                    Font::Small,
+                    *colour,
+                );
+            }
             let (x, y) = (left + (width - picture.width()) / 2, top + title_height);
             canvas.picture(x, y, picture);
-            canvas.frame(x, y, picture.width(), picture.height(), PALE);
+            let (widest, colour) = match cells[row * columns + column].warning {
+                Some(_) => (WARNING_FRAME, WARNING),
+                None => (1, PALE),
+            };
+            for inset in 0..widest {
+                let [width, height] =
+                    [picture.width(), picture.height()].map(|side| side.saturating_sub(2 * inset));
+                canvas.frame(x + inset, y + inset, width, height, colour);
+            }
         }
         top += title_height + height + GAP;
     }
     canvas.finish()
+}
+
+/// The lines above a picture, each with its colour.
+fn title(cell: &Cell, width: u32) -> Vec<(String, Rgb<u8>)> {
+    let lines = |text: &str, colour| {
+        Font::Small
+            .wrap(text, width)
+            .into_iter()
+            .map(move |line| (line, colour))
+    };
+    let warning = cell.warning.as_deref().unwrap_or_default();
+    lines(&cell.title, INK).chain(lines(warning, WARNING)).collect()
 }
 
 /// The picture with its longer side brought near `side`.

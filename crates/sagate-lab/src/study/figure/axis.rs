@@ -169,6 +169,11 @@ impl Span {
         (self.low - room..=self.high + room).contains(&place)
     }
 
+    /// How far along the axis a place of its scale lies: 0 at the lower end, 1 at the upper one.
+    pub fn along(&self, place: f64) -> f64 {
+        (place - self.low) / (self.high - self.low)
+    }
+
     /// Some `wanted` ticks between the ends, or one a category.
     pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
         if !self.categories.is_empty() {

@@ -1,17 +1,16 @@
 //! Grouped bars with intervals, one panel or several.
 
-use plotters::element::PathElement;
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, check_drawing, plot};
+use super::chart::Plot;
 use super::check::Check;
 use super::colour::Colour;
 use super::frame::Frame;
 use super::layout::Plan;
-use super::legend::{self, Legend, Sample};
-use super::sheet::{Anchor, Rect, UNITS, Words};
-use super::style::Style;
+use super::legend::{Legend, Sample};
+use super::sheet::{Anchor, Rect, Words};
+use super::style::{SeriesNames, Style};
 use super::text::Font;
 use super::ticks::number;
 use super::{Axis, FigureError, listed};
@@ -95,19 +94,13 @@ impl Bars {
             self.x.title(),
             listed("Panels", self.panels.iter().map(|panel| panel.title.as_str())),
             listed("Groups", self.x.categories.iter().map(String::as_str)),
-            listed("Bars", self.names().into_iter()),
+            listed("Bars", self.names().0.into_iter()),
         )
     }
 
-    /// The names of all series, in the order in which they first appear.
-    fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            if !names.contains(&series.name.as_str()) {
-                names.push(&series.name);
-            }
-        }
-        names
+    fn names(&self) -> SeriesNames<'_> {
+        let series = self.panels.iter().flat_map(|panel| &panel.series);
+        SeriesNames::new(series.map(|series| &series.name))
     }
 
     fn check(&self) -> Result<(), FigureError> {
@@ -154,11 +147,10 @@ impl Bars {
         self.check()?;
         let [x, y] = self.spans()?;
         let names = self.names();
-        let slot = |name: &str| names.iter().position(|&other| other == name).unwrap_or_default();
         let mut legend = Legend::default();
         let mut left_out = LeftOut::default();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            legend.add(&series.name, Sample::Bar(Style::from_index(slot(&series.name))));
+            legend.add(&series.name, Sample::Bar(names.style(&series.name)));
             for (group, bar) in series.bars.iter().enumerate() {
                 left_out.place([&x, &y], [group as f64, bar.value]);
             }
@@ -167,48 +159,47 @@ impl Bars {
         let groups = self.x.categories.len() as f64;
         let frame = Frame::new(&Plan {
             title: &self.title,
-            notes: self
-                .note
-                .iter()
-                .cloned()
-                .chain(left_out.sentence(false))
-                .collect(),
+            note: self.note.as_deref(),
+            left_out,
             legend: &legend,
             x: &x,
             y: &y,
             panels: self.panels.iter().map(|panel| panel.title.as_str()).collect(),
             columns: self.columns,
             aspect: if self.panels.len() == 1 { 0.5 } else { 0.66 },
-            least: x.least().max(groups * names.len() as f64 * a_bar / FILLED),
+            least: x.least().max(groups * names.0.len() as f64 * a_bar / FILLED),
         })?;
-        for (panel, &place) in self.panels.iter().zip(&frame.plots) {
-            let plot = plot(&frame.sheet, place, &x, &y);
-            let bars = panel.series.iter().flat_map(|series| &series.bars);
-            if bars.filter(|bar| y.place(bar.value).is_some()).count() == 0 {
-                frame.nothing(place);
-            }
-            if y.low < 0.0 && y.high > 0.0 {
-                let zero = vec![(x.low, 0.0), (x.high, 0.0)];
-                check_drawing(
-                    &self.title,
-                    plot.draw(&PathElement::new(zero, Colour::DIM.stroke(1.0))),
-                )?;
-            }
-            for series in &panel.series {
-                let slot = slot(&series.name);
-                for (group, bar) in series.bars.iter().enumerate() {
-                    let bar_style = BarStyle {
-                        middle: group as f64 - FILLED / 2.0
-                            + FILLED * (slot as f64 + 0.5) / names.len() as f64,
-                        width: place.width / groups * FILLED / names.len() as f64,
-                        style: Style::from_index(slot),
-                        digits: self.digits,
-                    };
-                    check_drawing(&self.title, bar_style.draw(bar, &frame, &plot, &y))?;
-                }
-            }
+        for (panel, plot) in self.panels.iter().zip(frame.plots()) {
+            panel.draw(&plot, &names, self.digits);
         }
         Ok(frame.sheet.finish(alt))
+    }
+}
+
+impl BarPanel {
+    fn draw(&self, plot: &Plot<'_>, names: &SeriesNames<'_>, digits: Option<usize>) {
+        let (x, y) = (plot.x, plot.y);
+        let mut bars = self.series.iter().flat_map(|series| &series.bars);
+        if bars.all(|bar| y.place(bar.value).is_none()) {
+            plot.nothing();
+        }
+        if y.low < 0.0 && y.high > 0.0 {
+            plot.path(&[(x.low, 0.0), (x.high, 0.0)], Colour::DIM.stroke(1.0));
+        }
+        let count = names.0.len() as f64;
+        let groups = x.categories.len() as f64;
+        for series in &self.series {
+            let slot = names.index(&series.name) as f64;
+            for (group, bar) in series.bars.iter().enumerate() {
+                let bar_style = BarStyle {
+                    middle: group as f64 - FILLED / 2.0 + FILLED * (slot + 0.5) / count,
+                    width: plot.place.width / groups * FILLED / count,
+                    style: names.style(&series.name),
+                    digits,
+                };
+                bar_style.draw(bar, plot);
+            }
+        }
     }
 }
 
@@ -223,16 +214,13 @@ struct BarStyle {
 }
 
 impl BarStyle {
-    fn draw(&self, bar: &Bar, frame: &Frame, plot: &Plot, y: &Span) -> Drawing {
+    fn draw(&self, bar: &Bar, plot: &Plot<'_>) {
+        let y = plot.y;
         let Some(value) = y.place(bar.value) else {
-            return Ok(());
+            return;
         };
-        let held = |value: f64| value.clamp(y.low, y.high);
-        let at = |value: f64| {
-            let (x, y) = plot.map_coordinate(&(self.middle, held(value)));
-            (f64::from(x) / UNITS, f64::from(y) / UNITS)
-        };
-        let ((x, end), foot) = (at(value), at(0.0).1);
+        let at = |value: f64| plot.at((self.middle, value.clamp(y.low, y.high)));
+        let ((x, end), (_, foot)) = (at(value), at(0.0));
         let width = (self.width * 0.88).min(46.0);
         let place = Rect {
             x: x - width / 2.0,
@@ -240,40 +228,22 @@ impl BarStyle {
             width,
             height: (end - foot).abs(),
         };
-        legend::bar(&frame.root, place, self.style)?;
+        self.style.bar(plot.sheet, place);
         let below = value < 0.0;
         let mut tip = end;
         let interval = bar.interval.map(|ends| ends.map(|end| y.place(end)));
         if let Some([Some(low), Some(high)]) = interval {
-            self.whisker(plot, held(low), held(high), width)?;
-            tip = if below {
-                tip.max(at(low).1)
-            } else {
-                tip.min(at(high).1)
-            };
+            let (low, high) = (at(low), at(high));
+            whisker(plot, low, high, width);
+            tip = if below { tip.max(low.1) } else { tip.min(high.1) };
         }
         if let Some(digits) = self.digits {
-            self.value(&number(bar.value, digits), frame, (x, tip), below);
+            self.value(&number(bar.value, digits), plot, (x, tip), below);
         }
-        Ok(())
-    }
-
-    /// An upright line from end to end with a short bar across each, in a white edge that sets it off from the bar.
-    fn whisker(&self, plot: &Plot, low: f64, high: f64, width: f64) -> Drawing {
-        let root = plot.strip_coord_spec();
-        let [foot, head] = [low, high].map(|end| plot.map_coordinate(&(self.middle, end)));
-        let half = ((width * 0.3).min(5.0) * UNITS).round() as i32;
-        let across = |(x, y): (i32, i32)| vec![(x - half, y), (x + half, y)];
-        for (colour, stroke) in [(Colour::PAPER, 3.0), (Colour::INK, 1.2)] {
-            for path in [vec![foot, head], across(foot), across(head)] {
-                root.draw(&PathElement::new(path, colour.stroke(stroke)))?;
-            }
-        }
-        Ok(())
     }
 
     /// The value beyond the bar's tip, upright where it is wider than the bar.
-    fn value(&self, text: &str, frame: &Frame, tip: (f64, f64), below: bool) {
+    fn value(&self, text: &str, plot: &Plot<'_>, tip: (f64, f64), below: bool) {
         let level = VALUE.width(text) <= self.width;
         let away = if below { 4.0 } else { -4.0 };
         let (at, anchor) = match (level, below) {
@@ -284,7 +254,7 @@ impl BarStyle {
                 if below { Anchor::End } else { Anchor::Start },
             ),
         };
-        frame.sheet.words(&Words {
+        plot.sheet.words(&Words {
             text,
             at,
             font: VALUE,
@@ -294,5 +264,17 @@ impl BarStyle {
             whole: None,
             halo: true,
         });
+    }
+}
+
+/// An upright line between two points (in pixels) with a short bar across each, in a white edge that sets it off from the
+/// bar.
+fn whisker(plot: &Plot<'_>, low: (f64, f64), high: (f64, f64), width: f64) {
+    let half = (width * 0.3).min(5.0);
+    let across = |(x, y): (f64, f64)| [(x - half, y), (x + half, y)];
+    for (colour, stroke) in [(Colour::PAPER, 3.0), (Colour::INK, 1.2)] {
+        for path in [[low, high], across(low), across(high)] {
+            plot.sheet.path(&path, colour.stroke(stroke));
+        }
     }
 }

@@ -1,42 +1,72 @@
-//! One panel of a chart: its area on the sheet with the scales of its axes, and clipping of curves.
+//! One panel of a chart: its place on the sheet with the scales of its axes, and clipping of curves.
 
-use std::convert::Infallible;
-use std::ops::Range;
-
-use plotters::coord::cartesian::Cartesian2d;
-use plotters::coord::types::RangedCoordf64;
-use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
-
-use super::FigureError;
 use super::axis::Span;
-use super::sheet::{Rect, Sheet, UNITS};
+use super::colour::{Colour, Paint};
+use super::sheet::{Anchor, Rect, Sheet, Words};
+use super::text::Font;
 
-/// The result of drawing with plotters.
-pub(super) type Drawing<T = ()> = Result<T, DrawingAreaErrorKind<Infallible>>;
-
-/// Adds the figure's title to an error of plotters.
-pub(super) fn check_drawing(figure: &str, drawing: Drawing) -> Result<(), FigureError> {
-    drawing.map_err(|error| FigureError::Drawing {
-        figure: figure.to_owned(),
-        message: error.to_string(),
-    })
+/// A panel, which draws on the sheet in the scales of its axes.
+#[derive(Clone, Copy)]
+pub(super) struct Plot<'a> {
+    pub sheet: &'a Sheet,
+    pub place: Rect,
+    pub x: &'a Span,
+    pub y: &'a Span,
 }
 
-/// The sheet in the scales of a panel's axes.
-pub(super) type Plot = DrawingArea<Sheet, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+impl Plot<'_> {
+    /// Where a point of the scales lies on the sheet, in pixels.
+    pub fn at(&self, point: (f64, f64)) -> (f64, f64) {
+        (
+            self.place.x + self.x.along(point.0) * self.place.width,
+            self.place.bottom() - self.y.along(point.1) * self.place.height,
+        )
+    }
 
-/// The panel that lies at `place`.
-pub(super) fn plot(sheet: &Sheet, place: Rect, x: &Span, y: &Span) -> Plot {
-    let units = |pixels: f64| (pixels * UNITS).round() as i32;
-    let across: Range<i32> = units(place.x)..units(place.right());
-    let down: Range<i32> = units(place.bottom())..units(place.y);
-    sheet
-        .area()
-        .apply_coord_spec(Cartesian2d::new(x.low..x.high, y.low..y.high, (across, down)))
+    /// Whether a point of the scales lies within the axes.
+    pub fn holds(&self, point: (f64, f64)) -> bool {
+        self.x.holds(point.0) && self.y.holds(point.1)
+    }
+
+    /// A line from point to point of the scales.
+    pub fn path(&self, points: &[(f64, f64)], paint: Paint) {
+        self.sheet.path(&self.pixels(points), paint);
+    }
+
+    /// A closed shape with these corners in the scales.
+    pub fn polygon(&self, points: &[(f64, f64)], paint: Paint) {
+        self.sheet.polygon(&self.pixels(points), paint);
+    }
+
+    fn pixels(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+        points.iter().map(|&point| self.at(point)).collect()
+    }
+
+    /// Draws the parts of a curve that lie within the axes. The curve breaks where a point is missing.
+    pub fn curve(&self, points: &[Option<(f64, f64)>], paint: Paint) {
+        for run in within(points, self.x, self.y) {
+            self.path(&run, paint);
+        }
+    }
+
+    /// Words in the middle of a panel that has nothing to show.
+    pub fn nothing(&self) {
+        let place = self.place;
+        self.sheet.words(&Words {
+            text: "no data",
+            at: (place.x + place.width / 2.0, place.y + place.height / 2.0),
+            font: Font::LABEL,
+            anchor: Anchor::Middle,
+            colour: Colour::DIM,
+            turned: 0,
+            whole: None,
+            halo: true,
+        });
+    }
 }
 
 /// The parts of a curve that lie within the axes. The curve breaks where a point is missing.
-pub(super) fn within(points: &[Option<(f64, f64)>], x: &Span, y: &Span) -> Vec<Vec<(f64, f64)>> {
+fn within(points: &[Option<(f64, f64)>], x: &Span, y: &Span) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
     for pair in points.windows(2) {
         let (Some(from), Some(to)) = (pair[0], pair[1]) else {

@@ -1,8 +1,6 @@
-//! Colours of lines, fills and text.
+//! Colours, and how shapes are painted with them.
 
-use plotters::style::{RGBAColor, ShapeStyle};
-
-use super::sheet::UNITS;
+use std::fmt::{Display, Formatter, Result};
 
 /// Red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,26 +21,70 @@ impl Colour {
         format!("#{r:02x}{g:02x}{b:02x}")
     }
 
-    /// A line so many pixels wide.
-    pub fn stroke(self, width: f64) -> ShapeStyle {
-        ShapeStyle {
-            color: self.opaque(1.0),
-            filled: false,
-            stroke_width: (width * UNITS).round() as u32,
+    /// A solid line of this width in pixels.
+    pub fn stroke(self, width: f64) -> Paint {
+        Paint::Stroke {
+            colour: self,
+            width,
+            dashes: None,
+        }
+    }
+
+    /// A line of this width; `dashes` are the lengths of a dash and of the gap after it. All in pixels.
+    pub fn dashed(self, width: f64, dashes: [f64; 2]) -> Paint {
+        Paint::Stroke {
+            colour: self,
+            width,
+            dashes: Some(dashes),
         }
     }
 
     /// A filling of this opacity (0..=1).
-    pub fn fill(self, opacity: f64) -> ShapeStyle {
-        ShapeStyle {
-            color: self.opaque(opacity),
-            filled: true,
-            stroke_width: 0,
+    pub fn fill(self, opacity: f64) -> Paint {
+        Paint::Fill {
+            colour: self,
+            opacity,
         }
     }
+}
 
-    fn opaque(self, opacity: f64) -> RGBAColor {
-        let [r, g, b] = self.0;
-        RGBAColor(r, g, b, opacity)
+/// How a shape is painted. It is displayed as the attributes of an SVG element.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Paint {
+    /// Filled.
+    Fill { colour: Colour, opacity: f64 },
+    /// Drawn as a line.
+    Stroke {
+        colour: Colour,
+        width: f64,
+        dashes: Option<[f64; 2]>,
+    },
+}
+
+impl Display for Paint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match *self {
+            Self::Fill { colour, opacity } => {
+                write!(f, r#"fill="{}""#, colour.hex())?;
+                if opacity < 1.0 {
+                    write!(f, r#" fill-opacity="{opacity:.2}""#)?;
+                }
+            }
+            Self::Stroke {
+                colour,
+                width,
+                dashes,
+            } => {
+                write!(
+                    f,
+                    r#"fill="none" stroke="{}" stroke-width="{width}" stroke-linejoin="round""#,
+                    colour.hex()
+                )?;
+                if let Some([dash, gap]) = dashes {
+                    write!(f, r#" stroke-dasharray="{dash} {gap}""#)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

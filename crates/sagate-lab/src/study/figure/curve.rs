@@ -1,14 +1,7 @@
 //! One curve with its band and its markers.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingArea;
-use plotters::element::{DashedPathElement, PathElement, Polygon};
-
-use super::axis::Span;
-use super::chart::{Drawing, Plot, within};
-use super::legend::{CURVE, DASH, DASH_GAP};
+use super::chart::Plot;
 use super::lines::Series;
-use super::sheet::Sheet;
 use super::style::Style;
 
 /// A series in the scales of the axes.
@@ -20,8 +13,8 @@ pub(super) struct Curve<'a> {
 }
 
 impl<'a> Curve<'a> {
-    pub fn new(series: &'a Series, style: Style, spans: [&Span; 2]) -> Self {
-        let place = |(&x, &y)| Some((spans[0].place(x)?, spans[1].place(y)?));
+    pub fn new(series: &'a Series, style: Style, plot: &Plot<'_>) -> Self {
+        let place = |(&x, &y)| Some((plot.x.place(x)?, plot.y.place(y)?));
         Self {
             series,
             style,
@@ -30,14 +23,14 @@ impl<'a> Curve<'a> {
     }
 
     /// The band, broken where either end is missing, its ends held within the axes.
-    pub fn band(&self, plot: &Plot, spans: [&Span; 2]) -> Drawing {
+    pub fn band(&self, plot: &Plot<'_>) {
         let Some(band) = &self.series.band else {
-            return Ok(());
+            return;
         };
-        let held = |value: f64| Some(spans[1].place(value)?.clamp(spans[1].low, spans[1].high));
+        let held = |value: f64| Some(plot.y.place(value)?.clamp(plot.y.low, plot.y.high));
         let ends: Vec<Option<(f64, f64, f64)>> = (0..self.points.len())
             .map(|index| {
-                let (x, _) = self.points[index].filter(|point| spans[0].holds(point.0))?;
+                let (x, _) = self.points[index].filter(|point| plot.x.holds(point.0))?;
                 Some((x, held(band.low[index])?, held(band.high[index])?))
             })
             .collect();
@@ -45,38 +38,21 @@ impl<'a> Curve<'a> {
             let run: Vec<(f64, f64, f64)> = run.iter().copied().flatten().collect();
             if run.len() < 2 {
                 for (x, low, high) in run {
-                    plot.draw(&PathElement::new(
-                        vec![(x, low), (x, high)],
-                        self.style.colour.stroke(1.0),
-                    ))?;
+                    plot.path(&[(x, low), (x, high)], self.style.colour.stroke(1.0));
                 }
                 continue;
             }
             let upper = run.iter().map(|&(x, _, high)| (x, high));
             let lower = run.iter().rev().map(|&(x, low, _)| (x, low));
             let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
-            plot.draw(&Polygon::new(outline, self.style.colour.fill(0.16)))?;
+            plot.polygon(&outline, self.style.colour.fill(0.16));
         }
-        Ok(())
     }
 
     /// The curve, and a marker at each point where there are few, at some where there are many: not at the same ones
     /// (`index` tells) in each curve.
-    pub fn draw(
-        &self,
-        plot: &Plot,
-        root: &DrawingArea<Sheet, Shift>,
-        spans: [&Span; 2],
-        index: usize,
-    ) -> Drawing {
-        let stroke = self.style.colour.stroke(CURVE);
-        for run in within(&self.points, spans[0], spans[1]) {
-            if self.series.dashed {
-                plot.draw(&DashedPathElement::new(run, DASH, DASH_GAP, stroke))?;
-            } else {
-                plot.draw(&PathElement::new(run, stroke))?;
-            }
-        }
+    pub fn draw(&self, plot: &Plot<'_>, index: usize) {
+        plot.curve(&self.points, self.style.curve(self.series.dashed));
         let every = if self.points.len() <= 40 {
             1
         } else {
@@ -89,12 +65,9 @@ impl<'a> Curve<'a> {
         };
         for (at, point) in self.points.iter().enumerate() {
             let shown = (at + index * 2).is_multiple_of(every) || alone(at);
-            let within = point.filter(|point| spans[0].holds(point.0) && spans[1].holds(point.1));
-            if let Some(point) = within.filter(|_| shown) {
-                let at = plot.map_coordinate(&point);
-                self.style.marker.draw(root, at, 3.2, self.style.colour, 1.0)?;
+            if let Some(point) = point.filter(|&point| shown && plot.holds(point)) {
+                self.style.point(plot.sheet, plot.at(point), 3.2, 1.0);
             }
         }
-        Ok(())
     }
 }

@@ -15,14 +15,6 @@ pub enum FigureError {
         /// The expected value.
         want: String,
     },
-    /// The plotting library refused.
-    #[error("figure '{figure}': cannot be drawn: {message}")]
-    Drawing {
-        /// The figure's title.
-        figure: String,
-        /// The message of plotters.
-        message: String,
-    },
     /// The SVG could not be made into a PNG.
     #[error("figure '{figure}': cannot be made a PNG: {message}")]
     Raster {

@@ -1,6 +1,6 @@
 //! Layout of everything around the data of a chart.
 
-use super::axis::Span;
+use super::axis::{LeftOut, Span};
 use super::legend::Legend;
 use super::sheet::Rect;
 use super::text::Font;
@@ -26,7 +26,9 @@ pub(super) const CATEGORY: f64 = 150.0;
 /// The parts of a chart around its data.
 pub(super) struct Plan<'a> {
     pub title: &'a str,
-    pub notes: Vec<String>,
+    pub note: Option<&'a str>,
+    /// What the note says was left out.
+    pub left_out: LeftOut,
     pub legend: &'a Legend,
     pub x: &'a Span,
     pub y: &'a Span,
@@ -38,11 +40,6 @@ pub(super) struct Plan<'a> {
     pub aspect: f64,
     /// The least width of a panel in pixels.
     pub least: f64,
-}
-
-/// How far along an axis a place of its scale lies, 0..=1.
-pub(super) fn along(span: &Span, at: f64) -> f64 {
-    (at - span.low) / (span.high - span.low)
 }
 
 /// Pixels of the widest label.
@@ -132,7 +129,7 @@ impl Panels {
             // Slanted names reach out to the left of the first panel.
             let reach = x_ticks.iter().map(|tick| {
                 let name = Font::TICK.width(&tick.label).min(CATEGORY);
-                name * 0.71 - along(plan.x, tick.at) * width
+                name * 0.71 - plan.x.along(tick.at) * width
             });
             left = left.max(MARGIN + reach.fold(0.0, f64::max));
         }
@@ -200,8 +197,12 @@ impl Layout {
             true => 0.0,
             false => Font::LABEL.line() + 6.0,
         };
-        let notes = plan.notes.iter();
-        let notes: Vec<String> = notes.flat_map(|note| Font::NOTE.wrap(note, inner)).collect();
+        let left_out = plan.left_out.sentence(plan.x.log || plan.y.log);
+        let notes: Vec<String> = [plan.note, left_out.as_deref()]
+            .into_iter()
+            .flatten()
+            .flat_map(|note| Font::NOTE.wrap(note, inner))
+            .collect();
         let notes_top = foot + titled + 8.0;
         Self {
             width,

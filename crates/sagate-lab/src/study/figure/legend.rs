@@ -1,13 +1,8 @@
 //! The legend above a chart.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingArea;
-use plotters::element::{DashedPathElement, PathElement, Rectangle};
-
-use super::chart::Drawing;
 use super::colour::Colour;
-use super::sheet::{Anchor, Rect, Sheet, UNITS, Words};
-use super::style::Style;
+use super::sheet::{Anchor, Rect, Sheet, Words};
+use super::style::{Style, reference};
 use super::text::Font;
 
 const FONT: Font = Font::LABEL;
@@ -54,16 +49,10 @@ impl Legend {
     }
 
     /// Draws it into a space of this width whose top left corner is `at`.
-    pub fn draw(
-        &self,
-        sheet: &Sheet,
-        root: &DrawingArea<Sheet, Shift>,
-        at: (f64, f64),
-        width: f64,
-    ) -> Drawing {
+    pub fn draw(&self, sheet: &Sheet, at: (f64, f64), width: f64) {
         for ((name, sample), (x, line)) in self.entries.iter().zip(self.places(width)) {
             let (x, middle) = (at.0 + x, at.1 + line as f64 * LINE + LINE / 2.0);
-            sample.draw(root, x, middle)?;
+            sample.draw(sheet, x, middle);
             let text = FONT.fit(name, NAME.min(width - SAMPLE - GAP));
             sheet.words(&Words {
                 text: &text,
@@ -76,7 +65,6 @@ impl Legend {
                 halo: false,
             });
         }
-        Ok(())
     }
 
     /// Of each entry, how far right it begins and in which line.
@@ -107,55 +95,25 @@ impl Sample {
         }
     }
 
-    fn draw(self, root: &DrawingArea<Sheet, Shift>, x: f64, middle: f64) -> Drawing {
-        let units = |pixels: f64| (pixels * UNITS).round() as i32;
-        let ends = vec![(units(x), units(middle)), (units(x + SAMPLE), units(middle))];
-        let centre = (units(x + self.width() / 2.0), units(middle));
+    fn draw(self, sheet: &Sheet, x: f64, middle: f64) {
+        let ends = [(x, middle), (x + SAMPLE, middle)];
+        let centre = (x + self.width() / 2.0, middle);
         match self {
             Self::Curve { style, dashed } => {
-                let stroke = style.colour.stroke(CURVE);
-                if dashed {
-                    root.draw(&DashedPathElement::new(ends, DASH, DASH_GAP, stroke))?;
-                } else {
-                    root.draw(&PathElement::new(ends, stroke))?;
-                }
-                style.marker.draw(root, centre, 3.4, style.colour, 1.0)
+                sheet.path(&ends, style.curve(dashed));
+                style.point(sheet, centre, 3.4, 1.0);
             }
-            Self::Point(style) => style.marker.draw(root, centre, 4.2, style.colour, 1.0),
-            Self::Bar(style) => bar(
-                root,
+            Self::Point(style) => style.point(sheet, centre, 4.2, 1.0),
+            Self::Bar(style) => style.bar(
+                sheet,
                 Rect {
                     x,
                     y: middle - 6.0,
                     width: self.width(),
                     height: 12.0,
                 },
-                style,
             ),
-            Self::Mark { dashed: true } => {
-                root.draw(&DashedPathElement::new(ends, MARK, MARK, Colour::DIM.stroke(1.2)))
-            }
-            Self::Mark { dashed: false } => root.draw(&PathElement::new(ends, Colour::DIM.stroke(1.2))),
+            Self::Mark { dashed } => sheet.path(&ends, reference(dashed)),
         }
     }
-}
-
-/// Width of a curve in pixels.
-pub(super) const CURVE: f64 = 1.8;
-/// Dashes and the gaps between them, in units.
-pub(super) const DASH: i32 = 60;
-pub(super) const DASH_GAP: i32 = 35;
-/// The same of a reference line.
-pub(super) const MARK: i32 = 25;
-
-/// A filled and hatched bar.
-pub(super) fn bar(root: &DrawingArea<Sheet, Shift>, place: Rect, style: Style) -> Drawing {
-    let units = |(x, y): (f64, f64)| ((x * UNITS).round() as i32, (y * UNITS).round() as i32);
-    let corners = [units((place.x, place.y)), units((place.right(), place.bottom()))];
-    root.draw(&Rectangle::new(corners, style.colour.fill(1.0)))?;
-    for stroke in style.hatch.strokes(place) {
-        let path: Vec<(i32, i32)> = stroke.into_iter().map(units).collect();
-        root.draw(&PathElement::new(path, Colour::PAPER.stroke(1.2)))?;
-    }
-    root.draw(&Rectangle::new(corners, style.colour.stroke(1.0)))
 }

@@ -1,20 +1,15 @@
 //! Curves over a common axis, one panel or several.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingArea;
-use plotters::element::DashedPathElement;
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, check_drawing, plot};
+use super::chart::Plot;
 use super::check::Check;
-use super::colour::Colour;
 use super::curve::Curve;
 use super::frame::Frame;
 use super::layout::Plan;
-use super::legend::{Legend, MARK, Sample};
-use super::sheet::Sheet;
-use super::style::Style;
+use super::legend::{Legend, Sample};
+use super::style::{SeriesNames, reference};
 use super::{Axis, FigureError, listed};
 use crate::study::serial;
 
@@ -110,19 +105,13 @@ impl Lines {
             self.y.title(),
             self.x.title(),
             listed("Panels", self.panels.iter().map(|panel| panel.title.as_str())),
-            listed("Curves", self.names().into_iter()),
+            listed("Curves", self.names().0.into_iter()),
         )
     }
 
-    /// The names of all curves, in the order in which they first appear.
-    fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            if !names.contains(&series.name.as_str()) {
-                names.push(&series.name);
-            }
-        }
-        names
+    fn names(&self) -> SeriesNames<'_> {
+        let series = self.panels.iter().flat_map(|panel| &panel.series);
+        SeriesNames::new(series.map(|series| &series.name))
     }
 
     fn check(&self) -> Result<(), FigureError> {
@@ -169,13 +158,11 @@ impl Lines {
         self.check()?;
         let [x, y] = self.spans()?;
         let names = self.names();
-        let style =
-            |name: &str| Style::from_index(names.iter().position(|&other| other == name).unwrap_or_default());
         let mut left_out = LeftOut::default();
         let mut legend = Legend::default();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {
             let sample = Sample::Curve {
-                style: style(&series.name),
+                style: names.style(&series.name),
                 dashed: series.dashed,
             };
             legend.add(&series.name, sample);
@@ -188,12 +175,8 @@ impl Lines {
         }
         let frame = Frame::new(&Plan {
             title: &self.title,
-            notes: self
-                .note
-                .iter()
-                .cloned()
-                .chain(left_out.sentence(x.log || y.log))
-                .collect(),
+            note: self.note.as_deref(),
+            left_out,
             legend: &legend,
             x: &x,
             y: &y,
@@ -202,54 +185,46 @@ impl Lines {
             aspect: if self.panels.len() == 1 { 0.56 } else { 0.72 },
             least: x.least(),
         })?;
-        for (panel, &place) in self.panels.iter().zip(&frame.plots) {
-            let plot = plot(&frame.sheet, place, &x, &y);
-            let curves: Vec<Curve<'_>> = panel
-                .series
-                .iter()
-                .map(|series| Curve::new(series, style(&series.name), [&x, &y]))
-                .collect();
-            if curves
-                .iter()
-                .all(|curve| curve.points.iter().all(Option::is_none))
-            {
-                frame.nothing(place);
-            }
-            check_drawing(&self.title, panel.draw(&curves, &plot, &frame.root, [&x, &y]))?;
+        for (panel, plot) in self.panels.iter().zip(frame.plots()) {
+            panel.draw(&plot, &names);
         }
         Ok(frame.sheet.finish(alt))
     }
 }
 
 impl LinePanel {
-    fn draw(
-        &self,
-        curves: &[Curve<'_>],
-        plot: &Plot,
-        root: &DrawingArea<Sheet, Shift>,
-        spans: [&Span; 2],
-    ) -> Drawing {
+    fn draw(&self, plot: &Plot<'_>, names: &SeriesNames<'_>) {
+        let curves: Vec<Curve<'_>> = self
+            .series
+            .iter()
+            .map(|series| Curve::new(series, names.style(&series.name), plot))
+            .collect();
+        if curves
+            .iter()
+            .all(|curve| curve.points.iter().all(Option::is_none))
+        {
+            plot.nothing();
+        }
+        let (x, y, paint) = (plot.x, plot.y, reference(true));
         for mark in &self.marks {
-            let ends = match mark {
-                Mark::X { at, .. } => spans[0]
-                    .place(*at)
-                    .filter(|&at| spans[0].holds(at))
-                    .map(|at| vec![(at, spans[1].low), (at, spans[1].high)]),
-                Mark::Y { at, .. } => spans[1]
-                    .place(*at)
-                    .filter(|&at| spans[1].holds(at))
-                    .map(|at| vec![(spans[0].low, at), (spans[0].high, at)]),
-            };
-            if let Some(ends) = ends {
-                plot.draw(&DashedPathElement::new(ends, MARK, MARK, Colour::DIM.stroke(1.2)))?;
+            match mark {
+                Mark::X { at, .. } => {
+                    if let Some(at) = x.place(*at).filter(|&at| x.holds(at)) {
+                        plot.path(&[(at, y.low), (at, y.high)], paint);
+                    }
+                }
+                Mark::Y { at, .. } => {
+                    if let Some(at) = y.place(*at).filter(|&at| y.holds(at)) {
+                        plot.path(&[(x.low, at), (x.high, at)], paint);
+                    }
+                }
             }
         }
-        for curve in curves {
-            curve.band(plot, spans)?;
+        for curve in &curves {
+            curve.band(plot);
         }
         for (index, curve) in curves.iter().enumerate() {
-            curve.draw(plot, root, spans, index)?;
+            curve.draw(plot, index);
         }
-        Ok(())
     }
 }

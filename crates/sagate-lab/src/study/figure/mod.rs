@@ -5,11 +5,10 @@
 //!
 //! What every figure keeps to: colours of Okabe and Ito, and never colour alone (a marker, a dash or a hatching goes with
 //! each); legend, title and notes outside of the data; a value that cannot be drawn is left out and the note says how
-//! many were. Axes, curves and bars are drawn by plotters; the font (DejaVu Sans) is built in and every word has its width written into
-//! the SVG, so that a figure looks the same on any machine. The PNG is the SVG rendered at twice its size.
+//! many were. The font (DejaVu Sans) is built in and every word has its width written into the SVG, so that a figure looks
+//! the same on any machine. The PNG is the SVG rendered at twice its size.
 
 mod axis;
-mod backend;
 mod bars;
 mod chart;
 mod check;
@@ -79,7 +78,7 @@ impl Figure {
     ///
     /// # Errors
     /// [`FigureError::Field`] where the figure contradicts itself, such as a curve with more x than y values;
-    /// [`FigureError::Drawing`] where plotters refuses.
+    /// [`FigureError::Raster`] where one of its pictures cannot be made a PNG.
     pub fn svg(&self) -> Result<String, FigureError> {
         let alt = self.alt();
         match self {

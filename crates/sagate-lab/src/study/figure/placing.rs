@@ -1,21 +1,11 @@
 //! Placement of labels among points.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingArea;
-use plotters::element::{PathElement, Rectangle};
-
-use super::chart::Drawing;
 use super::colour::Colour;
-use super::sheet::{Anchor, Rect, Sheet, UNITS, Words};
+use super::sheet::{Anchor, Rect, Sheet, Words};
 use super::text::Font;
 
 /// Writes lines of text into the corner of a panel where the fewest points lie; returns where they went.
-pub(super) fn corner(
-    sheet: &Sheet,
-    lines: &[String],
-    plot: Rect,
-    points: &[(f64, f64)],
-) -> Drawing<Option<Rect>> {
+pub(super) fn corner(sheet: &Sheet, lines: &[String], plot: Rect, points: &[(f64, f64)]) -> Option<Rect> {
     const FONT: Font = Font::TICK;
     const INSET: f64 = 5.0;
     let room = plot.width - 2.0 * INSET;
@@ -25,7 +15,7 @@ pub(super) fn corner(
         .collect();
     let widest = lines.iter().map(|line| FONT.width(line)).fold(0.0, f64::max);
     if widest == 0.0 {
-        return Ok(None);
+        return None;
     }
     let (width, height) = (widest + 8.0, lines.len() as f64 * FONT.line() + 6.0);
     let corners = [
@@ -34,21 +24,15 @@ pub(super) fn corner(
         (plot.right() - width - INSET, plot.y + INSET),
         (plot.x + INSET, plot.bottom() - height - INSET),
     ];
-    let emptiest = corners
+    let place = corners
         .map(|(x, y)| Rect { x, y, width, height })
         .into_iter()
-        .min_by_key(|place| points.iter().filter(|&&point| holds(place, point, 4.0)).count());
-    let Some(place) = emptiest else {
-        return Ok(None);
-    };
-    let corners = [units((place.x, place.y)), units((place.right(), place.bottom()))];
+        .min_by_key(|place| points.iter().filter(|&&point| holds(place, point, 4.0)).count())?;
     // White behind the words keeps them legible where every corner holds points.
-    sheet
-        .area()
-        .draw(&Rectangle::new(corners, Colour::PAPER.fill(0.8)))?;
+    sheet.rectangle(place, Colour::PAPER.fill(0.8));
     let at = (place.x + 4.0, place.y + 3.0);
     sheet.lines(&lines, at, FONT, Anchor::Start, Colour::INK);
-    Ok(Some(place))
+    Some(place)
 }
 
 /// Labels beside points, each where it covers neither another nor a point, with a thin line to its point where it had to
@@ -74,29 +58,22 @@ impl Labels {
     }
 
     /// Writes the label of the point.
-    pub fn draw(
-        &mut self,
-        sheet: &Sheet,
-        root: &DrawingArea<Sheet, Shift>,
-        point: (f64, f64),
-        label: &str,
-    ) -> Drawing {
+    pub fn draw(&mut self, sheet: &Sheet, point: (f64, f64), label: &str) {
         if label.trim().is_empty() {
-            return Ok(());
+            return;
         }
         let text = Self::FONT.fit(label, self.plot.width * 0.6);
         let (width, height) = (Self::FONT.width(&text), Self::FONT.line());
         let places = candidates(point, self.size, width, height);
         let Some(place) = places.into_iter().min_by_key(|place| self.cost(place, point)) else {
-            return Ok(());
+            return;
         };
         let nearest = (
             point.0.clamp(place.x, place.right()),
             point.1.clamp(place.y, place.bottom()),
         );
         if (nearest.0 - point.0).hypot(nearest.1 - point.1) > self.size + 6.0 {
-            let line = vec![units(point), units(nearest)];
-            root.draw(&PathElement::new(line, Colour::DIM.stroke(0.6)))?;
+            sheet.path(&[point, nearest], Colour::DIM.stroke(0.6));
         }
         sheet.words(&Words {
             text: &text,
@@ -109,7 +86,6 @@ impl Labels {
             halo: true,
         });
         self.taken.push(place);
-        Ok(())
     }
 
     /// How much a label here would hide, and how far it would be from its point.
@@ -161,8 +137,4 @@ fn candidates(point: (f64, f64), size: f64, width: f64, height: f64) -> Vec<Rect
 fn holds(place: &Rect, point: (f64, f64), room: f64) -> bool {
     (place.x - room..=place.right() + room).contains(&point.0)
         && (place.y - room..=place.bottom() + room).contains(&point.1)
-}
-
-fn units(point: (f64, f64)) -> (i32, i32) {
-    ((point.0 * UNITS).round() as i32, (point.1 * UNITS).round() as i32)
 }

@@ -1,18 +1,15 @@
 //! Points in groups, one panel or several.
 
-use plotters::element::{DashedPathElement, PathElement};
 use serde::{Deserialize, Serialize};
 
 use super::axis::{LeftOut, Span};
-use super::chart::{Drawing, Plot, check_drawing, plot, within};
+use super::chart::Plot;
 use super::check::Check;
-use super::colour::Colour;
 use super::frame::Frame;
 use super::layout::Plan;
-use super::legend::{Legend, MARK, Sample};
+use super::legend::{Legend, Sample};
 use super::placing::{Labels, corner};
-use super::sheet::{Rect, UNITS};
-use super::style::Style;
+use super::style::{SeriesNames, Style, reference};
 use super::{Axis, FigureError, listed};
 use crate::study::serial;
 
@@ -78,6 +75,10 @@ impl Trend {
             Self::Fitted => "least squares",
         }
     }
+
+    fn is_dashed(self) -> bool {
+        self == Self::Identity
+    }
 }
 
 impl Scatter {
@@ -98,20 +99,14 @@ impl Scatter {
             self.y.title(),
             self.x.title(),
             listed("Panels", self.panels.iter().map(|panel| panel.title.as_str())),
-            listed("Groups", self.names().into_iter()),
+            listed("Groups", self.names().0.into_iter()),
             listed("Notes", corners.iter().map(String::as_str)),
         )
     }
 
-    /// The names of all groups, in the order in which they first appear.
-    fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for group in self.panels.iter().flat_map(|panel| &panel.groups) {
-            if !names.contains(&group.name.as_str()) {
-                names.push(&group.name);
-            }
-        }
-        names
+    fn names(&self) -> SeriesNames<'_> {
+        let groups = self.panels.iter().flat_map(|panel| &panel.groups);
+        SeriesNames::new(groups.map(|group| &group.name))
     }
 
     fn check(&self) -> Result<(), FigureError> {
@@ -140,30 +135,24 @@ impl Scatter {
             .y
             .span(&check, "y", groups().flat_map(|group| group.y.iter().copied()))?;
         let names = self.names();
-        let style =
-            |name: &str| Style::from_index(names.iter().position(|&other| other == name).unwrap_or_default());
         let mut legend = Legend::default();
         for group in groups() {
-            legend.add(&group.name, Sample::Point(style(&group.name)));
+            legend.add(&group.name, Sample::Point(names.style(&group.name)));
         }
         for trend in self.panels.iter().filter_map(|panel| panel.trend) {
-            let dashed = trend == Trend::Identity;
+            let dashed = trend.is_dashed();
             legend.add(trend.label(), Sample::Mark { dashed });
         }
         let mut left_out = LeftOut::default();
         let panels: Vec<Vec<Dot<'_>>> = self
             .panels
             .iter()
-            .map(|panel| panel.dots(&style, [&x, &y], &mut left_out))
+            .map(|panel| panel.dots(&names, [&x, &y], &mut left_out))
             .collect();
         let frame = Frame::new(&Plan {
             title: &self.title,
-            notes: self
-                .note
-                .iter()
-                .cloned()
-                .chain(left_out.sentence(x.log || y.log))
-                .collect(),
+            note: self.note.as_deref(),
+            left_out,
             legend: &legend,
             x: &x,
             y: &y,
@@ -172,12 +161,8 @@ impl Scatter {
             aspect: if self.panels.len() == 1 { 0.62 } else { 0.85 },
             least: x.least(),
         })?;
-        for ((panel, dots), &place) in self.panels.iter().zip(&panels).zip(&frame.plots) {
-            let plot = plot(&frame.sheet, place, &x, &y);
-            if dots.is_empty() {
-                frame.nothing(place);
-            }
-            check_drawing(&self.title, panel.draw(dots, &frame, &plot, place, [&x, &y]))?;
+        for ((panel, dots), plot) in self.panels.iter().zip(&panels).zip(frame.plots()) {
+            panel.draw(dots, &plot);
         }
         Ok(frame.sheet.finish(alt))
     }
@@ -192,12 +177,7 @@ struct Dot<'a> {
 
 impl ScatterPanel {
     /// The points that lie within the axes.
-    fn dots(
-        &self,
-        style: &impl Fn(&str) -> Style,
-        spans: [&Span; 2],
-        left_out: &mut LeftOut,
-    ) -> Vec<Dot<'_>> {
+    fn dots(&self, names: &SeriesNames<'_>, spans: [&Span; 2], left_out: &mut LeftOut) -> Vec<Dot<'_>> {
         let mut dots = Vec::new();
         for group in &self.groups {
             for (index, (&x, &y)) in group.x.iter().zip(&group.y).enumerate() {
@@ -207,7 +187,7 @@ impl ScatterPanel {
                 if spans[0].holds(at.0) && spans[1].holds(at.1) {
                     dots.push(Dot {
                         at,
-                        style: style(&group.name),
+                        style: names.style(&group.name),
                         label: group.labels.get(index).map_or("", String::as_str),
                     });
                 }
@@ -216,9 +196,17 @@ impl ScatterPanel {
         dots
     }
 
-    fn draw(&self, dots: &[Dot<'_>], frame: &Frame, plot: &Plot, place: Rect, spans: [&Span; 2]) -> Drawing {
+    fn draw(&self, dots: &[Dot<'_>], plot: &Plot<'_>) {
+        if dots.is_empty() {
+            plot.nothing();
+        }
         if let Some(trend) = self.trend {
-            self.line(trend, dots, plot, spans)?;
+            let line = match trend {
+                Trend::Identity => identity(plot.x, plot.y),
+                Trend::Fitted => fitted(dots, plot.x),
+            };
+            let line: Vec<Option<(f64, f64)>> = line.into_iter().map(Some).collect();
+            plot.curve(&line, reference(trend.is_dashed()));
         }
         // Many points are drawn smaller and let each other show through.
         let (size, opacity) = match dots.len() {
@@ -226,40 +214,15 @@ impl ScatterPanel {
             61..=300 => (3.4, 0.65),
             _ => (2.6, 0.5),
         };
-        for dot in dots {
-            let at = plot.map_coordinate(&dot.at);
-            dot.style
-                .marker
-                .draw(&frame.root, at, size, dot.style.colour, opacity)?;
-        }
-        let points: Vec<(f64, f64)> = dots
-            .iter()
-            .map(|dot| plot.map_coordinate(&dot.at))
-            .map(|(x, y)| (f64::from(x) / UNITS, f64::from(y) / UNITS))
-            .collect();
-        let taken = corner(&frame.sheet, &self.corner, place, &points)?;
-        let mut labels = Labels::new(place, size, &points, taken);
+        let points: Vec<(f64, f64)> = dots.iter().map(|dot| plot.at(dot.at)).collect();
         for (dot, &point) in dots.iter().zip(&points) {
-            labels.draw(&frame.sheet, &frame.root, point, dot.label)?;
+            dot.style.point(plot.sheet, point, size, opacity);
         }
-        Ok(())
-    }
-
-    fn line(&self, trend: Trend, dots: &[Dot<'_>], plot: &Plot, spans: [&Span; 2]) -> Drawing {
-        let [x, y] = spans;
-        let (ends, dashed) = match trend {
-            Trend::Identity => (identity(x, y), true),
-            Trend::Fitted => (fitted(dots, x), false),
-        };
-        let ends: Vec<Option<(f64, f64)>> = ends.into_iter().map(Some).collect();
-        for run in within(&ends, x, y) {
-            if dashed {
-                plot.draw(&DashedPathElement::new(run, MARK, MARK, Colour::DIM.stroke(1.2)))?;
-            } else {
-                plot.draw(&PathElement::new(run, Colour::DIM.stroke(1.2)))?;
-            }
+        let taken = corner(plot.sheet, &self.corner, plot.place, &points);
+        let mut labels = Labels::new(plot.place, size, &points, taken);
+        for (dot, &point) in dots.iter().zip(&points) {
+            labels.draw(plot.sheet, point, dot.label);
         }
-        Ok(())
     }
 }
 

@@ -1,23 +1,14 @@
-//! The sheet that everything is drawn on: a backend of plotters that writes SVG, and words and pictures beside it.
-//!
-//! Plotters thinks in whole units. A unit here is a tenth of a pixel, so that curves are smooth. plotters' own SVG
-//! backend has whole pixels, leaves the width of words to the viewer and smooths pictures.
+//! The sheet that everything is drawn on: shapes, words and pictures in pixels, written as SVG.
 
 use std::cell::RefCell;
 use std::fmt::Write;
-use std::rc::Rc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, IntoDrawingArea};
 
-use super::colour::Colour;
+use super::colour::{Colour, Paint};
 use super::text::{FAMILY, Font};
 use crate::study::escape::xml;
-
-/// Units of plotters to a pixel.
-pub(super) const UNITS: f64 = 10.0;
 
 /// The white edge of words among data.
 const HALO: &str = r##" stroke="#ffffff" stroke-width="3" stroke-linejoin="round" paint-order="stroke""##;
@@ -70,28 +61,51 @@ pub(super) struct Words<'a> {
     pub halo: bool,
 }
 
-/// The sheet. Clones draw on the same one.
-#[derive(Clone)]
+/// The sheet.
 pub(super) struct Sheet {
-    body: Rc<RefCell<String>>,
+    body: RefCell<String>,
     /// Pixels.
-    pub width: f64,
-    pub height: f64,
+    width: f64,
+    height: f64,
 }
 
 impl Sheet {
     /// A white sheet of so many pixels.
     pub fn new(width: f64, height: f64) -> Self {
         Self {
-            body: Rc::default(),
+            body: RefCell::default(),
             width: width.ceil(),
             height: height.ceil(),
         }
     }
 
-    /// The whole sheet for plotters to draw on, in units.
-    pub fn area(&self) -> DrawingArea<Sheet, Shift> {
-        self.clone().into_drawing_area()
+    /// A line from point to point.
+    pub fn path(&self, points: &[(f64, f64)], paint: Paint) {
+        self.write(format_args!(r#"<polyline points="{}" {paint}/>"#, list(points)));
+    }
+
+    /// A closed shape with these corners.
+    pub fn polygon(&self, points: &[(f64, f64)], paint: Paint) {
+        self.write(format_args!(r#"<polygon points="{}" {paint}/>"#, list(points)));
+    }
+
+    pub fn rectangle(&self, place: Rect, paint: Paint) {
+        let (x, y) = (short(place.x), short(place.y));
+        // The far corner is rounded, and not the size, so that a bar ends exactly where an axis does.
+        let width = short(short(place.right()) - x);
+        let height = short(short(place.bottom()) - y);
+        self.write(format_args!(
+            r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" {paint}/>"#
+        ));
+    }
+
+    pub fn circle(&self, centre: (f64, f64), radius: f64, paint: Paint) {
+        self.write(format_args!(
+            r#"<circle cx="{}" cy="{}" r="{}" {paint}/>"#,
+            short(centre.0),
+            short(centre.1),
+            short(radius)
+        ));
     }
 
     pub fn words(&self, words: &Words<'_>) {
@@ -177,13 +191,23 @@ impl Sheet {
         )
     }
 
-    pub fn write(&self, element: std::fmt::Arguments<'_>) {
+    fn write(&self, element: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.body.borrow_mut(), "{element}");
     }
 }
 
+/// Points as SVG lists them.
+fn list(points: &[(f64, f64)]) -> String {
+    let points: Vec<String> = points
+        .iter()
+        .map(|&(x, y)| format!("{},{}", short(x), short(y)))
+        .collect();
+    points.join(" ")
+}
+
 /// Rounded to a tenth of a pixel.
 fn short(value: f64) -> f64 {
-    (value * UNITS).round() / UNITS
+    // Adding 0 makes a negative zero positive.
+    (value * 10.0).round() / 10.0 + 0.0
 }

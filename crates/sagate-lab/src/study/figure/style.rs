@@ -1,17 +1,13 @@
 //! Styles that distinguish series: colour with marker, dash or hatching.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingArea;
-use plotters::element::{Circle, PathElement, Polygon};
 use sagate_core::imaging::figure::distinct;
 
-use super::chart::Drawing;
-use super::colour::Colour;
-use super::sheet::{Rect, Sheet, UNITS};
+use super::colour::{Colour, Paint};
+use super::sheet::{Rect, Sheet};
 
 /// The shape of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Marker {
+enum Marker {
     Disc,
     Square,
     Up,
@@ -35,7 +31,7 @@ const MARKERS: [Marker; 8] = [
 
 /// The hatching of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hatch {
+enum Hatch {
     Plain,
     Rising,
     Falling,
@@ -56,8 +52,8 @@ const HATCHES: [Hatch; 5] = [
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     pub colour: Colour,
-    pub marker: Marker,
-    pub hatch: Hatch,
+    marker: Marker,
+    hatch: Hatch,
 }
 
 impl Style {
@@ -74,47 +70,95 @@ impl Style {
             hatch: HATCHES[index % HATCHES.len()],
         }
     }
+    /// The line of a curve.
+    pub fn curve(self, dashed: bool) -> Paint {
+        const WIDTH: f64 = 1.8;
+        if dashed {
+            self.colour.dashed(WIDTH, [6.0, 3.5])
+        } else {
+            self.colour.stroke(WIDTH)
+        }
+    }
+
+    /// Draws a point with its marker, `size` pixels from its middle to its edge.
+    pub fn point(self, sheet: &Sheet, at: (f64, f64), size: f64, opacity: f64) {
+        self.marker.draw(sheet, at, size, self.colour, opacity);
+    }
+
+    /// Draws a filled and hatched bar.
+    pub fn bar(self, sheet: &Sheet, place: Rect) {
+        sheet.rectangle(place, self.colour.fill(1.0));
+        for stroke in self.hatch.strokes(place) {
+            sheet.path(&stroke, Colour::PAPER.stroke(1.2));
+        }
+        sheet.rectangle(place, self.colour.stroke(1.0));
+    }
+}
+
+/// The line of a reference: a mark, or a trend.
+pub(super) fn reference(dashed: bool) -> Paint {
+    const WIDTH: f64 = 1.2;
+    if dashed {
+        Colour::DIM.dashed(WIDTH, [2.5, 2.5])
+    } else {
+        Colour::DIM.stroke(WIDTH)
+    }
+}
+
+/// The names of all series of a figure, in the order in which they first appear: those of one name look alike in all
+/// panels.
+pub(super) struct SeriesNames<'a>(pub Vec<&'a str>);
+
+impl<'a> SeriesNames<'a> {
+    pub fn new(names: impl Iterator<Item = &'a String>) -> Self {
+        let mut distinct: Vec<&str> = Vec::new();
+        for name in names {
+            if !distinct.contains(&name.as_str()) {
+                distinct.push(name);
+            }
+        }
+        Self(distinct)
+    }
+
+    /// The index of a name, from 0.
+    pub fn index(&self, name: &str) -> usize {
+        self.0.iter().position(|&other| other == name).unwrap_or_default()
+    }
+
+    pub fn style(&self, name: &str) -> Style {
+        Style::from_index(self.index(name))
+    }
 }
 
 impl Marker {
-    /// Draws it around a point (in units), `size` pixels from its middle to its edge.
-    pub fn draw(
-        self,
-        on: &DrawingArea<Sheet, Shift>,
-        at: (i32, i32),
-        size: f64,
-        colour: Colour,
-        opacity: f64,
-    ) -> Drawing {
-        let near = |points: &[(f64, f64)]| -> Vec<(i32, i32)> {
-            let scaled = |part: f64| (part * size * UNITS).round() as i32;
-            points
-                .iter()
-                .map(|&(dx, dy)| (at.0 + scaled(dx), at.1 + scaled(dy)))
-                .collect()
+    /// Draws it around a point, `size` pixels from its middle to its edge.
+    fn draw(self, sheet: &Sheet, at: (f64, f64), size: f64, colour: Colour, opacity: f64) {
+        let near = |(dx, dy): (f64, f64)| (at.0 + dx * size, at.1 + dy * size);
+        let solid = |corners: &[(f64, f64)]| {
+            let corners: Vec<(f64, f64)> = corners.iter().copied().map(near).collect();
+            sheet.polygon(&corners, colour.fill(opacity));
         };
-        let solid = |points: &[(f64, f64)]| on.draw(&Polygon::new(near(points), colour.fill(opacity)));
-        let lines = |first: [(f64, f64); 2], second: [(f64, f64); 2]| {
-            on.draw(&PathElement::new(near(&first), colour.stroke(1.5)))?;
-            on.draw(&PathElement::new(near(&second), colour.stroke(1.5)))
+        let lines = |lines: [[(f64, f64); 2]; 2]| {
+            for line in lines {
+                sheet.path(&line.map(near), colour.stroke(1.5));
+            }
         };
-        let radius = (size * UNITS).round() as i32;
         match self {
-            Self::Disc => on.draw(&Circle::new(at, radius, colour.fill(opacity))),
-            Self::Ring => on.draw(&Circle::new(at, radius, colour.stroke(1.4))),
+            Self::Disc => sheet.circle(at, size, colour.fill(opacity)),
+            Self::Ring => sheet.circle(at, size, colour.stroke(1.4)),
             Self::Square => solid(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
             Self::Up => solid(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]),
             Self::Down => solid(&[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)]),
             Self::Diamond => solid(&[(0.0, -1.3), (1.1, 0.0), (0.0, 1.3), (-1.1, 0.0)]),
-            Self::Cross => lines([(-1.0, -1.0), (1.0, 1.0)], [(-1.0, 1.0), (1.0, -1.0)]),
-            Self::Plus => lines([(-1.2, 0.0), (1.2, 0.0)], [(0.0, -1.2), (0.0, 1.2)]),
+            Self::Cross => lines([[(-1.0, -1.0), (1.0, 1.0)], [(-1.0, 1.0), (1.0, -1.0)]]),
+            Self::Plus => lines([[(-1.2, 0.0), (1.2, 0.0)], [(0.0, -1.2), (0.0, 1.2)]]),
         }
     }
 }
 
 impl Hatch {
     /// The strokes of the hatching within a bar, each from one point (in pixels) to another.
-    pub fn strokes(self, bar: Rect) -> Vec<[(f64, f64); 2]> {
+    fn strokes(self, bar: Rect) -> Vec<[(f64, f64); 2]> {
         const GAP: f64 = 5.0;
         let steps = |length: f64| {
             (1..)

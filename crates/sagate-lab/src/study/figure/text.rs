@@ -2,10 +2,7 @@
 
 use std::sync::OnceLock;
 
-use skrifa::charmap::Charmap;
-use skrifa::instance::{LocationRef, Size};
-use skrifa::metrics::GlyphMetrics;
-use skrifa::{FontRef, MetadataProvider};
+use ttf_parser::Face;
 
 /// The font family; widths are measured with the first font, and the second has equal widths.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -43,7 +40,7 @@ impl Font {
     /// Pixels that a text of one line takes.
     pub fn width(self, text: &str) -> f64 {
         let face = face(self.bold);
-        let units: f64 = text.chars().map(|letter| face.advance(letter)).sum();
+        let units: f64 = text.chars().map(|letter| advance(face, letter)).sum();
         units * self.size
     }
 
@@ -95,35 +92,18 @@ impl Font {
     }
 }
 
-/// One of the two weights of the font.
-struct Face {
-    letters: Charmap<'static>,
-    advances: GlyphMetrics<'static>,
+/// Width of a letter in a font of one pixel; that of the sign for unknown letters where the font lacks it.
+fn advance(face: &Face<'_>, letter: char) -> f64 {
+    let glyph = face.glyph_index(letter).unwrap_or_default();
+    let units = face.glyph_hor_advance(glyph).unwrap_or_default();
+    f64::from(units) / f64::from(face.units_per_em())
 }
 
-impl Face {
-    fn new(bytes: &'static [u8]) -> Self {
-        let font = FontRef::new(bytes).expect("the built-in font is whole");
-        Self {
-            letters: font.charmap(),
-            advances: font.glyph_metrics(Size::new(1.0), LocationRef::default()),
-        }
-    }
-
-    /// Width of a letter in a font of one pixel; that of the sign for unknown letters where the font lacks it.
-    fn advance(&self, letter: char) -> f64 {
-        let glyph = self.letters.map(letter).unwrap_or_default();
-        f64::from(self.advances.advance_width(glyph).unwrap_or_default())
-    }
-}
-
-fn face(bold: bool) -> &'static Face {
-    static FACES: OnceLock<[Face; 2]> = OnceLock::new();
+fn face(bold: bool) -> &'static Face<'static> {
+    static FACES: OnceLock<[Face<'static>; 2]> = OnceLock::new();
     let faces = FACES.get_or_init(|| {
-        [
-            Face::new(dejavu::sans::regular()),
-            Face::new(dejavu::sans::bold()),
-        ]
+        [dejavu::sans::regular(), dejavu::sans::bold()]
+            .map(|bytes| Face::parse(bytes, 0).expect("the built-in font is whole"))
     });
     &faces[usize::from(bold)]
 }

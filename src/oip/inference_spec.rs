@@ -1,4 +1,4 @@
-//! A request, checked: which images, what is wanted of them, by when.
+//! Validation of an inference request: images, outputs, options, deadline.
 
 use super::output;
 use super::output::Output;
@@ -9,30 +9,30 @@ use crate::grpc::context::Context;
 use crate::grpc::error::ServiceError;
 use crate::grpc::pipeline::caller::Caller;
 use crate::grpc::pipeline::validate;
-use crate::grpc::pipeline::validate::{Form, Order};
+use crate::grpc::pipeline::validate::{RequestSpec, ResponseFormat};
 use crate::proto::inference::ModelInferRequest;
 use crate::proto::v1;
 
-/// What a request asks for.
-pub(crate) struct Ask {
-    /// The caller's name for the request, as it came.
+/// A validated inference request.
+pub(crate) struct InferenceSpec {
+    /// The caller's request id, unchanged.
     pub id: String,
     pub images: Vec<v1::Image>,
-    /// Who answers, how and until when: the same version for every image.
-    pub order: Order,
+    /// Model version, options and deadline, common to all images.
+    pub spec: RequestSpec,
     pub outputs: Vec<Output>,
 }
 
-impl Ask {
-    /// Checks a request. `caller` is who asks, and when it stops waiting anyway.
+impl InferenceSpec {
+    /// Validates a request. The deadline is the earlier of the caller's and the request's.
     ///
     /// # Errors
-    /// The first field that is wrong, a model that is not there, or an output that the caller may not see.
-    pub fn read(
+    /// The first invalid field, an unknown model, or an output that the caller's roles do not allow.
+    pub fn parse(
         context: &Context,
         mut request: ModelInferRequest,
         caller: &Caller,
-    ) -> Result<Ask, ServiceError> {
+    ) -> Result<InferenceSpec, ServiceError> {
         let parameters = Parameters::read(std::mem::take(&mut request.parameters))?;
         let options = v1::SegmentationOptions {
             model: Some(v1::ModelReference {
@@ -43,40 +43,40 @@ impl Ask {
             priority: parameters.priority.into(),
             ..Default::default()
         };
-        // A request without an id has one here, so that a canary takes the whole of it or nothing.
+        // A missing id is generated here, so that all images go to the same version of a canary.
         let request_id = validate::request_id(request.id.clone())?;
-        let mut order = validate::order(context, caller, request_id, &options)?;
-        let outputs = outputs(&request, &Output::of(order.hosted.contract()))?;
+        let mut spec = validate::parse_request(context, caller, request_id, &options)?;
+        let outputs = outputs(&request, &Output::of(spec.model.contract()))?;
         if outputs.iter().any(|output| output.is_interpretation()) {
-            context.trust.demand(&caller.client, Role::Interpret)?;
+            context.security.require_role(&caller.client, Role::Interpret)?;
         }
-        order.form = Form {
+        spec.format = ResponseFormat {
             mask: if outputs.contains(&Output::Mask) {
-                v1::MaskForm::Bits
+                v1::MaskFormat::Bits
             } else {
-                v1::MaskForm::None
+                v1::MaskFormat::None
             },
             probabilities: outputs.contains(&Output::Probability),
         };
-        let deadlines = [order.request_context.deadline, parameters.deadline];
-        order.request_context.deadline = deadlines.into_iter().flatten().min();
+        let deadlines = [spec.request_context.deadline, parameters.deadline];
+        spec.request_context.deadline = deadlines.into_iter().flatten().min();
         let images = input::images(&mut request, &parameters, context.settings.max_images)?;
-        caller.count_images(&context.trust, images.len())?;
-        Ok(Ask {
+        caller.count_images(&context.security, images.len())?;
+        Ok(InferenceSpec {
             images,
             id: request.id,
-            order,
+            spec,
             outputs,
         })
     }
 
-    /// What is wanted of the layers; `None`: nothing.
+    /// Options of the layers; `None`: no interpretation.
     pub fn layers(&self) -> Option<v1::LayerOptions> {
         let sams: Vec<u32> = self.outputs.iter().filter_map(|&output| sam(output)).collect();
         let all = self.outputs.contains(&Output::LayerSa);
         (all || !sams.is_empty()).then(|| v1::LayerOptions {
             labels: !sams.is_empty(),
-            // None is all.
+            // Empty means all layers.
             layers: if all { Vec::new() } else { sams },
             ..Default::default()
         })
@@ -90,23 +90,23 @@ fn sam(output: Output) -> Option<u32> {
     }
 }
 
-/// The outputs that are asked for, each once.
-fn outputs(request: &ModelInferRequest, given: &[Output]) -> Result<Vec<Output>, ServiceError> {
+/// The requested outputs, each once.
+fn outputs(request: &ModelInferRequest, available: &[Output]) -> Result<Vec<Output>, ServiceError> {
     if request.outputs.is_empty() {
         return Ok(output::DEFAULT.to_vec());
     }
     let mut outputs = Vec::new();
-    for (index, asked) in request.outputs.iter().enumerate() {
+    for (index, requested) in request.outputs.iter().enumerate() {
         let field = format!("outputs[{index}]");
-        only(&field, &asked.parameters, "binary_data")?;
-        let Some(&output) = given.iter().find(|output| output.name() == asked.name) else {
-            let names: Vec<String> = given.iter().map(|output| output.name()).collect();
+        only(&field, &requested.parameters, "binary_data")?;
+        let Some(&output) = available.iter().find(|output| output.name() == requested.name) else {
+            let names: Vec<String> = available.iter().map(|output| output.name()).collect();
             let right = format!("what this model gives: {}", names.join(", "));
-            let is = format!("`{}`", asked.name);
+            let is = format!("`{}`", requested.name);
             return Err(ServiceError::field(format!("{field}.name"), is, right));
         };
         if outputs.contains(&output) {
-            let is = format!("`{}` once more", asked.name);
+            let is = format!("`{}` once more", requested.name);
             let right = "an output that was not named before";
             return Err(ServiceError::field(format!("{field}.name"), is, right));
         }

@@ -1,19 +1,19 @@
-//! What of connections, callers and the audit log is counted, as metrics.
+//! Metrics of TLS, authorization, reloads and logs.
 
 use std::sync::Arc;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use crate::security::{Counts, Handshake};
+use crate::security::{Handshake, SecurityCounts};
 
-/// Registers them.
-pub(super) fn observe(meter: &Meter, counts: &Arc<Counts>) {
+/// Registers the metrics.
+pub(super) fn observe(meter: &Meter, counts: &Arc<SecurityCounts>) {
     let counter = |name, unit, help| {
         let builder = meter.u64_observable_counter(name).with_unit(unit);
         builder.with_description(help)
     };
-    let of = |counts: &Arc<Counts>| Arc::clone(counts);
+    let of = |counts: &Arc<SecurityCounts>| Arc::clone(counts);
     let counted = of(counts);
     counter(
         "sagate_tls_handshakes_total",
@@ -30,7 +30,7 @@ pub(super) fn observe(meter: &Meter, counts: &Arc<Counts>) {
     counter(
         "sagate_refused_calls_total",
         "{request}",
-        "Calls and images of streams that were refused for who asked, by reason.",
+        "Calls and images of streams that authentication, authorization or rate limits refused, by reason.",
     )
     .with_callback(move |observer| {
         for (reason, count) in counted.refusals() {

@@ -1,4 +1,4 @@
-//! What came of the requests, counted as it comes.
+//! Counters of request outcomes, updated during the test.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use hdrhistogram::Histogram;
 use tonic::Code;
 
 use super::subject::Ready;
-use crate::client::{ClientError, Judged};
+use crate::client::{ClientError, GatedSegmentation};
 use crate::telemetry::code_name;
 
 /// Latencies from a microsecond to two hours, to three digits.
 const SLOWEST_US: u64 = 7_200_000_000;
 const DIGITS: u8 = 3;
-/// Latencies of one slot of the course; they are drawn, not quoted.
+/// Digits of latencies per time slot, which are only plotted.
 const SLOT_DIGITS: u8 = 2;
-/// Slots of the course, at most.
+/// Most time slots of a test.
 const SLOTS: u32 = 300;
 
-/// One request and what came of it. Times count from the begin of the test.
+/// One request and its outcome. Times count from the start of the test.
 pub struct Sample {
     pub kind: usize,
     pub image: usize,
@@ -33,25 +33,25 @@ pub struct Sample {
 
 /// How a request ended.
 pub enum Outcome {
-    /// With an answer.
-    Answered(Judged),
-    /// The server said that it will not.
+    /// With a response.
+    Answered(GatedSegmentation),
+    /// The server refused it.
     Refused(Code),
-    /// Its deadline passed on this side.
-    OutOfTime,
-    /// The connection broke, or there was none.
+    /// Its deadline passed on the client.
+    TimedOut,
+    /// The connection failed.
     Lost,
-    /// With an answer that makes no sense.
-    Senseless,
+    /// With an invalid response.
+    Invalid,
 }
 
 impl Outcome {
-    pub fn of(result: Result<Judged, ClientError>) -> Outcome {
+    pub fn of(result: Result<GatedSegmentation, ClientError>) -> Outcome {
         match result {
             Ok(judged) => Outcome::Answered(judged),
             Err(ClientError::Refused(refusal)) => Outcome::Refused(refusal.code),
-            Err(ClientError::Silent { .. }) => Outcome::OutOfTime,
-            Err(ClientError::Answer { .. }) => Outcome::Senseless,
+            Err(ClientError::Silent { .. }) => Outcome::TimedOut,
+            Err(ClientError::Answer { .. }) => Outcome::Invalid,
             Err(
                 ClientError::Lost { .. }
                 | ClientError::Unreachable { .. }
@@ -62,25 +62,25 @@ impl Outcome {
         }
     }
 
-    /// The status code as any gRPC client sees it.
+    /// The gRPC status code.
     fn code(&self) -> Code {
         match self {
-            Outcome::Answered(_) | Outcome::Senseless => Code::Ok,
+            Outcome::Answered(_) | Outcome::Invalid => Code::Ok,
             Outcome::Refused(code) => *code,
-            Outcome::OutOfTime => Code::DeadlineExceeded,
+            Outcome::TimedOut => Code::DeadlineExceeded,
             Outcome::Lost => Code::Unavailable,
         }
     }
 }
 
-/// Everything that was counted.
-pub struct Tally {
+/// The counters of a test.
+pub struct LoadtestCounters {
     warm_up: Duration,
-    pub kinds: Vec<OfKind>,
+    pub kinds: Vec<KindCounters>,
     pub slots: Vec<Slot>,
-    /// How long a slot is.
+    /// Length of a slot.
     pub slot: Duration,
-    /// How long after they were due requests left, in microseconds.
+    /// Send lag of requests, in microseconds.
     pub lag: Histogram<u64>,
     /// Requests that were due within the warm-up.
     pub warm: u64,
@@ -88,38 +88,38 @@ pub struct Tally {
     pub last: Duration,
 }
 
-/// What came of one kind of request, the warm-up left out.
-pub struct OfKind {
+/// Counters of one kind of request, without the warm-up.
+pub struct KindCounters {
     deadline: Option<Duration>,
-    /// What the answers to each image looked like first.
+    /// Digest of the first response to each image.
     prints: Vec<Option<u64>>,
     pub codes: BTreeMap<&'static str, u64>,
     pub accepted: u64,
     pub rejected: u64,
     pub reasons: BTreeMap<String, u64>,
-    /// Answers that came within the deadline, or at all where there is none.
+    /// Responses within the deadline, or all without one.
     pub in_time: u64,
-    pub out_of_time: u64,
-    pub lost: u64,
-    pub senseless: u64,
-    /// Answers that say something else than the first to the same image.
-    pub different: u64,
+    pub client_timeouts: u64,
+    pub lost_connections: u64,
+    pub invalid_responses: u64,
+    /// Responses that differ from the first to the same image.
+    pub inconsistent_responses: u64,
     pub sent_bytes: u64,
     pub received_bytes: u64,
-    /// Of answers, in microseconds: from when the request was due, and from when it left.
+    /// Latency of responses in microseconds: from when the request was due, and from when it was sent.
     pub from_due: Histogram<u64>,
     pub from_sent: Histogram<u64>,
-    /// Of refusals, from when the request left.
+    /// Latency of refusals, from when the request was sent.
     pub refused: Histogram<u64>,
 }
 
-/// What ended within a span of time.
+/// Counters of one time slot.
 pub struct Slot {
     pub answered: u64,
     pub in_time: u64,
     pub refused: u64,
     pub failed: u64,
-    /// Of answers, from when the request was due, in microseconds.
+    /// Latency of responses from when the request was due, in microseconds.
     pub latency: Histogram<u64>,
 }
 
@@ -128,12 +128,12 @@ pub fn latencies(digits: u8) -> Histogram<u64> {
     Histogram::new_with_bounds(1, SLOWEST_US, digits).expect("the bounds and digits are ones that it takes")
 }
 
-impl Tally {
+impl LoadtestCounters {
     /// For these kinds; everything ends within `longest`.
-    pub fn new(kinds: &[Ready], warm_up: Duration, longest: Duration) -> Tally {
-        Tally {
+    pub fn new(kinds: &[Ready], warm_up: Duration, longest: Duration) -> LoadtestCounters {
+        LoadtestCounters {
             warm_up,
-            kinds: kinds.iter().map(OfKind::new).collect(),
+            kinds: kinds.iter().map(KindCounters::new).collect(),
             slots: Vec::new(),
             slot: (longest / SLOTS).max(Duration::from_secs(1)),
             lag: latencies(DIGITS),
@@ -180,14 +180,14 @@ impl Slot {
                 self.latency.saturating_record(from_due);
             }
             Outcome::Refused(_) => self.refused += 1,
-            Outcome::OutOfTime | Outcome::Lost | Outcome::Senseless => self.failed += 1,
+            Outcome::TimedOut | Outcome::Lost | Outcome::Invalid => self.failed += 1,
         }
     }
 }
 
-impl OfKind {
-    fn new(kind: &Ready) -> OfKind {
-        OfKind {
+impl KindCounters {
+    fn new(kind: &Ready) -> KindCounters {
+        KindCounters {
             deadline: kind.deadline,
             prints: vec![None; kind.requests.len()],
             codes: BTreeMap::new(),
@@ -195,10 +195,10 @@ impl OfKind {
             rejected: 0,
             reasons: BTreeMap::new(),
             in_time: 0,
-            out_of_time: 0,
-            lost: 0,
-            senseless: 0,
-            different: 0,
+            client_timeouts: 0,
+            lost_connections: 0,
+            invalid_responses: 0,
+            inconsistent_responses: 0,
             sent_bytes: 0,
             received_bytes: 0,
             from_due: latencies(DIGITS),
@@ -207,7 +207,7 @@ impl OfKind {
         }
     }
 
-    /// Whether it is an answer that was worth something.
+    /// Whether it is a valid response within the deadline.
     fn in_time(&self, sample: &Sample) -> bool {
         let took = sample.ended.saturating_sub(sample.due);
         let within = self.deadline.is_none_or(|deadline| took <= deadline);
@@ -227,13 +227,13 @@ impl OfKind {
                 self.judged(sample.image, judged);
             }
             Outcome::Refused(_) => self.refused.saturating_record(from_sent),
-            Outcome::OutOfTime => self.out_of_time += 1,
-            Outcome::Lost => self.lost += 1,
-            Outcome::Senseless => self.senseless += 1,
+            Outcome::TimedOut => self.client_timeouts += 1,
+            Outcome::Lost => self.lost_connections += 1,
+            Outcome::Invalid => self.invalid_responses += 1,
         }
     }
 
-    fn judged(&mut self, image: usize, judged: &Judged) {
+    fn judged(&mut self, image: usize, judged: &GatedSegmentation) {
         let count = if judged.decision.accept {
             &mut self.accepted
         } else {
@@ -243,8 +243,8 @@ impl OfKind {
         for reason in &judged.decision.reasons {
             *self.reasons.entry(reason.to_string()).or_default() += 1;
         }
-        let first = *self.prints[image].get_or_insert(judged.print);
-        self.different += u64::from(first != judged.print);
+        let first = *self.prints[image].get_or_insert(judged.digest);
+        self.inconsistent_responses += u64::from(first != judged.digest);
     }
 }
 

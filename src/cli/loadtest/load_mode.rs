@@ -1,4 +1,4 @@
-//! When requests are sent, and which.
+//! When requests are sent, and of which kind.
 
 use std::time::Duration;
 
@@ -10,35 +10,35 @@ use serde::Serialize;
 
 use crate::capacity::gap;
 
-/// How the requests of an open loop follow each other.
+/// Arrival process of an open loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
-    /// As from many callers who know nothing of each other: exponential gaps
+    /// Poisson process: exponential gaps, as from many independent callers
     Poisson,
-    /// One after the other, with equal gaps
+    /// Equal gaps
     Even,
 }
 
 /// Open or closed loop.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "loop", rename_all = "lowercase")]
-pub enum Pace {
+pub enum LoadMode {
     /// Requests leave when they are due.
     Open {
-        /// A second, on the average.
+        /// Mean requests a second.
         rate: f64,
-        /// How they follow each other.
+        /// Arrival process.
         arrivals: Arrivals,
     },
-    /// Each answer is followed by the next request.
+    /// Each response is followed by the next request.
     Closed {
-        /// Requests on their way at all times.
+        /// Concurrent requests.
         in_flight: usize,
     },
 }
 
-/// Moments at which the requests of an open loop are due.
+/// Due times of the requests of an open loop.
 pub struct Schedule {
     rate: f64,
     arrivals: Arrivals,
@@ -69,17 +69,17 @@ impl Iterator for Schedule {
     }
 }
 
-/// Which kind is sent next, and which of its images.
-pub struct Choice {
+/// Draws the kind of the next request, and one of its images.
+pub struct RequestSampler {
     kinds: WeightedIndex<f64>,
     images: Vec<usize>,
     chance: ChaCha8Rng,
 }
 
-impl Choice {
-    /// Kinds by their shares, each with so many images.
-    pub fn new(kinds: &[(f64, usize)], seed: u64) -> Choice {
-        Choice {
+impl RequestSampler {
+    /// Kinds as pairs of share and number of images.
+    pub fn new(kinds: &[(f64, usize)], seed: u64) -> RequestSampler {
+        RequestSampler {
             kinds: WeightedIndex::new(kinds.iter().map(|(share, _)| share))
                 .expect("there is a kind, and every share was checked to be above 0"),
             images: kinds.iter().map(|(_, images)| *images).collect(),

@@ -1,4 +1,4 @@
-//! What a model has done since the start: how many images, how they ended and where their time went.
+//! Totals of a model since the start: images, outcomes and time per phase.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,43 +6,43 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::models::Clock;
 use super::phases::{Phase, Phases};
 
-/// What adds up.
+/// Counters of one model.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct ModelCounters {
     answered: Clock,
     failed: Clock,
     phases: [Clock; Phase::ALL.len()],
     batches: AtomicU64,
-    /// Milliseconds since 1970; 0: no image was answered yet.
+    /// Time of the last answer, in milliseconds since 1970; 0: none yet.
     last: AtomicU64,
 }
 
-/// What one model has done since the start.
+/// Totals of one model since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statistics {
-    /// Images that got a decision.
+    /// Images with a decision.
     pub answered: u64,
-    /// Images that got none.
+    /// Images without a decision.
     pub failed: u64,
     /// Batches that the model ran.
     pub batches: u64,
-    /// When an image was answered last, in milliseconds since 1970; 0: none was.
+    /// Time of the last answer, in milliseconds since 1970; 0: none yet.
     pub last_milliseconds: u64,
-    /// Time of the answered images, from coming in to their answer, all together.
+    /// Total time of the answered images, from arrival to answer.
     pub answered_time: Duration,
-    /// Time of those that got none.
+    /// Total time of the failed images.
     pub failed_time: Duration,
     phases: [Duration; Phase::ALL.len()],
 }
 
 impl Statistics {
-    /// How long the answered images stayed in a phase, all together.
+    /// Total time of the answered images in a phase.
     pub fn phase(&self, phase: Phase) -> Duration {
         self.phases[phase as usize]
     }
 }
 
-impl Tally {
+impl ModelCounters {
     pub(super) fn batch(&self) {
         self.batches.fetch_add(1, Relaxed);
     }
@@ -52,7 +52,7 @@ impl Tally {
             self.phases[phase as usize].add(phases.duration(phase));
         }
         self.answered.add(phases.begun().elapsed());
-        // A clock before 1970 is no time at which anything was answered.
+        // A clock before 1970 counts as 0.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last.store(now.as_millis() as u64, Relaxed);
     }

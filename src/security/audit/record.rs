@@ -1,4 +1,4 @@
-//! A request on its way to its line.
+//! Audit record of one call.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -8,31 +8,30 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::Audit;
-use crate::security::client::{AuthMethod, Client, Peer};
+use crate::security::client::{AuthMethod, ClientIdentity, Peer};
 
-/// One call. Each of its images leaves a line; where it has none, the call itself leaves one when the last that holds it lets go. So
-/// none is without.
+/// Audit record of one call. It writes a line per image; a call without images writes one line when the last reference is dropped.
 pub struct AuditRecord {
     audit: Audit,
     method: String,
     peer: Option<Peer>,
-    /// The level that the log shall have, where that is asked for.
+    /// Requested log level, in calls that set it.
     log_level: OnceLock<&'static str>,
     client: OnceLock<(Arc<str>, AuthMethod)>,
     code: Mutex<&'static str>,
-    told: AtomicBool,
+    has_line: AtomicBool,
 }
 
-/// What is known of one image of a call.
+/// Audit data of one image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Image<'a> {
-    /// `NAME@VERSION` of the model, where one was found.
+    /// `NAME@VERSION` of the model, if one was found.
     pub model: Option<&'a str>,
     /// The caller's name for the image.
     pub request_id: Option<&'a str>,
     /// SHA-256 of its bytes.
     pub hash: Option<&'a str>,
-    /// The gate's word, where it came to one.
+    /// Decision of the gate, if there is one.
     pub accepted: Option<bool>,
 }
 
@@ -42,9 +41,9 @@ struct Line<'a> {
     /// UTC, RFC 3339.
     time: String,
     client: Option<&'a str>,
-    proof: &'static str,
+    auth_method: &'static str,
     peer: Option<String>,
-    /// The trusted proxy that said where the peer is.
+    /// The trusted proxy that stated the peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     proxy: Option<SocketAddr>,
     method: &'a str,
@@ -58,8 +57,8 @@ struct Line<'a> {
 }
 
 impl Audit {
-    /// A call begins. `method` is `SERVICE/METHOD`, one that is served; `None`: something else.
-    pub fn asked(&self, method: Option<&str>, peer: Option<&Peer>) -> Arc<AuditRecord> {
+    /// Begins the record of a call. `method` is a served `SERVICE/METHOD`; `None`: any other.
+    pub fn begin(&self, method: Option<&str>, peer: Option<&Peer>) -> Arc<AuditRecord> {
         Arc::new(AuditRecord {
             audit: self.clone(),
             method: method.unwrap_or("unknown").trim_start_matches('/').to_owned(),
@@ -67,30 +66,30 @@ impl Audit {
             log_level: OnceLock::new(),
             client: OnceLock::new(),
             code: Mutex::new("CANCELLED"),
-            told: AtomicBool::new(false),
+            has_line: AtomicBool::new(false),
         })
     }
 }
 
 impl AuditRecord {
-    /// Who it is of.
-    pub fn by(&self, client: &Client) {
-        let _ = self.client.set((client.name.clone(), client.proof));
+    /// Sets the caller.
+    pub fn set_client(&self, client: &ClientIdentity) {
+        let _ = self.client.set((client.name.clone(), client.auth_method));
     }
 
-    /// Which level the log shall have, by this call.
+    /// Sets the log level that the call requests.
     pub fn log_level(&self, level: &'static str) {
         let _ = self.log_level.set(level);
     }
 
-    /// How the call ended, as gRPC writes it. Without this it was cancelled.
+    /// Sets the gRPC status of the call; the default is CANCELLED.
     pub fn ended(&self, code: &'static str) {
         *self.code.lock().unwrap_or_else(PoisonError::into_inner) = code;
     }
 
-    /// One of its images ended.
+    /// Writes the line of one image.
     pub fn image(&self, image: Image<'_>, code: &'static str) {
-        self.told.store(true, Relaxed);
+        self.has_line.store(true, Relaxed);
         self.line(image, code);
     }
 
@@ -99,8 +98,10 @@ impl AuditRecord {
         let line = Line {
             time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
             client: client.map(|(name, _)| &**name),
-            proof: client.map_or(AuthMethod::None, |&(_, proof)| proof).name(),
-            peer: self.peer.as_ref().map(Peer::place),
+            auth_method: client
+                .map_or(AuthMethod::None, |&(_, auth_method)| auth_method)
+                .name(),
+            peer: self.peer.as_ref().map(Peer::display_address),
             proxy: self.peer.as_ref().and_then(|peer| peer.proxy),
             method: &self.method,
             model: image.model,
@@ -112,7 +113,7 @@ impl AuditRecord {
                 .map(|accepted| if accepted { "ACCEPT" } else { "REJECT" }),
             log_level: self.log_level.get().copied(),
         };
-        // Text and numbers are always JSON.
+        // Serialising text and numbers does not fail.
         if let Ok(line) = serde_json::to_string(&line) {
             self.audit.0.line(line);
         }
@@ -121,7 +122,7 @@ impl AuditRecord {
 
 impl Drop for AuditRecord {
     fn drop(&mut self) {
-        if !self.told.load(Relaxed) {
+        if !self.has_line.load(Relaxed) {
             let code = *self.code.lock().unwrap_or_else(PoisonError::into_inner);
             self.line(Image::default(), code);
         }
