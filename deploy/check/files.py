@@ -52,10 +52,10 @@ def dockerfile() -> str:
     for rule in let_in:
         used = any(source == rule or source.startswith(rule + "/") for source in sources)
         require(used, f".dockerignore: {rule} is let through, and the Dockerfile does not copy it")
-    # Cargo says what the binary was made of: all of it must be copied before it is built.
-    made_of = ROOT / "target/release/sagate.d"
+    # Cargo says what the binary of `make service`, which the image holds, was made of: all of it must be copied before it is built.
+    made_of = ROOT / "target/service/release/sagate.d"
     if not made_of.exists():
-        return f"{len(sources)} paths copied, all there and let through; target/release/sagate.d is not there, so what the build reads is NOT CHECKED"
+        return f"{len(sources)} paths copied, all there and let through; target/service/release/sagate.d is not there (make service), so what the build reads is NOT CHECKED"
     paths = made_of.read_text().partition(":")[2].replace("\\ ", "\0").split()
     inside = []
     for path in paths:

@@ -3,7 +3,7 @@
 //! - [`Arrivals`]: arrival times of images.
 //! - [`ServiceTimes`]: service time of an image, from a load test of a real replica.
 //! - [`Balancing`]: load balancing between replicas.
-//! - [`Scaling`]: autoscaling.
+//! - [`Scaling`]: autoscaling of the replicas.
 //! - [`SimulationConfig`], [`simulate`]: the simulation; [`Outcome`]: its results.
 //!
 //! A replica behaves like [`crate::engine`] with one model on a CPU: slots, a bounded FIFO queue, and early refusal of images that would miss

@@ -339,7 +339,7 @@ fn values_that_are_no_numbers_are_named_with_their_image() {
             refused(
                 "2d_hard_up4.safetensors",
                 change,
-                &[&named, "NaN or infinity", "finite numbers"],
+                &[&named, "NaN or infinity", "must be finite"],
             );
         }
     }

@@ -45,7 +45,7 @@ fn the_committed_samples_can_be_corrupted() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/t1-brain");
     let samples = samples.to_str().unwrap();
     let arguments = [
-        "corruption",
+        "corrupt",
         samples,
         "--kind",
         "bias-field",
@@ -85,7 +85,7 @@ fn wrong_severities_and_volumes_are_refused_in_a_sentence() {
     let with = |severity| {
         sagate(
             &[
-                "corruption",
+                "corrupt",
                 "head.nii.gz",
                 "--kind",
                 "blur",

@@ -463,7 +463,7 @@ fn nobody_listens() {
         ("ftp://127.0.0.1:1", "https://"),
         ("127.0.0.1:50051", "http://"),
         ("http://127.0.0.1", "port"),
-        ("http://127.0.0.1:1/models", "behind the port"),
+        ("http://127.0.0.1:1/models", "after the port"),
     ] {
         let ended = place.run(&["health", "--server", url]);
         assert_eq!(ended.code, 2, "{ended:?}");
