@@ -1,11 +1,10 @@
 //! Compiles the protocols, and tells the binary where libtorch lies.
 
 use std::env;
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use prost::Message;
-use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+use prost_types::FileDescriptorSet;
 
 const PROTOCOLS: [&str; 3] = [
     "sagate/v1/quality_control.proto",
@@ -43,32 +42,14 @@ fn compile_protocol() {
     println!("cargo::rerun-if-changed=proto");
 }
 
-/// The protocols' methods as the enum `Rpc`: name, service, path and documentation of each are those of its descriptor.
+/// The protocols' methods as the enum `Rpc`: name, service, path and documentation of each are those of its descriptor. Method names are
+/// labels of metrics, so two services cannot share one: `Rpc` would not compile.
 fn rpc_enum(descriptors: &FileDescriptorSet) -> String {
-    let mut variants = String::new();
-    let mut all = String::new();
-    let mut names = String::new();
-    let mut services = String::new();
-    let mut paths = String::new();
-    let mut by_path = String::new();
-    let mut streaming = String::new();
-    let count = each_method(descriptors, |service, method, comment| {
-        let name = method.name();
-        for line in comment.trim_end().lines() {
-            write_line(&mut variants, &format!("///{line}"));
-        }
-        write_line(&mut variants, &format!("{name},"));
-        write_line(&mut all, &format!("Rpc::{name},"));
-        write_line(&mut names, &format!("Rpc::{name} => \"{name}\","));
-        write_line(&mut services, &format!("Rpc::{name} => \"{service}\","));
-        write_line(&mut paths, &format!("Rpc::{name} => \"/{service}/{name}\","));
-        let is_streaming = method.client_streaming();
-        write_line(&mut streaming, &format!("Rpc::{name} => {is_streaming},"));
-        write_line(
-            &mut by_path,
-            &format!("\"/{service}/{name}\" => Some(Rpc::{name}),"),
-        );
-    });
+    let methods = methods(descriptors);
+    let each =
+        |line: &dyn Fn(&Method) -> String| -> String { methods.iter().map(|it| line(it) + "\n").collect() };
+    let arms = |value: &dyn Fn(&Method) -> String| each(&|it| format!("Rpc::{} => {},", it.name, value(it)));
+    let path = |it: &Method| format!("\"/{}/{}\"", it.service, it.name);
     format!(
         "/// A method of the protocols in `proto/`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,39 +67,56 @@ fn rpc_enum(descriptors: &FileDescriptorSet) -> String {
             pub const fn is_client_streaming(self) -> bool {{ match self {{ {streaming} }} }}
             /// The method of a path `/SERVICE/METHOD`.
             pub fn from_path(path: &str) -> Option<Rpc> {{ match path {{ {by_path} _ => None }} }}
-        }}"
+        }}",
+        variants = each(&|it| format!("{}{},", it.documentation, it.name)),
+        count = methods.len(),
+        all = each(&|it| format!("Rpc::{},", it.name)),
+        names = arms(&|it| format!("\"{}\"", it.name)),
+        services = arms(&|it| format!("\"{}\"", it.service)),
+        paths = arms(&path),
+        streaming = arms(&|it| it.is_client_streaming.to_string()),
+        by_path = each(&|it| format!("{} => Some(Rpc::{}),", path(it), it.name)),
     )
 }
 
-fn write_line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("a String takes all");
+/// A method of a protocol.
+struct Method {
+    /// With its package.
+    service: String,
+    name: String,
+    is_client_streaming: bool,
+    /// The comment above it, as lines of Rust documentation.
+    documentation: String,
 }
 
-/// Calls `see` with service, method and leading comment of every method, and counts them. Method names are labels of metrics, so two
-/// services cannot share one: `Rpc` would not compile.
-fn each_method(
-    descriptors: &FileDescriptorSet,
-    mut see: impl FnMut(&str, &MethodDescriptorProto, &str),
-) -> usize {
+/// Every method, in the order of the files.
+fn methods(descriptors: &FileDescriptorSet) -> Vec<Method> {
     // Field numbers of `FileDescriptorProto.service` and `ServiceDescriptorProto.method` (google/protobuf/descriptor.proto).
     const SERVICE: i32 = 6;
     const METHOD: i32 = 2;
-    let mut count = 0;
+    let mut methods = Vec::new();
     for file in &descriptors.file {
         let locations = file
             .source_code_info
             .as_ref()
             .map_or(&[][..], |info| &info.location);
-        for (of_service, service) in (0..).zip(&file.service) {
-            let service_name = format!("{}.{}", file.package(), service.name());
-            for (of_method, method) in (0..).zip(&service.method) {
-                let path = [SERVICE, of_service, METHOD, of_method];
+        for (service_index, service) in (0..).zip(&file.service) {
+            for (method_index, method) in (0..).zip(&service.method) {
+                let path = [SERVICE, service_index, METHOD, method_index];
                 let location = locations.iter().find(|location| location.path == path);
                 let comment = location.map_or("", |location| location.leading_comments());
-                see(&service_name, method, comment);
-                count += 1;
+                methods.push(Method {
+                    service: format!("{}.{}", file.package(), service.name()),
+                    name: method.name().to_owned(),
+                    is_client_streaming: method.client_streaming(),
+                    documentation: comment
+                        .trim_end()
+                        .lines()
+                        .map(|line| format!("///{line}\n"))
+                        .collect(),
+                });
             }
         }
     }
-    count
+    methods
 }
