@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3};
 use sagate_core::atomic;
-use sagate_core::imaging::figure::{self, Cell};
+use sagate_core::imaging::figure::{self, Cell, Overlay};
 use sagate_core::imaging::{Picture, Volume, mask};
 
 use super::MaskFormat;
@@ -122,20 +122,18 @@ impl Writer<'_> {
                 .dice
                 .map_or_else(String::new, |dice| format!(" Dice {dice:.3}"));
             let caption = format!("{} mu {:.3}{dice}", row.verdict, row.decision.mu);
-            let overlay = |caption: &str| {
-                let classes = &self.subject.classes;
-                figure::overlay(&slice.image, &result.labels, truth.as_ref(), classes, caption)
-            };
+            let classes = &self.subject.classes;
+            let overlay = Overlay::draw(&slice.image, &result.labels, truth.as_ref(), classes)?;
             let stem = self.stem(slice);
             figure::write_png(
                 &self.folder.join(format!("{stem}.overlay.png")),
-                &overlay(&caption)?,
+                &overlay.with_caption(&caption),
             )?;
             cells.push(Cell {
                 title: format!("{stem}: {caption}"),
                 warning: row.dice.and_then(|dice| wrong(row.decision.accept, dice)),
                 // The title has the numbers already.
-                picture: overlay("")?,
+                picture: overlay.with_caption(""),
             });
         }
         Ok(cells)

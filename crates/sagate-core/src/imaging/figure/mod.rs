@@ -24,7 +24,7 @@ pub use chart::sorted_scores;
 pub use colour::{distinct, viridis};
 pub use grid::{Cell, grid};
 pub use heat::{heat, heat_map, with_colour_bar};
-pub use overlay::{grey, masked, overlay};
+pub use overlay::{Overlay, grey, masked, overlay};
 
 /// How one class of a mask is drawn and named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -66,62 +66,100 @@ pub fn overlay(
     classes: &[ClassStyle],
     caption: &str,
 ) -> Result<RgbImage, ImagingError> {
-    if image.orientation != Orientation::UPRIGHT {
-        let turned = |mask: &Array2<u8>| {
-            image
-                .orientation
-                .upright(mask.view())
-                .as_standard_layout()
-                .into_owned()
-        };
-        let (upright, truth) = (image.clone().upright(), truth.map(turned));
-        return overlay(&upright, &turned(labels), truth.as_ref(), classes, caption);
-    }
-    let shape = &image.pixels.shape()[1..];
-    if image.pixels.is_empty() {
-        return Err(ImagingError::field(
-            "image",
-            "shape",
-            format!("{:?}", image.pixels.shape()),
-            "not empty",
-        ));
-    }
-    for (name, mask) in [("mask", Some(labels)), ("true mask", truth)] {
-        if let Some(mask) = mask.filter(|mask| mask.shape() != shape) {
-            let right = format!("{shape:?}, as its image has");
+    Ok(Overlay::draw(image, labels, truth, classes)?.with_caption(caption))
+}
+
+/// What [`overlay`] draws, once for several captions.
+pub struct Overlay {
+    picture: RgbImage,
+    legend: Legend,
+    /// Pixels of the wider of the two.
+    width: u32,
+}
+
+impl Overlay {
+    /// Draws an image with its masks.
+    ///
+    /// # Errors
+    /// As [`overlay`].
+    pub fn draw(
+        image: &Image,
+        labels: &Array2<u8>,
+        truth: Option<&Array2<u8>>,
+        classes: &[ClassStyle],
+    ) -> Result<Overlay, ImagingError> {
+        if image.orientation != Orientation::UPRIGHT {
+            let turned = |mask: &Array2<u8>| {
+                image
+                    .orientation
+                    .upright(mask.view())
+                    .as_standard_layout()
+                    .into_owned()
+            };
+            let (upright, truth) = (image.clone().upright(), truth.map(turned));
+            return Overlay::draw(&upright, &turned(labels), truth.as_ref(), classes);
+        }
+        let shape = &image.pixels.shape()[1..];
+        if image.pixels.is_empty() {
             return Err(ImagingError::field(
-                name,
+                "image",
                 "shape",
-                format!("{:?}", mask.shape()),
-                right,
+                format!("{:?}", image.pixels.shape()),
+                "not empty",
             ));
         }
-    }
+        for (name, mask) in [("mask", Some(labels)), ("true mask", truth)] {
+            if let Some(mask) = mask.filter(|mask| mask.shape() != shape) {
+                let right = format!("{shape:?}, as its image has");
+                return Err(ImagingError::field(
+                    name,
+                    "shape",
+                    format!("{:?}", mask.shape()),
+                    right,
+                ));
+            }
+        }
 
-    let zoom = Zoom::new(image);
-    let mut picture = zoom.picture(&grey(image));
-    zoom.paint(&mut picture, labels, |label, edge, _| {
-        let strength = if edge { 1.0 } else { TINT };
-        (label > 0).then(|| (class_colour(label, classes), strength))
-    });
-    let truth_colour = contrast(used_colours(labels, truth, classes).into_iter());
-    if let Some(truth) = truth {
-        zoom.paint(&mut picture, truth, |label, edge, dash| {
-            (label > 0 && edge && dash).then_some((truth_colour, 1.0))
+        let zoom = Zoom::new(image);
+        let mut picture = zoom.picture(&grey(image));
+        zoom.paint(&mut picture, labels, |label, edge, _| {
+            let strength = if edge { 1.0 } else { TINT };
+            (label > 0).then(|| (class_colour(label, classes), strength))
         });
+        let truth_colour = contrast(used_colours(labels, truth, classes).into_iter());
+        if let Some(truth) = truth {
+            zoom.paint(&mut picture, truth, |label, edge, dash| {
+                (label > 0 && edge && dash).then_some((truth_colour, 1.0))
+            });
+        }
+
+        let width = picture.width().max(320);
+        let legend = Legend::new(entries(labels, truth.map(|_| truth_colour), classes), width);
+        let width = width.max(legend.width());
+        Ok(Overlay {
+            picture,
+            legend,
+            width,
+        })
     }
 
-    let width = picture.width().max(320);
-    let legend = Legend::new(entries(labels, truth.map(|_| truth_colour), classes), width);
-    let width = width.max(legend.width());
-    let caption = Font::Normal.wrap(caption, width);
-    let below = MARGIN / 2 + caption.len() as u32 * Font::Normal.line() + 4 + legend.height();
-    let mut canvas = Canvas::new(width + 2 * MARGIN, picture.height() + below + 2 * MARGIN);
-    canvas.picture(MARGIN + (width - picture.width()) / 2, MARGIN, &picture);
-    let top = MARGIN + picture.height() + MARGIN / 2;
-    let top = canvas.lines(MARGIN, top, &caption, Font::Normal, INK);
-    legend.draw(&mut canvas, MARGIN, top + 4);
-    Ok(canvas.finish())
+    /// The picture with a caption, which may be empty, and the legend below it.
+    pub fn with_caption(&self, caption: &str) -> RgbImage {
+        let Overlay {
+            picture,
+            legend,
+            width,
+        } = self;
+        let width = *width;
+        let caption = Font::Normal.wrap(caption, width);
+        let below = MARGIN / 2 + caption.len() as u32 * Font::Normal.line() + 4 + legend.height();
+        let mut canvas = Canvas::new(width + 2 * MARGIN, picture.height() + below + 2 * MARGIN);
+        canvas.picture(MARGIN + (width - picture.width()) / 2, MARGIN, picture);
+        let top = MARGIN + picture.height() + MARGIN / 2;
+        let top = canvas.lines(MARGIN, top, &caption, Font::Normal, INK);
+        legend.draw(&mut canvas, MARGIN, top + 4);
+        canvas.finish()
+    }
 }
 
 /// All classes, and the truth in its colour.
